@@ -1,0 +1,3 @@
+module github.com/rollsh/rollsh
+
+go 1.26

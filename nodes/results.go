@@ -1,0 +1,81 @@
+package nodes
+
+import (
+	"fmt"
+	"time"
+)
+
+// OutcomeState says how an operation ended on one node.
+type OutcomeState string
+
+// The states of an outcome.
+const (
+	OK           OutcomeState = "ok"
+	FailedState  OutcomeState = "failed"
+	NotReached   OutcomeState = "unreachable"
+	NotAttempted OutcomeState = "untouched"
+)
+
+// Outcome is how an operation ended on one node.
+type Outcome struct {
+	Node    *Node
+	State   OutcomeState
+	Value   any // what the operation returned
+	Err     error
+	Elapsed time.Duration
+}
+
+// Results are the outcomes of one operation on a set, in the set's order, one
+// for each node, whatever happened.
+type Results struct {
+	Op     string
+	RollID string // for sync.push: the roll that undo takes
+	List   []Outcome
+}
+
+// In gives the nodes whose outcome has one of the states.
+func (r *Results) In(states ...OutcomeState) Set {
+	var s Set
+	for _, o := range r.List {
+		for _, want := range states {
+			if o.State == want {
+				s.Nodes = append(s.Nodes, o.Node)
+			}
+		}
+	}
+	return s
+}
+
+// Err is nil when no node failed, else a Tasks error with the failures in the
+// set's order.
+func (r *Results) Err() error {
+	var errs []error
+	for _, o := range r.List {
+		if o.Err != nil {
+			errs = append(errs, At(o.Err, r.Op, o.Node.Name))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	untouched := len(r.In(NotAttempted).Nodes)
+	msg := fmt.Sprintf("%d of %d failed", len(errs), len(r.List))
+	if untouched > 0 {
+		msg += fmt.Sprintf(", %d untouched", untouched)
+	}
+	for _, line := range FoldErrors(errs) {
+		msg += "\n  " + line
+	}
+	return &Error{Kind: Tasks, Op: r.Op, Message: msg, Errors: errs}
+}
+
+// StateOf gives the outcome state that an error stands for.
+func StateOf(err error) OutcomeState {
+	switch KindOf(err) {
+	case "":
+		return OK
+	case Unreachable, Auth, HostKey:
+		return NotReached
+	}
+	return FailedState
+}

@@ -1,0 +1,68 @@
+package nodes
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-]+$`)
+	envName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+// Quote writes words so that a POSIX shell reads back exactly these words.
+// A NUL byte cannot be passed to a program at all; Shell refuses it.
+func Quote(words ...string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		if plainWord.MatchString(w) {
+			out[i] = w
+		} else {
+			out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// Shell gives the one line that the node's login shell is to run for c: folder,
+// environment and sudo wrapped around the command. It fails with Usage for a
+// NUL byte or a bad name of a variable, and for an empty command.
+func (c Cmd) Shell() (string, error) {
+	line := c.Line
+	if len(c.Argv) > 0 {
+		line = Quote(c.Argv...)
+	}
+	if strings.TrimSpace(line) == "" {
+		return "", &Error{Kind: Usage, Message: "empty command"}
+	}
+	env, err := c.envWords()
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case c.Sudo != "":
+		line = Quote(slices.Concat([]string{"sudo", "-n", "-u", c.Sudo, "--", "env"}, env, []string{"sh", "-c", line})...)
+	case len(env) > 0:
+		line = "export " + Quote(env...) + "; " + line
+	}
+	if c.Dir != "" {
+		line = "cd -- " + Quote(string(c.Dir)) + " && { " + line + "\n}"
+	}
+	if strings.ContainsRune(line, 0) {
+		return "", &Error{Kind: Usage, Message: "a command cannot hold a NUL byte"}
+	}
+	return line, nil
+}
+
+func (c Cmd) envWords() ([]string, error) {
+	words := make([]string, 0, len(c.Env))
+	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
+		if !envName.MatchString(name) {
+			return nil, &Error{Kind: Usage, Message: "'" + name + "' is not a name of an environment variable"}
+		}
+		words = append(words, name+"="+c.Env[name])
+	}
+	return words, nil
+}
