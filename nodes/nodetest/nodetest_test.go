@@ -1,0 +1,84 @@
+package nodetest_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes/nodetest"
+)
+
+func run(t *testing.T, b *nodetest.Bed, args ...string) (string, error) {
+	t.Helper()
+	nodetest.Need(t, "ssh")
+	out, err := exec.Command("ssh", append([]string{"-F", b.Config}, args...)...).CombinedOutput()
+	return string(out), err
+}
+
+func TestRealSSHLogsIn(t *testing.T) {
+	b := nodetest.Start(t, 2)
+	if err := os.WriteFile(b.NodeHome(0)+"/.bashrc", []byte("echo rc-was-read\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := run(t, b, "web1", "echo $HOME")
+	if err != nil || out != b.NodeHome(0)+"\n" {
+		t.Fatalf("got %q, %v; log: %s", out, err, b.Log(0))
+	}
+}
+
+func TestOptions(t *testing.T) {
+	b := nodetest.Start(t, 4, nodetest.WrongHostKey(0), nodetest.RefusedKey(1), nodetest.SFTPOnly(2), nodetest.Forced("/bin/echo forced", 3))
+	for i, want := range []string{"HOST IDENTIFICATION HAS CHANGED", "Permission denied", "allows sftp connections only", "forced"} {
+		out, _ := run(t, b, string(b.Node(i).Name), "true")
+		if !strings.Contains(out, want) {
+			t.Errorf("node %d: got %q, want %q", i, out, want)
+		}
+	}
+}
+
+func TestCutStopRestart(t *testing.T) {
+	b := nodetest.Start(t, 1)
+	nodetest.Need(t, "ssh")
+	cmd := exec.Command("ssh", "-F", b.Config, "web1", "sleep 613")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return b.Sessions(0, "sleep 613") > 0 })
+	b.Cut(0)
+	if err := cmd.Wait(); err == nil {
+		t.Fatal("the connection was not cut")
+	}
+	if b.Sessions(0, "sleep 613") == 0 {
+		t.Fatal("a cut ended the command too")
+	}
+	b.Stop(0)
+	if n := b.Sessions(0, ""); n != 0 {
+		t.Fatalf("%d processes are left on a stopped node", n)
+	}
+	if err := b.Restart(0); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run(t, b, "web1", "true"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+func TestSvn(t *testing.T) {
+	r := nodetest.Svn(t)
+	out, err := exec.Command("svn", "ls", "--non-interactive", "--no-auth-cache", "--username", r.User, "--password", r.Password, r.URL).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "trunk/") {
+		t.Fatalf("got %q, %v", out, err)
+	}
+}
+
+func await(t *testing.T, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatal("did not happen within 10 s")
+}
