@@ -1,0 +1,59 @@
+# What can be done here. `make` alone says it in words.
+#
+# GNU make and a POSIX shell. Only Go, make and git are needed to build; what the tests and the demo need besides is
+# listed in .ci/packages. Tools are pinned below and run through `go run`, so nothing is installed.
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+KEEP     ?=
+FUZZTIME ?= 20s
+
+GOLANGCI = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOFUMPT  = $(GO) run mvdan.cc/gofumpt@v0.12.0
+
+# The race detector needs a C compiler; without one the tests still run, and say so.
+RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+
+.DEFAULT_GOAL := help
+.PHONY: help build agents deps demo test lint fmt docs bench fuzz check clean
+
+help: ## Print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: agents ## Build bin/rollsh, with the sync agents for linux on amd64 and arm64 in it
+	@$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/rollsh .
+	@echo "built bin/rollsh $(VERSION)"
+
+deps: ## Install the Debian packages that the tests and the demo want
+	@.ci/install test && .ci/install demo
+
+demo: build ## Roll to five real nodes on this machine, in under a minute (KEEP=1: leave them up)
+	@.ci/install demo
+	@KEEP='$(KEEP)' recipes/demo/demo bin/rollsh
+
+test: agents ## Run go vet and every test with the race detector, real servers included
+	@[ -n '$(RACE)' ] || echo 'no C compiler: the tests run without the race detector'
+	@{ $(GO) vet ./... || echo '{"Action":"fail","Package":"go vet"}'; $(GO) test $(RACE) -count=1 -timeout 5m -json ./...; } \
+		| $(GO) run ./.ci/testsum $(ALSO_FAILED)
+
+lint: ## Run the linters: .golangci.yml says which and why; gofumpt for the layout
+	@$(GOFUMPT) -l . | { ! grep . || { echo 'not formatted; run: make fmt' >&2; false; }; }
+	@$(GOLANGCI) run
+
+fmt: ## Lay out all Go files with gofumpt
+	@$(GOFUMPT) -w .
+
+bench: build ## Print rollsh's figures as ratios to its peers, measured in the same run
+	@.ci/install bench
+	@$(GO) run ./shell/bench -rollsh bin/rollsh
+
+fuzz: ## Run every fuzz target for FUZZTIME (20s) each
+	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file" | while read -r target; do \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \
+		done || exit 1; done
+
+check: lint test ## Run exactly what the build machine runs, without installing anything
+
+clean: ## Remove what was built
+	@rm -rf bin
