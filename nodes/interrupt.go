@@ -1,0 +1,119 @@
+package nodes
+
+import (
+	"context"
+	"sync"
+)
+
+// Stage is how urgently a run has been asked to end.
+type Stage int
+
+// The stages, in the order of Ctrl-C.
+const (
+	Going      Stage = iota // nobody asked
+	Stopping                // start nothing new; what is under way ends by itself
+	Cancelling              // everything is cancelled and cleans up
+	Leaving                 // the process ends at once
+)
+
+// Interrupt counts the signals that ask a run to end. The first Ctrl-C only
+// stops new work while somebody holds the Interrupt, as a roll does; where
+// nobody does, it cancels. It is safe from many goroutines.
+type Interrupt struct {
+	mu     sync.Mutex
+	stage  Stage
+	held   int
+	signal string
+	soft   chan struct{}
+	cancel context.CancelCauseFunc
+}
+
+// NewInterrupt makes one that nobody has hit.
+func NewInterrupt() *Interrupt {
+	return &Interrupt{soft: make(chan struct{}), cancel: func(error) {}}
+}
+
+// Begin starts a run: the count begins anew and ctx is what Cancelling cancels,
+// with a Cancelled error that carries the signal. The caller calls end when the
+// run is over. Runs do not overlap.
+func (i *Interrupt) Begin(parent context.Context) (ctx context.Context, end func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.stage, i.signal, i.held = Going, "", 0
+	i.soft, i.cancel = make(chan struct{}), cancel
+	return ctx, func() { cancel(nil) }
+}
+
+// Hold makes the first Ctrl-C a wish: from now on it closes soft and cancels
+// nothing. The holder starts nothing new once soft is closed, and calls release
+// when it has come to its end.
+func (i *Interrupt) Hold() (soft <-chan struct{}, release func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.held++
+	return i.soft, sync.OnceFunc(func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.held--
+	})
+}
+
+// Hit notes a signal and gives the stage that it leads to. INT goes one stage
+// further each time; TERM and HUP cancel, however often they come.
+func (i *Interrupt) Hit(signal string) Stage {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.signal == "" {
+		i.signal = signal
+	}
+	i.stage = i.next(signal)
+	if i.stage >= Stopping {
+		i.closeSoft()
+	}
+	if i.stage >= Cancelling {
+		i.cancel(&Error{Kind: Cancelled, Message: "interrupted", Signal: i.signal})
+	}
+	return i.stage
+}
+
+func (i *Interrupt) next(signal string) Stage {
+	switch {
+	case signal != "INT":
+		return max(i.stage, Cancelling)
+	case i.stage == Going && i.held > 0:
+		return Stopping
+	case i.stage < Cancelling:
+		return Cancelling
+	}
+	return Leaving
+}
+
+func (i *Interrupt) closeSoft() {
+	select {
+	case <-i.soft:
+	default:
+		close(i.soft)
+	}
+}
+
+// Stage tells how far it has come in this run.
+func (i *Interrupt) Stage() Stage {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.stage
+}
+
+// Held reports whether somebody holds the Interrupt: a roll is under way.
+func (i *Interrupt) Held() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.held > 0
+}
+
+// Signal is the first signal of this run, without SIG; empty for none.
+func (i *Interrupt) Signal() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.signal
+}
