@@ -1,0 +1,243 @@
+package shell
+
+import (
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+const (
+	longestLine = 16 << 10         // a longer line of a node is broken
+	widestName  = 20               // names are aligned up to this width
+	worthSaying = 2 * time.Second  // how long an operation takes before its end is told
+	slowEvery   = 10 * time.Second // how often plain output tells progress
+)
+
+// lines turns events into lines of text: what a node puts out, prefixed and
+// aligned, what is said and warned, and how operations ended. It is not safe
+// from many goroutines; its owner holds a lock.
+type lines struct {
+	paint *palette
+	name  int // width of the widest name so far
+	ops   map[uint64]*operation
+	done  int // operations ended since there were none
+	fail  int
+}
+
+// operation is one thing under way on one node.
+type operation struct {
+	nodes.Event            // the started event
+	parts       [2]partial // of stdout and stderr
+	last        string     // last line put out
+	done, total int64      // progress
+	unit        string     // of progress
+	marks       []mark     // progress of the last seconds, for the rate
+	told        time.Time  // when plain output last told progress
+	printed     bool       // it has put out lines
+}
+
+// partial is a line of which the end has not come yet.
+type partial struct{ text string }
+
+type mark struct {
+	at   time.Time
+	done int64
+}
+
+func newLines(p *palette) *lines { return &lines{paint: p, ops: map[uint64]*operation{}} }
+
+// take notes an event and gives the text to be shown for it, whole lines.
+func (l *lines) take(e nodes.Event) string {
+	switch e.Type {
+	case nodes.Started:
+		return l.start(e)
+	case nodes.Output:
+		return l.output(e)
+	case nodes.Progress:
+		if op := l.ops[e.ID]; op != nil {
+			op.progress(e)
+		}
+	case nodes.Finished:
+		return l.finish(e)
+	case nodes.Said:
+		return cleanLines(e.Text) + "\n"
+	case nodes.Warned:
+		return l.warned(e)
+	case nodes.State:
+		return l.prefix(e.Node, ">") + l.paint.as(strong, clean(e.State)) + l.because(e.Text) + "\n"
+	}
+	return ""
+}
+
+func (l *lines) because(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + clean(text) + ")"
+}
+
+func (l *lines) start(e nodes.Event) string {
+	if len(l.ops) == 0 {
+		l.done, l.fail = 0, 0
+	}
+	l.ops[e.ID] = &operation{Event: e, told: e.Time}
+	l.widen(e.Node)
+	return ""
+}
+
+func (l *lines) widen(n nodes.Name) {
+	l.name = max(l.name, min(widestName, cells(clean(string(n)))))
+}
+
+// prefix is the node's name, aligned, and a mark: | for standard output, ! for
+// standard error, > for what rollsh says of the node. This machine has none.
+func (l *lines) prefix(n nodes.Name, sign string) string {
+	if n == "" {
+		return ""
+	}
+	l.widen(n)
+	return l.paint.node(n, pad(clean(string(n)), l.name)) + " " + l.paint.as(dim, sign) + " "
+}
+
+func (l *lines) warned(e nodes.Event) string {
+	text := cleanLines(e.Text)
+	if e.Node != "" {
+		text = clean(string(e.Node)) + ": " + text
+	}
+	if e.Where != "" {
+		text = clean(e.Where) + ": " + text
+	}
+	return l.paint.as(warning, "warning:") + " " + text + "\n"
+}
+
+// output gives the lines that a piece of output completes.
+func (l *lines) output(e nodes.Event) string {
+	op := l.ops[e.ID]
+	if op == nil { // output after the end, or of nothing that was started
+		op = &operation{Event: e}
+	}
+	stream := 0
+	if e.Stream == "stderr" {
+		stream = 1
+	}
+	op.printed = true
+	var out strings.Builder
+	for _, line := range op.parts[stream].add(e.Text) {
+		op.last = clean(line)
+		out.WriteString(l.line(e.Node, stream, line))
+	}
+	if l.ops[e.ID] == nil {
+		out.WriteString(l.rest(op))
+	}
+	return out.String()
+}
+
+func (l *lines) line(n nodes.Name, stream int, line string) string {
+	return l.prefix(n, []string{"|", "!"}[stream]) + clean(line) + "\n"
+}
+
+// rest gives what was put out without a line end.
+func (l *lines) rest(op *operation) string {
+	var out string
+	for stream := range op.parts {
+		if text := op.parts[stream].text; text != "" {
+			out += l.line(op.Node, stream, afterReturn(text))
+			op.parts[stream].text = ""
+		}
+	}
+	return out
+}
+
+// add takes a piece and gives the lines that are whole now.
+func (p *partial) add(piece string) []string {
+	text := p.text + piece
+	var whole []string
+	for {
+		i := strings.IndexByte(text, '\n')
+		if i < 0 && len(text) > longestLine {
+			i = longestLine
+		}
+		if i < 0 {
+			break
+		}
+		line := text[:i]
+		text = strings.TrimPrefix(text[i:], "\n")
+		whole = append(whole, afterReturn(line))
+	}
+	p.text = strings.Clone(text)
+	return whole
+}
+
+// afterReturn is what a terminal would still show of a line that a program
+// overwrote with carriage returns.
+func afterReturn(line string) string {
+	line = strings.TrimSuffix(line, "\r")
+	return line[strings.LastIndexByte(line, '\r')+1:]
+}
+
+func (op *operation) progress(e nodes.Event) {
+	op.done, op.total, op.unit = e.Done, e.Total, e.Unit
+	op.marks = append(op.marks, mark{e.Time, e.Done})
+	for len(op.marks) > 2 && e.Time.Sub(op.marks[0].at) > 5*time.Second {
+		op.marks = op.marks[1:]
+	}
+	if len(op.marks) > 64 { // many small steps: every second one tells as much
+		thin := op.marks[:0]
+		for i, m := range op.marks {
+			if i%2 == 0 {
+				thin = append(thin, m)
+			}
+		}
+		op.marks = thin
+	}
+}
+
+// rate is units a second over the last seconds; 0: not known.
+func (op *operation) rate() float64 {
+	if len(op.marks) < 2 {
+		return 0
+	}
+	first, last := op.marks[0], op.marks[len(op.marks)-1]
+	seconds := last.at.Sub(first.at).Seconds()
+	if seconds <= 0 {
+		return 0
+	}
+	return float64(last.done-first.done) / seconds
+}
+
+// finish tells an end that is worth a line: a failure, something long, or
+// something that had progress. The message of a failure is left to the error
+// that the recipe gets.
+func (l *lines) finish(e nodes.Event) string {
+	op := l.ops[e.ID]
+	if op == nil {
+		return ""
+	}
+	delete(l.ops, e.ID)
+	l.done++
+	out := l.rest(op)
+	took := e.Time.Sub(op.Time)
+	verb := clean(op.Op)
+	switch {
+	case e.Err != nil:
+		l.fail++
+		return out + l.prefix(op.Node, ">") + l.paint.as(bad, "failed") + " " + verb + ", " + endOf(e.Err) + ", " + elapsed(took) + "\n"
+	case op.unit != "":
+		return out + l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + ", " + amount(op.done, op.unit) + ", " + elapsed(took) + "\n"
+	case took > worthSaying && op.Node != "":
+		return out + l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + ", " + elapsed(took) + "\n"
+	}
+	return out
+}
+
+// endOf names how something failed in a word or two.
+func endOf(e *nodes.Error) string {
+	switch {
+	case e.Kind == nodes.Exit && e.Signal != "":
+		return "signal " + clean(e.Signal)
+	case e.Kind == nodes.Exit && e.Code != "":
+		return "exit " + clean(e.Code)
+	}
+	return string(e.Kind)
+}
