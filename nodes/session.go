@@ -24,6 +24,7 @@ type Session struct {
 	Events  Sink
 	Person  Person
 	Service *Service
+	Recipe  *Recipe // what is being run; at the prompt its Path is empty
 }
 
 // Path makes a local path absolute: relative ones belong to the project, or to

@@ -1,0 +1,233 @@
+package lua
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	glua "github.com/yuin/gopher-lua"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// errorFields are the names that an error object answers to.
+var errorFields = []string{"kind", "message", "where", "node", "op", "code", "signal", "stdout", "stderr", "hint", "cause", "errors", "traceback"}
+
+// raise throws err as an error object; it does not return.
+func (h *Host) raise(L *glua.LState, op string, err error) {
+	e := *nodes.AsError(err, nodes.Internal)
+	if e.Op == "" {
+		e.Op = op
+	}
+	if e.Where == "" {
+		e.Where = h.where(L)
+	}
+	L.Error(h.errorObject(&e), 0)
+}
+
+// errorObject makes the table that recipes see. Its metatable keeps the Go
+// error, so that nothing is lost on the way back.
+func (h *Host) errorObject(e *nodes.Error) *glua.LTable {
+	L := h.root
+	t := L.NewTable()
+	for name, v := range map[string]string{
+		"kind": string(e.Kind), "message": e.Message, "where": e.Where, "node": string(e.Node), "op": e.Op,
+		"signal": e.Signal, "stdout": e.Stdout, "stderr": e.Stderr, "hint": e.Hint, "traceback": e.Trace,
+	} {
+		if v != "" {
+			t.RawSetString(name, glua.LString(v))
+		}
+	}
+	if n, err := strconv.Atoi(e.Code); err == nil {
+		t.RawSetString("code", glua.LNumber(n))
+	} else if e.Code != "" {
+		t.RawSetString("code", glua.LString(e.Code))
+	}
+	if e.Kind == nodes.Exit {
+		t.RawSetString("stdout", glua.LString(e.Stdout))
+		t.RawSetString("stderr", glua.LString(e.Stderr))
+	}
+	if e.Errors != nil {
+		list := L.NewTable()
+		for _, err := range e.Errors {
+			list.Append(h.errorObject(nodes.AsError(err, nodes.Internal)))
+		}
+		t.RawSetString("errors", list)
+	}
+	if e.Cause != nil {
+		t.RawSetString("cause", glua.LString(e.Cause.Error()))
+	}
+	t.Metatable = h.errorMeta(e)
+	return t
+}
+
+func (h *Host) errorMeta(e *nodes.Error) *glua.LTable {
+	mt := h.root.NewTable()
+	ud := h.root.NewUserData()
+	ud.Value = e
+	mt.RawSetString("__error", ud)
+	mt.RawSetString("__metatable", glua.LString("locked"))
+	for name, fn := range h.files.errorMethods(h) {
+		mt.RawSetString(name, fn)
+	}
+	return mt
+}
+
+// errorMethods are shared by all error objects.
+func (f *files) errorMethods(h *Host) map[string]*glua.LFunction {
+	if f.errMethods == nil {
+		f.errMethods = map[string]*glua.LFunction{
+			"__tostring": h.root.NewFunction(errorToString),
+			"__concat":   h.root.NewFunction(errorConcat),
+			"__index":    h.root.NewFunction(h.errorIndex),
+		}
+	}
+	return f.errMethods
+}
+
+func errorToString(L *glua.LState) int {
+	L.Push(glua.LString(textOf(L.Get(1))))
+	return 1
+}
+
+func errorConcat(L *glua.LState) int {
+	L.Push(glua.LString(textOf(L.Get(1)) + textOf(L.Get(2))))
+	return 1
+}
+
+// errorIndex answers nil for a known field that is not set, gives the methods
+// of strings over the whole line, and refuses anything else.
+func (h *Host) errorIndex(L *glua.LState) int {
+	name := L.Get(2).String()
+	if slices.Contains(errorFields, name) {
+		L.Push(glua.LNil)
+		return 1
+	}
+	if str, ok := L.GetGlobal("string").(*glua.LTable); ok {
+		if fn, ok := str.RawGetString(name).(*glua.LFunction); ok {
+			L.Push(L.NewFunction(func(L *glua.LState) int { return callWithText(L, fn) }))
+			return 1
+		}
+	}
+	h.raise(L, "", usage("an error has no field '%s'%s", name, didYouMean(name, errorFields)))
+	return 0
+}
+
+// callWithText calls a function of the string library on the error's line.
+func callWithText(L *glua.LState, fn *glua.LFunction) int {
+	n := L.GetTop()
+	L.Push(fn)
+	L.Push(glua.LString(textOf(L.Get(1))))
+	for i := 2; i <= n; i++ {
+		L.Push(L.Get(i))
+	}
+	L.Call(n, glua.MultRet)
+	return L.GetTop() - n
+}
+
+// textOf is the whole line of an error object, and the text of anything else.
+func textOf(v glua.LValue) string {
+	if e := errorOf(v); e != nil {
+		return e.Error()
+	}
+	return v.String()
+}
+
+// errorOf gives the Go error inside an error object; nil for anything else.
+func errorOf(v glua.LValue) *nodes.Error {
+	t, ok := v.(*glua.LTable)
+	if !ok {
+		return nil
+	}
+	mt, ok := t.Metatable.(*glua.LTable)
+	if !ok {
+		return nil
+	}
+	ud, ok := mt.RawGetString("__error").(*glua.LUserData)
+	if !ok {
+		return nil
+	}
+	e, _ := ud.Value.(*nodes.Error)
+	return e
+}
+
+// positioned is a message of the VM or of error "text", with its place.
+var positioned = regexp.MustCompile(`^([^\n]+?:\d+): ((?s).*)$`)
+
+// thrown turns what a PCall caught into an Error. The end of a context comes
+// first: it is why the VM stopped, whatever the text.
+func (h *Host) thrown(L *glua.LState, err error) error {
+	var api *glua.ApiError
+	if !errors.As(err, &api) {
+		return nodes.AsError(err, nodes.Internal)
+	}
+	if api.Type == glua.ApiErrorPanic {
+		return &nodes.Error{Kind: nodes.Internal, Message: "defect of rollsh: " + api.Error(), Trace: api.StackTrace}
+	}
+	if e := errorOf(api.Object); e != nil {
+		withTrace := *e
+		if withTrace.Trace == "" {
+			withTrace.Trace = api.StackTrace
+		}
+		return &withTrace
+	}
+	e := h.failure(api.Object)
+	e.Trace = api.StackTrace
+	if ctx := L.Context(); ctx != nil && ctx.Err() != nil && strings.Contains(e.Message, ctx.Err().Error()) {
+		stopped := *nodes.AsError(nodes.Stopped(ctx), nodes.Cancelled)
+		if stopped.Where == "" {
+			stopped.Where = e.Where
+		}
+		stopped.Trace = e.Trace
+		return &stopped
+	}
+	if api.Type == glua.ApiErrorSyntax {
+		e.Kind = nodes.Usage
+	}
+	return e
+}
+
+// failure turns a value thrown by error() or by the VM into an Error.
+func (h *Host) failure(v glua.LValue) *nodes.Error {
+	e := &nodes.Error{Kind: nodes.Failed}
+	switch v := v.(type) {
+	case glua.LString:
+		e.Message = string(v)
+		if m := positioned.FindStringSubmatch(string(v)); m != nil {
+			e.Where, e.Message = m[1], m[2]
+		}
+	case *glua.LTable:
+		e.Message = tableMessage(v)
+		e.Cause = thrownValue{v}
+	default:
+		e.Message = fmt.Sprintf("error(%s)", v.String())
+		e.Cause = thrownValue{v}
+	}
+	return e
+}
+
+func tableMessage(t *glua.LTable) string {
+	if m, ok := t.RawGetString("message").(glua.LString); ok {
+		return string(m)
+	}
+	return "error with a table"
+}
+
+// thrownValue keeps a value that a recipe threw itself, so that pcall gives
+// that very value back.
+type thrownValue struct{ v glua.LValue }
+
+func (t thrownValue) Error() string { return t.v.String() }
+
+// caught gives the Lua value of an error: what the recipe threw where it threw
+// a value of its own, else an error object.
+func (h *Host) caught(err error) glua.LValue {
+	e := nodes.AsError(err, nodes.Internal)
+	if own, ok := e.Cause.(thrownValue); ok {
+		return own.v
+	}
+	return h.errorObject(e)
+}

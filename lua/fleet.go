@@ -1,0 +1,445 @@
+package lua
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	glua "github.com/yuin/gopher-lua"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// asSet takes a Set, or a Node as a set of one.
+func asSet(v glua.LValue) (nodes.Set, bool) {
+	ud, ok := v.(*glua.LUserData)
+	if !ok {
+		return nodes.Set{}, false
+	}
+	switch v := ud.Value.(type) {
+	case nodes.Set:
+		return v, true
+	case *nodes.Node:
+		return nodes.Set{Nodes: []*nodes.Node{v}}, true
+	}
+	return nodes.Set{}, false
+}
+
+// nodeClass is one machine.
+func nodeClass() Class {
+	return Class{
+		Name: "Node", Doc: "One machine of a nodes file.", Of: (*nodes.Node)(nil), Hides: "node",
+		String: StringOf(func(n *nodes.Node) string { return string(n.Name) }),
+		Fields: []Field{
+			FieldOf("name", "string", "its name in the nodes file", func(n *nodes.Node) any { return string(n.Name) }),
+			FieldOf("host", "string", "what is connected to", func(n *nodes.Node) any { return n.Address() }),
+			FieldOf("user", "string?", "the login, where the nodes file gives one", func(n *nodes.Node) any { return orNil(n.User) }),
+			FieldOf("port", "number?", "the port, where the nodes file gives one", func(n *nodes.Node) any { return orNil(n.Port) }),
+			FieldOf("tier", "string?", "its tier", func(n *nodes.Node) any { return orNil(n.Tier) }),
+			FieldOf("tags", "string[]", "its tags", func(n *nodes.Node) any { return n.Tags }),
+			FieldOf("path", "string?", "the path key", func(n *nodes.Node) any { return orNil(string(n.Path)) }),
+			FieldOf("vars", "table<string,string>", "the x-NAME keys by NAME", func(n *nodes.Node) any { return n.Vars }),
+			FieldOf("check", "string?", "the check command", func(n *nodes.Node) any { return orNil(n.Check) }),
+		},
+	}
+}
+
+func orNil[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
+}
+
+// setClass is an ordered list of nodes.
+func setClass() Class {
+	return Class{
+		Name: "Set", Doc: "An ordered list of nodes without repeats.", Of: nodes.Set{}, Hides: "nodes",
+		String: StringOf(func(s nodes.Set) string { return s.Fold() }),
+		Seq:    SeqOf(func(s nodes.Set) int { return len(s.Nodes) }, func(s nodes.Set, i int) any { return s.Nodes[i] }),
+		Lookup: func(v any, name string) (any, bool) {
+			n, err := v.(nodes.Set).Lookup(nodes.Name(name))
+			return n, err == nil
+		},
+		Names: func(v any) []string { return v.(nodes.Set).Names() },
+		Fields: []Field{
+			FieldOf("name", "string?", "the tier or nodes file", func(s nodes.Set) any { return orNil(s.Name) }),
+		},
+		Funcs: setFuncs(),
+	}
+}
+
+type selectArgs struct {
+	What Raw `lua:"what,pos" type:"string|function|Set|Node" doc:"names, ranges, globs, @tier, #tag, separated by commas; or a function of a node; or a Set"`
+}
+
+type nameArgs struct {
+	Name string `lua:"name,pos" doc:"the name"`
+}
+
+type balanceArgs struct {
+	Backend nodes.Balancer `lua:"backend,pos" doc:"what drains and undrains the nodes"`
+}
+
+func setFuncs() []Func {
+	return []Func{
+		{Name: "names", Doc: "Lists the names.", Returns: "string[]", Example: `nodes "prod":names()`,
+			Do: PureMethod(func(s nodes.Set, _ None) ([]string, error) { return s.Names(), nil })},
+		{Name: "fold", Doc: "Writes the names short, as web[1-3].", Returns: "string", Example: `print(nodes "prod":fold())`,
+			Do: PureMethod(func(s nodes.Set, _ None) (string, error) { return s.Fold(), nil })},
+		{Name: "tiers", Doc: "Gives the tiers in the file's order, each with its name.", Returns: "Set[]", Example: `for _, tier in ipairs(nodes "prod":tiers()) do print(tier.name) end`,
+			Do: PureMethod(func(s nodes.Set, _ None) ([]nodes.Set, error) { return s.Tiers(), nil })},
+		{Name: "tier", Doc: "Gives one tier.", Returns: "Set", Example: `nodes "prod":tier "app"`,
+			Do: PureMethod(func(s nodes.Set, a nameArgs) (nodes.Set, error) { return s.Tier(a.Name) })},
+		{Name: "node", Doc: "Gives the node of that name, also where a method or field has the same name.", Returns: "Node", Example: `nodes "prod":node "web1"`,
+			Do: PureMethod(setNode)},
+		{Name: "only", Doc: "Keeps the nodes that are named.", Returns: "Set", Example: `nodes "prod":only "web[1-3],@cdn"`, Do: HeldMethod(setOnly)},
+		{Name: "except", Doc: "Leaves out the nodes that are named.", Returns: "Set", Example: `nodes "prod":except "web3"`, Do: HeldMethod(setExcept)},
+		{Name: "balance", Doc: "Gives the same nodes, drained and undrained through a load balancer.", Returns: "Set",
+			Example: `web = web:balance(haproxy.backend{on=node "lb1", backend="web"})`,
+			Do:      PureMethod(func(s nodes.Set, a balanceArgs) (nodes.Set, error) { return s.Balance(a.Backend), nil })},
+		{Name: "each", Doc: "Calls a function for each node, in the file's order, within budgets.", Returns: "Results", Mutates: true,
+			Example: `nodes "prod":each({at_once=2}, function(n) n:run "uptime" end)`,
+			Do:      HeldMethod(setEach)},
+	}
+}
+
+func setNode(s nodes.Set, a nameArgs) (*nodes.Node, error) { return s.Lookup(nodes.Name(a.Name)) }
+
+func setOnly(c *Call, s nodes.Set, a selectArgs) (any, error) {
+	return selectNodes(c, s, a.What, s.Only, func(in bool) bool { return in })
+}
+
+func setExcept(c *Call, s nodes.Set, a selectArgs) (any, error) {
+	return selectNodes(c, s, a.What, s.Except, func(in bool) bool { return !in })
+}
+
+// selectNodes keeps nodes by pattern, by set, or by what a function says.
+func selectNodes(c *Call, s nodes.Set, what Raw, byPattern func(...string) (nodes.Set, error), keep func(in bool) bool) (any, error) {
+	if pattern, ok := what.v.(glua.LString); ok {
+		return byPattern(string(pattern))
+	}
+	chosen := func(*nodes.Node) (bool, error) { return false, nil }
+	if set, ok := asSet(what.v); ok {
+		chosen = func(n *nodes.Node) (bool, error) {
+			_, err := set.Lookup(n.Name)
+			return err == nil, nil
+		}
+	} else if fn, ok := what.v.(*glua.LFunction); ok {
+		chosen = func(n *nodes.Node) (bool, error) {
+			results, err := c.Host.pcall(c.L, fn, []glua.LValue{c.Host.push(n)})
+			return err == nil && len(results) > 0 && glua.LVAsBool(results[0]), err
+		}
+	}
+	out := nodes.Set{Name: s.Name}
+	for _, n := range s.Nodes {
+		in, err := chosen(n)
+		if err != nil {
+			return nil, err
+		}
+		if keep(in) {
+			out.Nodes = append(out.Nodes, n)
+		}
+	}
+	return out, nil
+}
+
+// addSetOperators gives sets + and -.
+func (h *Host) addSetOperators() {
+	op := func(f func(a, b nodes.Set) nodes.Set, name string) *glua.LFunction {
+		return h.root.NewFunction(func(L *glua.LState) int {
+			a, ok1 := asSet(L.Get(1))
+			b, ok2 := asSet(L.Get(2))
+			if !ok1 || !ok2 {
+				h.raise(L, "", usage("cannot %s %s and %s: both must be a Set or a Node", name, luaType(L.Get(1)), luaType(L.Get(2))))
+			}
+			L.Push(h.push(f(a, b)))
+			return 1
+		})
+	}
+	for _, class := range []string{"Set", "Node"} {
+		mt := h.byName[class].meta
+		mt.RawSetString("__add", op(nodes.Set.Union, "add"))
+		mt.RawSetString("__sub", op(nodes.Set.Minus, "subtract"))
+	}
+}
+
+// eachArgs are the options of each, and of every method on a set.
+type eachArgs struct {
+	AtOnce         nodes.AtOnce `lua:"at_once" doc:"how many at once: 4, \"20%\", \"all\", or batches {1, 4, \"50%\"}"`
+	Between        Raw          `lua:"between" type:"number|function" doc:"seconds, or function(done, left), after a batch; false ends it"`
+	MaxFailed      int          `lua:"max_failed" default:"0" doc:"failures tolerated over the whole call"`
+	MaxUnreachable int          `lua:"max_unreachable" default:"0" doc:"unreachable nodes tolerated, counted apart"`
+	OnFailure      string       `lua:"on_failure" default:"stop" enum:"stop|cancel|ask|continue" doc:"what happens when a budget is spent"`
+}
+
+type setEachArgs struct {
+	eachArgs
+	Fn Callback `lua:"fn,pos" doc:"called with each node"`
+}
+
+// options turns the arguments into the scheduler's.
+func (a eachArgs) options(h *Host, op string) nodes.EachOpts {
+	o := nodes.EachOpts{
+		Op: op, AtOnce: a.AtOnce, MaxFailed: a.MaxFailed, MaxUnreachable: a.MaxUnreachable,
+		OnFailure: nodes.FailurePolicy(a.OnFailure), Ask: h.askOnFailure,
+	}
+	switch v := a.Between.v.(type) {
+	case glua.LNumber:
+		o.Pause = time.Duration(float64(v) * float64(time.Second))
+	case *glua.LFunction:
+		cb := Callback{h: h, fn: v}
+		o.Gate = func(ctx context.Context, done, left nodes.Set) (bool, error) {
+			results, err := cb.Call(ctx, done, left)
+			return err == nil && (len(results) == 0 || results[0] != false), err
+		}
+	}
+	return o
+}
+
+// askOnFailure lets the person decide when a budget is spent.
+func (h *Host) askOnFailure(ctx context.Context, r *nodes.Results) (string, error) {
+	failed := r.In(nodes.FailedState, nodes.NotReached)
+	yes, err := h.Session.Person.Confirm(ctx, failed.Fold()+" failed; go on with the rest?")
+	if err != nil || !yes {
+		return string(nodes.StopRest), err
+	}
+	return string(nodes.CarryOn), nil
+}
+
+func setEach(c *Call, s nodes.Set, a setEachArgs) (any, error) {
+	o := a.options(c.Host, c.Name)
+	return block(c, func(ctx context.Context) (*nodes.Results, error) {
+		return fanOut(ctx, s, o, func(ctx context.Context, n *nodes.Node) (any, error) { return a.Fn.call(ctx, n) })
+	})
+}
+
+// fanOut runs f on the nodes and raises what is left of the failures.
+func fanOut(ctx context.Context, s nodes.Set, o nodes.EachOpts, f func(context.Context, *nodes.Node) (any, error)) (*nodes.Results, error) {
+	r := nodes.Each(ctx, s, o, f)
+	if ctx.Err() != nil {
+		return nil, nodes.Stopped(ctx)
+	}
+	return r, o.Err(r)
+}
+
+// onSet makes the set's method of a node's method: all nodes at once, with the
+// options of each beside its own.
+func (f Func) onSet() Func {
+	single := f.Do
+	s := specOf(single.args)
+	f.Doc += " On a Set: on all its nodes at once, with the options of each beside its own."
+	f.Returns = "Results"
+	f.Do = Impl{receiver: reflect.TypeFor[nodes.Set](), args: single.args, fleet: true}
+	f.Do.call = func(c *Call, receiver, _ any) (any, error) { return c.fleet(receiver.(nodes.Set), s, single) }
+	return f
+}
+
+// fleet splits the options between each and the method, and fans out.
+func (c *Call) fleet(set nodes.Set, s *spec, single Impl) (any, error) {
+	check := true
+	if t := c.optionsTable(); t != nil {
+		check = t.RawGetString("check") != glua.LFalse
+	}
+	own, rest := c.splitOptions(s)
+	parsed, err := c.Host.unpack(specOf(typeOfEach), typeOfEach, []glua.LValue{rest})
+	if err != nil {
+		return nil, err
+	}
+	o := parsed.(eachArgs).options(c.Host, c.Name)
+	if o.AtOnce.IsZero() {
+		o.AtOnce = nodes.AllAtOnce()
+	}
+	if !check {
+		o.OnFailure = nodes.CarryOn
+	}
+	args, err := c.Host.unpack(s, single.args, own)
+	if err != nil {
+		return nil, err
+	}
+	return block(c, func(ctx context.Context) (*nodes.Results, error) {
+		return fanOut(ctx, set, o, func(ctx context.Context, n *nodes.Node) (any, error) {
+			return single.onNode(ctx, n, args)
+		})
+	})
+}
+
+var typeOfEach = reflect.TypeFor[eachArgs]()
+
+func (c *Call) optionsTable() *glua.LTable {
+	if len(c.args) == 0 {
+		return nil
+	}
+	t, _ := c.args[len(c.args)-1].(*glua.LTable)
+	return t
+}
+
+// splitOptions gives the arguments for the method, and the table for each.
+func (c *Call) splitOptions(s *spec) (own []glua.LValue, rest *glua.LTable) {
+	L := c.Host.root
+	rest = L.NewTable()
+	t := c.optionsTable()
+	each := specOf(typeOfEach).keyNames()
+	if t == nil || !hasAny(t, each) {
+		return c.args, rest
+	}
+	mine, any := L.NewTable(), false
+	t.ForEach(func(k, v glua.LValue) {
+		name := k.String()
+		if slices.Contains(each, name) && s.key(name) == nil {
+			rest.RawSet(k, v)
+			return
+		}
+		mine.RawSet(k, v)
+		any = true
+	})
+	own = slices.Clone(c.args[:len(c.args)-1])
+	if any {
+		own = append(own, mine)
+	}
+	return own, rest
+}
+
+func hasAny(t *glua.LTable, names []string) bool {
+	for _, n := range names {
+		if t.RawGetString(n) != glua.LNil {
+			return true
+		}
+	}
+	return false
+}
+
+// outcome is what r.web3 gives.
+type outcome struct {
+	OK      bool    `lua:"ok"`
+	State   string  `lua:"state"`
+	Value   any     `lua:"value"`
+	Error   error   `lua:"error"`
+	Seconds float64 `lua:"seconds"`
+	Node    string  `lua:"node"`
+}
+
+func outcomeOf(o nodes.Outcome) outcome {
+	return outcome{OK: o.State == nodes.OK, State: string(o.State), Value: o.Value, Error: o.Err,
+		Seconds: o.Elapsed.Seconds(), Node: string(o.Node.Name)}
+}
+
+func lookupOutcome(r *nodes.Results, name string) (outcome, bool) {
+	for _, o := range r.List {
+		if string(o.Node.Name) == name {
+			return outcomeOf(o), true
+		}
+	}
+	return outcome{}, false
+}
+
+// resultsClass is how an operation ended on each node of a set.
+func resultsClass() Class {
+	inState := func(name, doc string, states ...nodes.OutcomeState) Func {
+		return Func{Name: name, Doc: doc, Returns: "Set", Example: "r:" + name + "()",
+			Do: PureMethod(func(r *nodes.Results, _ None) (nodes.Set, error) { return r.In(states...), nil })}
+	}
+	return Class{
+		Name: "Results", Doc: "How an operation ended on each node, in the set's order.", Of: (*nodes.Results)(nil),
+		String: StringOf(resultsText),
+		Seq: SeqOf(func(r *nodes.Results) int { return len(r.List) }, func(r *nodes.Results, i int) any {
+			return outcomeOf(r.List[i])
+		}),
+		Lookup: func(v any, name string) (any, bool) { return lookupOutcome(v.(*nodes.Results), name) },
+		Names: func(v any) []string {
+			var out []string
+			for _, o := range v.(*nodes.Results).List {
+				out = append(out, string(o.Node.Name))
+			}
+			return out
+		},
+		Funcs: []Func{
+			inState("ok", "The nodes where it went well.", nodes.OK),
+			inState("failed", "The nodes where it failed, the unreachable ones included.", nodes.FailedState, nodes.NotReached),
+			inState("untouched", "The nodes where it was not begun.", nodes.NotAttempted),
+			{Name: "node", Doc: "Gives the outcome on one node.", Returns: "table", Example: `r:node "web1".value`, Do: PureMethod(resultsNode)},
+			{Name: "iter", Doc: "Iterates over name and outcome in order.", Returns: "function", Example: "for name, o in r:iter() do print(name, o.state) end",
+				Do: HeldMethod(resultsIter)},
+			{Name: "fold", Doc: "Groups equal output: a list of {nodes=, text=}.", Returns: "table[]", Example: "for _, g in ipairs(r:fold()) do print(g.nodes, g.text) end",
+				Do: HeldMethod(func(c *Call, r *nodes.Results, _ None) (any, error) { return c.Host.foldResults(r), nil })},
+			{Name: "roll_id", Doc: "The roll that sync.undo takes, or nil.", Returns: "string?", Example: "sync.undo{to=web, path=\"/srv/www\", roll=r:roll_id()}",
+				Do: PureMethod(func(r *nodes.Results, _ None) (any, error) { return orNil(r.RollID), nil })},
+		},
+	}
+}
+
+func resultsText(r *nodes.Results) string {
+	var parts []string
+	for _, state := range []nodes.OutcomeState{nodes.OK, nodes.FailedState, nodes.NotReached, nodes.NotAttempted} {
+		if s := r.In(state); len(s.Nodes) > 0 {
+			parts = append(parts, string(state)+" "+s.Fold())
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func resultsNode(r *nodes.Results, a nameArgs) (outcome, error) {
+	o, ok := lookupOutcome(r, a.Name)
+	if !ok {
+		return o, &nodes.Error{Kind: nodes.NotFound, Message: "no node '" + a.Name + "' in these results"}
+	}
+	return o, nil
+}
+
+func resultsIter(c *Call, r *nodes.Results, _ None) (any, error) {
+	i := 0
+	return Raw{c.L.NewFunction(func(L *glua.LState) int {
+		if i >= len(r.List) {
+			L.Push(glua.LNil)
+			return 1
+		}
+		o := r.List[i]
+		i++
+		return c.Host.pushAll(L, Many{string(o.Node.Name), outcomeOf(o)})
+	})}, nil
+}
+
+// group is what fold gives: the nodes whose output is equal.
+type group struct {
+	Nodes string `lua:"nodes"`
+	Set   nodes.Set
+	Text  string `lua:"text"`
+}
+
+// foldResults groups the nodes by what they gave: the output of a command, the
+// value otherwise, or the error.
+func (h *Host) foldResults(r *nodes.Results) []group {
+	var out []group
+	for _, o := range r.List {
+		text := h.outcomeText(o)
+		i := slices.IndexFunc(out, func(g group) bool { return g.Text == text })
+		if i < 0 {
+			out, i = append(out, group{Text: text}), len(out)
+		}
+		out[i].Set.Nodes = append(out[i].Set.Nodes, o.Node)
+	}
+	for i := range out {
+		out[i].Nodes = out[i].Set.Fold()
+	}
+	return out
+}
+
+func (h *Host) outcomeText(o nodes.Outcome) string {
+	if o.Err != nil {
+		return o.Err.Error()
+	}
+	if o.State != nodes.OK {
+		return string(o.State)
+	}
+	v := h.push(o.Value)
+	if t, ok := v.(*glua.LTable); ok {
+		if out, ok := t.RawGetString("stdout").(glua.LString); ok {
+			errText, _ := t.RawGetString("stderr").(glua.LString)
+			return strings.TrimRight(string(out)+string(errText), "\n")
+		}
+	}
+	return h.Inspect(Raw{v})
+}

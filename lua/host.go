@@ -1,0 +1,137 @@
+package lua
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	glua "github.com/yuin/gopher-lua"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Host runs Lua. It is made once for a run of rollsh; its methods are called
+// from one goroutine, while the tasks that Lua starts have their own.
+type Host struct {
+	Session *nodes.Session
+	Grace   time.Duration // how long cleanups may take after a cancel
+
+	root    *glua.LState
+	baton   chan struct{} // one token; blocked receivers are served in order
+	tasks   map[*glua.LState]*task
+	idle    []*glua.LState // threads to be used again
+	modules []Module
+	classes map[reflect.Type]*class
+	byName  map[string]*class
+	objects map[any]*glua.LUserData // nodes keep one object each, so that they can be table keys
+	scripts map[string]*glua.LFunction
+	files   *files
+}
+
+// New makes a host with the modules' names as globals. A bad record panics:
+// it is a defect of rollsh.
+func New(s *nodes.Session, modules []Module) *Host {
+	h := &Host{
+		Session: s,
+		Grace:   15 * time.Second,
+		root:    glua.NewState(stateOptions),
+		baton:   make(chan struct{}, 1),
+		tasks:   map[*glua.LState]*task{},
+		classes: map[reflect.Type]*class{},
+		byName:  map[string]*class{},
+		objects: map[any]*glua.LUserData{},
+		scripts: map[string]*glua.LFunction{},
+	}
+	if s.Recipe == nil {
+		s.Recipe = &nodes.Recipe{}
+	}
+	h.files = &files{host: h, loaded: map[string]*file{}}
+	h.root.SetContext(context.Background())
+	h.openLibraries()
+	h.modules = append(h.coreModules(), modules...)
+	h.register()
+	h.lockGlobals()
+	h.baton <- struct{}{}
+	return h
+}
+
+// stateOptions keep a suspended task near 17 kB; threads inherit them.
+// RegistrySize below 128 silently becomes 5,120.
+var stateOptions = glua.Options{
+	CallStackSize:       200,
+	MinimizeStackMemory: true,
+	RegistrySize:        256,
+	RegistryGrowStep:    512,
+	RegistryMaxSize:     256 * 1024,
+	SkipOpenLibs:        true,
+}
+
+// Modules lists the records, the host's own first.
+func (h *Host) Modules() []Module { return h.modules }
+
+// take waits for the baton; from then on Lua may run on L.
+func (h *Host) take(L *glua.LState) {
+	<-h.baton
+	L.G.CurrentThread = L
+}
+
+func (h *Host) give() { h.baton <- struct{}{} }
+
+// Call is one call of a record from Lua.
+type Call struct {
+	Host *Host
+	L    *glua.LState
+	Name string // sync.push
+	args []glua.LValue
+}
+
+// Block runs f without the baton, under the task's context. f must touch no
+// Lua value.
+func (c *Call) Block(f func(ctx context.Context) error) error {
+	ctx := nodes.WithCaller(c.L.Context(), nodes.Caller{Where: c.Host.where(c.L), Op: c.Name})
+	c.Host.give()
+	defer c.Host.take(c.L)
+	return f(ctx)
+}
+
+// Where is the recipe's file:line that made the call.
+func (c *Call) Where() string { return c.Host.where(c.L) }
+
+// where finds the nearest line of a recipe: embedded chunks are passed over,
+// and a task that has none of its own names the line that started it.
+func (h *Host) where(L *glua.LState) string {
+	for level := 0; ; level++ {
+		dbg, ok := L.GetStack(level)
+		if !ok {
+			break
+		}
+		if _, err := L.GetInfo("Sl", dbg, glua.LNil); err != nil || dbg.CurrentLine <= 0 || embedded(dbg.Source) {
+			continue
+		}
+		return fmt.Sprintf("%s:%d", dbg.Source, dbg.CurrentLine)
+	}
+	if t := h.task(L); t != nil {
+		return t.where
+	}
+	return ""
+}
+
+// embeddedPrefix starts the chunk names of Lua that is part of rollsh.
+const embeddedPrefix = "rollsh:"
+
+func embedded(source string) bool {
+	return source == "[G]" || len(source) >= len(embeddedPrefix) && source[:len(embeddedPrefix)] == embeddedPrefix
+}
+
+// Shown is the name of a file in messages: relative to the project where it is
+// inside it.
+func (h *Host) shown(path string) string {
+	if h.Session.Project != "" {
+		if rel, err := filepath.Rel(h.Session.Project, path); err == nil && filepath.IsLocal(rel) {
+			return rel
+		}
+	}
+	return path
+}

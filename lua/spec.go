@@ -1,0 +1,146 @@
+package lua
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// spec is what the argument struct of a record says about its arguments.
+type spec struct {
+	pos  []param // positional, in order
+	keys []param // of the options table
+}
+
+// param is one argument: a positional one or a key of the options table.
+type param struct {
+	name     string
+	doc      string
+	def      string // default, as written in the tag; empty: the zero value
+	enum     []string
+	typ      string // Lua type for people: string, number, Set, Checkout|string
+	required bool
+	index    []int // path of the field in the struct
+	goType   reflect.Type
+}
+
+var specs sync.Map // reflect.Type -> *spec
+
+// specOf reads the tags of an argument struct. A record with bad tags is a
+// defect of rollsh and panics when it is registered.
+func specOf(t reflect.Type) *spec {
+	if t == nil || t == reflect.TypeFor[None]() {
+		return &spec{}
+	}
+	if s, ok := specs.Load(t); ok {
+		return s.(*spec)
+	}
+	s := &spec{}
+	s.add(t, nil)
+	specs.Store(t, s)
+	return s
+}
+
+func (s *spec) add(t reflect.Type, path []int) {
+	if t.Kind() != reflect.Struct {
+		panic(fmt.Sprintf("lua: arguments of a record are a struct, not %s", t))
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		at := append(slices.Clone(path), i)
+		tag, ok := f.Tag.Lookup("lua")
+		if !ok {
+			if f.Anonymous {
+				s.add(f.Type, at)
+			}
+			continue
+		}
+		s.addField(f, tag, at)
+	}
+}
+
+func (s *spec) addField(f reflect.StructField, tag string, at []int) {
+	words := strings.Split(tag, ",")
+	p := param{
+		name: words[0], doc: f.Tag.Get("doc"), def: f.Tag.Get("default"), typ: f.Tag.Get("type"),
+		index: at, goType: f.Type,
+	}
+	if e := f.Tag.Get("enum"); e != "" {
+		p.enum = strings.Split(e, "|")
+	}
+	if p.typ == "" {
+		p.typ = typeName(f.Type)
+	}
+	positional, optional := slices.Contains(words, "pos"), slices.Contains(words, "optional")
+	p.required = slices.Contains(words, "required") || positional && !optional && p.def == ""
+	if positional {
+		s.pos = append(s.pos, p)
+	} else {
+		s.keys = append(s.keys, p)
+	}
+}
+
+// isCallback reports whether the last positional argument is a function, so
+// that the options table comes before it.
+func (s *spec) endsInFunction() bool {
+	return len(s.pos) > 0 && s.pos[len(s.pos)-1].goType == reflect.TypeFor[Callback]()
+}
+
+func (s *spec) key(name string) *param {
+	for i := range s.keys {
+		if s.keys[i].name == name {
+			return &s.keys[i]
+		}
+	}
+	return nil
+}
+
+func (s *spec) keyNames() []string {
+	out := make([]string, len(s.keys))
+	for i, k := range s.keys {
+		out[i] = k.name
+	}
+	return out
+}
+
+// typeName is what people call a Go argument type in Lua.
+func typeName(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[Callback]():
+		return "function"
+	case reflect.TypeFor[Raw]():
+		return "any"
+	}
+	if named, ok := typeNames[t.String()]; ok {
+		return named
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "string"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Int, reflect.Int64, reflect.Float64:
+		return "number"
+	case reflect.Slice:
+		return typeName(t.Elem()) + "[]"
+	case reflect.Map:
+		return "table"
+	case reflect.Pointer:
+		return t.Elem().Name()
+	}
+	return t.Name()
+}
+
+// typeNames are the Go types whose Lua name is not their kind's.
+var typeNames = map[string]string{
+	"time.Duration":    "number",
+	"nodes.Secret":     "string",
+	"nodes.Set":        "Set|Node",
+	"nodes.Tree":       "Checkout|string",
+	"nodes.AtOnce":     "number|string|table",
+	"nodes.Changesets": "Changesets",
+	"nodes.Notifier":   "Channel",
+	"nodes.Balancer":   "Backend",
+}

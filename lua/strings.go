@@ -1,0 +1,122 @@
+package lua
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	glua "github.com/yuin/gopher-lua"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// longest is the most that one call of the string library makes: more would
+// take the machine's memory before anything could stop it.
+const longest = 64 << 20
+
+func failedf(format string, args ...any) *nodes.Error {
+	return &nodes.Error{Kind: nodes.Failed, Message: fmt.Sprintf(format, args...)}
+}
+
+func (h *Host) mendStrings() {
+	L := h.root
+	str, _ := L.GetGlobal("string").(*glua.LTable)
+	str.RawSetString("dump", glua.LNil)
+	rep, format := goFunction(str, "rep"), goFunction(str, "format")
+	str.RawSetString("rep", L.NewFunction(func(L *glua.LState) int {
+		if n := L.CheckInt(2); n > 0 && len(L.CheckString(1)) > longest/n {
+			h.raise(L, "string.rep", failedf("the result would be larger than %d MiB", longest>>20))
+		}
+		return rep(L)
+	}))
+	str.RawSetString("format", L.NewFunction(func(L *glua.LState) int {
+		h.checkFormat(L)
+		return format(L)
+	}))
+	gmatch := str.RawGetString("gmatch")
+	// gopher-lua's iterator works only in a for loop (its issue 462): it wants
+	// its state as an argument. Here the state is carried along.
+	str.RawSetString("gmatch", L.NewFunction(func(L *glua.LState) int {
+		subject, pattern := L.CheckString(1), L.CheckString(2)
+		L.Push(gmatch)
+		L.Push(glua.LString(subject))
+		L.Push(glua.LString(pattern))
+		L.Call(2, 2)
+		step, state := L.Get(-2), L.Get(-1)
+		L.Push(L.NewFunction(func(L *glua.LState) int {
+			L.SetTop(0)
+			L.Push(step)
+			L.Push(state)
+			L.Call(1, glua.MultRet)
+			if L.GetTop() == 0 {
+				L.Push(glua.LNil)
+			}
+			return L.GetTop()
+		}))
+		return 1
+	}))
+	if mt, ok := L.GetMetatable(glua.LString("")).(*glua.LTable); ok {
+		mt.RawSetString("__metatable", glua.LString("locked"))
+		mt.RawSetString("__index", str)
+	}
+	if tab, ok := L.GetGlobal("table").(*glua.LTable); ok {
+		concat := goFunction(tab, "concat")
+		tab.RawSetString("concat", L.NewFunction(func(L *glua.LState) int { return h.concat(L, concat) }))
+	}
+}
+
+// concat takes objects and error objects among the items, as .. does.
+func (h *Host) concat(L *glua.LState, concat glua.LGFunction) int {
+	t := L.CheckTable(1)
+	for i := 1; i <= t.Len(); i++ {
+		v := t.RawGetInt(i)
+		if _, ok := v.(*glua.LUserData); ok || errorOf(v) != nil {
+			texts := L.NewTable()
+			for j := 1; j <= t.Len(); j++ {
+				texts.Append(asText(h, t.RawGetInt(j)))
+			}
+			L.Replace(1, texts)
+			break
+		}
+	}
+	return concat(L)
+}
+
+func asText(h *Host, v glua.LValue) glua.LValue {
+	if _, ok := v.(*glua.LUserData); ok || errorOf(v) != nil {
+		return glua.LString(h.Text(v))
+	}
+	return v
+}
+
+// verb is one conversion of string.format.
+var verb = regexp.MustCompile(`%([-+ #0]*)(\d*)(\.\d*)?(.?)`)
+
+// checkFormat refuses what Lua refuses: gopher-lua passes the format to Go,
+// where an unknown verb gives "%!y(...)" and no error. Objects are replaced by
+// their texts for %s.
+func (h *Host) checkFormat(L *glua.LState) {
+	arg := 1
+	for _, m := range verb.FindAllStringSubmatch(L.CheckString(1), -1) {
+		conversion := m[4]
+		if conversion == "%" {
+			continue
+		}
+		if conversion == "" || !strings.Contains("cdiouxXeEfgGqs", conversion) {
+			h.raise(L, "string.format", usage("unknown conversion '%s'", m[0]))
+		}
+		if arg++; arg > L.GetTop() {
+			h.raise(L, "string.format", usage("no value for '%s'", m[0]))
+		}
+		switch conversion {
+		case "s":
+			if t := L.Get(arg).Type(); t != glua.LTString && t != glua.LTNumber {
+				L.Replace(arg, glua.LString(h.tostring(L, L.Get(arg))))
+			}
+		case "q":
+			L.CheckString(arg)
+		default:
+			L.CheckNumber(arg)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package lua
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	glua "github.com/yuin/gopher-lua"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// luaType names the type of a value for people: the class of an object, else
+// Lua's type.
+func luaType(v glua.LValue) string {
+	if v == nil {
+		return "nil"
+	}
+	if ud, ok := v.(*glua.LUserData); ok {
+		if mt, ok := ud.Metatable.(*glua.LTable); ok {
+			if name, ok := mt.RawGetString("__name").(glua.LString); ok {
+				return string(name)
+			}
+		}
+	}
+	return v.Type().String()
+}
+
+// luaText writes a scalar as it would be written in a message.
+func luaText(v glua.LValue) string {
+	switch v.(type) {
+	case glua.LString, glua.LNumber, glua.LBool:
+		return v.String()
+	}
+	return luaType(v)
+}
+
+// didYouMean is " (did you mean 'x'?)", or empty when nothing is near.
+func didYouMean(name string, known []string) string {
+	if s := nodes.Suggest(name, known); s != "" {
+		return " (did you mean '" + s + "'?)"
+	}
+	return ""
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// parseNumber reads a number as Lua 5.1 does: decimal with exponent, or hex.
+func parseNumber(s string) (float64, bool) {
+	s = strings.Trim(s, " \t\n\r\f\v")
+	digits := strings.TrimLeft(s, "+-")
+	if hex, ok := strings.CutPrefix(strings.ToLower(digits), "0x"); ok {
+		n, err := strconv.ParseUint(hex, 16, 64)
+		f := float64(n)
+		if strings.HasPrefix(s, "-") {
+			f = -f
+		}
+		return f, err == nil
+	}
+	if digits == "" || strings.ContainsAny(digits, "_xXpPiInN") { // no infinities, names or Go's separators
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil && !math.IsInf(f, 0) {
+		return 0, false
+	}
+	return f, true
+}
+
+// quote writes a string as a Lua literal; Lua 5.1 knows neither \x nor \u.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c == '\n':
+			b.WriteString(`\n`)
+		case c < ' ' || c == 0x7f:
+			b.WriteByte('\\')
+			d := strconv.Itoa(int(c))
+			b.WriteString(strings.Repeat("0", 3-len(d)) + d)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// Quote writes a string as a Lua 5.1 literal.
+func Quote(s string) string { return quote(s) }
