@@ -31,6 +31,9 @@ type Results struct {
 	Op     string
 	RollID string // for sync.push: the roll that undo takes
 	List   []Outcome
+	// Stop is why nodes were left untouched, when it was not that too many
+	// failed: the call was cancelled, or a gate said no.
+	Stop error
 }
 
 // In gives the nodes whose outcome has one of the states.
@@ -46,8 +49,8 @@ func (r *Results) In(states ...OutcomeState) Set {
 	return s
 }
 
-// Err is nil when no node failed, else a Tasks error with the failures in the
-// set's order.
+// Err is nil when no node failed and nothing stopped the call; Stop when only
+// that happened; else a Tasks error with the failures in the set's order.
 func (r *Results) Err() error {
 	var errs []error
 	for _, o := range r.List {
@@ -56,17 +59,20 @@ func (r *Results) Err() error {
 		}
 	}
 	if len(errs) == 0 {
-		return nil
+		return r.Stop
 	}
 	untouched := len(r.In(NotAttempted).Nodes)
 	msg := fmt.Sprintf("%d of %d failed", len(errs), len(r.List))
 	if untouched > 0 {
 		msg += fmt.Sprintf(", %d untouched", untouched)
 	}
+	if r.Stop != nil {
+		msg += ": " + AsError(r.Stop, Internal).Message
+	}
 	for _, line := range FoldErrors(errs) {
 		msg += "\n  " + line
 	}
-	return &Error{Kind: Tasks, Op: r.Op, Message: msg, Errors: errs}
+	return &Error{Kind: Tasks, Op: r.Op, Message: msg, Errors: errs, Cause: r.Stop}
 }
 
 // StateOf gives the outcome state that an error stands for.
