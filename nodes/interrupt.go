@@ -97,6 +97,14 @@ func (i *Interrupt) closeSoft() {
 	}
 }
 
+// Soft is closed by the first signal of this run; whoever waits for a person
+// gives up then.
+func (i *Interrupt) Soft() <-chan struct{} {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.soft
+}
+
 // Stage tells how far it has come in this run.
 func (i *Interrupt) Stage() Stage {
 	i.mu.Lock()

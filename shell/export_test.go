@@ -2,6 +2,8 @@ package shell
 
 import (
 	"io"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -43,3 +45,18 @@ func ErrorText(err error, verbose bool) string { return errorText(err, newPalett
 
 // Cells is how many columns text takes.
 func Cells(s string) int { return cells(s) }
+
+// NewPerson makes a person who answers on a terminal; its screen is out.
+func NewPerson(terminal *os.File, out io.Writer, yes bool, i *nodes.Interrupt) nodes.Person {
+	w := newWriter(out, out)
+	p := newPerson(newScreen(w, func() (int, int) { return 80, 24 }, true), newPalette(false), terminal != nil, yes, i)
+	p.open = func() (*os.File, error) { return reopen(terminal) }
+	return p
+}
+
+func reopen(terminal *os.File) (*os.File, error) {
+	return os.OpenFile(terminal.Name(), os.O_RDWR|syscall.O_NOCTTY, 0)
+}
+
+// ParsePicks reads the answer to a list.
+func ParsePicks(line string, n int, many bool) ([]int, error) { return parsePicks(line, n, many) }
