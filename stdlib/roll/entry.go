@@ -1,0 +1,274 @@
+package roll
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Entry is a roll as the journal has it.
+type Entry struct {
+	ID         string // 20261122-231501-www-ab12, in UTC
+	Name       string
+	Who        string
+	Host       string // the deploy host
+	Recipe     string // absolute path; empty when rolled from the prompt
+	Args       []string
+	Files      map[string]string // loaded files: path to SHA-256
+	Source     string            // the local folder that is rolled
+	From       nodes.Revision    // the oldest that a node had, as far as known
+	To         nodes.Revision
+	Digest     string            // of the plan that was confirmed
+	Options    map[string]string // as written, for people
+	Changesets nodes.Changesets
+	Started    time.Time
+	Ended      time.Time // zero while it runs, and when it was interrupted
+	State      RollState
+	Complete   bool // every node was tried, and the budgets were not spent
+	Why        string
+	Nodes      []NodeEntry
+	Notices    []Notice
+}
+
+// NodeEntry is how a node stands in a roll.
+type NodeEntry struct {
+	Node    nodes.Name
+	State   State
+	Why     string
+	Since   time.Time
+	Out     bool           // it is out of service
+	Touched bool           // it was drained or switched, or a step to that began
+	Rev     nodes.Revision // what this roll put there; empty: nothing
+}
+
+// Step is one step on one node: what was meant, and what came of it.
+type Step struct {
+	Node    nodes.Name
+	What    string // drain, switch, after, ...
+	State   State  // the node's, when it ends well
+	Intent  time.Time
+	Ended   time.Time // zero: nobody knows
+	Outcome string    // ok, failed, unknown; empty: nobody knows
+	Why     string
+}
+
+// Notice is an announcement that reached nobody.
+type Notice struct {
+	At  time.Time
+	Why string
+}
+
+// Unfinished reports whether the roll must be resumed, undone or closed before
+// its name takes a new one.
+func (e Entry) Unfinished() bool {
+	switch e.State {
+	case RollDone, RollUndone, Closed, Running:
+		return false
+	}
+	for _, n := range e.Nodes {
+		if n.State == Unknown || n.Touched && !e.Complete {
+			return true
+		}
+	}
+	return false
+}
+
+// Seconds is how long the roll took, or has taken so far.
+func (e Entry) Seconds() float64 {
+	end := e.Ended
+	if end.IsZero() {
+		end = time.Now()
+	}
+	return end.Sub(e.Started).Round(time.Millisecond).Seconds()
+}
+
+// Roll is what notices are told of.
+func (e Entry) Roll(t nodes.Tracker) nodes.Roll {
+	r := nodes.Roll{ID: e.ID, Name: e.Name, Who: e.Who, Host: e.Host, From: e.From, To: e.To, State: string(e.State),
+		Changesets: e.Changesets, Started: e.Started, Ended: e.Ended, Tracker: t}
+	for _, n := range e.Nodes {
+		r.Nodes = append(r.Nodes, nodes.NodeState{Node: n.Node, State: string(n.State), Why: n.Why, Since: n.Since})
+	}
+	return r
+}
+
+const rollColumns = `id, name, who, host, recipe, args, files, source, from_rev, to_rev, digest, options, changesets, started, ended, state, complete, why`
+
+// insert writes a new roll and its nodes.
+func insert(ctx context.Context, tx *sql.Tx, e Entry) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO rolls (`+rollColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+		e.ID, e.Name, e.Who, e.Host, e.Recipe, encode(e.Args), encode(e.Files), e.Source, string(e.From), string(e.To), e.Digest,
+		encode(e.Options), encode(e.Changesets), stamp(e.Started), stamp(e.Ended), string(e.State), flag(e.Complete), e.Why)
+	if err != nil {
+		return err
+	}
+	for i, n := range e.Nodes {
+		_, err := tx.ExecContext(ctx, `INSERT INTO roll_nodes (roll, place, node, state, why, since, out, touched, rev) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			e.ID, i, string(n.Node), string(n.State), n.Why, stamp(n.Since), flag(n.Out), flag(n.Touched), string(n.Rev))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entries reads rolls, newest first: all for an empty name, all for limit 0.
+func (j *Journal) entries(ctx context.Context, tx *sql.Tx, name string, limit int) ([]Entry, error) {
+	query, args := `SELECT `+rollColumns+` FROM rolls WHERE name = $1 OR $1 = '' ORDER BY started DESC, id DESC`, []any{name}
+	if limit > 0 {
+		query, args = query+` LIMIT $2`, append(args, limit)
+	}
+	return j.scan(ctx, tx, query, args...)
+}
+
+// entry reads one roll; it fails with NotFound.
+func (j *Journal) entry(ctx context.Context, tx *sql.Tx, id string) (Entry, error) {
+	found, err := j.scan(ctx, tx, `SELECT `+rollColumns+` FROM rolls WHERE id = $1`, id)
+	if err != nil {
+		return Entry{}, err
+	}
+	if len(found) == 0 {
+		return Entry{}, noSuchRoll(id)
+	}
+	return found[0], nil
+}
+
+func noSuchRoll(id string) error {
+	return &nodes.Error{Kind: nodes.NotFound, Message: fmt.Sprintf("no roll '%.80s' in the journal", id), Hint: "roll.history lists them"}
+}
+
+func (j *Journal) scan(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]Entry, error) {
+	out, err := scanRolls(ctx, tx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	live, err := j.liveRolls(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		e := &out[i]
+		if e.State == Running && !live[e.ID] {
+			e.State = Interrupted
+			e.Why = "its process died"
+		}
+		if e.Nodes, err = nodesOf(ctx, tx, *e); err != nil {
+			return nil, err
+		}
+		if e.Notices, err = noticesOf(ctx, tx, e.ID); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func scanRolls(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]Entry, error) {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var out []Entry
+	for rows.Next() {
+		var e Entry
+		var recipeArgs, files, options, changesets, started, ended string
+		err := rows.Scan(&e.ID, &e.Name, &e.Who, &e.Host, &e.Recipe, &recipeArgs, &files, &e.Source, &e.From, &e.To, &e.Digest,
+			&options, &changesets, &started, &ended, &e.State, &e.Complete, &e.Why)
+		if err != nil {
+			return nil, err
+		}
+		e.Started, e.Ended = unstamp(started), unstamp(ended)
+		for text, into := range map[*string]any{&recipeArgs: &e.Args, &files: &e.Files, &options: &e.Options, &changesets: &e.Changesets} {
+			if err := json.Unmarshal([]byte(*text), into); err != nil {
+				return nil, fmt.Errorf("roll %s: %w", e.ID, err)
+			}
+		}
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}
+
+// liveRolls are those whose lock is held by somebody who lives.
+func (j *Journal) liveRolls(ctx context.Context, tx *sql.Tx) (map[string]bool, error) {
+	held, err := j.locksOf(ctx, tx, "")
+	if err != nil {
+		return nil, err
+	}
+	live := map[string]bool{}
+	for _, l := range held {
+		if !l.Person && !l.Stale {
+			live[l.Roll] = true
+		}
+	}
+	return live, nil
+}
+
+// nodesOf reads the nodes of a roll in their order. Where the roll is not
+// running, a step without an outcome makes its node unknown.
+func nodesOf(ctx context.Context, tx *sql.Tx, e Entry) ([]NodeEntry, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT node, state, why, since, out, touched, rev,
+		COALESCE((SELECT max(what) FROM steps s WHERE s.roll = n.roll AND s.node = n.node AND s.outcome = ''), ''),
+		COALESCE((SELECT max(intent) FROM steps s WHERE s.roll = n.roll AND s.node = n.node AND s.outcome = ''), '')
+		FROM roll_nodes n WHERE roll = $1 ORDER BY place`, e.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var out []NodeEntry
+	for rows.Next() {
+		var n NodeEntry
+		var since, meant, at string
+		if err := rows.Scan(&n.Node, &n.State, &n.Why, &since, &n.Out, &n.Touched, &n.Rev, &meant, &at); err != nil {
+			return nil, err
+		}
+		n.Since = unstamp(since)
+		switch {
+		case meant == "":
+		case e.State == Running:
+			n.Why = meant + " is under way"
+		default:
+			n.State, n.Since, n.Why = Unknown, unstamp(at), meant+" had begun when the roll ended"
+		}
+		out = append(out, n)
+	}
+	return out, rows.Err()
+}
+
+func noticesOf(ctx context.Context, tx *sql.Tx, id string) ([]Notice, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT at, why FROM notices WHERE roll = $1 ORDER BY at`, id)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	var out []Notice
+	for rows.Next() {
+		var n Notice
+		var at string
+		if err := rows.Scan(&at, &n.Why); err != nil {
+			return nil, err
+		}
+		n.At = unstamp(at)
+		out = append(out, n)
+	}
+	return out, rows.Err()
+}
+
+// encode writes what Entry holds, which is texts and times, as JSON.
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil { // a time outside the years 0 to 9999
+		return "null"
+	}
+	return string(b)
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

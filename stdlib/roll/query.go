@@ -1,0 +1,265 @@
+package roll
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// History lists rolls, newest first: of all names for an empty name, all of
+// them for limit 0.
+func (j *Journal) History(ctx context.Context, name string, limit int) (out []Entry, err error) {
+	err = j.read(ctx, func(tx *sql.Tx) error {
+		out, err = j.entries(ctx, tx, name, limit)
+		return err
+	})
+	return out, err
+}
+
+// Find gives one roll, or fails with NotFound.
+func (j *Journal) Find(ctx context.Context, id string) (e Entry, err error) {
+	found := false
+	err = j.read(ctx, func(tx *sql.Tx) error {
+		found = true
+		e, err = j.entry(ctx, tx, id)
+		return err
+	})
+	if err == nil && !found {
+		err = noSuchRoll(id)
+	}
+	return e, err
+}
+
+// Steps lists what was meant and done in a roll, in order.
+func (j *Journal) Steps(ctx context.Context, id string) (out []Step, err error) {
+	err = j.read(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT node, what, state, intent, ended, outcome, why FROM steps WHERE roll = $1 ORDER BY seq`, id)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }() // rows.Err tells
+		for rows.Next() {
+			var s Step
+			var intent, ended string
+			if err := rows.Scan(&s.Node, &s.What, &s.State, &intent, &ended, &s.Outcome, &s.Why); err != nil {
+				return err
+			}
+			s.Intent, s.Ended = unstamp(intent), unstamp(ended)
+			out = append(out, s)
+		}
+		return rows.Err()
+	})
+	return out, err
+}
+
+// Status is how a name stands: its locks, its last roll, and each node that
+// was ever rolled to under it.
+type Status struct {
+	Name       string
+	Locks      []Lock
+	Last       *Entry // the newest roll; nil for a name that is only locked
+	Unfinished bool   // Last must be resumed, undone or closed
+	Nodes      []NodeEntry
+}
+
+// Status tells how a name stands, or all of them for an empty one.
+func (j *Journal) Status(ctx context.Context, name string) (out []Status, err error) {
+	err = j.read(ctx, func(tx *sql.Tx) error {
+		all, err := j.entries(ctx, tx, name, 0)
+		if err != nil {
+			return err
+		}
+		held, err := j.locksOf(ctx, tx, name)
+		if err != nil {
+			return err
+		}
+		out = statuses(all, held)
+		return nil
+	})
+	return out, err
+}
+
+func statuses(newestFirst []Entry, held []Lock) []Status {
+	var out []Status
+	place := map[string]int{}
+	at := func(name string) *Status {
+		if _, ok := place[name]; !ok {
+			place[name] = len(out)
+			out = append(out, Status{Name: name})
+		}
+		return &out[place[name]]
+	}
+	for i, e := range newestFirst {
+		s := at(e.Name)
+		if s.Last == nil {
+			s.Last, s.Unfinished = &newestFirst[i], e.Unfinished()
+		}
+		for _, n := range e.Nodes {
+			s.add(n)
+		}
+	}
+	for _, l := range held {
+		s := at(l.Name)
+		s.Locks = append(s.Locks, l)
+	}
+	return out
+}
+
+// add takes an older record of a node into account: the newest says the
+// state, the newest that put something there says the revision.
+func (s *Status) add(n NodeEntry) {
+	for i := range s.Nodes {
+		if s.Nodes[i].Node != n.Node {
+			continue
+		}
+		if s.Nodes[i].Rev == "" {
+			s.Nodes[i].Rev = n.Rev
+		}
+		if s.Nodes[i].State == Untouched || s.Nodes[i].State == Staged {
+			rev := s.Nodes[i].Rev
+			s.Nodes[i] = n
+			s.Nodes[i].Rev = rev
+		}
+		return
+	}
+	s.Nodes = append(s.Nodes, n)
+}
+
+// haveRevisions tells what revision each node has of a name, as far as rolls
+// put it there.
+func haveRevisions(ctx context.Context, tx *sql.Tx, name string) (map[nodes.Name]nodes.Revision, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT n.node, n.rev FROM roll_nodes n JOIN rolls r ON r.id = n.roll
+		WHERE r.name = $1 AND n.rev <> '' ORDER BY r.started, r.id`, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // rows.Err tells
+	have := map[nodes.Name]nodes.Revision{}
+	for rows.Next() {
+		var node nodes.Name
+		var rev nodes.Revision
+		if err := rows.Scan(&node, &rev); err != nil {
+			return nil, err
+		}
+		have[node] = rev
+	}
+	return have, rows.Err()
+}
+
+// oldest gives the smallest revision of the set's nodes; empty when one of
+// them was never rolled to, or has a revision that is not a number.
+func oldest(have map[nodes.Name]nodes.Revision, set nodes.Set) nodes.Revision {
+	var low int
+	var out nodes.Revision
+	for _, n := range set.Nodes {
+		rev, err := strconv.Atoi(string(have[n.Name]))
+		if err != nil {
+			return ""
+		}
+		if out == "" || rev < low {
+			low, out = rev, have[n.Name]
+		}
+	}
+	return out
+}
+
+// CloseRoll leaves an unfinished roll as it is, for good, and says why. Nodes
+// that it left out of service stay out. It fails with Locked while the roll
+// runs.
+func (j *Journal) CloseRoll(ctx context.Context, id, reason string) error {
+	if reason == "" {
+		return &nodes.Error{Kind: nodes.Usage, Message: "closing a roll needs a reason", Hint: "it stands in the history"}
+	}
+	return j.write(ctx, func(tx *sql.Tx) error {
+		e, err := j.entry(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := j.takeBack(ctx, tx, e); err != nil {
+			return err
+		}
+		if !e.Unfinished() && e.State != Interrupted {
+			return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s is not unfinished: it is %s", id, e.State)}
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE rolls SET state = $1, ended = $2, why = $3 WHERE id = $4`,
+			string(Closed), stamp(time.Now()), fmt.Sprintf("closed by %s: %s", j.session.User, reason), id)
+		return err
+	})
+}
+
+// takeBack frees what a dead process left locked for a roll that is dealt with
+// now; it fails with Locked while the roll runs, or a person keeps others out.
+func (j *Journal) takeBack(ctx context.Context, tx *sql.Tx, e Entry) error {
+	held, err := j.locksOf(ctx, tx, e.Name)
+	if err != nil {
+		return err
+	}
+	for _, l := range held {
+		switch {
+		case l.Person && l.Who == j.session.User:
+		case !l.Person && l.Stale && l.Roll == e.ID:
+			if err := j.release(ctx, tx, l); err != nil {
+				return err
+			}
+		default:
+			return l.locked(time.Now())
+		}
+	}
+	return nil
+}
+
+// Reopen takes an unfinished roll up again under its old id, as resume and
+// back do. It needs no takeover: naming the roll is the decision.
+func (j *Journal) Reopen(ctx context.Context, id string, to nodes.Set, recipe nodes.Recipe) (*Roll, error) {
+	r := &Roll{journal: j, set: to, open: true}
+	err := j.write(ctx, func(tx *sql.Tx) error {
+		e, err := j.entry(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := j.takeBack(ctx, tx, e); err != nil {
+			return err
+		}
+		if e.State == Closed || e.State == RollUndone || e.State == RollDone && recipe.Mode != nodes.ModeBack {
+			return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s is %s", id, e.State)}
+		}
+		r.lock = j.newLock(e.Name, "roll, taken up again", e.ID)
+		if err := j.take(ctx, tx, r.lock, recipe.Takeover); err != nil {
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(max(seq), 0) FROM steps WHERE roll = $1`, id).Scan(&r.seq); err != nil {
+			return err
+		}
+		e.State = Running
+		r.entry = e
+		return reopen(ctx, tx, e)
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.keepAlive()
+	return r, nil
+}
+
+// reopen writes that a roll runs again. Nodes that are unknown stay so, until
+// they were asked.
+func reopen(ctx context.Context, tx *sql.Tx, e Entry) error {
+	for _, n := range e.Nodes {
+		if n.State != Unknown {
+			continue
+		}
+		if err := updateNode(ctx, tx, e.ID, n); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE steps SET outcome = 'unknown', ended = $1 WHERE roll = $2 AND outcome = ''`, stamp(time.Now()), e.ID)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE rolls SET state = $1, ended = '' WHERE id = $2`, string(Running), e.ID)
+	return err
+}

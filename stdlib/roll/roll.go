@@ -1,0 +1,315 @@
+package roll
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Request is what a roll begins with; Name and To must be given.
+type Request struct {
+	Name    string
+	To      nodes.Set
+	Source  string            // the local folder
+	Digest  string            // of a plan made before
+	Options map[string]string // as written, for people
+	Recipe  nodes.Recipe
+}
+
+// Roll is a roll under way. It holds the lock of its name and says every few
+// seconds that it lives, until Finish. Its methods are safe from many
+// goroutines.
+type Roll struct {
+	journal *Journal
+	lock    Lock
+	set     nodes.Set
+	stop    context.CancelFunc // ends the heartbeat
+	beats   sync.WaitGroup
+
+	mu    sync.Mutex
+	entry Entry // as the journal has it
+	open  bool
+	seq   int
+}
+
+// recordGrace is how long an outcome may take to be written after its roll was
+// cancelled.
+const recordGrace = 10 * time.Second
+
+// Begin takes the lock and writes the record. It fails with Locked while
+// another roll of the name runs or a person keeps it locked, and with Refused
+// while one is unfinished.
+func (j *Journal) Begin(ctx context.Context, q Request) (*Roll, error) {
+	if err := checkRequest(q); err != nil {
+		return nil, err
+	}
+	r := &Roll{journal: j, set: q.To, entry: j.newEntry(q), open: true}
+	r.lock = j.newLock(q.Name, "roll", r.entry.ID)
+	err := j.write(ctx, func(tx *sql.Tx) error {
+		if err := j.admit(ctx, tx, q.Name); err != nil {
+			return err
+		}
+		if err := j.take(ctx, tx, r.lock, q.Recipe.Takeover); err != nil {
+			return err
+		}
+		have, err := haveRevisions(ctx, tx, q.Name)
+		if err != nil {
+			return err
+		}
+		r.entry.From = oldest(have, q.To)
+		return insert(ctx, tx, r.entry)
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.keepAlive()
+	return r, nil
+}
+
+// Ready fails as Begin would, and changes nothing.
+func (j *Journal) Ready(ctx context.Context, name string) error {
+	return j.read(ctx, func(tx *sql.Tx) error {
+		if err := j.admit(ctx, tx, name); err != nil {
+			return err
+		}
+		held, err := j.locksOf(ctx, tx, name)
+		for _, l := range held {
+			if !l.Person || l.Who != j.session.User {
+				return l.locked(time.Now())
+			}
+		}
+		return err
+	})
+}
+
+// admit fails while a roll of the name is unfinished.
+func (j *Journal) admit(ctx context.Context, tx *sql.Tx, name string) error {
+	all, err := j.entries(ctx, tx, name, 1)
+	if err != nil || len(all) == 0 || !all[0].Unfinished() {
+		return err
+	}
+	e := all[0]
+	return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s of %s on %s is unfinished: %s (%s)", e.ID, e.Who, e.Host, e.summary(), e.State),
+		Hint: fmt.Sprintf("roll.resume %q goes on, roll.back %q undoes it, roll.close(%q, reason) leaves it as it is", e.ID, e.ID, e.ID)}
+}
+
+// summary counts the nodes by state: "3 done, 1 left-drained, 4 untouched".
+func (e Entry) summary() string {
+	var order []State
+	count := map[State]int{}
+	for _, n := range e.Nodes {
+		if count[n.State] == 0 {
+			order = append(order, n.State)
+		}
+		count[n.State]++
+	}
+	var parts []string
+	for _, s := range order {
+		parts = append(parts, fmt.Sprintf("%d %s", count[s], s))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func checkRequest(q Request) error {
+	if err := checkName(q.Name); err != nil {
+		return err
+	}
+	if len(q.To.Nodes) == 0 {
+		return &nodes.Error{Kind: nodes.Usage, Message: "a roll needs at least one node: 'to' is empty"}
+	}
+	seen := map[nodes.Name]bool{}
+	for _, n := range q.To.Nodes {
+		if seen[n.Name] {
+			return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("'to' has two nodes named %s", n.Name)}
+		}
+		seen[n.Name] = true
+	}
+	return nil
+}
+
+func (j *Journal) newEntry(q Request) Entry {
+	now := time.Now()
+	e := Entry{ID: newID(now, q.Name), Name: q.Name, Who: j.session.User, Host: j.session.Host, Recipe: q.Recipe.Path,
+		Args: q.Recipe.Args, Files: q.Recipe.Files, Source: q.Source, Digest: q.Digest, Options: q.Options, Started: now, State: Running}
+	for _, n := range q.To.Nodes {
+		e.Nodes = append(e.Nodes, NodeEntry{Node: n.Name, State: Untouched, Since: now})
+	}
+	return e
+}
+
+func newID(at time.Time, name string) string {
+	b := make([]byte, 2)
+	_, _ = rand.Read(b) // never fails, see crypto/rand
+	return at.UTC().Format("20060102-150405") + "-" + name + "-" + hex.EncodeToString(b)
+}
+
+func (r *Roll) keepAlive() {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
+	r.beats.Go(func() { r.journal.heartbeat(ctx, r.lock) })
+}
+
+// Entry gives the roll as it stands.
+func (r *Roll) Entry() Entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry
+	e.Nodes = slices.Clone(e.Nodes)
+	e.Notices = slices.Clone(e.Notices)
+	return e
+}
+
+// Set gives the nodes that the roll goes to.
+func (r *Roll) Set() nodes.Set { return r.set }
+
+// Pin says what is rolled, as far as it is known by now; empty values leave
+// what was pinned before.
+type Pin struct {
+	From       nodes.Revision
+	To         nodes.Revision
+	Changesets nodes.Changesets
+	Digest     string // of a plan
+}
+
+// Pin writes what is rolled. A digest other than the one that was pinned
+// before fails with Changed: what was confirmed is what runs.
+func (r *Roll) Pin(ctx context.Context, p Pin) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry
+	if p.Digest != "" && e.Digest != "" && p.Digest != e.Digest {
+		return &nodes.Error{Kind: nodes.Changed, Message: "what is to be rolled is no longer what was planned: the tree or a node changed since",
+			Hint: "roll again to see and confirm the new plan"}
+	}
+	if p.From != "" {
+		e.From = p.From
+	}
+	if p.To != "" {
+		e.To = p.To
+	}
+	if p.Changesets != nil {
+		e.Changesets = p.Changesets
+	}
+	if p.Digest != "" {
+		e.Digest = p.Digest
+	}
+	err := r.journal.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE rolls SET from_rev = $1, to_rev = $2, changesets = $3, digest = $4 WHERE id = $5`,
+			string(e.From), string(e.To), encode(e.Changesets), e.Digest, e.ID)
+		return err
+	})
+	if err == nil {
+		r.entry = e
+	}
+	return err
+}
+
+// Notice keeps an announcement that reached nobody.
+func (r *Roll) Notice(ctx context.Context, why string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
+	defer cancel()
+	n := Notice{At: time.Now(), Why: why}
+	err := r.journal.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO notices (roll, at, why) VALUES ($1, $2, $3)`, r.entry.ID, stamp(n.At), n.Why)
+		return err
+	})
+	if err == nil {
+		r.mu.Lock()
+		r.entry.Notices = append(r.entry.Notices, n)
+		r.mu.Unlock()
+	}
+	return err
+}
+
+// Finish writes how the roll ended, frees the lock and gives the roll as it
+// stands. err is what ended it early; nil when it went through. A second call
+// changes nothing.
+func (r *Roll) Finish(ctx context.Context, err error) (Entry, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
+	defer cancel()
+	r.mu.Lock()
+	if !r.open {
+		defer r.mu.Unlock()
+		return r.entry, nil
+	}
+	r.open = false
+	e := r.ending(err)
+	r.mu.Unlock()
+	r.stop()
+	r.beats.Wait()
+	failed := r.journal.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE rolls SET ended = $1, state = $2, complete = $3, why = $4 WHERE id = $5`,
+			stamp(e.Ended), string(e.State), flag(e.Complete), e.Why, e.ID)
+		if err != nil {
+			return err
+		}
+		return r.journal.release(ctx, tx, r.lock)
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry = e
+	return e, failed
+}
+
+// Ending gives the roll as Finish(err) would write it, for the announcement.
+func (r *Roll) Ending(err error) Entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ending(err)
+}
+
+func (r *Roll) ending(err error) Entry {
+	e := r.entry
+	e.Nodes = slices.Clone(e.Nodes)
+	e.Ended, e.State, e.Complete = time.Now(), e.verdict(), err == nil && e.tried()
+	if err != nil {
+		e.Why = firstLine(err.Error())
+		if nodes.KindOf(err) == nodes.Cancelled || e.State == RollDone {
+			e.State = Stopped
+		}
+	}
+	return e
+}
+
+// verdict judges a roll by its nodes.
+func (e Entry) verdict() RollState {
+	count := map[State]int{}
+	touched := 0
+	for _, n := range e.Nodes {
+		count[n.State]++
+		touched += flag(n.Touched)
+	}
+	switch {
+	case count[Failed]+count[LeftDrained]+count[Unreachable]+count[Unknown] > 0:
+		return RollFailed
+	case count[Done] == len(e.Nodes):
+		return RollDone
+	case count[Undone] > 0 && touched == 0:
+		return RollUndone
+	}
+	return Stopped
+}
+
+// tried reports whether no node was left out or left half-way.
+func (e Entry) tried() bool {
+	for _, n := range e.Nodes {
+		switch n.State {
+		case Untouched, Staged, Drained, Switched, Checked:
+			return false
+		}
+	}
+	return true
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
