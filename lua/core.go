@@ -31,6 +31,8 @@ func (h *Host) coreModules() []Module {
 				{Name: "defer", Doc: "Runs a function when the task ends, last in first out, however it ends.", Returns: "nil",
 					Example: `defer(function() say "done" end)`, Do: Held(deferCall)},
 				{Name: "fail", Doc: "Raises kind failed.", Returns: "nil", Example: `if not ok then fail "the check says no" end`, Do: Pure(fail)},
+				{Name: "args", Doc: "Declares the recipe's arguments and gives their values.", Returns: "table", Example: `local a = args{ {"rev", "revision", default="HEAD"}, node={"only this node"}, fast={"skip gates", flag=true} }`,
+					Do: Held(recipeArgs)},
 				{Name: "require", Doc: "Loads a Lua file once: from this file's folder, then from lib/ of the project.", Returns: "any",
 					Example: `local common = require "common"`, Do: Held(require)},
 				{Name: "inspect", Doc: "Writes any value as the shell shows it.", Returns: "string", Example: `print(inspect{1, 2})`,

@@ -164,6 +164,9 @@ func (h *Host) thrown(L *glua.LState, err error) error {
 	if !errors.As(err, &api) {
 		return nodes.AsError(err, nodes.Internal)
 	}
+	if overflow := stackOverflow(api); overflow != nil {
+		return overflow
+	}
 	if api.Type == glua.ApiErrorPanic {
 		return &nodes.Error{Kind: nodes.Internal, Message: "defect of rollsh: " + api.Error(), Trace: api.StackTrace}
 	}
@@ -189,6 +192,22 @@ func (h *Host) thrown(L *glua.LState, err error) error {
 	}
 	return e
 }
+
+// stackOverflow finds the VM's panic for calls that nest too deep.
+func stackOverflow(api *glua.ApiError) error {
+	text := api.Error()
+	if !strings.Contains(text, "callstack overflow") && !strings.Contains(text, "registry overflow") {
+		return nil
+	}
+	e := &nodes.Error{Kind: nodes.Failed, Message: "stack overflow: calls nest too deep, or too many values at once", Trace: api.StackTrace}
+	if m := tracedLine.FindStringSubmatch(text); m != nil {
+		e.Where = m[1]
+	}
+	return e
+}
+
+// tracedLine is a line of a traceback that names a file and a line.
+var tracedLine = regexp.MustCompile(`\n\t([^\n:\[]+:\d+):`)
 
 // failure turns a value thrown by error() or by the VM into an Error.
 func (h *Host) failure(v glua.LValue) *nodes.Error {

@@ -176,6 +176,12 @@ type eachArgs struct {
 	OnFailure      string       `lua:"on_failure" default:"stop" enum:"stop|cancel|ask|continue" doc:"what happens when a budget is spent"`
 }
 
+// fleetArgs are the options that every method on a set takes beside its own.
+type fleetArgs struct {
+	eachArgs
+	Check bool `lua:"check" default:"true" doc:"raise when a node failed; false: look at the Results"`
+}
+
 type setEachArgs struct {
 	eachArgs
 	Fn Callback `lua:"fn,pos" doc:"called with each node"`
@@ -240,25 +246,25 @@ func (f Func) onSet() Func {
 
 // fleet splits the options between each and the method, and fans out.
 func (c *Call) fleet(set nodes.Set, s *spec, single Impl) (any, error) {
-	check := true
-	if t := c.optionsTable(); t != nil {
-		check = t.RawGetString("check") != glua.LFalse
-	}
-	own, rest := c.splitOptions(s)
-	parsed, err := c.Host.unpack(specOf(typeOfEach), typeOfEach, []glua.LValue{rest})
+	own, rest, err := c.splitOptions(s)
 	if err != nil {
 		return nil, err
 	}
-	o := parsed.(eachArgs).options(c.Host, c.Name)
-	if o.AtOnce.IsZero() {
-		o.AtOnce = nodes.AllAtOnce()
-	}
-	if !check {
-		o.OnFailure = nodes.CarryOn
+	parsed, err := c.Host.unpack(specOf(typeOfFleet), typeOfFleet, []glua.LValue{rest})
+	if err != nil {
+		return nil, err
 	}
 	args, err := c.Host.unpack(s, single.args, own)
 	if err != nil {
 		return nil, err
+	}
+	opts := parsed.(fleetArgs)
+	o := opts.options(c.Host, c.Name)
+	if o.AtOnce.IsZero() {
+		o.AtOnce = nodes.AllAtOnce()
+	}
+	if !opts.Check {
+		o.OnFailure = nodes.CarryOn
 	}
 	return block(c, func(ctx context.Context) (*nodes.Results, error) {
 		return fanOut(ctx, set, o, func(ctx context.Context, n *nodes.Node) (any, error) {
@@ -267,7 +273,7 @@ func (c *Call) fleet(set nodes.Set, s *spec, single Impl) (any, error) {
 	})
 }
 
-var typeOfEach = reflect.TypeFor[eachArgs]()
+var typeOfFleet = reflect.TypeFor[fleetArgs]()
 
 func (c *Call) optionsTable() *glua.LTable {
 	if len(c.args) == 0 {
@@ -277,39 +283,33 @@ func (c *Call) optionsTable() *glua.LTable {
 	return t
 }
 
-// splitOptions gives the arguments for the method, and the table for each.
-func (c *Call) splitOptions(s *spec) (own []glua.LValue, rest *glua.LTable) {
-	L := c.Host.root
-	rest = L.NewTable()
-	t := c.optionsTable()
-	each := specOf(typeOfEach).keyNames()
-	if t == nil || !hasAny(t, each) {
-		return c.args, rest
+// splitOptions gives the arguments for the method, and the table for each. A
+// key that both know, such as check, goes to both.
+func (c *Call) splitOptions(s *spec) (own []glua.LValue, rest *glua.LTable, err error) {
+	rest = c.Host.root.NewTable()
+	t, fleet := c.optionsTable(), specOf(typeOfFleet)
+	if t == nil || t.Len() > 0 { // a list is an argument, such as the words of a command
+		return c.args, rest, nil
 	}
-	mine, any := L.NewTable(), false
+	both := spec{keys: slices.Concat(s.keys, fleet.keys)}
+	if err := both.checkKeys(t); err != nil {
+		return nil, nil, err
+	}
+	mine, left := c.Host.root.NewTable(), false
 	t.ForEach(func(k, v glua.LValue) {
-		name := k.String()
-		if slices.Contains(each, name) && s.key(name) == nil {
+		if fleet.key(k.String()) != nil {
 			rest.RawSet(k, v)
-			return
 		}
-		mine.RawSet(k, v)
-		any = true
+		if s.key(k.String()) != nil {
+			mine.RawSet(k, v)
+			left = true
+		}
 	})
 	own = slices.Clone(c.args[:len(c.args)-1])
-	if any {
+	if left {
 		own = append(own, mine)
 	}
-	return own, rest
-}
-
-func hasAny(t *glua.LTable, names []string) bool {
-	for _, n := range names {
-		if t.RawGetString(n) != glua.LNil {
-			return true
-		}
-	}
-	return false
+	return own, rest, nil
 }
 
 // outcome is what r.web3 gives.

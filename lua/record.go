@@ -37,7 +37,7 @@ type Func struct {
 // PureMethod, Held, HeldMethod or Script.
 type Impl struct {
 	args     reflect.Type
-	receiver reflect.Type // nil for a plain function
+	receiver reflect.Type                                                    // nil for a plain function
 	onNode   func(ctx context.Context, n *nodes.Node, args any) (any, error) // nil: not a method of nodes made with OnNode
 	script   string
 	fleet    bool // made by Func.onSet
@@ -130,11 +130,11 @@ type Class struct {
 	Of     any // a value of the Go type, such as (*Checkout)(nil)
 	Fields []Field
 	Funcs  []Func
-	Seq    *Seq                 // for #x, x[i], ipairs(x) and x:iter()
-	String func(v any) string   // for tostring; nil: the class's name
+	Seq    *Seq                                 // for #x, x[i], ipairs(x) and x:iter()
+	String func(v any) string                   // for tostring; nil: the class's name
 	Lookup func(v any, name string) (any, bool) // names that are neither method nor field, as in set.web3
-	Names  func(v any) []string // what Lookup knows, for suggestions and completion
-	Hides  string               // the global that a local of this class often hides
+	Names  func(v any) []string                 // what Lookup knows, for suggestions and completion
+	Hides  string                               // the global that a local of this class often hides
 }
 
 // Field is a value that an object shows.

@@ -2,7 +2,6 @@ package lua
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	glua "github.com/yuin/gopher-lua"
@@ -243,6 +242,9 @@ func parallel(ctx context.Context, a parallelArgs) (Many, error) {
 	for range a.Fns {
 		<-done
 	}
+	if ctx.Err() != nil {
+		return nil, nodes.Stopped(ctx)
+	}
 	return out, joinTasks(errs)
 }
 
@@ -254,24 +256,12 @@ func joinTasks(all []error) error {
 			errs = append(errs, err)
 		}
 	}
-	switch {
-	case len(errs) == 0:
+	if len(errs) == 0 {
 		return nil
-	case len(errs) == len(all) && allCancelled(errs):
-		return errs[0]
 	}
 	msg := ""
 	for _, line := range nodes.FoldErrors(errs) {
 		msg += "\n  " + line
 	}
 	return &nodes.Error{Kind: nodes.Tasks, Message: plainCount(len(errs), len(all)) + msg, Errors: errs}
-}
-
-func allCancelled(errs []error) bool {
-	for _, err := range errs {
-		if !errors.Is(err, context.Canceled) && nodes.KindOf(err) != nodes.Cancelled {
-			return false
-		}
-	}
-	return true
 }

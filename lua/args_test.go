@@ -1,0 +1,68 @@
+package lua
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const argsRecipe = `-- Rolls the site.
+-- Needs: the checkout.
+local a = args{ {"rev", "revision", default="HEAD"}, {"count", type="number"}, node={"roll to this node only"},
+  fast={"skip gates", flag=true}, mode={choices={"all", "ours"}, required=true} }
+print(a.rev, a.node, a.fast, a.mode)
+`
+
+func TestRecipeArgs(t *testing.T) {
+	r, err := ReadArgs(argsRecipe, "recipes/prod.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ line, want string }{
+		{"--mode=all", "map[mode:all rev:HEAD]"},
+		{"120 3 --node web3 --fast --mode ours", "map[count:3 fast:true mode:ours node:web3 rev:120]"},
+		{"", "missing argument 'mode'"},
+		{"--mode=al", "'mode' is one of all, ours, not al (did you mean 'all'?)"},
+		{"--nod=x", "unknown argument '--nod' (did you mean 'node'?)"},
+		{"1 x --mode=all", "'count' is a number, not 'x'"},
+		{"1 2 3 --mode=all", "unexpected argument '3'"},
+		{"--fast=1", "'--fast' is a flag and takes no value"},
+		{"--node", "'--node' needs a value: --node=..."},
+	} {
+		values, err := r.Parse(strings.Fields(tc.line))
+		got := fmt.Sprint(values)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tc.want {
+			t.Errorf("%q gives %s, want %s", tc.line, got, tc.want)
+		}
+	}
+	want := `Rolls the site.
+Needs: the checkout.
+
+usage: rollsh recipes/prod.lua [REV] [COUNT] [--node=...] [--fast] --mode=...
+  REV              revision (default HEAD)
+  COUNT            
+  --node=...       roll to this node only
+  --fast           skip gates
+  --mode=...       (all, ours)
+`
+	if got := r.Usage("recipes/prod.lua"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestRecipeArgsMustBeConstant(t *testing.T) {
+	for src, want := range map[string]string{
+		"local t = {}\nlocal a = args(t)":        "recipes/x.lua:2: args: expected a table written out, so that --help can read it",
+		`local a = args{ {"x", defalt="1"} }`:    "recipes/x.lua:1: args: unknown key 'defalt' (did you mean 'default'?)",
+		`local a = args{ {"x", default=f()} }`:   "recipes/x.lua:1: args: default of an argument is a constant",
+		`local a = args{ "x" }`:                  `recipes/x.lua:1: args: each argument is a table, such as {"rev", "revision", default="HEAD"}`,
+		`local a = args{ {"x", type="integer"}}`: `recipes/x.lua:1: args: type of an argument is "string" or "number"`,
+	} {
+		if _, err := ReadArgs(src, "recipes/x.lua"); err == nil || err.Error() != want {
+			t.Errorf("%s gives %v, want %s", src, err, want)
+		}
+	}
+}

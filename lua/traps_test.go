@@ -1,0 +1,66 @@
+package lua
+
+import (
+	"testing"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// TestMendedTraps has one line for each trap of gopher-lua that is mended; the
+// expectations are those of the lua5.1 program.
+func TestMendedTraps(t *testing.T) {
+	for _, tc := range []struct{ src, want string }{
+		{`print(tonumber("1e1"), tonumber("0x10"), tonumber("10", 2), tonumber("z", 36), tonumber("1_0"), tonumber(""), tonumber("inf"), tonumber("  7 "))`, "10\t16\t2\t35\tnil\tnil\tnil\t7"},
+		{`local it = string.gmatch("k=v", "(%w)=(%w)") print(it())`, "k\tv"},
+		{`for k, v in ("a=1,b=2"):gmatch("(%w)=(%w)") do print(k, v) end`, "a\t1\nb\t2"},
+		{`print(select(2, pcall(assert, false, {kind="k"})).kind)`, "k"},
+		{`print(math.huge > 1.7976931348623157e308, -math.huge < 0)`, "true\ttrue"},
+		{`print((("%5.2f|%-4s|%03d|%x|%q|%%"):format(3.14159, "ab", 7, 255, 'a"b')))`, ` 3.14|ab  |007|ff|"a\"b"|%`},
+		{`print(os.date("!%Y-%m-%d %H:%M:%S %j %U", 86400*40))`, "1970-02-10 00:00:00 041 06"},
+		{`print(os.date("!*t", 0).year, os.time{year=2020, month=1, day=1, hour=0} < os.time())`, "1970\ttrue"},
+		{`local co = coroutine.create(function() error "x" end) local ok, e = coroutine.resume(co) print(ok, e.message, coroutine.status(co), coroutine.running())`, "false\tx\tdead\tnil"},
+		{`local n = 0 for i, v in ipairs({1, 2, nil, 4}) do n = i end print(n)`, "2"},
+		{`print(load("return 1 +")) `, "nil\tload:1: unexpected end of file: something is not closed, such as a missing 'end'"},
+		{`print(load("return 1 + 1")())`, "2"},
+		{`goto done do print "skipped" end ::done:: print "there"`, "there"},
+		{`print(table.concat({1, "b", web.web1}, ","))`, "1,b,web1"},
+		{`print(("%s and %s"):format(web, nil))`, "web[1-2] and nil"},
+	} {
+		wantOutput(t, tc.src, tc.want, fleetOf(2))
+	}
+}
+
+func TestWhatIsLockedAway(t *testing.T) {
+	for _, name := range []string{"io", "debug", "dofile", "loadfile", "getfenv", "setfenv", "module", "newproxy", "package", "channel", "collectgarbage"} {
+		wantError(t, "local x = "+name, nodes.Usage, "recipes/prod.lua:1: undefined name '"+name+"'")
+	}
+	wantError(t, `os.execute "id"`, nodes.Usage, "recipes/prod.lua:1: os has no function 'execute'")
+	wantError(t, `os.exit()`, nodes.Usage, "recipes/prod.lua:1: os has no function 'exit'")
+	wantError(t, `string.fromat("x")`, nodes.Usage, "recipes/prod.lua:1: string has no function 'fromat' (did you mean 'format'?)")
+	wantError(t, `setmetatable("", {})`, nodes.Failed, "recipes/prod.lua:1: cannot change a protected metatable")
+	wantError(t, `getmetatable("").__index = nil`, nodes.Failed, "recipes/prod.lua:1: attempt to index a non-table object(string) with key '__index'")
+	wantError(t, `setmetatable(_G, nil)`, nodes.Failed, "recipes/prod.lua:1: cannot change a protected metatable")
+	wantError(t, `vresion = 1`, nodes.Usage, "recipes/prod.lua:1: assignment to the global 'vresion' (hint: write: local vresion)")
+	wantError(t, `prnt "x"`, nodes.Usage, "recipes/prod.lua:1: undefined name 'prnt' (did you mean 'print'?)")
+}
+
+func TestHungryCallsAreRefused(t *testing.T) {
+	wantError(t, `local s = ("x"):rep(1e10)`, nodes.Failed, "recipes/prod.lua:1: string.rep: the result would be larger than 64 MiB")
+	wantError(t, `local function f() return 1 + f() end f()`, nodes.Failed, "recipes/prod.lua:1: stack overflow: calls nest too deep, or too many values at once")
+	wantError(t, `("%y"):format(1)`, nodes.Usage, "recipes/prod.lua:1: string.format: unknown conversion '%y'")
+	wantError(t, `("%d"):format()`, nodes.Usage, "recipes/prod.lua:1: string.format: no value for '%d'")
+}
+
+func TestErrorObjects(t *testing.T) {
+	for _, tc := range []struct{ src, want string }{
+		{`local ok, e = pcall(fail, "no") print(e.kind, e.message, e.where, e.op, e.node)`, "failed\tno\trecipes/prod.lua:1\tfail\tnil"},
+		{`local ok, e = pcall(error, "text", 0) print(e.kind, type(e), tostring(e), "got " .. e, ("%s"):format(e))`, "failed\ttable\ttext\tgot text\ttext"},
+		{`local ok, e = pcall(function() error "text" end) print(e)`, "recipes/prod.lua:1: text"},
+		{`local ok, e = pcall(function() local x = nil; return x.y end) print(e.kind, e:find("index", 1, true) ~= nil)`, "failed\ttrue"},
+		{`local ok, e = pcall(fail, "no") print(pcall(function() return e.mesage end))`, "false\trecipes/prod.lua:1: an error has no field 'mesage' (did you mean 'message'?)"},
+		{`local t = {} local ok, e = pcall(error, t) print(e == t)`, "true"},
+		{`print(select(2, pcall(function() local ok, e = pcall(fail, "inner") error(e) end)).message)`, "inner"},
+	} {
+		wantOutput(t, tc.src, tc.want)
+	}
+}
