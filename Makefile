@@ -28,7 +28,7 @@ deps: ## Install the Debian packages that the tests and the demo want
 	@.ci/install test && .ci/install demo
 
 demo: build ## Roll to five real nodes on this machine, in under a minute (KEEP=1: leave them up)
-	@.ci/install demo
+	@.ci/install demo || echo 'going on with what is here'
 	@KEEP='$(KEEP)' recipes/demo/demo bin/rollsh
 
 test: agents ## Run go vet and every test with the race detector, real servers included
@@ -44,7 +44,7 @@ fmt: ## Lay out all Go files with gofumpt
 	@$(GOFUMPT) -w .
 
 bench: build ## Print rollsh's figures as ratios to its peers, measured in the same run
-	@.ci/install bench
+	@.ci/install bench || echo 'going on with the peers that are here'
 	@$(GO) run ./shell/bench -rollsh bin/rollsh
 
 fuzz: ## Run every fuzz target for FUZZTIME (20s) each
