@@ -49,6 +49,8 @@ func (h *Host) coreModules() []Module {
 			{Name: "date", Doc: "Writes a time with strftime's conversions; a leading ! means UTC, *t gives a table.", Returns: "string|table", Example: `print(os.date "%Y-%m-%d")`, Do: Held(osDate)},
 			{Name: "clock", Doc: "Gives seconds since rollsh started.", Returns: "number", Example: `print(os.clock())`, Do: Pure(osClock(time.Now()))},
 		}},
+		h.nodesModule(),
+		h.nodeModule(),
 	}
 }
 

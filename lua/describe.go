@@ -3,6 +3,7 @@ package lua
 import (
 	"maps"
 	"slices"
+	"time"
 
 	glua "github.com/yuin/gopher-lua"
 
@@ -201,3 +202,17 @@ func Keywords() []string { return slices.Clone(keywords) }
 // FoldedText is what an outcome gave, as r:fold() groups it: the output of a
 // command, the value otherwise, or the error.
 func (h *Host) FoldedText(o nodes.Outcome) string { return h.outcomeText(o) }
+
+// Responsive reports whether Lua gives up the baton within a time. A pure
+// computation in one call of the string library does not.
+func (h *Host) Responsive(within time.Duration) bool {
+	t := time.NewTimer(within)
+	defer t.Stop()
+	select {
+	case <-h.baton:
+		h.give()
+		return true
+	case <-t.C:
+		return false
+	}
+}

@@ -75,7 +75,7 @@ func syntaxError(err error, name, src string) error {
 		e.Message = "unexpected end of file: something is not closed, such as a missing 'end'"
 	} else {
 		e.Message = "syntax error near '" + nodes.Clean(p.Token) + "'"
-		if p.Message != "" && p.Message != "syntax error" {
+		if p.Message != "" && p.Message != "syntax error" && p.Message != "parse error" {
 			e.Message = nodes.Clean(p.Message) + " near '" + nodes.Clean(p.Token) + "'"
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"time"
 
 	glua "github.com/yuin/gopher-lua"
@@ -121,8 +122,9 @@ func (h *Host) where(L *glua.LState) string {
 // embeddedPrefix starts the chunk names of Lua that is part of rollsh.
 const embeddedPrefix = "rollsh:"
 
+// embedded reports whether code is rollsh's own: Go, or Lua inside it.
 func embedded(source string) bool {
-	return source == "[G]" || len(source) >= len(embeddedPrefix) && source[:len(embeddedPrefix)] == embeddedPrefix
+	return source == "" || source == "[G]" || strings.HasPrefix(source, embeddedPrefix)
 }
 
 // Shown is the name of a file in messages: relative to the project where it is

@@ -66,7 +66,7 @@ func (h *Host) tostring(L *glua.LState, v glua.LValue) string {
 	if _, ok := v.(*glua.LTable); ok {
 		return L.ToStringMeta(v).String()
 	}
-	return h.Text(v)
+	return h.text(v)
 }
 
 // luaAssert takes any value as message, as Lua 5.1 does; gopher-lua's takes

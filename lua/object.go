@@ -87,7 +87,7 @@ func (h *Host) metatable(cl *class) *glua.LTable {
 		return 1
 	}))
 	mt.RawSetString("__concat", L.NewFunction(func(L *glua.LState) int {
-		L.Push(glua.LString(h.Text(L.Get(1)) + h.Text(L.Get(2))))
+		L.Push(glua.LString(h.text(L.Get(1)) + h.text(L.Get(2))))
 		return 1
 	}))
 	mt.RawSetString("__eq", L.NewFunction(objectsEqual))
@@ -117,8 +117,8 @@ func objectsEqual(L *glua.LState) int {
 	return 1
 }
 
-// Text is what tostring gives.
-func (h *Host) Text(v glua.LValue) string {
+// text is what an object or an error object is in a sentence.
+func (h *Host) text(v glua.LValue) string {
 	if ud, ok := v.(*glua.LUserData); ok {
 		return h.objectText(ud)
 	}
@@ -126,15 +126,14 @@ func (h *Host) Text(v glua.LValue) string {
 }
 
 func (h *Host) objectText(ud *glua.LUserData) string {
-	if s, ok := ud.Value.(nodes.Secret); ok {
-		return s.String()
-	}
-	cl := h.classes[reflect.TypeOf(ud.Value)]
+	cl := h.classOf(ud)
 	if cl == nil || cl.String == nil {
 		return luaType(ud)
 	}
 	return cl.String(ud.Value)
 }
+
+func (h *Host) classOf(ud *glua.LUserData) *class { return h.classes[reflect.TypeOf(ud.Value)] }
 
 // index answers x.name and x[i]: method, field, name, item; anything else is
 // an error, so that a misspelling never reads as nil.

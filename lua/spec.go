@@ -22,6 +22,7 @@ type param struct {
 	enum     []string
 	typ      string // Lua type for people: string, number, Set, Checkout|string
 	required bool
+	rest     bool  // takes all that are left
 	index    []int // path of the field in the struct
 	goType   reflect.Type
 }
@@ -73,7 +74,8 @@ func (s *spec) addField(f reflect.StructField, tag string, at []int) {
 	if p.typ == "" {
 		p.typ = typeName(f.Type)
 	}
-	positional, optional := slices.Contains(words, "pos"), slices.Contains(words, "optional")
+	p.rest = slices.Contains(words, "rest")
+	positional, optional := p.rest || slices.Contains(words, "pos"), p.rest || slices.Contains(words, "optional")
 	p.required = slices.Contains(words, "required") || positional && !optional && p.def == ""
 	if positional {
 		s.pos = append(s.pos, p)
@@ -82,7 +84,7 @@ func (s *spec) addField(f reflect.StructField, tag string, at []int) {
 	}
 }
 
-// isCallback reports whether the last positional argument is a function, so
+// endsInFunction reports whether the last positional argument is a function, so
 // that the options table comes before it.
 func (s *spec) endsInFunction() bool {
 	return len(s.pos) > 0 && s.pos[len(s.pos)-1].goType == reflect.TypeFor[Callback]()

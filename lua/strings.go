@@ -84,7 +84,7 @@ func (h *Host) concat(L *glua.LState, concat glua.LGFunction) int {
 
 func asText(h *Host, v glua.LValue) glua.LValue {
 	if _, ok := v.(*glua.LUserData); ok || errorOf(v) != nil {
-		return glua.LString(h.Text(v))
+		return glua.LString(h.text(v))
 	}
 	return v
 }

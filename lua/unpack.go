@@ -39,6 +39,12 @@ func (h *Host) unpack(s *spec, t reflect.Type, args []glua.LValue) (any, error) 
 		return nil, err
 	}
 	for i := range s.pos {
+		if s.pos[i].rest {
+			if err := h.assignRest(out, &s.pos[i], pos[min(i, len(pos)):]); err != nil {
+				return nil, err
+			}
+			break
+		}
 		v := glua.LValue(glua.LNil)
 		if i < len(pos) {
 			v = pos[i]
@@ -51,6 +57,19 @@ func (h *Host) unpack(s *spec, t reflect.Type, args []glua.LValue) (any, error) 
 		return nil, err
 	}
 	return out.Interface(), nil
+}
+
+// assignRest puts all that are left into a slice, one value for each.
+func (h *Host) assignRest(out reflect.Value, p *param, values []glua.LValue) error {
+	field := out.FieldByIndex(p.index)
+	list := reflect.MakeSlice(field.Type(), len(values), len(values))
+	for i, v := range values {
+		if err := h.decode(list.Index(i), v, strings.TrimSuffix(p.typ, "[]")); err != nil {
+			return usage("argument %d: %s", i+1, err.Error())
+		}
+	}
+	field.Set(list)
+	return nil
 }
 
 func (h *Host) unpackKeys(out reflect.Value, s *spec, opts *glua.LTable) error {
@@ -78,7 +97,7 @@ func (s *spec) split(args []glua.LValue) (pos []glua.LValue, opts *glua.LTable, 
 		args = args[:len(args)-1]
 	}
 	if len(s.keys) == 0 {
-		return args, nil, s.checkCount(len(args), len(s.pos))
+		return args, nil, s.checkCount(len(args))
 	}
 	at := len(args) - 1
 	if s.endsInFunction() {
@@ -90,7 +109,7 @@ func (s *spec) split(args []glua.LValue) (pos []glua.LValue, opts *glua.LTable, 
 	} else if len(s.pos) == 0 && len(args) > 0 {
 		return nil, nil, usage("expected a table of options, got %s", luaType(args[0]))
 	}
-	return args, opts, s.checkCount(len(args), len(s.pos))
+	return args, opts, s.checkCount(len(args))
 }
 
 // isOptions reports whether the table at position at can only be the options.
@@ -107,8 +126,9 @@ func (s *spec) isOptions(v glua.LValue, at, n int) bool {
 	return !strings.Contains(s.pos[at].typ, "table") && !strings.Contains(s.pos[at].typ, "[]") && s.pos[at].typ != "any"
 }
 
-func (s *spec) checkCount(got, most int) error {
-	if got > most {
+func (s *spec) checkCount(got int) error {
+	most := len(s.pos)
+	if got > most && (most == 0 || !s.pos[most-1].rest) {
 		return usage("takes at most %d argument%s, got %d", most, plural(most), got)
 	}
 	return nil

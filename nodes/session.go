@@ -24,7 +24,10 @@ type Session struct {
 	Events  Sink
 	Person  Person
 	Service *Service
-	Recipe  *Recipe // what is being run; at the prompt its Path is empty
+	// SSHHosts lists the Host names of ssh_config that are no patterns; nil when
+	// nobody reads that file.
+	SSHHosts func() []string
+	Recipe   *Recipe // what is being run; at the prompt its Path is empty
 }
 
 // Path makes a local path absolute: relative ones belong to the project, or to

@@ -1,0 +1,98 @@
+package lua
+
+import (
+	"context"
+	"slices"
+
+	glua "github.com/yuin/gopher-lua"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+type newNodesArgs struct {
+	List []nodeFields `lua:"list,pos" type:"table[]" doc:"a table for each node, with the keys of a nodes file"`
+}
+
+// nodeFields reads a node that a recipe writes out.
+type nodeFields struct{ node *nodes.Node }
+
+// UnpackLua reads the keys of a nodes file.
+func (f *nodeFields) UnpackLua(v any) (err error) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return usage("expected a table such as {name=\"web1\", host=\"10.0.0.1\"}")
+	}
+	f.node, err = nodes.FromFields(m)
+	return err
+}
+
+func (h *Host) nodesModule() Module {
+	return Module{Name: "nodes", Doc: "Nodes files.",
+		Call: &Func{Name: "nodes", Doc: "Reads nodes/NAME: its nodes, in its order.", Returns: "Set", Example: `local web = nodes "prod"`,
+			Do: Go(func(_ context.Context, a nameArgs) (nodes.Set, error) { return h.loadNodes(a.Name) })},
+		Funcs: []Func{
+			{Name: "new", Doc: "Makes a set of nodes that no file names.", Returns: "Set", Example: `nodes.new{ {name="web1", host="10.0.0.1"} }`, Do: Pure(newNodes)},
+			{Name: "files", Doc: "Lists the nodes files of the project.", Returns: "string[]", Example: `for _, name in ipairs(nodes.files()) do print(name) end`,
+				Do: Go(func(context.Context, None) ([]string, error) { return nodes.FileNames(nodes.Folder(h.Session.Project)) })},
+		},
+	}
+}
+
+func newNodes(a newNodesArgs) (nodes.Set, error) {
+	set := nodes.Set{}
+	for _, f := range a.List {
+		set.Nodes = append(set.Nodes, f.node)
+	}
+	return set, set.Check()
+}
+
+func (h *Host) loadNodes(name string) (nodes.Set, error) {
+	if h.Session.Project == "" {
+		return nodes.Set{}, &nodes.Error{Kind: nodes.NotFound, Message: "no project here, so no nodes files",
+			Hint: "a project is a folder with recipes/ or nodes/; rollsh init makes one"}
+	}
+	return nodes.Load(nodes.Folder(h.Session.Project), name)
+}
+
+type nodeArgs struct {
+	Which Raw `lua:"which,pos" type:"string|table" doc:"a name, FILE/NAME, or a table with the keys of a nodes file"`
+}
+
+func (h *Host) nodeModule() Module {
+	return Module{Name: "node", Doc: "One node by name.",
+		Call: &Func{Name: "node", Doc: "Finds a node in the nodes files, then among the hosts of ssh_config.", Returns: "Node", Example: `node("web1"):run "uptime"`,
+			Do: Held(h.findNode)},
+	}
+}
+
+func (h *Host) findNode(c *Call, a nodeArgs) (any, error) {
+	if name, ok := a.Which.v.(glua.LString); ok {
+		var n *nodes.Node
+		err := c.Block(func(context.Context) (err error) {
+			n, err = h.nodeNamed(string(name))
+			return err
+		})
+		return n, err
+	}
+	var f nodeFields
+	if err := f.UnpackLua(h.plain(a.Which.v)); err != nil {
+		return nil, err
+	}
+	return f.node, nil
+}
+
+// nodeNamed looks in the nodes files, then among the hosts of ssh_config.
+// Outside a project any name will do that ssh takes.
+func (h *Host) nodeNamed(name string) (*nodes.Node, error) {
+	if h.Session.Project == "" {
+		return nodes.FromFields(map[string]any{"name": name})
+	}
+	n, err := nodes.Find(nodes.Folder(h.Session.Project), name)
+	if nodes.KindOf(err) != nodes.NotFound || h.Session.SSHHosts == nil {
+		return n, err
+	}
+	if slices.Contains(h.Session.SSHHosts(), name) {
+		return nodes.FromFields(map[string]any{"name": name})
+	}
+	return nil, err
+}

@@ -1,0 +1,63 @@
+package person
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// secretName is what a secret may be called; it is part of a file name and of
+// the name of an environment variable.
+var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+// Secret finds a secret by name. It fails with Usage for a bad name, with
+// Permission for a file that others can read, and as Person.Ask does.
+func Secret(ctx context.Context, s *nodes.Session, name string) (nodes.Secret, error) {
+	if !secretName.MatchString(name) {
+		return nodes.Secret{}, &nodes.Error{Kind: nodes.Usage, Message: "'" + name + "' is not a name of a secret: letters, digits, '_' and '-'"}
+	}
+	variable := "ROLLSH_SECRET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+	if text, ok := os.LookupEnv(variable); ok {
+		return nodes.NewSecret(text), nil
+	}
+	path := filepath.Join(s.State, "secrets", name)
+	text, err := readPrivate(path)
+	if err == nil {
+		return nodes.NewSecret(text), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nodes.Secret{}, err
+	}
+	text, err = s.Person.Ask(ctx, nodes.Question{Text: name + ": ", Secret: true})
+	if err != nil {
+		e := *nodes.AsError(err, nodes.Refused)
+		if e.Kind == nodes.Refused {
+			e.Hint = fmt.Sprintf("set %s, or put it into %s with mode 0600", variable, path)
+		}
+		return nodes.Secret{}, &e
+	}
+	return nodes.NewSecret(text), nil
+}
+
+// readPrivate reads a file that nobody but its owner can read.
+func readPrivate(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if perm := info.Mode().Perm(); perm&0o077 != 0 {
+		return "", &nodes.Error{Kind: nodes.Permission, Message: fmt.Sprintf("%s can be read by others (mode %04o)", path, perm), Hint: "chmod 600 " + path}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", &nodes.Error{Kind: nodes.Permission, Message: err.Error()}
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
+}
