@@ -19,11 +19,11 @@ var errorFields = []string{"kind", "message", "where", "node", "op", "code", "si
 // raise throws err as an error object; it does not return.
 func (h *Host) raise(L *glua.LState, op string, err error) {
 	e := *nodes.AsError(err, nodes.Internal)
-	if e.Op == "" {
-		e.Op = op
-	}
-	if e.Where == "" {
+	if e.Where == "" { // else it comes from Lua or a file, and says already what it is about
 		e.Where = h.where(L)
+		if e.Op == "" {
+			e.Op = op
+		}
 	}
 	L.Error(h.errorObject(&e), 0)
 }
