@@ -1,0 +1,100 @@
+package svn
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// By keeps the changesets of one author.
+func By(cs nodes.Changesets, author string) nodes.Changesets {
+	return filter(cs, func(c nodes.Changeset) bool { return c.Author == author })
+}
+
+// Grep keeps the changesets whose message matches a regular expression (RE2).
+func Grep(cs nodes.Changesets, p *regexp.Regexp) nodes.Changesets {
+	return filter(cs, func(c nodes.Changeset) bool { return p.MatchString(c.Message) })
+}
+
+// Only keeps the changesets with these revisions; HEAD is the latest of them.
+func Only(cs nodes.Changesets, revs Revisions) nodes.Changesets {
+	latest := 0
+	for _, c := range cs {
+		latest = max(latest, c.Rev)
+	}
+	return filter(cs, func(c nodes.Changeset) bool {
+		return revs.all || revs.set.has(c.Rev) || revs.head && c.Rev == latest
+	})
+}
+
+func filter(cs nodes.Changesets, keep func(nodes.Changeset) bool) nodes.Changesets {
+	out := nodes.Changesets{}
+	for _, c := range cs {
+		if keep(c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// widest is the most columns that an author or a list of tickets gets, and
+// narrowest the fewest that are left for a subject.
+const (
+	widest    = 14
+	narrowest = 16
+)
+
+// Table writes changesets for a person: revision, date, author, tickets and the
+// first line of the message, cut to a number of columns (0: not cut).
+func Table(cs nodes.Changesets, columns int) string {
+	if len(cs) == 0 {
+		return "no changesets\n"
+	}
+	rows := make([][5]string, len(cs))
+	var width [5]int
+	for i, c := range cs {
+		rows[i] = row(c)
+		for j, cell := range rows[i][:4] {
+			width[j] = max(width[j], runewidth.StringWidth(cell))
+		}
+	}
+	width[2], width[3] = min(width[2], widest), min(width[3], widest)
+	left := columns - width[0] - width[1] - width[2] - width[3] - 8
+	if columns > 0 && left < narrowest {
+		width[3] = max(0, width[3]-(narrowest-left))
+		left = max(1, columns-width[0]-width[1]-width[2]-width[3]-8)
+	}
+	var b strings.Builder
+	for _, r := range rows {
+		b.WriteString(line(r, width, left, columns) + "\n")
+	}
+	return b.String()
+}
+
+func row(c nodes.Changeset) [5]string {
+	var tickets []string
+	for _, t := range c.Tickets() {
+		tickets = append(tickets, "#"+t)
+	}
+	date := c.Date.Local().Format("2006-01-02 15:04")
+	if c.Date.IsZero() {
+		date = ""
+	}
+	return [5]string{nodes.Changesets{c}.Revs(), date, oneLine(c.Author), strings.Join(tickets, ","), oneLine(c.Subject())}
+}
+
+func line(r [5]string, width [5]int, left, columns int) string {
+	var parts []string
+	for j, cell := range r[:4] {
+		if width[j] > 0 {
+			parts = append(parts, runewidth.FillRight(runewidth.Truncate(cell, width[j], "~"), width[j]))
+		}
+	}
+	if columns > 0 {
+		r[4] = runewidth.Truncate(r[4], left, "...")
+	}
+	return strings.TrimRight(strings.Join(append(parts, r[4]), "  "), " ")
+}

@@ -1,0 +1,270 @@
+package svn
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Status is a path of a checkout that is not as the repository has it. The
+// words are those of `svn status --xml`.
+type Status struct {
+	Path         string `lua:"path"`
+	Item         string `lua:"item"`  // modified added deleted replaced missing conflicted obstructed unversioned ...
+	Props        string `lua:"props"` // none normal modified conflicted
+	TreeConflict bool   `lua:"tree_conflicted"`
+	Locked       bool   `lua:"locked"` // by an svn that is at work or was killed
+	Switched     bool   `lua:"switched"`
+	Copied       bool   `lua:"copied"`
+	MovedFrom    string `lua:"moved_from,omitempty"`
+	MovedTo      string `lua:"moved_to,omitempty"`
+}
+
+// Conflicted reports whether a conflict is left at the path.
+func (s Status) Conflicted() bool {
+	return s.Item == "conflicted" || s.Props == "conflicted" || s.TreeConflict
+}
+
+// own reports whether the path is one of svn's, and differs.
+func (s Status) own() bool {
+	if s.Conflicted() || s.Locked || s.Switched || s.Props == "modified" {
+		return true
+	}
+	return !slices.Contains([]string{"normal", "unversioned", "ignored", "external", "none", ""}, s.Item)
+}
+
+// String writes the path with what is the matter.
+func (s Status) String() string {
+	word := s.Item
+	switch {
+	case s.TreeConflict:
+		word = "tree conflict"
+	case s.Props == "conflicted":
+		word = "property conflict"
+	case s.Locked:
+		word = "locked"
+	case s.Switched && s.Item == "normal":
+		word = "switched"
+	case s.Item == "normal" && s.Props == "modified":
+		word = "properties modified"
+	}
+	return s.Path + " (" + word + ")"
+}
+
+// Status lists what differs from the repository's state, unversioned files too,
+// externals not.
+func (c *Checkout) Status(ctx context.Context) ([]Status, error) {
+	entries, err := c.entries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []Status{}
+	for _, e := range entries {
+		if s := e.status(); s.own() || s.Item == "unversioned" {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+func (e statusXML) status() Status {
+	return Status{Path: e.Path, Item: e.WC.Item, Props: e.WC.Props, TreeConflict: e.WC.Tree, Locked: e.WC.Locked,
+		Switched: e.WC.Switched && !e.WC.FileExtern, Copied: e.WC.Copied, MovedFrom: e.WC.MovedFrom, MovedTo: e.WC.MovedTo}
+}
+
+// entries runs `svn status` on the checkout.
+func (c *Checkout) entries(ctx context.Context, options ...string) ([]statusXML, error) {
+	var list []statusXML
+	k := c.here(append(append([]string{"status", "--xml", "--ignore-externals"}, options...), ".")...)
+	k.read = collect("entry", &list)
+	k.locals = !slices.Contains(options, "-u")
+	_, err := c.client.must(ctx, k)
+	return list, err
+}
+
+// Clean reports whether the checkout is exactly a revision of the repository:
+// nothing modified, conflicted, missing, obstructed, switched or locked, and no
+// mixture of revisions whose contents differ. Unversioned files do not count.
+func (c *Checkout) Clean(ctx context.Context) (bool, error) {
+	w, err := c.survey(ctx)
+	if err != nil {
+		return false, err
+	}
+	if len(w.own()) > 0 {
+		return false, nil
+	}
+	_, uniform, err := c.settle(ctx, w)
+	return uniform, err
+}
+
+// survey is a look at the whole working copy.
+type survey struct {
+	entries []statusXML
+	revs    map[string]int // base revision of each versioned path, "." is the top
+	lo, hi  int
+}
+
+// survey reads every versioned path with its base revision.
+func (c *Checkout) survey(ctx context.Context) (*survey, error) {
+	entries, err := c.entries(ctx, "-v")
+	if err != nil {
+		return nil, err
+	}
+	w := &survey{entries: entries, revs: make(map[string]int, len(entries)), lo: -1, hi: -1}
+	for _, e := range entries {
+		n := number(e.WC.Revision)
+		if n < 0 || e.WC.Item == "added" || e.WC.Item == "external" || e.WC.Copied || e.WC.FileExtern {
+			continue
+		}
+		w.revs[e.Path] = n
+		if w.lo < 0 || n < w.lo {
+			w.lo = n
+		}
+		w.hi = max(w.hi, n)
+	}
+	if w.lo < 0 {
+		return nil, &nodes.Error{Kind: nodes.Protocol, Message: "svn tells no revision of " + c.Path}
+	}
+	return w, nil
+}
+
+// own lists what is changed or broken, without unversioned files.
+func (w *survey) own() []Status {
+	var out []Status
+	for _, e := range w.entries {
+		if s := e.status(); s.own() {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (w *survey) conflicts() []Status {
+	return slices.DeleteFunc(w.own(), func(s Status) bool { return !s.Conflicted() })
+}
+
+// settle tells which revision the checkout is at. After a commit its paths have
+// several base revisions: that does not matter where nothing else changed
+// between them. uniform is false where it matters; rev is then the top's.
+func (c *Checkout) settle(ctx context.Context, w *survey) (rev int, uniform bool, err error) {
+	if w.lo == w.hi {
+		return w.hi, true, nil
+	}
+	commits, err := c.client.log(ctx, logQuery{url: at(c.URL, w.hi), lo: w.lo + 1, hi: w.hi, paths: true})
+	if err != nil {
+		return 0, false, err
+	}
+	for _, commit := range commits {
+		for _, p := range commit.Paths {
+			if rel, ok := below(c.inRepo, p.Path); ok && w.baseOf(rel) < commit.Rev {
+				return w.revs["."], false, nil
+			}
+		}
+	}
+	return w.hi, true, nil
+}
+
+// baseOf is the base revision of a path, or of the nearest folder above it that
+// the working copy has.
+func (w *survey) baseOf(rel string) int {
+	for rel != "" && rel != "." {
+		if n, ok := w.revs[rel]; ok {
+			return n
+		}
+		rel = filepath.Dir(rel)
+	}
+	return w.revs["."]
+}
+
+// Revision is what the checkout is at, such as "123". Local changes do not show
+// in it; see Clean.
+func (c *Checkout) Revision(ctx context.Context) (nodes.Revision, error) {
+	n, err := c.number(ctx)
+	if err != nil {
+		return "", err
+	}
+	return nodes.Revision(strconv.Itoa(n)), nil
+}
+
+func (c *Checkout) number(ctx context.Context) (int, error) {
+	w, err := c.survey(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, _, err := c.settle(ctx, w)
+	return n, err
+}
+
+// Touched lists the files and folders in which the checkout differs from its
+// base, without those that are deleted or only have other merge properties.
+func (c *Checkout) Touched(ctx context.Context) ([]string, error) {
+	entries, err := c.entries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, e := range entries {
+		if slices.Contains([]string{"modified", "added", "replaced", "conflicted"}, e.WC.Item) && e.Path != "." {
+			out = append(out, e.Path)
+		}
+	}
+	return c.expand(ctx, out, entries)
+}
+
+// expand adds what copied folders hold: svn lists only the folder.
+func (c *Checkout) expand(ctx context.Context, paths []string, entries []statusXML) ([]string, error) {
+	copied := slices.ContainsFunc(entries, func(e statusXML) bool { return e.WC.Copied || e.WC.Item == "replaced" })
+	if !copied {
+		return paths, nil
+	}
+	all, err := c.entries(ctx, "-v")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range all {
+		if e.WC.Copied && e.WC.Item == "normal" {
+			paths = append(paths, e.Path)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths), nil
+}
+
+// Times gives svn's last-changed dates by relative path. Files that are changed
+// here are absent.
+func (c *Checkout) Times(ctx context.Context) (map[string]time.Time, error) {
+	entries, err := c.entries(ctx, "-v")
+	if err != nil {
+		return nil, err
+	}
+	return times(entries), nil
+}
+
+func times(entries []statusXML) map[string]time.Time {
+	out := make(map[string]time.Time, len(entries))
+	for _, e := range entries {
+		if t := e.WC.Commit.when(); e.WC.Item == "normal" && !e.WC.Copied && e.Path != "." && !t.IsZero() {
+			out[e.Path] = t
+		}
+	}
+	return out
+}
+
+// some writes the first few of a list, and how many more there are.
+func some[T fmt.Stringer](list []T) string {
+	const shown = 5
+	parts := make([]string, 0, shown+1)
+	for _, s := range list[:min(len(list), shown)] {
+		parts = append(parts, oneLine(s.String()))
+	}
+	if n := len(list) - shown; n > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(parts, ", ")
+}
