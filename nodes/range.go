@@ -127,13 +127,48 @@ func parseSpan(item string) (span, error) {
 func (t template) count() int {
 	total := 1
 	for _, spans := range t.ranges {
-		n := 0
-		for _, s := range spans {
-			n = min(n+s.hi-s.lo+1, MaxNodes+1)
-		}
-		total = min(total*n, MaxNodes+1)
+		total = min(total*length(spans), MaxNodes+1)
 	}
 	return total
+}
+
+func length(spans []span) int {
+	n := 0
+	for _, s := range spans {
+		n = min(n+s.hi-s.lo+1, MaxNodes+1)
+	}
+	return n
+}
+
+// expandInStep gives names for n nodes: where the template has several ranges of
+// n numbers each, such as 10.0.0.[1-3]:[2201-2203], these run side by side;
+// otherwise as expand does.
+func (t template) expandInStep(n int) ([]string, error) {
+	if len(t.ranges) == 0 || t.count() == n || n > MaxNodes {
+		return t.expand()
+	}
+	for _, spans := range t.ranges {
+		if length(spans) != n {
+			return t.expand()
+		}
+	}
+	out := make([]string, n)
+	for i, text := range t.texts {
+		for j := range out {
+			out[j] += text
+		}
+		if i == len(t.ranges) {
+			break
+		}
+		column, err := template{texts: []string{"", ""}, ranges: t.ranges[i : i+1]}.expand()
+		if err != nil {
+			return nil, err
+		}
+		for j := range out {
+			out[j] += column[j]
+		}
+	}
+	return out, nil
 }
 
 // expand gives every name; the last range runs fastest.
