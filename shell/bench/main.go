@@ -1,0 +1,81 @@
+// Bench measures rollsh beside its peers, in the same run, on the same nodes,
+// and prints ratios. Absolute times say more about the machine than about the
+// programs: nodes and controller share its processors.
+//
+//	go run ./shell/bench -rollsh bin/rollsh [-runs 3] [-files 20000] [roll] [fanout] [start]
+//
+// roll    a small roll (50 files changed, 10 new, 5 deleted) of a large tree to
+// 8 nodes: rollsh cold and warm, rsync in a loop, xargs -P8 rsync
+//
+// fanout  uptime on 32 nodes: rollsh cold and warm, clush, parallel-ssh, and
+// the memory that rollsh takes for it
+//
+// start   an empty recipe against an empty Go program
+//
+// Nodes are real sshd processes on loopback. A peer that is not installed is
+// left out, and that is said. After the rolls all trees are compared with the
+// source by diff.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+)
+
+// bench is what all measurements share.
+type bench struct {
+	rollsh string // absolute path of the binary
+	dir    string // scratch
+	runs   int
+	files  int
+}
+
+// measurements in the order in which they are run.
+var measurements = []struct {
+	name string
+	run  func(context.Context, *bench) error
+}{{"start", startCost}, {"fanout", fanout}, {"roll", smallRoll}}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	b := &bench{}
+	flag.StringVar(&b.rollsh, "rollsh", "bin/rollsh", "the binary to measure")
+	flag.IntVar(&b.runs, "runs", 3, "runs of each; the median is printed")
+	flag.IntVar(&b.files, "files", 20000, "files in the tree that is rolled, 15 kB each on average")
+	flag.Parse()
+	var err error
+	if b.rollsh, err = filepath.Abs(b.rollsh); err != nil {
+		return err
+	}
+	if _, err = os.Stat(b.rollsh); err != nil {
+		return fmt.Errorf("%w; run make build first", err)
+	}
+	if b.dir, err = os.MkdirTemp("", "rollsh-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	for _, m := range measurements {
+		if flag.NArg() > 0 && !slices.Contains(flag.Args(), m.name) {
+			continue
+		}
+		if err := m.run(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	return nil
+}
