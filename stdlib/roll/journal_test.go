@@ -39,9 +39,11 @@ func web(names ...nodes.Name) nodes.Set {
 	return s
 }
 
+func one(n *nodes.Node) nodes.Set { return nodes.Set{Nodes: []*nodes.Node{n}} }
+
 func journal(t *testing.T, s *nodes.Session) *roll.Journal {
 	t.Helper()
-	j := roll.NewJournal(s)
+	j := roll.NewJournal(s, nil)
 	t.Cleanup(func() {
 		if err := j.Close(); err != nil {
 			t.Error(err)
@@ -65,7 +67,7 @@ func well(context.Context) error { return nil }
 func step(t *testing.T, r *roll.Roll, n *nodes.Node, states ...roll.State) {
 	t.Helper()
 	for _, s := range states {
-		if err := r.Step(t.Context(), n, s, "", well); err != nil {
+		if err := r.Step(t.Context(), one(n), s, "", well); err != nil {
 			t.Fatalf("%s %s: %v", n.Name, s, err)
 		}
 	}
@@ -188,7 +190,7 @@ func TestFailedStep(t *testing.T) {
 	} {
 		j := journal(t, session(t.TempDir()))
 		r := begin(t, j, web("web1"))
-		err := r.Step(t.Context(), r.Set().Nodes[0], roll.Switched, "", func(context.Context) error { return c.err })
+		err := r.Step(t.Context(), one(r.Set().Nodes[0]), roll.Switched, "", func(context.Context) error { return c.err })
 		if err == nil || nodes.AsError(err, nodes.Internal).Node != "web1" {
 			t.Errorf("%v: got %v", c.err, err)
 		}
@@ -204,12 +206,12 @@ func TestCancelledRollStillWritesOutcomes(t *testing.T) {
 	r := begin(t, j, web("web1", "web2"))
 	n := r.Set().Nodes[0]
 	ctx, cancel := context.WithCancel(t.Context())
-	err := r.Step(ctx, n, roll.Drained, "", func(context.Context) error { cancel(); return nil })
+	err := r.Step(ctx, one(n), roll.Drained, "", func(context.Context) error { cancel(); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	acted := false
-	err = r.Step(ctx, n, roll.Switched, "", func(context.Context) error { acted = true; return nil })
+	err = r.Step(ctx, one(n), roll.Switched, "", func(context.Context) error { acted = true; return nil })
 	wantKind(t, err, nodes.Cancelled)
 	if acted {
 		t.Error("a step began after the cancel")
@@ -286,12 +288,12 @@ func TestToleratedFailureIsOver(t *testing.T) {
 
 func TestStepArguments(t *testing.T) {
 	r := begin(t, journal(t, session(t.TempDir())), web("web1"))
-	wantKind(t, r.Step(t.Context(), &nodes.Node{Name: "db1"}, roll.Staged, "", well), nodes.Usage, "db1", "not in the roll")
-	wantKind(t, r.Step(t.Context(), r.Set().Nodes[0], "finnished", "", well), nodes.Usage, "finnished")
+	wantKind(t, r.Step(t.Context(), one(&nodes.Node{Name: "db1"}), roll.Staged, "", well), nodes.Usage, "db1", "not in the roll")
+	wantKind(t, r.Step(t.Context(), one(r.Set().Nodes[0]), "finnished", "", well), nodes.Usage, "finnished")
 	if _, err := r.Finish(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, r.Step(t.Context(), r.Set().Nodes[0], roll.Staged, "", well), nodes.Usage, "has ended")
+	wantKind(t, r.Step(t.Context(), one(r.Set().Nodes[0]), roll.Staged, "", well), nodes.Usage, "has ended")
 }
 
 func TestBeginArguments(t *testing.T) {
@@ -432,7 +434,7 @@ func playChild(what string) int {
 	if who := os.Getenv("ROLL_TEST_WHO"); who != "" {
 		s.User = who
 	}
-	j := roll.NewJournal(s)
+	j := roll.NewJournal(s, nil)
 	r, err := j.Begin(ctx, roll.Request{Name: "www", To: web("web1", "web2", "web3")})
 	switch {
 	case err != nil && what == "race" && nodes.KindOf(err) == nodes.Locked:
@@ -450,10 +452,10 @@ func playChild(what string) int {
 		dieInASwitch(ctx, r)
 	case "roll":
 		for _, n := range r.Set().Nodes {
-			if err := r.Step(ctx, n, roll.Switched, "", well); err != nil {
+			if err := r.Step(ctx, one(n), roll.Switched, "", well); err != nil {
 				_, _ = os.Stdout.WriteString(err.Error() + "\n")
 			}
-			if err := r.Step(ctx, n, roll.Done, "", well); err != nil {
+			if err := r.Step(ctx, one(n), roll.Done, "", well); err != nil {
 				_, _ = os.Stdout.WriteString(err.Error() + "\n")
 			}
 		}
@@ -470,13 +472,13 @@ func dieInASwitch(ctx context.Context, r *roll.Roll) {
 	id := r.Entry().ID
 	web1, web2, web3 := r.Set().Nodes[0], r.Set().Nodes[1], r.Set().Nodes[2]
 	for _, n := range []*nodes.Node{web1, web2, web3} {
-		_ = r.Step(ctx, n, roll.Staged, "", well)
+		_ = r.Step(ctx, one(n), roll.Staged, "", well)
 	}
 	for _, s := range []roll.State{roll.Drained, roll.Switched, roll.Done} {
-		_ = r.Step(ctx, web1, s, "", well)
+		_ = r.Step(ctx, one(web1), s, "", well)
 	}
-	_ = r.Step(ctx, web2, roll.Drained, "", well)
-	_ = r.Step(ctx, web2, roll.Switched, "", func(context.Context) error {
+	_ = r.Step(ctx, one(web2), roll.Drained, "", well)
+	_ = r.Step(ctx, one(web2), roll.Switched, "", func(context.Context) error {
 		_, _ = os.Stdout.WriteString(id + "\n")
 		select {}
 	})

@@ -126,7 +126,7 @@ func takeOver(t *testing.T, j *roll.Journal, lost *roll.Roll) {
 		t.Fatal(err)
 	}
 	acted := false
-	err = lost.Step(t.Context(), lost.Set().Nodes[0], roll.Switched, "", func(context.Context) error { acted = true; return nil })
+	err = lost.Step(t.Context(), one(lost.Set().Nodes[0]), roll.Switched, "", func(context.Context) error { acted = true; return nil })
 	wantKind(t, err, nodes.Locked, "taken over", "her laptop died")
 	if acted {
 		t.Error("a roll without its lock acted")

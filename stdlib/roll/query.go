@@ -215,7 +215,7 @@ func (j *Journal) takeBack(ctx context.Context, tx *sql.Tx, e Entry) error {
 // Reopen takes an unfinished roll up again under its old id, as resume and
 // back do. It needs no takeover: naming the roll is the decision.
 func (j *Journal) Reopen(ctx context.Context, id string, to nodes.Set, recipe nodes.Recipe) (*Roll, error) {
-	r := &Roll{journal: j, set: to, open: true}
+	r := &Roll{journal: j, set: to, open: true, cut: map[nodes.Name]bool{}, interrupt: j.interrupt}
 	err := j.write(ctx, func(tx *sql.Tx) error {
 		e, err := j.entry(ctx, tx, id)
 		if err != nil {

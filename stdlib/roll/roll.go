@@ -22,6 +22,9 @@ type Request struct {
 	Digest  string            // of a plan made before
 	Options map[string]string // as written, for people
 	Recipe  nodes.Recipe
+
+	MaxFailed      int // nodes that may fail before nothing more is begun
+	MaxUnreachable int // the same for nodes that cannot be reached
 }
 
 // Roll is a roll under way. It holds the lock of its name and says every few
@@ -31,14 +34,25 @@ type Roll struct {
 	journal *Journal
 	lock    Lock
 	set     nodes.Set
+	plan    bool               // nothing is written and no lock is held
 	stop    context.CancelFunc // ends the heartbeat
 	beats   sync.WaitGroup
 
-	mu    sync.Mutex
-	entry Entry // as the journal has it
-	open  bool
-	seq   int
+	interrupt *nodes.Interrupt // may be nil
+	budget    budget
+
+	mu      sync.Mutex
+	entry   Entry // as the journal has it
+	open    bool
+	seq     int
+	cut     map[nodes.Name]bool // a switch began, and did not end well so far
+	soft    <-chan struct{}     // closed when a person asks to stop; nil until a node is touched
+	release func()
+	closers []func() // what ends with the roll
 }
+
+// budget is how many nodes may go wrong over the whole roll.
+type budget struct{ failed, unreachable int }
 
 // recordGrace is how long an outcome may take to be written after its roll was
 // cancelled.
@@ -51,7 +65,10 @@ func (j *Journal) Begin(ctx context.Context, q Request) (*Roll, error) {
 	if err := checkRequest(q); err != nil {
 		return nil, err
 	}
-	r := &Roll{journal: j, set: q.To, entry: j.newEntry(q), open: true}
+	r := &Roll{journal: j, set: q.To, entry: j.newEntry(q), open: true, cut: map[nodes.Name]bool{}, interrupt: j.interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
+	if q.Recipe.Mode == nodes.ModePlan || q.Recipe.Mode == nodes.ModePending {
+		return r.planned(ctx)
+	}
 	r.lock = j.newLock(q.Name, "roll", r.entry.ID)
 	err := j.write(ctx, func(tx *sql.Tx) error {
 		if err := j.admit(ctx, tx, q.Name); err != nil {
@@ -72,6 +89,36 @@ func (j *Journal) Begin(ctx context.Context, q Request) (*Roll, error) {
 	}
 	r.keepAlive()
 	return r, nil
+}
+
+// planned is a roll that writes nothing: it knows what the nodes have, and says
+// when a real one would not begin.
+func (r *Roll) planned(ctx context.Context) (*Roll, error) {
+	r.plan, r.stop = true, func() {}
+	err := r.journal.read(ctx, func(tx *sql.Tx) error {
+		have, err := haveRevisions(ctx, tx, r.entry.Name)
+		r.entry.From = oldest(have, r.set)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.journal.Ready(ctx, r.entry.Name); err != nil {
+		r.warn("a roll would not begin now: " + err.Error())
+	}
+	return r, nil
+}
+
+// write is the journal's, but for a plan, which writes nothing.
+func (r *Roll) write(ctx context.Context, f func(*sql.Tx) error) error {
+	if r.plan {
+		return nil
+	}
+	return r.journal.write(ctx, f)
+}
+
+func (r *Roll) warn(text string) {
+	r.journal.session.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: "roll", Text: text})
 }
 
 // Ready fails as Begin would, and changes nothing.
@@ -201,7 +248,7 @@ func (r *Roll) Pin(ctx context.Context, p Pin) error {
 	if p.Digest != "" {
 		e.Digest = p.Digest
 	}
-	err := r.journal.write(ctx, func(tx *sql.Tx) error {
+	err := r.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE rolls SET from_rev = $1, to_rev = $2, changesets = $3, digest = $4 WHERE id = $5`,
 			string(e.From), string(e.To), encode(e.Changesets), e.Digest, e.ID)
 		return err
@@ -217,7 +264,7 @@ func (r *Roll) Notice(ctx context.Context, why string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
 	defer cancel()
 	n := Notice{At: time.Now(), Why: why}
-	err := r.journal.write(ctx, func(tx *sql.Tx) error {
+	err := r.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO notices (roll, at, why) VALUES ($1, $2, $3)`, r.entry.ID, stamp(n.At), n.Why)
 		return err
 	})
@@ -242,10 +289,16 @@ func (r *Roll) Finish(ctx context.Context, err error) (Entry, error) {
 	}
 	r.open = false
 	e := r.ending(err)
+	if r.release != nil {
+		r.release()
+	}
 	r.mu.Unlock()
 	r.stop()
 	r.beats.Wait()
-	failed := r.journal.write(ctx, func(tx *sql.Tx) error {
+	for _, end := range slices.Backward(r.closers) {
+		end()
+	}
+	failed := r.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE rolls SET ended = $1, state = $2, complete = $3, why = $4 WHERE id = $5`,
 			stamp(e.Ended), string(e.State), flag(e.Complete), e.Why, e.ID)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -12,11 +13,16 @@ import (
 // words say what a step to a state does, where the recipe does not.
 var words = map[State]string{Staged: "stage", Drained: "drain", Switched: "switch", Checked: "check", Done: "undrain", Undone: "undo"}
 
-// Step does one thing to one node: its intent is on the disk before act is
-// called, its outcome before Step returns. When act succeeds, the node is in
-// the state. The error is act's, or the journal's: then nothing further may be
-// done to the node. A roll whose lock was taken over starts no step.
-func (r *Roll) Step(ctx context.Context, n *nodes.Node, state State, what string, act func(context.Context) error) error {
+// Act is what a step does.
+type Act func(ctx context.Context) error
+
+// Step does one thing to a node, or to all nodes of a set at once: its intent
+// is on the disk before act is called, its outcome before Step returns. When act
+// succeeds, the nodes are in the state. When it fails, a Tasks error tells which
+// of them failed, and the others are as they were. The error is act's, or the
+// journal's: then nothing further may be done. A roll whose lock was taken over
+// starts no step; one that is asked to stop starts none on a further node.
+func (r *Roll) Step(ctx context.Context, set nodes.Set, state State, what string, act Act) error {
 	if _, ok := words[state]; !ok {
 		return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("no step leads to the state '%s'", state),
 			Hint: "staged, drained, switched, checked, done or undone"}
@@ -24,93 +30,206 @@ func (r *Roll) Step(ctx context.Context, n *nodes.Node, state State, what string
 	if what == "" {
 		what = words[state]
 	}
+	return r.do(ctx, set, move{state: state, what: what, out: outAfter(state)}, act)
+}
+
+// move is where a step leads.
+type move struct {
+	state State
+	what  string
+	out   *bool // whether the node is out of service then; nil: as before
+}
+
+// outAfter tells whether a node in the state is out of service; nil where that
+// depends on how it got there.
+func outAfter(s State) *bool {
+	out := s == Drained
+	if s == Switched || s == Checked {
+		return nil
+	}
+	return &out
+}
+
+func (r *Roll) do(ctx context.Context, set nodes.Set, m move, act Act) error {
 	if ctx.Err() != nil {
 		return nodes.Stopped(ctx)
 	}
-	seq, err := r.intend(ctx, n, state, what)
+	seq, err := r.intend(ctx, set, m)
 	if err != nil {
 		return err
 	}
 	acted := act(ctx)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
 	defer cancel()
-	if err := r.outcome(ctx, n, seq, state, what, acted); err != nil && acted == nil {
+	if err := r.outcome(ctx, set, seq, m, acted); err != nil && acted == nil {
 		return err
 	}
-	return nodes.At(acted, "", n.Name)
+	if len(set.Nodes) == 1 {
+		return nodes.At(acted, "", set.Nodes[0].Name)
+	}
+	return acted
 }
 
-// intend writes what is about to be done.
-func (r *Roll) intend(ctx context.Context, n *nodes.Node, state State, what string) (int, error) {
+// intend writes what is about to be done, and gives the number of the first
+// node's step.
+func (r *Roll) intend(ctx context.Context, set nodes.Set, m move) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i, err := r.place(n)
+	places, err := r.places(set)
 	if err != nil {
 		return 0, err
 	}
-	node := r.entry.Nodes[i]
-	node.Touched = node.Touched || state.touches()
-	seq := r.seq + 1
-	err = r.journal.write(ctx, func(tx *sql.Tx) error {
+	if err := r.mayBegin(places, m.state); err != nil {
+		return 0, err
+	}
+	meant, now := slices.Clone(r.entry.Nodes), stamp(time.Now())
+	err = r.write(ctx, func(tx *sql.Tx) error {
 		if err := r.journal.stillHeld(ctx, tx, r.lock); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO steps (roll, seq, node, what, state, intent, ended, outcome, why) VALUES ($1, $2, $3, $4, $5, $6, '', '', '')`,
-			r.entry.ID, seq, string(n.Name), what, string(state), stamp(time.Now()))
-		if err != nil {
-			return err
+		for k, i := range places {
+			meant[i].Touched = meant[i].Touched || m.state.touches()
+			_, err := tx.ExecContext(ctx, `INSERT INTO steps (roll, seq, node, what, state, intent, ended, outcome, why) VALUES ($1, $2, $3, $4, $5, $6, '', '', '')`,
+				r.entry.ID, r.seq+1+k, string(meant[i].Node), m.what, string(m.state), now)
+			if err != nil {
+				return err
+			}
+			if err := updateNode(ctx, tx, r.entry.ID, meant[i]); err != nil {
+				return err
+			}
 		}
-		return updateNode(ctx, tx, r.entry.ID, node)
+		return nil
 	})
-	if err == nil {
-		r.entry.Nodes[i], r.seq = node, seq
+	if err != nil {
+		return 0, err
 	}
-	return seq, err
+	for _, n := range set.Nodes {
+		if m.what == words[Switched] {
+			r.cut[n.Name] = true
+		}
+	}
+	first := r.seq + 1
+	r.entry.Nodes, r.seq = meant, r.seq+len(places)
+	return first, nil
+}
+
+// mayBegin refuses to begin with a further node once a person asked to stop.
+// From the first node that is touched, the first Ctrl-C is such a wish; before,
+// it cancels.
+func (r *Roll) mayBegin(places []int, s State) error {
+	if !s.touches() {
+		return nil
+	}
+	if r.soft == nil && r.interrupt != nil {
+		r.soft, r.release = r.interrupt.Hold()
+	}
+	for _, i := range places {
+		if !r.entry.Nodes[i].Touched {
+			return r.asked()
+		}
+	}
+	return nil
+}
+
+// asked is a Cancelled error once a person asked the roll to stop.
+func (r *Roll) asked() error {
+	select {
+	case <-r.soft: // nil until the first node is touched
+		return &nodes.Error{Kind: nodes.Cancelled, Message: "stopped before the next node", Signal: r.interrupt.Signal()}
+	default:
+		return nil
+	}
 }
 
 // outcome writes what came of a step.
-func (r *Roll) outcome(ctx context.Context, n *nodes.Node, seq int, state State, what string, acted error) error {
+func (r *Roll) outcome(ctx context.Context, set nodes.Set, seq int, m move, acted error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i, err := r.place(n)
+	places, err := r.places(set)
 	if err != nil {
 		return err
 	}
-	node, word, why := r.entry.Nodes[i], "ok", ""
-	if acted == nil {
-		node.succeed(state, r.entry)
-	} else {
-		word, why = "failed", what+": "+firstLine(nodes.AsError(acted, nodes.Internal).Message)
-		node.State, node.Why, node.Since = stateAfter(acted), why, time.Now()
-		if node.State == Unknown {
-			word = "unknown"
-		}
+	now, results := time.Now(), make([]result, len(places))
+	for k, i := range places {
+		results[k] = r.judge(r.entry.Nodes[i], m, acted, len(places) == 1, now)
 	}
-	err = r.journal.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE steps SET ended = $1, outcome = $2, why = $3 WHERE roll = $4 AND seq = $5`,
-			stamp(time.Now()), word, why, r.entry.ID, seq)
-		if err != nil {
-			return err
+	err = r.write(ctx, func(tx *sql.Tx) error {
+		for k, v := range results {
+			_, err := tx.ExecContext(ctx, `UPDATE steps SET ended = $1, outcome = $2, why = $3 WHERE roll = $4 AND seq = $5`,
+				stamp(now), v.word, v.why, r.entry.ID, seq+k)
+			if err != nil {
+				return err
+			}
+			if err := updateNode(ctx, tx, r.entry.ID, v.node); err != nil {
+				return err
+			}
 		}
-		return updateNode(ctx, tx, r.entry.ID, node)
+		return nil
 	})
-	r.entry.Nodes[i] = node // what happened has happened, written or not
-	r.tell(node)
+	for k, i := range places { // what happened has happened, written or not
+		r.entry.Nodes[i] = results[k].node
+		r.tell(results[k].node)
+	}
 	return err
 }
 
-// succeed moves the node on after a step.
-func (n *NodeEntry) succeed(state State, e Entry) {
-	n.State, n.Why, n.Since = state, "", time.Now()
-	switch state {
-	case Drained:
-		n.Out = true
-	case Switched:
-		n.Rev = e.To
-	case Done:
-		n.Out = false
+// result is what a step came to on one node.
+type result struct {
+	node NodeEntry
+	word string // ok, failed, unknown; skipped: another node failed
+	why  string
+}
+
+func (r *Roll) judge(n NodeEntry, m move, acted error, single bool, now time.Time) result {
+	if acted == nil {
+		n.State, n.Why, n.Since = m.state, "", now
+		n.arrive(m, r.entry.To)
+		if m.state == Switched {
+			delete(r.cut, n.Node)
+		}
+		return result{n, "ok", ""}
+	}
+	err := acted
+	if !single {
+		if err = errorOf(acted, n.Node); err == nil {
+			return result{n, "skipped", "other nodes failed"}
+		}
+	}
+	why := m.what + ": " + firstLine(nodes.AsError(err, nodes.Internal).Message)
+	n.State, n.Why, n.Since = stateAfter(err), why, now
+	if n.State == Unknown {
+		return result{n, "unknown", why}
+	}
+	return result{n, "failed", why}
+}
+
+// errorOf finds a node's own error in one of several nodes; an error that names
+// no nodes is everybody's.
+func errorOf(err error, n nodes.Name) error {
+	e := nodes.AsError(err, nodes.Internal)
+	if e.Kind != nodes.Tasks || len(e.Errors) == 0 {
+		return err
+	}
+	for _, one := range e.Errors {
+		if nodes.AsError(one, nodes.Internal).Node == n {
+			return one
+		}
+	}
+	return nil
+}
+
+// arrive notes what a state means for service and revision.
+func (n *NodeEntry) arrive(m move, to nodes.Revision) {
+	if m.out != nil {
+		n.Out = *m.out
+	}
+	switch m.state {
+	case Staged:
+		n.Touched = false
+	case Switched, Done:
+		n.Rev = to
 	case Undone:
-		n.Out, n.Touched, n.Rev = false, false, ""
+		n.Touched, n.Rev = false, ""
 	}
 }
 
@@ -122,16 +241,18 @@ func (r *Roll) Settle(ctx context.Context, n *nodes.Node, state State, out bool,
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i, err := r.place(n)
+	places, err := r.places(nodes.Set{Nodes: []*nodes.Node{n}})
 	if err != nil {
 		return err
 	}
+	i := places[0]
 	node := r.entry.Nodes[i]
 	node.State, node.Why, node.Out, node.Since = state, why, out, time.Now()
-	if state == Undone {
+	switch state {
+	case Untouched, Staged, Undone:
 		node.Touched, node.Rev = false, ""
 	}
-	err = r.journal.write(ctx, func(tx *sql.Tx) error {
+	err = r.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE steps SET outcome = 'unknown', ended = $1 WHERE roll = $2 AND node = $3 AND outcome = ''`,
 			stamp(time.Now()), r.entry.ID, string(n.Name))
 		if err != nil {
@@ -150,20 +271,30 @@ func updateNode(ctx context.Context, tx *sql.Tx, id string, n NodeEntry) error {
 	return err
 }
 
-// place finds the node in the roll.
-func (r *Roll) place(n *nodes.Node) (int, error) {
+// places finds the nodes in the roll.
+func (r *Roll) places(set nodes.Set) ([]int, error) {
 	if !r.open {
-		return 0, &nodes.Error{Kind: nodes.Usage, Message: "the roll " + r.entry.ID + " has ended"}
+		return nil, &nodes.Error{Kind: nodes.Usage, Message: "the roll " + r.entry.ID + " has ended"}
 	}
-	for i := range r.entry.Nodes {
-		if r.entry.Nodes[i].Node == n.Name {
-			return i, nil
+	out := make([]int, 0, len(set.Nodes))
+	for _, n := range set.Nodes {
+		i := slices.IndexFunc(r.entry.Nodes, func(e NodeEntry) bool { return e.Node == n.Name })
+		if i < 0 {
+			return nil, &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("%s is not in the roll %s", n.Name, r.entry.ID)}
 		}
+		out = append(out, i)
 	}
-	return 0, &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("%s is not in the roll %s", n.Name, r.entry.ID)}
+	return out, nil
 }
 
 // tell lets the screen know of a node's state.
 func (r *Roll) tell(n NodeEntry) {
 	r.journal.session.Events.Emit(nodes.Event{Time: n.Since, Type: nodes.State, Op: "roll", Node: n.Node, State: string(n.State), Text: n.Why})
+}
+
+// whole reports whether no switch of the node was cut off.
+func (r *Roll) whole(n *nodes.Node) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.cut[n.Name]
 }
