@@ -10,8 +10,8 @@
 local site = require "site"
 
 local a = args{
-  {"node", "the node to mend"},
-  {"file", "path in the checkout, such as lib/cart.php"},
+  {"node", "the node to mend", required=true},
+  {"file", "path in the checkout, such as lib/cart.php", required=true},
 }
 
 local n = node(a.node)
