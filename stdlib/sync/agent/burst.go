@@ -1,0 +1,220 @@
+//go:build linux
+
+package agent
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/rollsh/rollsh/stdlib/sync/beneath"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"golang.org/x/sys/unix"
+)
+
+// runner carries out steps. Every step may have been done before by a run that
+// was cut short; then it does nothing.
+type runner struct {
+	t      *tree
+	source int                   // folder with the prepared files
+	name   func(at int) string   // the prepared file of an opPut; empty for none
+	mine   func(step, int) error // nil when the thing that opUnlink takes is what the plan means
+	point  string                // crash point
+}
+
+func (r *runner) run(steps []step) error {
+	for i := range steps {
+		if err := r.step(&steps[i]); err != nil {
+			return err
+		}
+		crash(r.point)
+	}
+	return nil
+}
+
+func (r *runner) step(s *step) error {
+	d, name := beneath.Split(s.path)
+	fd, err := r.t.dir(d)
+	if vanished(err) && (s.op == opUnlink || s.op == opRmdir) {
+		return nil // went with its folder
+	} else if err != nil {
+		return cannot("open the folder", d, err)
+	}
+	switch s.op {
+	case opMkdir:
+		err = r.mkdir(fd, name, s.entry)
+	case opPut:
+		err = r.put(fd, name, s)
+	case opUnlink:
+		err = r.unlink(fd, name, s)
+	case opRmdir:
+		err = r.rmdir(fd, name, s)
+	case opMode:
+		err = r.mode(s)
+	case opTouch:
+		err = touch(fd, name, s.entry)
+	}
+	return cannot(verbs[s.op], s.path, err)
+}
+
+var verbs = map[op]string{opMkdir: "make the folder", opPut: "write", opUnlink: "delete",
+	opRmdir: "remove the folder", opMode: "set the permissions of", opTouch: "set the permissions of"}
+
+func vanished(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP)
+}
+
+func (r *runner) mkdir(fd int, name string, e *manifest.Entry) error {
+	err := unix.Mkdirat(fd, name, e.Mode&0o777|0o700)
+	if !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	if l, err2 := manifest.Lstat(fd, name); err2 == nil && l.Kind == manifest.Dir {
+		return nil
+	}
+	return err
+}
+
+func (r *runner) put(fd int, name string, s *step) error {
+	from := r.name(s.at)
+	if from == "" {
+		return nil
+	}
+	err := unix.Renameat(r.source, from, fd, name)
+	if errors.Is(err, unix.ENOENT) {
+		return nil // done by a run before
+	}
+	return err
+}
+
+func (r *runner) unlink(fd int, name string, s *step) error {
+	if err := r.mine(*s, fd); err != nil {
+		return nil // gone, or somebody else's by now
+	}
+	err := unix.Unlinkat(fd, name, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+func (r *runner) rmdir(fd int, name string, s *step) error {
+	r.t.dropDir(s.path)
+	err := unix.Unlinkat(fd, name, unix.AT_REMOVEDIR)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENOTDIR) {
+		return nil // gone, or it holds what came since
+	}
+	return err
+}
+
+// mode sets a folder's permissions; a setgid bit that is there stays.
+func (r *runner) mode(s *step) error {
+	fd, err := r.t.dir(s.path)
+	if err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	want := s.entry.Mode | st.Mode&unix.S_ISGID
+	if st.Mode&0o7777 == want {
+		return nil
+	}
+	return unix.Fchmod(fd, want)
+}
+
+// touch sets a file's permissions and time.
+func touch(fd int, name string, e *manifest.Entry) error {
+	l, err := manifest.Lstat(fd, name)
+	if err != nil || l.Kind != manifest.File {
+		return err
+	}
+	if l.Mode != e.Mode {
+		if err := unix.Fchmodat(fd, name, e.Mode, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return err
+		}
+	}
+	return setTime(fd, name, e.Mtime)
+}
+
+func setTime(fd int, name string, mtime int64) error {
+	ts := unix.NsecToTimespec(mtime)
+	return unix.UtimesNanoAt(fd, name, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// oldName is where the link to the old file of index i lies.
+func oldName(i int) string { return strconv.Itoa(i) }
+
+// forward runs the journal's burst; the files are in stage/s.
+func (t *tree) forward(stage int, j *journal) error {
+	s, err := openSub(stage, "s")
+	if err != nil {
+		return cannot("open", t.place+"/s", err)
+	}
+	defer unix.Close(s)
+	u, err := openSub(stage, "u")
+	if err != nil {
+		return cannot("open", t.place+"/u", err)
+	}
+	defer unix.Close(u)
+	r := &runner{t: t, source: s, point: "burst",
+		name: func(i int) string {
+			if j.Source[i] < 0 {
+				return ""
+			}
+			return strconv.Itoa(j.Source[i])
+		},
+		mine: func(st step, fd int) error { return sameFile(fd, st.path, u, oldName(st.at)) }}
+	return r.run(j.steps())
+}
+
+func (j *journal) steps() []step {
+	return burst(j.old, j.change, j.touches())
+}
+
+func (j *journal) touches() func(string) bool {
+	m := map[string]bool{}
+	for i, yes := range j.Touch {
+		if yes {
+			m[j.change[i].Path] = true
+		}
+	}
+	return func(p string) bool { return m[p] }
+}
+
+// backward undoes as much of the burst as was done; the old files are in
+// stage/u.
+func (t *tree) backward(stage int, j *journal) error {
+	u, err := openSub(stage, "u")
+	if err != nil {
+		return cannot("open", t.place+"/u", err)
+	}
+	defer unix.Close(u)
+	r := &runner{t: t, source: u, point: "back", name: oldName,
+		mine: func(st step, fd int) error {
+			_, name := beneath.Split(st.path)
+			l, err := manifest.Lstat(fd, name)
+			if err == nil && !l.SameStat(st.entry) {
+				return unix.EEXIST
+			}
+			return err
+		}}
+	return r.run(burst(j.change, j.old, j.touches()))
+}
+
+// sameFile fails unless the path's file in the folder fd is the one that was
+// linked, or copied, to name in the folder u.
+func sameFile(fd int, path string, u int, name string) error {
+	_, last := beneath.Split(path)
+	var a, b unix.Stat_t
+	if err := unix.Fstatat(fd, last, &a, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	if err := unix.Fstatat(u, name, &b, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	if a.Ino == b.Ino && a.Dev == b.Dev || a.Size == b.Size && a.Mtim == b.Mtim && a.Mode == b.Mode {
+		return nil
+	}
+	return unix.EEXIST
+}

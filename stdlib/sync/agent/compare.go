@@ -1,0 +1,294 @@
+//go:build linux
+
+package agent
+
+import (
+	"errors"
+	"os/user"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+	"golang.org/x/sys/unix"
+)
+
+// comparison is what there is, what was left and what is wanted.
+type comparison struct {
+	s     *server
+	t     *tree
+	req   *wire.Request
+	rules *manifest.Rules
+	now   *left
+	ours  []manifest.Entry // of now, what the rules look at
+	rest  []manifest.Entry // of now, what they do not
+	want  []manifest.Entry // what is to be there
+	live  manifest.Listing
+	dec   manifest.Decision
+
+	announced []manifest.Entry // want as the controller knows it: needs are indexes into it
+
+	change []manifest.Entry // of the delta, when the guess was right
+	gone   []string
+}
+
+func newComparison(s *server, t *tree, req *wire.Request) (*comparison, error) {
+	c := &comparison{s: s, t: t, req: req}
+	var err error
+	if c.rules, err = manifest.Compile(req.Rules.Patterns()); err != nil {
+		return nil, failure("usage", err.Error())
+	}
+	if c.now, err = t.marker(); err != nil {
+		return nil, err
+	}
+	c.ours, c.rest = c.rules.Filter(c.now.ours)
+	return c, nil
+}
+
+// guess reads the delta that came with the request, if the request knew what
+// is ours here.
+func (c *comparison) guess() (right bool, err error) {
+	if c.req.Base == "" || c.req.Base != c.now.Digest {
+		return false, nil
+	}
+	f, err := c.s.next(pieceWait)
+	if err != nil {
+		return false, err
+	}
+	if f.t != wire.TypeDelta {
+		return false, failure("protocol", "expected a delta")
+	}
+	if c.change, c.gone, err = wire.DecodeDelta(f.p); err != nil {
+		return false, failure("protocol", err.Error())
+	}
+	c.want = manifest.Apply(c.ours, c.change, c.gone)
+	c.announced = c.want
+	return manifest.DigestOf(manifest.Encode(c.want)) == c.req.Want, nil
+}
+
+// ask has the controller send all that is wanted. What it sent on its guess is
+// passed over.
+func (c *comparison) ask() error {
+	if err := wire.Write(c.s.out, wire.TypeResend, []byte(c.now.Digest)); err != nil {
+		return err
+	}
+	for {
+		f, err := c.s.next(pieceWait)
+		if err != nil {
+			return err
+		}
+		if f.t != wire.TypeManifest {
+			continue
+		}
+		b, err := wire.Unpack(f.p)
+		if err != nil {
+			return failure("protocol", err.Error())
+		}
+		if manifest.DigestOf(b) != c.req.Want {
+			return failure("protocol", "the manifest is not the one that was announced")
+		}
+		c.want, err = manifest.Decode(b)
+		c.announced = c.want
+		return err
+	}
+}
+
+// predicted lists the files whose contents come with a right guess: what a
+// decision needs if the tree is as the last roll left it.
+func (c *comparison) predicted() []manifest.Entry { return Predict(c.ours, c.want, c.req.Policy) }
+
+// Predict lists the files whose contents must be sent to a tree that is
+// exactly as rolls left it.
+func Predict(ours, want []manifest.Entry, pol manifest.Policy) []manifest.Entry {
+	d := manifest.Decide(ours, manifest.Listing{Entries: ours}, want, pol)
+	var out []manifest.Entry
+	for i := range d.Puts {
+		if p := &d.Puts[i]; p.Kind == manifest.File && !p.Have {
+			out = append(out, p.Entry)
+		}
+	}
+	return out
+}
+
+// look finds out what is there, as thoroughly as was asked.
+func (c *comparison) look(guessed bool) error {
+	if c.t.root < 0 {
+		c.live = manifest.Listing{}
+		return nil
+	}
+	if guessed && c.req.Verify == "trust" && c.t.settled == "" {
+		return c.trust()
+	}
+	c.s.step.Store("comparing")
+	var err error
+	c.live, err = manifest.Scan(c.t.root, c.rules, max(4, runtime.NumCPU()), func(n int) { c.t.tick(n, 0) })
+	if err != nil {
+		return &Error{Failure: wire.Failure{Kind: kindOf(err), Message: err.Error()}, cause: err}
+	}
+	return nil
+}
+
+// trust takes the tree as rolls left it, but for the paths to be changed.
+func (c *comparison) trust() error {
+	var seen []manifest.Entry
+	var missing []string
+	paths := slices.Clone(c.gone)
+	for i := range c.change {
+		paths = append(paths, c.change[i].Path)
+	}
+	slices.Sort(paths)
+	for _, p := range paths {
+		e, err := c.t.lstat(p)
+		switch {
+		case err == nil:
+			seen = append(seen, e)
+		case errors.Is(err, unix.ENOENT):
+			missing = append(missing, p)
+		default:
+			return cannot("look at", p, err)
+		}
+	}
+	c.live = manifest.Listing{Entries: manifest.Apply(c.ours, seen, missing)}
+	return nil
+}
+
+// decide says what has to change, hashing what must be known for that.
+func (c *comparison) decide() error {
+	if err := c.parents(); err != nil {
+		return err
+	}
+	unknown := manifest.Inherit(c.ours, c.live.Entries, c.want)
+	if c.req.Verify == "checksum" {
+		unknown = unknown[:0]
+		for i := range c.live.Entries {
+			if c.live.Entries[i].Kind == manifest.File {
+				unknown = append(unknown, i)
+			}
+		}
+	}
+	c.hash(unknown)
+	pol := c.req.Policy
+	pol.First = c.now.first()
+	c.dec = manifest.Decide(c.ours, c.live, c.want, pol)
+	return nil
+}
+
+// parents leaves folders out of what is wanted that are wanted only as a place
+// for something else, and are there.
+func (c *comparison) parents() error {
+	if !c.rules.Partial() {
+		return nil
+	}
+	in, rest := c.rules.Filter(c.want)
+	var make []manifest.Entry
+	for i := range rest {
+		e, err := c.t.lstat(rest[i].Path)
+		switch {
+		case errors.Is(err, unix.ENOENT):
+			make = append(make, rest[i])
+		case err != nil:
+			return cannot("look at", rest[i].Path, err)
+		case e.Kind != manifest.Dir:
+			return hinted("refused", show(rest[i].Path)+" is not a folder on the node", "roll the whole tree, or move it away")
+		}
+	}
+	c.want = manifest.Merge(in, make)
+	return nil
+}
+
+// hash fills in the sums of live files; one that cannot be read stays unknown
+// and so counts as different.
+func (c *comparison) hash(indexes []int) {
+	if len(indexes) == 0 {
+		return
+	}
+	c.s.step.Store("hashing")
+	jobs := make(chan int)
+	var wg sync.WaitGroup
+	for range max(2, runtime.NumCPU()) {
+		wg.Go(func() {
+			buf := make([]byte, 128<<10)
+			for i := range jobs {
+				e := &c.live.Entries[i]
+				sum, n, err := manifest.HashFile(c.t.root, e.Path, buf)
+				if err == nil && n == e.Size {
+					e.Sum = sum
+				}
+				c.t.tick(1, n)
+			}
+		})
+	}
+	for _, i := range indexes {
+		jobs <- i
+	}
+	close(jobs)
+	wg.Wait()
+}
+
+// refuse turns what must not be done into an error.
+func (c *comparison) refuse(digest string) error {
+	if c.req.Policy.Drift == "refuse" && len(c.dec.Drift) > 0 {
+		return &Error{Failure: wire.Failure{Kind: "changed", Drift: c.findings(),
+			Message: drifted(c.findings()), Hint: `drift="overwrite" replaces them, drift="keep" leaves them; sync.drift shows what changed`}}
+	}
+	if len(c.dec.Blocked) > 0 {
+		return failure("refused", strings.Join(c.dec.Blocked, "; "))
+	}
+	if c.req.Expect != "" && c.req.Expect != digest {
+		return hinted("changed", "the node is not as it was when the plan was made", "plan again")
+	}
+	return nil
+}
+
+const maxNamed = 5
+
+// drifted says in words what changed on the node.
+func drifted(list []wire.Finding) string {
+	var b strings.Builder
+	if len(list) == 1 {
+		b.WriteString("a file was changed on the node: ")
+	} else {
+		b.WriteString(strconv.Itoa(len(list)) + " files were changed on the node: ")
+	}
+	for i, f := range list {
+		if i == maxNamed {
+			b.WriteString(" and " + strconv.Itoa(len(list)-i) + " more")
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(f.Text())
+	}
+	return b.String()
+}
+
+// findings describes the drift with owners and times.
+func (c *comparison) findings() []wire.Finding {
+	var out []wire.Finding
+	owners := map[uint32]string{}
+	for i := range c.dec.Drift {
+		d := &c.dec.Drift[i]
+		f := wire.Finding{Path: []byte(d.Path), What: d.What, Yield: d.Yield, Size: d.Live.Size, Mtime: d.Live.Mtime}
+		if d.Live.Kind != 0 {
+			f.Owner = owner(owners, d.Live.UID)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func owner(seen map[uint32]string, uid uint32) string {
+	if name, ok := seen[uid]; ok {
+		return name
+	}
+	name := strconv.Itoa(int(uid))
+	if u, err := user.LookupId(name); err == nil {
+		name = u.Username
+	}
+	seen[uid] = name
+	return name
+}

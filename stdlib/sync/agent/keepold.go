@@ -1,0 +1,248 @@
+//go:build linux
+
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rollsh/rollsh/stdlib/sync/beneath"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"golang.org/x/sys/unix"
+)
+
+// journal prepares everything else that the switch needs and writes it down:
+// the last thing is the file that makes the stage complete.
+func (st *stager) journal(next *left) error {
+	if err := st.open(); err != nil {
+		return err
+	}
+	st.next = next
+	c := st.c
+	j := &journal{Roll: c.req.Roll, Seq: c.now.Seq, Base: c.now.Digest, Keep: c.req.Keep,
+		MakeRoot: st.t.root < 0, Was: c.now.Marker}
+	for i := range c.dec.Puts {
+		if err := st.prepare(j, &c.dec.Puts[i]); err != nil {
+			return err
+		}
+	}
+	if err := st.closedFolders(j); err != nil {
+		return err
+	}
+	if err := st.keepOld(j); err != nil {
+		return err
+	}
+	change, gone := manifest.Delta(next.ours, c.now.ours)
+	j.OursChange, j.OursGone = manifest.Encode(change), manifest.EncodePaths(gone)
+	return st.seal(j, next)
+}
+
+// prepare adds one put to the journal, with its file where it needs one.
+func (st *stager) prepare(j *journal, p *manifest.Put) error {
+	source, keep := -1, false
+	var err error
+	switch {
+	case p.Kind == manifest.Link:
+		source, err = st.link(p)
+	case p.Kind == manifest.File && p.Have && st.owned(p.Path):
+		keep = true
+	case p.Kind == manifest.File && p.Have:
+		source, err = st.copyLive(&p.Entry)
+	case p.Kind == manifest.File:
+		source = st.arrived[p.Path]
+	}
+	j.change = append(j.change, p.Entry)
+	j.Source = append(j.Source, source)
+	j.Touch = append(j.Touch, keep)
+	if p.Kind == manifest.File && !p.Have {
+		j.Files++
+		j.Bytes += p.Size
+	}
+	return err
+}
+
+func (st *stager) link(p *manifest.Put) (int, error) {
+	n := st.count
+	st.count++
+	return n, cannot("write", p.Path, unix.Symlinkat(p.Link, st.files, strconv.Itoa(n)))
+}
+
+// owned reports whether we may set permissions and time of a live file.
+func (st *stager) owned(p string) bool {
+	e, err := st.t.lstat(p)
+	return err == nil && (os.Geteuid() == 0 || int(e.UID) == os.Geteuid())
+}
+
+// copyLive makes s/N from the live file, for what cannot be set in place.
+func (st *stager) copyLive(e *manifest.Entry) (int, error) {
+	n := st.count
+	st.count++
+	f, err := beneath.File(st.t.root, e.Path)
+	if err != nil {
+		return n, cannot("read", e.Path, err)
+	}
+	defer f.Close()
+	st.local += e.Size
+	return n, st.write(e, n, st.group(e.Path), true, io.LimitReader(f, e.Size+1))
+}
+
+// closedFolders adds folders without write permission that the burst works
+// in, so that it opens them and closes them again.
+func (st *stager) closedFolders(j *journal) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	known := index(j.change)
+	seen := map[string]bool{}
+	var more []manifest.Entry
+	check := func(p string) {
+		d, _ := beneath.Split(p)
+		if d == "" || seen[d] || known[d] != nil {
+			return
+		}
+		seen[d] = true
+		if e, err := st.t.lstat(d); err == nil && e.Kind == manifest.Dir && e.Mode&0o300 != 0o300 {
+			more = append(more, e)
+		}
+	}
+	for i := range j.change {
+		check(j.change[i].Path)
+	}
+	for i := range st.c.dec.Deletes {
+		check(st.c.dec.Deletes[i].Path)
+	}
+	for _, e := range more {
+		at, _ := slices.BinarySearchFunc(j.change, e.Path, func(x manifest.Entry, p string) int { return strings.Compare(x.Path, p) })
+		j.change = slices.Insert(j.change, at, e)
+		j.Source = slices.Insert(j.Source, at, -1)
+		j.Touch = slices.Insert(j.Touch, at, false)
+	}
+	return nil
+}
+
+// keepOld lists what stands at every path concerned and links it aside.
+func (st *stager) keepOld(j *journal) error {
+	paths := make([]string, 0, len(j.change)+len(st.c.dec.Deletes))
+	touched := map[string]bool{}
+	for i := range j.change {
+		paths = append(paths, j.change[i].Path)
+		touched[j.change[i].Path] = j.Touch[i]
+	}
+	for i := range st.c.dec.Deletes {
+		paths = append(paths, st.c.dec.Deletes[i].Path)
+	}
+	slices.Sort(paths)
+	for _, p := range paths {
+		e, err := st.t.lstat(p)
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		} else if err != nil {
+			return cannot("look at", p, err)
+		}
+		if e.Kind == manifest.File {
+			e.Sum = st.sumOf(p)
+		}
+		j.old = append(j.old, e)
+		if e.Kind != manifest.Dir && !touched[p] {
+			if err := st.aside(p, &e, len(j.old)-1); err != nil {
+				return err
+			}
+		}
+		crash("link")
+	}
+	return nil
+}
+
+// sumOf gives what the comparison learnt about a live file.
+func (st *stager) sumOf(p string) manifest.Sum {
+	list := st.c.live.Entries
+	i, ok := slices.BinarySearchFunc(list, p, func(x manifest.Entry, p string) int { return strings.Compare(x.Path, p) })
+	if !ok {
+		return manifest.Sum{}
+	}
+	return list[i].Sum
+}
+
+// aside links the old file to u/N; where the system forbids to link a file of
+// another user, it is copied.
+func (st *stager) aside(p string, e *manifest.Entry, n int) error {
+	d, name := beneath.Split(p)
+	fd, err := st.t.dir(d)
+	if err == nil {
+		err = unix.Linkat(fd, name, st.old, oldName(n), 0)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case e.Kind == manifest.File && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EACCES)):
+		return st.copyAside(p, e, n)
+	case e.Kind == manifest.Link && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EMLINK)):
+		return cannot("keep the old version of", p, unix.Symlinkat(e.Link, st.old, oldName(n)))
+	}
+	return cannot("keep the old version of", p, err)
+}
+
+func (st *stager) copyAside(p string, e *manifest.Entry, n int) error {
+	from, err := beneath.File(st.t.root, p)
+	if err != nil {
+		return cannot("keep the old version of", p, err)
+	}
+	defer from.Close()
+	fd, err := unix.Openat(st.old, oldName(n), unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return cannot("keep the old version of", p, err)
+	}
+	to := os.NewFile(uintptr(fd), p)
+	defer to.Close()
+	size, err := io.Copy(to, from)
+	st.local += size
+	if err == nil && size != e.Size {
+		err = fmt.Errorf("it changed while it was read")
+	}
+	if err == nil {
+		err = dress(to, e, ownership{-1, -1})
+	}
+	if err == nil {
+		err = setTime(st.old, oldName(n), e.Mtime)
+	}
+	if err == nil {
+		err = to.Sync()
+	}
+	return cannot("keep the old version of", p, err)
+}
+
+// seal brings everything to the disk, the journal last.
+func (st *stager) seal(j *journal, next *left) error {
+	place := st.t.place
+	b, err := next.encode()
+	if err != nil {
+		return err
+	}
+	if err := writeAt(st.dir, "marker", b); err != nil {
+		return cannot("write", place, err)
+	}
+	if len(j.change) > syncEach {
+		if err := unix.Syncfs(st.files); err != nil {
+			return cannot("write", place, err)
+		}
+	}
+	for _, fd := range []int{st.files, st.old} {
+		if err := unix.Fsync(fd); err != nil {
+			return cannot("write", place, err)
+		}
+	}
+	crash("seal")
+	if b, err = j.encode(); err != nil {
+		return err
+	}
+	if err := writeAt(st.dir, "plan", b); err != nil {
+		return cannot("write", place, err)
+	}
+	crash("seal")
+	return cannot("write", place, unix.Fsync(st.t.state))
+}

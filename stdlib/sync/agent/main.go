@@ -1,0 +1,31 @@
+//go:build linux
+
+package agent
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Flag is the first argument that makes a program the agent.
+const Flag = "--agent"
+
+// Main runs the agent when args, the whole command line, asks for it with
+// "--agent" as the first argument. Then handled is true and the program is to
+// exit with code.
+func Main(args []string) (handled bool, code int) {
+	if len(args) < 2 || args[1] != Flag {
+		return false, 0
+	}
+	if len(args) > 2 && args[2] == "probe" {
+		return true, 0
+	}
+	unix.Umask(0)
+	if err := Serve(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "rollsh agent:", err)
+		return true, 1
+	}
+	return true, 0
+}

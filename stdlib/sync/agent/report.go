@@ -1,0 +1,172 @@
+//go:build linux
+
+package agent
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+	"golang.org/x/sys/unix"
+)
+
+// Summary puts a decision into a report: counts, and with lists every path.
+// live tells what stands at a path now.
+func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Report {
+	at := map[string]bool{}
+	for i := range live {
+		at[live[i].Path] = true
+	}
+	var added, changed, deleted, extra []string
+	fresh := map[string]bool{}
+	for i := range d.Puts {
+		p := &d.Puts[i]
+		switch {
+		case at[p.Path]:
+			changed = append(changed, shown(&p.Entry))
+		case p.Kind != manifest.Dir:
+			added = append(added, p.Path)
+			full(fresh, p.Path)
+		}
+	}
+	for i := range d.Puts {
+		if p := &d.Puts[i]; p.Kind == manifest.Dir && !at[p.Path] && !fresh[p.Path] {
+			added = append(added, shown(&p.Entry))
+			full(fresh, p.Path)
+		}
+	}
+	emptied := map[string]bool{}
+	for i := range d.Deletes {
+		if e := &d.Deletes[i]; e.Kind != manifest.Dir {
+			deleted = append(deleted, e.Path)
+			full(emptied, e.Path)
+		}
+	}
+	for i := len(d.Deletes) - 1; i >= 0; i-- {
+		if e := &d.Deletes[i]; e.Kind == manifest.Dir && !emptied[e.Path] {
+			deleted = append(deleted, shown(e))
+			full(emptied, e.Path)
+		}
+	}
+	for i := range d.Extra {
+		extra = append(extra, shown(&d.Extra[i]))
+	}
+	rep := &wire.Report{Added: len(added), Changed: len(changed), Deleted: len(deleted), Extra: len(extra),
+		Adopted: d.Adopted, Blocked: d.Blocked, Digest: digest(d), Nothing: len(d.Puts)+len(d.Deletes) == 0}
+	for i := range d.Puts {
+		if p := &d.Puts[i]; p.Kind == manifest.File && !p.Have {
+			rep.Files++
+			rep.Bytes += p.Size
+		}
+	}
+	if lists {
+		rep.Lists = &wire.Lists{Added: manifest.EncodePaths(added), Changed: manifest.EncodePaths(changed),
+			Deleted: manifest.EncodePaths(deleted), Extra: manifest.EncodePaths(extra)}
+	}
+	return rep
+}
+
+// full marks the folders above p.
+func full(m map[string]bool, p string) {
+	for i := len(p) - 1; i > 0; i-- {
+		if p[i] == '/' {
+			m[p[:i]] = true
+		}
+	}
+}
+
+func shown(e *manifest.Entry) string { return e.Path }
+
+// digest names what a decision does, down to the bytes.
+func digest(d *manifest.Decision) string {
+	h := sha256.New()
+	puts := make([]manifest.Entry, len(d.Puts))
+	for i := range d.Puts {
+		puts[i] = d.Puts[i].Entry
+	}
+	for _, part := range [][]byte{manifest.Encode(puts), manifest.Encode(d.Deletes), manifest.Encode(d.Ours)} {
+		fmt.Fprintf(h, "%d ", len(part))
+		h.Write(part)
+	}
+	for i := range d.Drift {
+		fmt.Fprintf(h, "%q %s ", d.Drift[i].Path, d.Drift[i].What)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// facts are what preflight asks for. Nothing is changed to learn them.
+func (t *tree) facts() *wire.Facts {
+	f := &wire.Facts{Exists: t.root >= 0, State: t.place, Inside: t.inside, Clock: time.Now(), User: strconv.Itoa(os.Geteuid())}
+	if u, err := user.Current(); err == nil {
+		f.User = u.Username
+	}
+	place := t.path
+	for place != "/" {
+		if st, err := os.Stat(place); err == nil {
+			if !st.IsDir() {
+				f.NotFolder = place
+			}
+			break
+		}
+		place = filepath.Dir(place)
+	}
+	f.Writable = true
+	if err := unix.Access(place, unix.W_OK|unix.X_OK); err != nil {
+		f.Writable, f.Why = false, place+": "+err.Error()
+	}
+	var fs unix.Statfs_t
+	if unix.Statfs(place, &fs) == nil {
+		f.FreeBytes, f.FreeFiles, f.NoInodes = fs.Bavail*uint64(fs.Bsize), fs.Ffree, fs.Files == 0
+	}
+	f.FSType, f.Mount = mounted(t.path, place)
+	return f
+}
+
+// mounted tells the type of the filesystem that holds place, and whether path
+// itself is where one is mounted.
+func mounted(path, place string) (fstype string, mount bool) {
+	b, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", false
+	}
+	best := ""
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) < 10 {
+			continue
+		}
+		at := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(f[4])
+		if at != place && !strings.HasPrefix(place, strings.TrimSuffix(at, "/")+"/") || len(at) < len(best) {
+			continue
+		}
+		best = at
+		for i := 6; i+1 < len(f); i++ {
+			if f[i] == "-" {
+				fstype = f[i+1]
+				break
+			}
+		}
+	}
+	return fstype, best == path
+}
+
+// status reports the marker and the facts.
+func (t *tree) status(*wire.Request) (*wire.Report, error) {
+	now, err := t.marker()
+	if err != nil {
+		return nil, err
+	}
+	rep := &wire.Report{First: now.first(), Pending: t.unsettled(), Facts: t.facts()}
+	if !now.first() {
+		rep.Marker = &now.Marker
+	}
+	return rep, nil
+}

@@ -1,0 +1,160 @@
+//go:build linux
+
+package agent
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+)
+
+// stage brings what is wanted onto the disk and leaves the tree alone.
+func (s *server) stage(req *wire.Request) (rep *wire.Report, err error) {
+	if err := checkRoll(req.Roll); err != nil {
+		return nil, err
+	}
+	t, err := s.claim(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil || !req.Hold || rep.Nothing {
+			s.release(req)
+		}
+	}()
+	t.discard(stageName(req.Roll))
+	c, err := newComparison(s, t, req)
+	if err != nil {
+		return nil, err
+	}
+	st := &stager{c: c, t: t, arrived: map[string]int{}, dir: -1, files: -1, old: -1}
+	defer st.close()
+	rep, err = st.run()
+	if err != nil {
+		st.close()
+		t.discard(stageName(req.Roll))
+		return nil, err
+	}
+	rep.Settled = t.settled
+	return rep, nil
+}
+
+// run receives, compares, and writes the journal. While the contents arrive,
+// the tree is scanned.
+func (st *stager) run() (*wire.Report, error) {
+	c := st.c
+	guessed, err := c.guess()
+	if err != nil {
+		return nil, err
+	}
+	if guessed {
+		err = st.receiveAndLook()
+	} else if err = c.ask(); err == nil {
+		err = c.look(false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := c.decide(); err != nil {
+		return nil, err
+	}
+	rep := Summary(&c.dec, c.live.Entries, c.req.Lists)
+	rep.First, rep.Drift = c.now.first(), c.findings()
+	if err := c.refuse(rep.Digest); err != nil {
+		return nil, err
+	}
+	next := c.next()
+	if rep.Nothing && next == nil {
+		rep.Marker = &c.now.Marker
+		return rep, nil
+	}
+	rep.Nothing = false
+	if err := st.fetch(); err != nil {
+		return nil, err
+	}
+	if err := st.journal(next); err != nil {
+		return nil, err
+	}
+	rep.Local = st.local
+	rep.Marker = &st.next.Marker
+	return rep, nil
+}
+
+// receiveAndLook does both at once: the scan costs no time then.
+func (st *stager) receiveAndLook() error {
+	if st.c.req.Verify == "trust" {
+		if err := st.receive(st.c.predicted()); err != nil {
+			return err
+		}
+		return st.c.look(true)
+	}
+	looked := make(chan error, 1)
+	go func() { looked <- st.c.look(true) }()
+	err := st.receive(st.c.predicted())
+	if e := <-looked; err == nil {
+		err = e
+	}
+	return err
+}
+
+// next makes the marker that the switch will leave; nil when it would say what
+// the present one says and nothing has to be done.
+func (c *comparison) next() *left {
+	n := &left{ours: manifest.Apply(c.rest, c.dec.Ours, nil)}
+	n.Marker = wire.Marker{Roll: c.req.Roll, Rev: c.req.Rev, Who: c.req.By.Who, Host: c.req.By.Host,
+		At: time.Now(), Seq: c.now.Seq + 1}
+	n.Digest = manifest.DigestOf(manifest.Encode(n.ours))
+	if c.rules.Partial() {
+		n.Rev, n.Partial = c.now.Rev, c.now.Partial
+		for _, p := range c.req.Rules.Only {
+			if s := strings.ToValidUTF8(string(p), "?"); !slices.Contains(n.Partial, s) {
+				n.Partial = append(slices.Clip(n.Partial), s)
+			}
+		}
+	}
+	if !c.now.first() && len(c.dec.Puts)+len(c.dec.Deletes) == 0 && n.Digest == c.now.Digest &&
+		n.Rev == c.now.Rev && slices.Equal(n.Partial, c.now.Partial) {
+		return nil
+	}
+	return n
+}
+
+// look says what a stage would do, without a lock and without changing
+// anything.
+func (s *server) look(req *wire.Request) (*wire.Report, error) {
+	t, err := openTree(string(req.Root), false)
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	t.server = s
+	c, err := newComparison(s, t, req)
+	if err != nil {
+		return nil, err
+	}
+	guessed, err := c.guess()
+	if err != nil {
+		return nil, err
+	}
+	if !guessed {
+		if err := c.ask(); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.look(guessed); err != nil {
+		return nil, err
+	}
+	if err := c.decide(); err != nil {
+		return nil, err
+	}
+	rep := Summary(&c.dec, c.live.Entries, req.Lists)
+	rep.First, rep.Drift, rep.Pending, rep.Facts = c.now.first(), c.findings(), t.unsettled(), t.facts()
+	rep.Nothing = rep.Nothing && c.next() == nil
+	if !c.now.first() {
+		rep.Marker = &c.now.Marker
+	}
+	return rep, nil
+}

@@ -1,0 +1,364 @@
+//go:build linux
+
+package agent
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/rollsh/rollsh/stdlib/sync/beneath"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+	"golang.org/x/sys/unix"
+)
+
+// Files up to smallFile are written by several workers, larger ones are
+// streamed; up to syncEach files are flushed one by one, more by syncfs.
+const (
+	smallFile = 256 << 10
+	writers   = 8
+	syncEach  = 500
+)
+
+// stager fills one stage.
+type stager struct {
+	c       *comparison
+	t       *tree
+	dir     int // the stage
+	files   int // its s
+	old     int // its u
+	count   int
+	arrived map[string]int // s/N by path
+	local   int64
+	next    *left
+}
+
+func (st *stager) close() {
+	for _, fd := range []*int{&st.dir, &st.files, &st.old} {
+		if *fd >= 0 {
+			_ = unix.Close(*fd)
+			*fd = -1
+		}
+	}
+}
+
+// open makes the stage's folders, once.
+func (st *stager) open() error {
+	if st.dir >= 0 {
+		return nil
+	}
+	name := stageName(st.c.req.Roll)
+	for _, n := range []string{name, name + "/s", name + "/u"} {
+		if err := unix.Mkdirat(st.t.state, n, 0o700); err != nil {
+			return cannot("make the folder", st.t.place+"/"+n, err)
+		}
+	}
+	var err error
+	if st.dir, err = openSub(st.t.state, name); err != nil {
+		return cannot("open", st.t.place+"/"+name, err)
+	}
+	if st.files, err = openSub(st.dir, "s"); err != nil {
+		return cannot("open", st.t.place+"/"+name+"/s", err)
+	}
+	if st.old, err = openSub(st.dir, "u"); err != nil {
+		return cannot("open", st.t.place+"/"+name+"/u", err)
+	}
+	return nil
+}
+
+// fetch asks for the contents that did not come on the guess.
+func (st *stager) fetch() error {
+	want := map[string]bool{}
+	for i := range st.c.dec.Puts {
+		p := &st.c.dec.Puts[i]
+		if _, here := st.arrived[p.Path]; p.Kind == manifest.File && !p.Have && !here {
+			want[p.Path] = true
+		}
+	}
+	if len(want) == 0 {
+		return nil
+	}
+	return st.need(want)
+}
+
+// need names the files by their index in the manifest that was announced, and
+// receives them.
+func (st *stager) need(paths map[string]bool) error {
+	var indexes []int
+	var entries []manifest.Entry
+	for i := range st.c.announced {
+		if e := &st.c.announced[i]; paths[e.Path] {
+			indexes = append(indexes, i)
+			entries = append(entries, *e)
+		}
+	}
+	if err := wire.Write(st.c.s.out, wire.TypeNeed, wire.EncodeNeed(indexes)); err != nil {
+		return err
+	}
+	return st.receive(entries)
+}
+
+// pieces turns Pack frames into a stream that ends at End.
+type pieces struct {
+	s    *server
+	cur  []byte
+	done bool
+}
+
+// Read implements io.Reader.
+func (p *pieces) Read(b []byte) (int, error) {
+	for len(p.cur) == 0 {
+		if p.done {
+			return 0, io.EOF
+		}
+		f, err := p.s.next(pieceWait)
+		if err != nil {
+			return 0, &brokenStream{err}
+		}
+		switch f.t {
+		case wire.TypePack:
+			p.cur = f.p
+		case wire.TypeEnd:
+			p.done = true
+		case wire.TypeAbort:
+			return 0, failure("aborted", string(f.p))
+		default:
+			return 0, failure("protocol", fmt.Sprintf("frame %q among contents", byte(f.t)))
+		}
+	}
+	n := copy(b, p.cur)
+	p.cur = p.cur[n:]
+	return n, nil
+}
+
+// brokenStream keeps the end of the connection from looking like the end of
+// the contents.
+type brokenStream struct{ cause error }
+
+func (b *brokenStream) Error() string { return "the connection broke: " + b.cause.Error() }
+
+// receive reads the contents of entries, in their order, to its end.
+func (st *stager) receive(entries []manifest.Entry) error {
+	st.c.s.step.Store("receiving")
+	in := &pieces{s: st.c.s}
+	if len(entries) == 0 {
+		_, err := io.Copy(io.Discard, in)
+		return controllerGone(err)
+	}
+	if err := st.open(); err != nil {
+		return err
+	}
+	z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(32<<20))
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	w := st.newWriters(len(entries) <= syncEach)
+	err = st.split(z, entries, w)
+	if e := w.wait(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return controllerGone(err)
+	}
+	if n, err := io.Copy(io.Discard, z); err != nil {
+		return controllerGone(err)
+	} else if n > 0 {
+		return failure("protocol", "more contents came than were announced")
+	}
+	_, err = io.Copy(io.Discard, in)
+	return controllerGone(err)
+}
+
+func controllerGone(err error) error {
+	var b *brokenStream
+	if errors.As(err, &b) {
+		return b.cause
+	}
+	return err
+}
+
+// split cuts the stream into files.
+func (st *stager) split(z io.Reader, entries []manifest.Entry, w *writerPool) error {
+	for i := range entries {
+		e := &entries[i]
+		n := st.count
+		st.count++
+		gid := st.group(e.Path)
+		var err error
+		if e.Size > smallFile {
+			err = st.write(e, n, gid, w.sync, io.LimitReader(z, e.Size))
+		} else {
+			b := make([]byte, e.Size)
+			if _, err = io.ReadFull(z, b); err == nil {
+				err = w.give(job{e, n, gid, b})
+			}
+		}
+		if err != nil {
+			return err
+		}
+		st.arrived[e.Path] = n
+		crash("receive")
+	}
+	return nil
+}
+
+// ownership is who a new file shall belong to; -1 where that is as it comes.
+type ownership struct{ uid, gid int }
+
+// group keeps owner and group of a file that is replaced, and the group that a
+// setgid folder asks for.
+func (st *stager) group(p string) ownership {
+	d, name := beneath.Split(p)
+	fd, err := st.t.dir(d)
+	own := ownership{-1, -1}
+	if err != nil {
+		return own
+	}
+	var s unix.Stat_t
+	if unix.Fstatat(fd, name, &s, unix.AT_SYMLINK_NOFOLLOW) == nil {
+		return ownership{int(s.Uid), int(s.Gid)}
+	}
+	if unix.Fstat(fd, &s) == nil && s.Mode&unix.S_ISGID != 0 {
+		own.gid = int(s.Gid)
+	}
+	return own
+}
+
+type job struct {
+	e   *manifest.Entry
+	n   int
+	own ownership
+	b   []byte
+}
+
+// writerPool writes small files; the first error stays.
+type writerPool struct {
+	jobs chan job
+	wg   sync.WaitGroup
+	sync bool
+	mu   sync.Mutex
+	err  error
+}
+
+func (st *stager) newWriters(each bool) *writerPool {
+	w := &writerPool{jobs: make(chan job), sync: each}
+	for range writers {
+		w.wg.Go(func() {
+			for j := range w.jobs {
+				if err := st.write(j.e, j.n, j.own, each, &bytesReader{j.b}); err != nil {
+					w.fail(err)
+				}
+			}
+		})
+	}
+	return w
+}
+
+func (w *writerPool) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *writerPool) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+func (w *writerPool) give(j job) error {
+	if err := w.failed(); err != nil {
+		return err
+	}
+	w.jobs <- j
+	return nil
+}
+
+func (w *writerPool) wait() error {
+	close(w.jobs)
+	w.wg.Wait()
+	return w.failed()
+}
+
+type bytesReader struct{ b []byte }
+
+// Read implements io.Reader.
+func (r *bytesReader) Read(p []byte) (int, error) {
+	if len(r.b) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.b)
+	r.b = r.b[n:]
+	return n, nil
+}
+
+// write makes s/N from r and checks that it is what was announced.
+func (st *stager) write(e *manifest.Entry, n int, own ownership, flush bool, r io.Reader) error {
+	fd, err := unix.Openat(st.files, strconv.Itoa(n), unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return cannot("write", e.Path, err)
+	}
+	f := os.NewFile(uintptr(fd), e.Path)
+	defer f.Close()
+	h := sha256.New()
+	size, err := io.Copy(io.MultiWriter(f, h, counter{st.t}), r)
+	if err != nil {
+		return cannotWrite(e.Path, err)
+	}
+	var sum manifest.Sum
+	copy(sum[:], h.Sum(nil))
+	if size != e.Size || sum != e.Sum {
+		return failure("protocol", show(e.Path)+" did not arrive whole")
+	}
+	if err := dress(f, e, own); err != nil {
+		return cannot("set the permissions of", e.Path, err)
+	}
+	if err := setTime(st.files, strconv.Itoa(n), e.Mtime); err != nil {
+		return cannot("set the time of", e.Path, err)
+	}
+	if flush {
+		if err := f.Sync(); err != nil {
+			return cannot("write", e.Path, err)
+		}
+	}
+	st.t.tick(1, 0)
+	return cannot("write", e.Path, f.Close())
+}
+
+// cannotWrite tells a failing disk from a failing stream.
+func cannotWrite(p string, err error) error {
+	var b *brokenStream
+	if errors.As(err, &b) {
+		return err
+	}
+	return cannot("write", p, err)
+}
+
+type counter struct{ t *tree }
+
+// Write counts.
+func (c counter) Write(b []byte) (int, error) {
+	c.t.tick(0, int64(len(b)))
+	return len(b), nil
+}
+
+// dress gives a new file its owner, as far as that is allowed, and its
+// permissions.
+func dress(f *os.File, e *manifest.Entry, own ownership) error {
+	fd := int(f.Fd())
+	if own.gid >= 0 || own.uid >= 0 {
+		if err := unix.Fchown(fd, own.uid, own.gid); err != nil {
+			_ = unix.Fchown(fd, -1, own.gid)
+		}
+	}
+	return unix.Fchmod(fd, e.Mode)
+}

@@ -1,0 +1,305 @@
+//go:build linux
+
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/stdlib/sync/beneath"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+	"golang.org/x/sys/unix"
+)
+
+func stageName(roll string) string { return "stage-" + roll }
+
+// checkRoll refuses ids that could be more than a name.
+func checkRoll(roll string) error {
+	if roll == "" || len(roll) > 100 || strings.ContainsFunc(roll, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+	}) {
+		return failure("protocol", fmt.Sprintf("%q is not the id of a roll", roll))
+	}
+	return nil
+}
+
+// switchStage puts a stage in place. That it was done before is a success.
+func (t *tree) switchStage(req *wire.Request) (*wire.Report, error) {
+	if err := checkRoll(req.Roll); err != nil {
+		return nil, err
+	}
+	now, err := t.marker()
+	if err != nil {
+		return nil, err
+	}
+	if now.Roll == req.Roll {
+		return &wire.Report{Marker: &now.Marker}, nil
+	}
+	stage, j, err := t.openStage(req.Roll)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, hinted("changed", "the stage "+req.Roll+" is no longer on the node", "stage again")
+	} else if err != nil {
+		return nil, err
+	}
+	defer unix.Close(stage)
+	if err := t.moved(j, now); err != nil {
+		return nil, err
+	}
+	return t.commit(stage, j)
+}
+
+func (t *tree) openStage(roll string) (int, *journal, error) {
+	stage, err := openSub(t.state, stageName(roll))
+	if err != nil {
+		return -1, nil, err
+	}
+	j, err := t.readJournal(stage)
+	if err != nil {
+		_ = unix.Close(stage)
+		return -1, nil, err
+	}
+	return stage, j, nil
+}
+
+func (t *tree) readJournal(dir int) (*journal, error) {
+	b, err := readAt(dir, "plan")
+	if err != nil {
+		return nil, err
+	}
+	j, err := decodeJournal(b)
+	if err != nil {
+		return nil, failure("failed", "the journal in "+t.place+" is damaged: "+err.Error())
+	}
+	return j, nil
+}
+
+// moved fails with changed when the tree is not what the journal was made for.
+func (t *tree) moved(j *journal, now *left) error {
+	if now.Seq != j.Seq || now.Digest != j.Base && !(now.first() && j.Base == "") {
+		return hinted("changed", fmt.Sprintf("%s rolled to this tree since it was looked at (%s)", now.Who, now.Roll), "look again: plan, or push")
+	}
+	if (t.root < 0) != j.MakeRoot {
+		return hinted("changed", show(t.path)+" was made or removed since it was looked at", "look again: plan, or push")
+	}
+	old := index(j.old)
+	for i := range j.old {
+		l, err := t.lstat(j.old[i].Path)
+		if err != nil || !l.SameStat(&j.old[i]) {
+			return hinted("changed", show(j.old[i].Path)+" changed on the node since it was looked at", "look again: plan, or push")
+		}
+	}
+	for i := range j.change {
+		p := j.change[i].Path
+		if old[p] != nil {
+			continue
+		}
+		if _, err := t.lstat(p); err == nil {
+			return hinted("changed", show(p)+" appeared on the node since it was looked at", "look again: plan, or push")
+		} else if !errors.Is(err, unix.ENOENT) {
+			return cannot("look at", p, err)
+		}
+	}
+	return nil
+}
+
+// commit is the point of no return and what comes after it.
+func (t *tree) commit(stage int, j *journal) (*wire.Report, error) {
+	if j.MakeRoot {
+		if err := t.makeRoot(); err != nil {
+			return nil, err
+		}
+	}
+	crash("commit")
+	if err := writeAt(stage, "COMMIT", nil); err != nil {
+		_ = unix.Unlinkat(stage, "COMMIT", 0)
+		return nil, cannot("write", t.place, err)
+	}
+	crash("commit")
+	start := time.Now()
+	err := t.forward(stage, j)
+	took := time.Since(start)
+	if err != nil {
+		return nil, t.rollBack(stage, j, err)
+	}
+	if err := t.finish(stage, j); err != nil {
+		return nil, err
+	}
+	now, err := t.marker()
+	if err != nil {
+		return nil, err
+	}
+	return &wire.Report{Marker: &now.Marker, Burst: took, Bytes: j.Bytes, Files: j.Files}, nil
+}
+
+func (t *tree) makeRoot() error {
+	if err := os.Mkdir(t.path, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+		return cannot("make the folder", t.path, err)
+	}
+	fd, err := unix.Open(t.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return cannot("open", t.path, err)
+	}
+	t.root = fd
+	return nil
+}
+
+// rollBack undoes a burst that could not be finished, and says so.
+func (t *tree) rollBack(stage int, j *journal, cause error) error {
+	f := explain(cause)
+	if err := writeAt(stage, "ROLLBACK", nil); err == nil || errors.Is(err, unix.ENOSPC) {
+		if err := t.backward(stage, j); err == nil {
+			t.syncTouched(j)
+			t.discard(stageName(j.Roll))
+			f.Message += "; the tree was put back as it was"
+			return &Error{Failure: f, cause: cause}
+		}
+	}
+	f.Message += "; some files are switched and some are not"
+	f.Hint = "mend the cause and push again: the switch is then finished or undone first"
+	return &Error{Failure: f, cause: cause}
+}
+
+// finish makes the burst last: folders to the disk, then the marker, then the
+// stage becomes the undo.
+func (t *tree) finish(stage int, j *journal) error {
+	if err := t.syncTouched(j); err != nil {
+		return err
+	}
+	crash("finish")
+	if err := unix.Renameat(stage, "marker", t.state, "marker"); err != nil && !errors.Is(err, unix.ENOENT) {
+		return cannot("write", t.place+"/marker", err)
+	}
+	crash("finish")
+	if err := unix.Fsync(t.state); err != nil {
+		return cannot("write", t.place, err)
+	}
+	crash("finish")
+	if j.Undoes != "" || j.Keep <= 0 {
+		t.discard(stageName(j.Roll))
+		t.discard(j.Undoes)
+	} else {
+		t.keepUndo(stage, j)
+	}
+	crash("finish")
+	t.forgetUndos(j.Keep)
+	return nil
+}
+
+// keepUndo turns the stage into the undo of its roll. Nothing that fails here
+// makes the switch less done.
+func (t *tree) keepUndo(stage int, j *journal) {
+	_ = removeAll(stage, "s")
+	name := undoName(j.Seq+1, j.Roll)
+	if unix.Renameat(t.state, stageName(j.Roll), t.state, name) != nil {
+		return
+	}
+	_ = unix.Unlinkat(stage, "COMMIT", 0)
+	_ = unix.Fsync(t.state)
+}
+
+func undoName(seq int, roll string) string { return fmt.Sprintf("undo-%010d-%s", seq, roll) }
+
+// undos lists the undo folders, oldest first.
+func (t *tree) undos() []string {
+	names, _ := listDir(t.state)
+	var out []string
+	for _, n := range names {
+		if strings.HasPrefix(n, "undo-") {
+			out = append(out, n)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+func (t *tree) forgetUndos(keep int) {
+	old := t.undos()
+	for i := 0; i < len(old)-max(keep, 0); i++ {
+		t.discard(old[i])
+	}
+}
+
+// discard removes a folder of the state; it is out of the way at once.
+func (t *tree) discard(name string) {
+	if name == "" {
+		return
+	}
+	trash := "trash-" + name
+	if unix.Renameat(t.state, name, t.state, trash) == nil {
+		_ = unix.Fsync(t.state)
+		crash("discard")
+	}
+	_ = removeAll(t.state, trash)
+}
+
+// syncTouched brings the folders that the burst changed to the disk.
+func (t *tree) syncTouched(j *journal) error {
+	seen := map[string]bool{}
+	for _, list := range [][]manifest.Entry{j.change, j.old} {
+		for i := range list {
+			d, _ := beneath.Split(list[i].Path)
+			seen[d] = true
+		}
+	}
+	if len(seen) > 300 {
+		return cannot("write to", t.path, unix.Syncfs(t.root))
+	}
+	for d := range seen {
+		fd, err := t.dir(d)
+		if err != nil {
+			continue // went in the burst
+		}
+		if err := unix.Fsync(fd); err != nil && !errors.Is(err, unix.EINVAL) {
+			return cannot("write to", d, err)
+		}
+	}
+	return nil
+}
+
+// drop throws a stage away.
+func (t *tree) drop(req *wire.Request) (*wire.Report, error) {
+	if err := checkRoll(req.Roll); err != nil {
+		return nil, err
+	}
+	t.discard(stageName(req.Roll))
+	return &wire.Report{}, nil
+}
+
+func listDir(at int) ([]string, error) {
+	fd, err := openSub(at, ".")
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "state")
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+// removeAll removes name and all in it, never following a symlink.
+func removeAll(at int, name string) error {
+	err := unix.Unlinkat(at, name, 0)
+	if err == nil || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	fd, err := openSub(at, name)
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := removeAll(fd, n); err != nil {
+			return err
+		}
+	}
+	return unix.Unlinkat(at, name, unix.AT_REMOVEDIR)
+}

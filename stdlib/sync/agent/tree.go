@@ -1,0 +1,289 @@
+//go:build linux
+
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/stdlib/sync/beneath"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+	"golang.org/x/sys/unix"
+)
+
+// lockWait is how long a lock that somebody else holds is waited for: a
+// predecessor that was cut off goes within moments.
+const lockWait = 2 * time.Second
+
+// tree is one tree and the folder of state that belongs to it.
+type tree struct {
+	path   string // with symlinks in it resolved
+	root   int    // the tree; -1 while it does not exist
+	state  int    // its state; -1 while it does not exist
+	place  string // the path of the state
+	inside bool
+	lock   *os.File
+	by     wire.Holder
+	server *server // whose counters are kept going; nil for none
+
+	dirs    map[string]int // open folders of the tree
+	settled string
+	pending string
+}
+
+// openTree finds a tree and its state. With write, what is missing around the
+// tree is made; without, nothing is changed.
+func openTree(path string, write bool) (*tree, error) {
+	if !filepath.IsAbs(path) || filepath.Clean(path) == "/" || strings.ContainsRune(path, 0) {
+		return nil, failure("usage", "the path of a tree must be absolute and not /: "+show(path))
+	}
+	t := &tree{path: filepath.Clean(path), root: -1, state: -1, dirs: map[string]int{}}
+	if err := t.openRoot(write); err != nil {
+		t.close()
+		return nil, err
+	}
+	if err := t.openState(write); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *tree) openRoot(write bool) error {
+	real, err := filepath.EvalSymlinks(t.path)
+	if errors.Is(err, unix.ENOENT) {
+		return t.missingRoot(write)
+	} else if errors.Is(err, unix.ENOTDIR) {
+		return t.notFolder(filepath.Dir(t.path))
+	} else if err != nil {
+		return cannot("open", t.path, err)
+	}
+	t.path = real
+	t.root, err = unix.Open(real, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, unix.ENOTDIR) {
+		return t.notFolder(real)
+	}
+	return cannot("open", t.path, err)
+}
+
+func (t *tree) notFolder(path string) error {
+	return hinted("failed", show(path)+" is a file where a folder is needed", "move it away, or give another path")
+}
+
+// missingRoot prepares for a tree that the first switch will make.
+func (t *tree) missingRoot(write bool) error {
+	if st, err := os.Lstat(t.path); err == nil && st.Mode()&os.ModeSymlink != 0 {
+		return hinted("failed", show(t.path)+" is a symlink that leads nowhere", "make the folder it leads to")
+	}
+	parent := filepath.Dir(t.path)
+	if write {
+		if err := os.MkdirAll(parent, 0o755); err != nil {
+			if errors.Is(err, unix.ENOTDIR) {
+				return t.notFolder(parent)
+			}
+			return cannot("make the folder", parent, err)
+		}
+	}
+	if real, err := filepath.EvalSymlinks(parent); err == nil {
+		t.path = filepath.Join(real, filepath.Base(t.path))
+	}
+	return nil
+}
+
+// openState finds the state beside the tree or inside it; with write it makes
+// it where there is none.
+func (t *tree) openState(write bool) error {
+	beside := filepath.Join(filepath.Dir(t.path), ".rollsh-"+filepath.Base(t.path))
+	within := filepath.Join(t.path, ".rollsh")
+	for _, place := range []string{beside, within} {
+		fd, err := unix.Open(place, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+		if err == nil && (t.root < 0 || device(fd) == device(t.root)) {
+			t.state, t.place, t.inside = fd, place, place == within
+			return t.checkState()
+		} else if err == nil {
+			_ = unix.Close(fd)
+		}
+	}
+	t.place = beside
+	if !t.parentServes() {
+		t.place, t.inside = within, true
+	}
+	if !write {
+		return nil
+	}
+	if t.inside && t.root < 0 {
+		return cannot("write to", filepath.Dir(t.path), unix.EACCES)
+	}
+	if err := os.Mkdir(t.place, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+		return cannot("make the folder", t.place, err)
+	}
+	fd, err := unix.Open(t.place, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return cannot("open", t.place, err)
+	}
+	t.state = fd
+	return t.checkState()
+}
+
+// checkState refuses a state folder that others could write to.
+func (t *tree) checkState() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(t.state, &st); err != nil {
+		return cannot("read", t.place, err)
+	}
+	if int(st.Uid) != os.Geteuid() {
+		return hinted("permission", t.place+" belongs to another user", "roll to a tree as one user, always the same")
+	}
+	if st.Mode&0o077 != 0 {
+		return hinted("permission", t.place+" is open to other users", "chmod 700 it, after a look at what is in it")
+	}
+	return nil
+}
+
+// parentServes reports whether the state can lie beside the tree: the parent
+// is writable and on the same filesystem.
+func (t *tree) parentServes() bool {
+	parent := filepath.Dir(t.path)
+	if unix.Access(parent, unix.W_OK|unix.X_OK) != nil {
+		return false
+	}
+	var a, b unix.Stat_t
+	return t.root < 0 || unix.Stat(parent, &a) == nil && unix.Fstat(t.root, &b) == nil && a.Dev == b.Dev
+}
+
+func device(fd int) uint64 {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return 0
+	}
+	return st.Dev
+}
+
+func (t *tree) close() {
+	t.forget()
+	if t.lock != nil {
+		_ = t.lock.Truncate(0)
+		_ = t.lock.Close()
+		t.lock = nil
+	}
+	for _, fd := range []*int{&t.root, &t.state} {
+		if *fd >= 0 {
+			_ = unix.Close(*fd)
+			*fd = -1
+		}
+	}
+}
+
+// take locks the tree, or says who holds it.
+func (t *tree) take(by wire.Holder) error {
+	fd, err := unix.Openat(t.state, "lock", unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return cannot("open", t.place+"/lock", err)
+	}
+	f := os.NewFile(uintptr(fd), "lock")
+	for end := time.Now().Add(lockWait); ; time.Sleep(20 * time.Millisecond) {
+		if err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			break
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
+			return t.locked(f, err)
+		}
+	}
+	b, err := json.Marshal(by)
+	if err == nil {
+		if err = f.Truncate(0); err == nil {
+			_, err = f.WriteAt(b, 0)
+		}
+	}
+	if err != nil && !errors.Is(err, unix.ENOSPC) {
+		_ = f.Close()
+		return cannot("write", t.place+"/lock", err)
+	}
+	t.lock, t.by = f, by
+	return nil
+}
+
+func (t *tree) locked(f *os.File, err error) error {
+	defer f.Close()
+	if !errors.Is(err, unix.EWOULDBLOCK) {
+		return cannot("lock", t.place+"/lock", err)
+	}
+	var h wire.Holder
+	b, _ := io.ReadAll(io.LimitReader(f, 4096))
+	_ = json.Unmarshal(b, &h)
+	return heldBy(h)
+}
+
+// dir opens a folder of the tree, never through a symlink. The handle belongs
+// to the tree.
+func (t *tree) dir(p string) (int, error) {
+	if fd, ok := t.dirs[p]; ok {
+		return fd, nil
+	}
+	if t.root < 0 {
+		return -1, unix.ENOENT
+	}
+	if len(t.dirs) > 256 {
+		t.forget()
+	}
+	fd, err := beneath.Dir(t.root, p)
+	if err == nil {
+		t.dirs[p] = fd
+	}
+	return fd, err
+}
+
+// forget closes the folders that dir opened.
+func (t *tree) forget() {
+	for _, fd := range t.dirs {
+		_ = unix.Close(fd)
+	}
+	clear(t.dirs)
+}
+
+// drop closes the folder p and those in it, which are about to go.
+func (t *tree) dropDir(p string) {
+	for q, fd := range t.dirs {
+		if q == p || strings.HasPrefix(q, p+"/") {
+			_ = unix.Close(fd)
+			delete(t.dirs, q)
+		}
+	}
+}
+
+// lstat describes a path of the tree. ENOENT is also given when a parent is
+// missing or is not a folder.
+func (t *tree) lstat(p string) (manifest.Entry, error) {
+	d, name := beneath.Split(p)
+	fd, err := t.dir(d)
+	if err == nil {
+		var e manifest.Entry
+		if e, err = manifest.Lstat(fd, name); err == nil {
+			e.Path = p
+			return e, nil
+		}
+	}
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		err = unix.ENOENT
+	}
+	return manifest.Entry{}, err
+}
+
+// openSub opens a folder of the state.
+func openSub(at int, name string) (int, error) {
+	return unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+}
+
+// tick counts towards the beat.
+func (t *tree) tick(files int, bytes int64) {
+	if t.server != nil {
+		t.server.files.Add(int64(files))
+		t.server.bytes.Add(bytes)
+	}
+}

@@ -1,0 +1,211 @@
+//go:build linux
+
+package agent
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+	"golang.org/x/sys/unix"
+)
+
+// undo puts back what a roll replaced: a switch of its own whose files are the
+// old ones, taken by links, so nothing is sent. req.Path names the roll to be
+// undone; empty means the last.
+func (t *tree) undo(req *wire.Request) (*wire.Report, error) {
+	if err := checkRoll(req.Roll); err != nil {
+		return nil, err
+	}
+	now, err := t.marker()
+	if err != nil {
+		return nil, err
+	}
+	name, err := t.findUndo(string(req.Path))
+	if err != nil {
+		return nil, err
+	}
+	from, err := openSub(t.state, name)
+	if err != nil {
+		return nil, cannot("open", t.place+"/"+name, err)
+	}
+	defer unix.Close(from)
+	done, err := t.readJournal(from)
+	if err != nil {
+		return nil, cannot("read", t.place+"/"+name, err)
+	}
+	if !req.Force {
+		if err := t.stands(done); err != nil {
+			return nil, err
+		}
+	}
+	rep, err := t.undoStage(req, name, from, done, now)
+	if err != nil {
+		t.discard(stageName(req.Roll))
+		return nil, err
+	}
+	return rep, nil
+}
+
+// findUndo gives the folder of the undo of a roll.
+func (t *tree) findUndo(roll string) (string, error) {
+	all := t.undos()
+	for i := len(all) - 1; i >= 0; i-- {
+		if roll == "" || strings.HasSuffix(all[i], "-"+roll) && len(all[i]) == len(undoName(0, roll)) {
+			return all[i], nil
+		}
+	}
+	if roll == "" {
+		return "", failure("notfound", "there is nothing to undo in "+show(t.path))
+	}
+	return "", hinted("notfound", "the undo of "+show(roll)+" is not kept for "+show(t.path), "undo= says how many are kept")
+}
+
+// stands fails with changed when a path of the roll is no longer as the roll
+// left it.
+func (t *tree) stands(j *journal) error {
+	to := index(j.change)
+	for i := range j.change {
+		if e := &j.change[i]; !t.same(e) {
+			return changedSince(e.Path)
+		}
+	}
+	for i := range j.old {
+		if p := j.old[i].Path; to[p] == nil {
+			if _, err := t.lstat(p); err == nil {
+				return changedSince(p)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tree) same(e *manifest.Entry) bool {
+	l, err := t.lstat(e.Path)
+	return err == nil && l.SameStat(e)
+}
+
+func changedSince(p string) error {
+	return hinted("changed", show(p)+" was changed on the node after that roll", "force=true puts the old one back all the same")
+}
+
+// undoStage builds the reverse of a journal as a stage and switches it.
+func (t *tree) undoStage(req *wire.Request, name string, from int, done *journal, now *left) (*wire.Report, error) {
+	st := &stager{t: t, dir: -1, files: -1, old: -1, arrived: map[string]int{}}
+	defer st.close()
+	st.c = &comparison{s: t.server, t: t, req: req, now: now}
+	u, err := openSub(from, "u")
+	if err != nil {
+		return nil, cannot("open", t.place+"/"+name, err)
+	}
+	defer unix.Close(u)
+	t.discard(stageName(req.Roll))
+	if err := st.open(); err != nil {
+		return nil, err
+	}
+	j := &journal{Roll: req.Roll, Seq: now.Seq, Base: now.Digest, Undoes: name, Was: now.Marker, MakeRoot: t.root < 0, Keep: req.Keep}
+	if err := st.takeOld(j, done, u); err != nil {
+		return nil, err
+	}
+	st.deletions(done)
+	if err := st.keepOld(j); err != nil {
+		return nil, err
+	}
+	next, err := now.before(done)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.seal(j, next); err != nil {
+		return nil, err
+	}
+	rep, err := t.commit(st.dir, j)
+	if err != nil {
+		return nil, err
+	}
+	rep.Roll = done.Roll
+	reverse(rep, j, done)
+	return rep, nil
+}
+
+// takeOld puts the old entries into the journal, their files linked from the
+// undo folder.
+func (st *stager) takeOld(j *journal, done *journal, u int) error {
+	touched := done.touches()
+	for i := range done.old {
+		e := done.old[i]
+		source, keep := -1, false
+		switch {
+		case e.Kind == manifest.Dir:
+		case touched(e.Path):
+			keep = true
+		default:
+			source = st.count
+			st.count++
+			if err := unix.Linkat(u, oldName(i), st.files, strconv.Itoa(source), 0); err != nil {
+				return cannot("put back", e.Path, err)
+			}
+		}
+		j.change = append(j.change, e)
+		j.Source = append(j.Source, source)
+		j.Touch = append(j.Touch, keep)
+	}
+	return nil
+}
+
+// deletions lists what the roll added and what now has to go.
+func (st *stager) deletions(done *journal) {
+	was := index(done.old)
+	for i := range done.change {
+		e := &done.change[i]
+		if was[e.Path] != nil {
+			continue
+		}
+		if l, err := st.t.lstat(e.Path); err == nil {
+			st.c.dec.Deletes = append(st.c.dec.Deletes, l)
+		}
+	}
+}
+
+// before gives the marker that stood before a roll. When later rolls stand on
+// it, they keep the name of the last.
+func (l *left) before(done *journal) (*left, error) {
+	change, err := manifest.Decode(done.OursChange)
+	if err != nil {
+		return nil, errors.New("the journal is damaged")
+	}
+	gone, err := manifest.DecodePaths(done.OursGone)
+	if err != nil {
+		return nil, errors.New("the journal is damaged")
+	}
+	b := &left{Marker: done.Was, ours: manifest.Apply(l.ours, change, gone)}
+	if l.Roll != done.Roll {
+		b.Marker = l.Marker
+	}
+	b.Seq, b.At = l.Seq+1, time.Now()
+	b.Digest = manifest.DigestOf(manifest.Encode(b.ours))
+	return b, nil
+}
+
+// reverse counts what an undo did.
+func reverse(rep *wire.Report, j, done *journal) {
+	was := index(done.old)
+	to := index(done.change)
+	for i := range j.change {
+		if j.change[i].Kind == manifest.Dir {
+			continue
+		}
+		if to[j.change[i].Path] != nil {
+			rep.Changed++
+		} else {
+			rep.Added++
+		}
+	}
+	for i := range done.change {
+		if done.change[i].Kind != manifest.Dir && was[done.change[i].Path] == nil {
+			rep.Deleted++
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package manifest
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// Digest names the content of a list of entries: the SHA-256 of its encoding
+// in hexadecimal. Empty means that there is none.
+type Digest string
+
+// DigestOf gives the digest of an encoded list.
+func DigestOf(encoded []byte) Digest {
+	sum := sha256.Sum256(encoded)
+	return Digest(hex.EncodeToString(sum[:]))
+}
+
+// Encode writes entries that are sorted by path, each path as what it differs
+// by from the one before it.
+func Encode(entries []Entry) []byte {
+	b := make([]byte, 0, len(entries)*40)
+	prev, prevTime := "", int64(0)
+	for i := range entries {
+		e := &entries[i]
+		k := common(prev, e.Path)
+		b = binary.AppendUvarint(b, uint64(k))
+		b = appendString(b, e.Path[k:])
+		b = append(b, byte(e.Kind))
+		b = binary.AppendUvarint(b, uint64(e.Mode))
+		switch e.Kind {
+		case File:
+			b = binary.AppendUvarint(b, uint64(e.Size))
+			b = binary.AppendVarint(b, e.Mtime-prevTime)
+			b = append(b, e.Sum[:]...)
+			prevTime = e.Mtime
+		case Link:
+			b = appendString(b, e.Link)
+		}
+		prev = e.Path
+	}
+	return b
+}
+
+func common(a, b string) int {
+	k := 0
+	for k < len(a) && k < len(b) && a[k] == b[k] {
+		k++
+	}
+	return k
+}
+
+func appendString(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// errCut is what every damaged encoding gives.
+var errCut = errors.New("damaged manifest")
+
+// decoder reads an encoding; the first failure stays.
+type decoder struct {
+	b   []byte
+	err error
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) bytes(n uint64) []byte {
+	if n > uint64(len(d.b)) {
+		d.fail()
+		return nil
+	}
+	out := d.b[:n]
+	d.b = d.b[n:]
+	return out
+}
+
+func (d *decoder) fail() {
+	if d.err == nil {
+		d.err = errCut
+	}
+	d.b = nil
+}
+
+// Decode reads what Encode wrote. It refuses paths that are not plain, out of
+// order or repeated, and modes and kinds that do not exist.
+func Decode(b []byte) ([]Entry, error) {
+	d := &decoder{b: b}
+	var out []Entry
+	prev, prevTime := "", int64(0)
+	for len(d.b) > 0 && d.err == nil {
+		e := d.entry(prev, &prevTime)
+		if d.err != nil {
+			break
+		}
+		if !Clean(e.Path) || e.Path <= prev {
+			return nil, fmt.Errorf("damaged manifest: path %q", e.Path)
+		}
+		prev = e.Path
+		out = append(out, e)
+	}
+	return out, d.err
+}
+
+func (d *decoder) entry(prev string, prevTime *int64) (e Entry) {
+	k := d.uvarint()
+	if k > uint64(len(prev)) {
+		d.fail()
+		return e
+	}
+	e.Path = prev[:k] + string(d.bytes(d.uvarint()))
+	if kind := d.bytes(1); kind != nil {
+		e.Kind = Kind(kind[0])
+	}
+	mode := d.uvarint()
+	e.Mode = uint32(mode)
+	switch {
+	case mode > 0o7777:
+		d.fail()
+	case e.Kind == File:
+		size := d.uvarint()
+		if e.Size = int64(size); e.Size < 0 {
+			d.fail()
+		}
+		*prevTime += d.varint()
+		e.Mtime = *prevTime
+		copy(e.Sum[:], d.bytes(SumSize))
+	case e.Kind == Link:
+		e.Link = string(d.bytes(d.uvarint()))
+	case e.Kind != Dir && e.Kind != Other:
+		d.fail()
+	}
+	return e
+}
+
+// EncodePaths writes a list of paths, in any order.
+func EncodePaths(paths []string) []byte {
+	var b []byte
+	for _, p := range paths {
+		b = appendString(b, p)
+	}
+	return b
+}
+
+// DecodePaths reads what EncodePaths wrote and refuses paths that are not
+// plain.
+func DecodePaths(b []byte) ([]string, error) {
+	d := &decoder{b: b}
+	var out []string
+	for len(d.b) > 0 && d.err == nil {
+		p := string(d.bytes(d.uvarint()))
+		if d.err == nil && !Clean(p) {
+			return nil, fmt.Errorf("damaged list: path %q", p)
+		}
+		out = append(out, p)
+	}
+	return out, d.err
+}

@@ -1,0 +1,97 @@
+// Package manifest holds what both ends of a sync know about a tree: its
+// entries, the rules that say which of them count, the scan that lists them,
+// the encoding that carries them, and the decision what has to change.
+package manifest
+
+import (
+	"path"
+	"strings"
+	"time"
+)
+
+// Kind is the type of an entry.
+type Kind byte
+
+// The kinds of entries.
+const (
+	File  Kind = 'f'
+	Dir   Kind = 'd'
+	Link  Kind = 'l'
+	Other Kind = 'x' // device, socket or fifo: never sent, never equal to anything
+)
+
+// SumSize is the length of a Sum: the first 16 bytes of SHA-256.
+const SumSize = 16
+
+// Sum is the truncated SHA-256 of a file's content; all zero means not known.
+type Sum [SumSize]byte
+
+// Known reports whether the content was hashed.
+func (s Sum) Known() bool { return s != Sum{} }
+
+// Entry is one name of a tree.
+type Entry struct {
+	Path  string // relative to the root, slash-separated, any bytes but NUL
+	Kind  Kind
+	Mode  uint32 // permission bits with setuid, setgid and sticky; 0 for links
+	Size  int64  // of a file
+	Mtime int64  // of a file, nanoseconds since 1970
+	Link  string // target of a link
+	Sum   Sum    // of a file
+	UID   uint32 // owner as scanned; not part of the encoding
+}
+
+// Clean reports whether p is a plain path below a root: relative, without
+// empty, . or .. elements and without NUL.
+func Clean(p string) bool {
+	return p != "" && p[0] != '/' && path.Clean(p) == p && p != "." && p != ".." &&
+		!strings.HasPrefix(p, "../") && !strings.ContainsRune(p, 0)
+}
+
+// SameTime reports whether two modification times are equal as far as the
+// coarser of two filesystems can tell: one of them may have been cut to whole
+// seconds or microseconds.
+func SameTime(a, b int64) bool {
+	if a == b {
+		return true
+	}
+	for _, unit := range []int64{int64(time.Microsecond), int64(time.Second)} {
+		if a/unit == b/unit && (a%unit == 0 || b%unit == 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// SameStat reports whether lstat cannot tell a from b: kind, permissions,
+// size, time and target of a link. The content is not compared.
+func (e *Entry) SameStat(b *Entry) bool {
+	if e.Kind != b.Kind || e.Kind == Other {
+		return false
+	}
+	switch e.Kind {
+	case File:
+		return e.Mode == b.Mode && e.Size == b.Size && SameTime(e.Mtime, b.Mtime)
+	case Link:
+		return e.Link == b.Link
+	}
+	return e.Mode == b.Mode
+}
+
+// SameContent reports whether a and b are known to hold the same: for files
+// their bytes, for links their targets, for folders nothing.
+func (e *Entry) SameContent(b *Entry) bool {
+	if e.Kind != b.Kind || e.Kind == Other {
+		return false
+	}
+	switch e.Kind {
+	case File:
+		return e.Size == b.Size && e.Sum.Known() && e.Sum == b.Sum
+	case Link:
+		return e.Link == b.Link
+	}
+	return true
+}
+
+// Same reports whether nothing has to be done to turn a into b.
+func (e *Entry) Same(b *Entry) bool { return e.SameStat(b) && e.SameContent(b) }

@@ -1,0 +1,255 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+)
+
+// Op names what is asked of the agent.
+type Op string
+
+// The operations.
+const (
+	OpStage  Op = "stage"  // bring what is wanted onto the disk beside the tree
+	OpSwitch Op = "switch" // put a stage in place
+	OpDrop   Op = "drop"   // throw a stage away
+	OpLook   Op = "look"   // say what a stage would do; change nothing
+	OpUndo   Op = "undo"   // put back what a roll replaced
+	OpStatus Op = "status" // facts and the marker; change nothing
+	OpSettle Op = "settle" // finish or undo what was cut short, then as status
+	OpDrift  Op = "drift"  // compare the tree with what rolls left; change nothing
+	OpRead   Op = "read"   // one file of the tree, as a stream of Pack frames
+)
+
+// Request is what the controller asks. Byte slices hold paths and patterns,
+// which need not be UTF-8.
+type Request struct {
+	Op   Op
+	Root []byte // the tree, absolute
+	Roll string // id of the roll; the name of the stage
+	By   Holder
+
+	Rules   Patterns        `json:",omitzero"`
+	Policy  manifest.Policy `json:",omitzero"`
+	Verify  string          `json:",omitempty"` // stat, checksum or trust
+	Base    manifest.Digest `json:",omitempty"` // what the controller believes is ours there; the Delta is against it
+	Want    manifest.Digest `json:",omitempty"`
+	Expect  string          `json:",omitempty"` // the digest of a plan that must still hold
+	Lists   bool            `json:",omitempty"` // the report shall list every path
+	Keep    int             `json:",omitempty"` // how many undos are kept
+	Hold    bool            `json:",omitempty"` // keep the lock after staging, until switch or drop
+	Rev     string          `json:",omitempty"` // what the tree is at, for the marker
+	Force   bool            `json:",omitempty"` // undo over later changes
+	Path    []byte          `json:",omitempty"` // for OpRead
+	MaxSize int64           `json:",omitempty"` // for OpRead
+}
+
+// Patterns carries manifest.Patterns.
+type Patterns struct {
+	Only, Skip, Ignore [][]byte `json:",omitempty"`
+}
+
+// Carry makes patterns ready for the wire.
+func Carry(p manifest.Patterns) Patterns {
+	return Patterns{bytesOf(p.Only), bytesOf(p.Skip), bytesOf(p.Ignore)}
+}
+
+// Patterns unpacks what Carry made.
+func (p Patterns) Patterns() manifest.Patterns {
+	return manifest.Patterns{Only: stringsOf(p.Only), Skip: stringsOf(p.Skip), Ignore: stringsOf(p.Ignore)}
+}
+
+func bytesOf(list []string) (out [][]byte) {
+	for _, s := range list {
+		out = append(out, []byte(s))
+	}
+	return out
+}
+
+func stringsOf(list [][]byte) (out []string) {
+	for _, b := range list {
+		out = append(out, string(b))
+	}
+	return out
+}
+
+// Holder is who works on a tree, as the lock tells it.
+type Holder struct {
+	Who   string
+	Host  string // the deploy host
+	Why   string // sync.push, roll www
+	Since time.Time
+	PID   int    // of the agent on the node
+	Roll  string `json:",omitempty"`
+}
+
+// Beat says that the agent lives and how far it is.
+type Beat struct {
+	Files int64 // staged or looked at
+	Bytes int64 // staged
+	Step  string
+}
+
+// Failure is an error for a person.
+type Failure struct {
+	Kind    string
+	Message string
+	Hint    string `json:",omitempty"`
+	Drift   []Finding
+}
+
+// Marker is the record beside a tree of what rolls left in it.
+type Marker struct {
+	Roll    string // the last roll
+	Rev     string // what the tree was brought to
+	Partial []string
+	Who     string
+	Host    string
+	At      time.Time
+	Seq     int             // counts the switches of this tree
+	Digest  manifest.Digest // of the entries that are ours
+}
+
+// Finding is a path that differs from what rolls left.
+type Finding struct {
+	Path  []byte
+	What  string // changed, missing, mode, type, unknown, extra
+	Owner string `json:",omitempty"`
+	Mtime int64  `json:",omitempty"` // nanoseconds since 1970
+	Size  int64  `json:",omitempty"`
+	Yield bool   `json:",omitempty"`
+}
+
+// Facts are what preflight wants to know about a tree's place.
+type Facts struct {
+	Exists    bool
+	NotFolder string `json:",omitempty"` // a file stands where a folder must be
+	Writable  bool
+	Why       string `json:",omitempty"` // why it is not
+	State     string // where rollsh's record is or would be
+	Inside    bool   // the record is inside the tree
+	FreeBytes uint64
+	FreeFiles uint64
+	NoInodes  bool      // the filesystem does not count inodes
+	Clock     time.Time // the node's time
+	FSType    string
+	Mount     bool // the tree is a mount point
+	User      string
+}
+
+// Report is how an operation ended.
+type Report struct {
+	Marker  *Marker `json:",omitempty"` // as it is now; nil when no roll was made
+	First   bool    // no roll was made here before
+	Settled string  `json:",omitempty"` // what was done about a roll cut short: finished, undone, swept
+	Pending string  `json:",omitempty"` // what would be done about it (look, status)
+
+	Added, Changed, Deleted int
+	Files                   int   // whose contents were sent
+	Bytes                   int64 // of these contents
+	Local                   int64 // bytes copied on the node itself
+	Adopted                 int
+	Drift                   []Finding `json:",omitempty"`
+	Extra                   int       // files that no roll put there
+	Blocked                 []string  `json:",omitempty"`
+	Digest                  string    // of what is to be done: binds the plan
+	Nothing                 bool      // nothing is to be done
+	Warnings                []string  `json:",omitempty"`
+	Facts                   *Facts    `json:",omitempty"`
+	Burst                   time.Duration
+	Lists                   *Lists `json:",omitempty"`
+	Roll                    string `json:",omitempty"` // undo: what was undone
+}
+
+// Lists are all the paths of a plan, as encoded by manifest.EncodePaths.
+type Lists struct {
+	Added, Changed, Deleted, Extra []byte
+}
+
+// Delta turns the entries that the base names into those wanted.
+type Delta struct {
+	Change []byte // manifest.Encode
+	Gone   []byte // manifest.EncodePaths
+}
+
+// Encode makes the payload of a Delta frame.
+func (d Delta) Encode() []byte {
+	b := binary.AppendUvarint(nil, uint64(len(d.Change)))
+	b = append(b, d.Change...)
+	return Pack(append(b, d.Gone...))
+}
+
+// DecodeDelta reads the payload of a Delta frame.
+func DecodeDelta(payload []byte) (change []manifest.Entry, gone []string, err error) {
+	b, err := Unpack(payload)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, k := binary.Uvarint(b)
+	if k <= 0 || n > uint64(len(b)-k) {
+		return nil, nil, errors.New("damaged delta")
+	}
+	b = b[k:]
+	if change, err = manifest.Decode(b[:n]); err != nil {
+		return nil, nil, err
+	}
+	gone, err = manifest.DecodePaths(b[n:])
+	return change, gone, err
+}
+
+// EncodeNeed writes ascending indexes.
+func EncodeNeed(indexes []int) []byte {
+	var b []byte
+	last := 0
+	for _, i := range indexes {
+		b = binary.AppendUvarint(b, uint64(i-last))
+		last = i
+	}
+	return b
+}
+
+// DecodeNeed reads ascending indexes below limit.
+func DecodeNeed(b []byte, limit int) ([]int, error) {
+	var out []int
+	at := 0
+	for first := true; len(b) > 0; first = false {
+		v, n := binary.Uvarint(b)
+		if n <= 0 || v >= uint64(limit) || !first && v == 0 || at+int(v) >= limit {
+			return nil, errors.New("damaged list of needed files")
+		}
+		at += int(v)
+		b = b[n:]
+		out = append(out, at)
+	}
+	return out, nil
+}
+
+// Text describes a finding in a few words.
+func (f Finding) Text() string {
+	s := string(f.Path)
+	if q := fmt.Sprintf("%q", s); q != `"`+s+`"` {
+		s = q
+	}
+	var about []string
+	if f.What != "changed" {
+		about = append(about, words[f.What])
+	}
+	if f.Owner != "" {
+		about = append(about, "by "+f.Owner)
+	}
+	if f.Mtime != 0 {
+		about = append(about, time.Unix(0, f.Mtime).Format("2006-01-02 15:04"))
+	}
+	if len(about) > 0 {
+		s += " (" + strings.Join(about, ", ") + ")"
+	}
+	return s
+}
+
+var words = map[string]string{"missing": "deleted", "mode": "permissions changed", "type": "type changed",
+	"unknown": "not put there by a roll", "extra": "not put there by a roll"}
