@@ -1,0 +1,254 @@
+package ssh
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// offer is a key that the node is asked about, and whether it was.
+type offer struct {
+	ssh.AlgorithmSigner
+	name  string // for the message of a refusal
+	tried *bool
+}
+
+// PublicKey is the key; asking for it is the sign that the key's turn has come.
+func (o offer) PublicKey() ssh.PublicKey {
+	*o.tried = true
+	return o.AlgorithmSigner.PublicKey()
+}
+
+// login is one attempt to log in to one node.
+type login struct {
+	ctx     context.Context //nolint:containedctx // lives for one handshake only
+	s       *settings
+	keys    *keyring
+	person  nodes.Person
+	guard   *guard
+	offers  []offer
+	tried   []string // methods other than keys
+	allowed []string // what the node said it takes
+	agent   io.Closer
+}
+
+// methods gives the ways to log in, in OpenSSH's order.
+func (l *login) methods() []ssh.AuthMethod {
+	ways := map[string]ssh.AuthMethod{}
+	if l.s.yes("pubkeyauthentication", true) {
+		ways["publickey"] = ssh.PublicKeysCallback(l.signers)
+	}
+	if l.person != nil && !l.s.yes("batchmode", false) {
+		tries := l.s.count("numberofpasswordprompts", 3)
+		if l.s.yes("kbdinteractiveauthentication", true) {
+			ways["keyboard-interactive"] = ssh.RetryableAuthMethod(ssh.KeyboardInteractive(l.challenge), tries)
+		}
+		if l.s.yes("passwordauthentication", true) {
+			ways["password"] = ssh.RetryableAuthMethod(ssh.PasswordCallback(l.password), tries)
+		}
+	}
+	var out []ssh.AuthMethod
+	order := l.s.first("preferredauthentications", "publickey,keyboard-interactive,password")
+	for name := range strings.SplitSeq(order, ",") {
+		if m := ways[name]; m != nil {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// signers lists the keys to offer. A node takes few tries (MaxAuthTries), so
+// what the configuration names comes first: certificates, keys of named files
+// that the agent holds, named files that need no passphrase; then the agent's
+// other keys; last the files whose passphrase must be asked for.
+func (l *login) signers() ([]ssh.Signer, error) {
+	held := l.agentKeys()
+	files := l.keys.files(l.s)
+	var certs, named, open, locked []offer
+	for _, f := range files {
+		signer, where := f.signer(l, held)
+		if signer == nil {
+			continue
+		}
+		o := l.offer(signer, where)
+		for _, c := range l.keys.certificates(l.s, f) {
+			if s, err := ssh.NewCertSigner(c.cert, signer); err == nil {
+				if as, ok := s.(ssh.AlgorithmSigner); ok {
+					certs = append(certs, l.offer(as, c.name))
+				}
+			}
+		}
+		switch {
+		case strings.HasPrefix(where, "agent"):
+			named = append(named, o)
+		case f.locked:
+			locked = append(locked, o)
+		default:
+			open = append(open, o)
+		}
+	}
+	var others []offer
+	if !l.s.yes("identitiesonly", false) {
+		others = l.others(held, files)
+	}
+	l.offers = slices.Concat(certs, named, open, others, locked)
+	out := make([]ssh.Signer, len(l.offers))
+	for i, o := range l.offers {
+		out[i] = o
+	}
+	return out, nil
+}
+
+func (l *login) offer(s ssh.AlgorithmSigner, name string) offer {
+	return offer{s, name, new(bool)}
+}
+
+// others are the agent's keys that no file names; certificates among them too.
+func (l *login) others(held []agentKey, files []*keyFile) []offer {
+	var out []offer
+	for _, k := range held {
+		named := slices.ContainsFunc(files, func(f *keyFile) bool {
+			return f.public != nil && bytes.Equal(f.public.Marshal(), k.signer.PublicKey().Marshal())
+		})
+		if !named {
+			out = append(out, l.offer(k.signer, k.name()))
+		}
+	}
+	return out
+}
+
+// agentKey is a key that the agent holds.
+type agentKey struct {
+	signer  ssh.AlgorithmSigner
+	comment string
+}
+
+func (k agentKey) name() string {
+	return "agent key " + show(k.signer.PublicKey()) + " (" + k.comment + ")"
+}
+
+// agentKeys asks the agent what it holds; no agent, no keys. The connection to
+// it stays open as long as the login lasts.
+func (l *login) agentKeys() []agentKey {
+	socket := os.Getenv("SSH_AUTH_SOCK")
+	if v := l.s.first("identityagent", "SSH_AUTH_SOCK"); v != "SSH_AUTH_SOCK" {
+		socket = l.s.path(v)
+		if name, ok := strings.CutPrefix(v, "$"); ok && !strings.HasPrefix(name, "{") {
+			socket = os.Getenv(name)
+		}
+	}
+	if socket == "" || socket == "none" {
+		return nil
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(l.ctx, "unix", socket)
+	if err != nil {
+		return nil
+	}
+	l.agent = conn
+	client := agent.NewClient(conn)
+	list, err := client.List()
+	if err != nil {
+		return nil
+	}
+	signers, err := client.Signers()
+	if err != nil {
+		return nil
+	}
+	var out []agentKey
+	for i, s := range signers {
+		if as, ok := s.(ssh.AlgorithmSigner); ok && i < len(list) {
+			out = append(out, agentKey{as, list[i].Comment})
+		}
+	}
+	return out
+}
+
+// close ends what the login opened.
+func (l *login) close() {
+	if l.agent != nil {
+		l.agent.Close()
+	}
+}
+
+// password asks the person for the password.
+func (l *login) password() (string, error) {
+	l.tried = append(l.tried, "password")
+	return l.ask("password of " + l.s.login() + "@" + l.s.alias)
+}
+
+// challenge answers keyboard-interactive questions.
+func (l *login) challenge(_, instruction string, questions []string, _ []bool) ([]string, error) {
+	if len(questions) > 0 {
+		l.tried = append(l.tried, "keyboard-interactive")
+	}
+	answers := make([]string, len(questions))
+	for i, q := range questions {
+		answer, err := l.ask(strings.TrimSpace(l.s.login() + "@" + l.s.alias + ": " + instruction + " " + strings.TrimRight(q, ": ")))
+		if err != nil {
+			return nil, err
+		}
+		answers[i] = answer
+	}
+	return answers, nil
+}
+
+// ask asks for a secret; the time that a person takes does not count.
+func (l *login) ask(text string) (string, error) {
+	l.guard.pause()
+	defer l.guard.resume()
+	l.keys.asking.Lock()
+	defer l.keys.asking.Unlock()
+	return l.person.Ask(l.ctx, nodes.Question{Text: text, Secret: true})
+}
+
+// refused is the error of a login that no method achieved.
+func (l *login) refused(cause error) error {
+	var tried []string
+	for _, o := range l.offers {
+		if *o.tried {
+			tried = append(tried, o.name)
+		}
+	}
+	tried = append(tried, slices.Compact(l.tried)...)
+	what := "nothing to try: no key file, no agent"
+	if len(tried) > 0 {
+		what = "tried " + strings.Join(tried, ", ")
+	}
+	message := fmt.Sprintf("%s@%s refuses the login; %s", l.s.login(), l.s.alias, what)
+	if len(l.allowed) > 0 {
+		message += "; the node takes " + strings.Join(l.allowed, ", ")
+	}
+	if strings.Contains(cause.Error(), "too many authentication failures") || strings.Contains(cause.Error(), "Too many authentication failures") {
+		message += "; it stopped listening after too many tries"
+	}
+	return &nodes.Error{Kind: nodes.Auth, Message: message, Hint: l.advice(), Cause: cause}
+}
+
+func (l *login) advice() string {
+	if slices.Contains(l.allowed, "publickey") || len(l.allowed) == 0 {
+		return "name the right key (key= in the nodes file, IdentityFile in ~/.ssh/config) or add it to the agent; `ssh -v " + l.s.alias + "` shows what ssh tries"
+	}
+	return "the node takes no keys; try `ssh " + l.s.alias + "` by hand"
+}
+
+// keyring keeps what was read of key files, and passphrases that were given,
+// for all logins of a pool.
+type keyring struct {
+	mu     sync.Mutex
+	read   map[string]*keyFile
+	asking sync.Mutex // one question at a time
+}
+
+func newKeyring() *keyring { return &keyring{read: map[string]*keyFile{}} }

@@ -1,0 +1,202 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Keepalive where ssh_config gives no ServerAliveInterval and CountMax.
+const (
+	aliveInterval = 15 * time.Second
+	aliveCount    = 3
+)
+
+// connection is one open connection.
+type connection struct {
+	client *ssh.Client
+	pool   *Pool
+	s      *settings
+	lost   chan struct{} // closed when the connection has ended
+
+	mu    sync.Mutex
+	why   string        // how it was lost, once it was
+	open  int           // sessions open on it
+	freed chan struct{} // closed and made anew whenever a session ends
+}
+
+func (p *Pool) newConnection(client *ssh.Client, s *settings, via *connection) *connection {
+	c := &connection{client: client, pool: p, s: s, lost: make(chan struct{}), freed: make(chan struct{})}
+	go func() {
+		err := client.Wait()
+		if via != nil {
+			select {
+			case <-via.lost:
+				err = errors.New("its jump host " + via.s.alias + " went away")
+			default:
+			}
+		}
+		c.note(err)
+		close(c.lost)
+	}()
+	interval := s.seconds("serveraliveinterval", aliveInterval)
+	if interval > 0 {
+		go c.keepAlive(interval, s.count("serveralivecountmax", aliveCount))
+	}
+	return c
+}
+
+// note keeps the first reason for the loss.
+func (c *connection) note(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.why == "" && err != nil {
+		c.why = err.Error()
+	}
+}
+
+// keepAlive asks the peer for a sign of life and closes the connection when
+// none came for count intervals.
+func (c *connection) keepAlive(interval time.Duration, count int) {
+	answered := make(chan struct{}, 1)
+	asking := false
+	missed := 0
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.lost:
+			return
+		case <-answered:
+			asking, missed = false, 0
+		case <-tick.C:
+			if asking {
+				missed++
+			}
+			if missed >= max(count, 1) {
+				c.note(fmt.Errorf("no sign of life for %s", interval*time.Duration(missed)))
+				c.client.Close()
+				return
+			}
+			if !asking {
+				asking = true
+				go func() {
+					if _, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil); err == nil {
+						answered <- struct{}{}
+					}
+				}()
+			}
+		}
+	}
+}
+
+func (c *connection) close() {
+	c.note(errors.New("rollsh closed it"))
+	c.client.Close()
+}
+
+// gone is the error of whatever the loss of the connection broke off.
+func (c *connection) gone(cause error) error {
+	c.mu.Lock()
+	why := c.why
+	c.mu.Unlock()
+	if why == "" && cause != nil {
+		why = cause.Error()
+	}
+	return &nodes.Error{Kind: nodes.Lost, Message: "the connection to " + c.s.where() + " was lost: " + why, Cause: cause}
+}
+
+// session opens a session. Where the node allows no more of them on one
+// connection (MaxSessions), it waits until one of ours has ended.
+func (c *connection) session(ctx context.Context) (*ssh.Session, error) {
+	for {
+		c.mu.Lock()
+		freed := c.freed
+		c.mu.Unlock()
+		s, err := within(ctx, c.client.NewSession, func(s *ssh.Session) { s.Close() })
+		if err == nil {
+			c.mu.Lock()
+			c.open++
+			c.mu.Unlock()
+			return s, nil
+		}
+		var full *ssh.OpenChannelError
+		c.mu.Lock()
+		others := c.open
+		c.mu.Unlock()
+		switch {
+		case ctx.Err() != nil:
+			return nil, nodes.Stopped(ctx)
+		case !errors.As(err, &full):
+			return nil, c.gone(err)
+		case others == 0:
+			return nil, &nodes.Error{Kind: nodes.Permission, Message: c.s.where() + " opens no session: " + full.Message, Cause: err}
+		}
+		select {
+		case <-freed:
+		case <-c.lost:
+			return nil, c.gone(err)
+		case <-ctx.Done():
+			return nil, nodes.Stopped(ctx)
+		}
+	}
+}
+
+// release says that a session has ended.
+func (c *connection) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open--
+	close(c.freed)
+	c.freed = make(chan struct{})
+}
+
+// dial opens a stream from the node to an address that the node can reach.
+func (c *connection) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := within(ctx, func() (net.Conn, error) { return c.client.Dial(network, address) }, func(n net.Conn) { n.Close() })
+	var refused *ssh.OpenChannelError
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
+		return nil, nodes.Stopped(ctx)
+	case errors.As(err, &refused) && refused.Reason == ssh.Prohibited:
+		return nil, &nodes.Error{Kind: nodes.Permission, Message: c.s.where() + " forwards nothing to " + address + ": " + refused.Message, Cause: err}
+	case errors.As(err, &refused):
+		return nil, &nodes.Error{Kind: nodes.Unreachable, Message: "from " + c.s.where() + ": no connection to " + address + ": " + refused.Message, Cause: err}
+	}
+	return nil, c.gone(err)
+}
+
+// within runs f, which knows no context, until ctx ends; what f gives after
+// that is undone.
+func within[T any](ctx context.Context, f func() (T, error), undo func(T)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		go func() {
+			if r := <-done; r.err == nil {
+				undo(r.value)
+			}
+		}()
+		var none T
+		return none, nodes.Stopped(ctx)
+	}
+}

@@ -1,0 +1,371 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// files are a node's files over SFTP. Their session ends with the context.
+type files struct {
+	ctx     context.Context //nolint:containedctx // the files are bound to it
+	conn    *connection
+	client  *sftp.Client
+	session *ssh.Session
+	stop    func() bool
+	once    sync.Once
+}
+
+// Files opens the node's files; see [nodes.Conn].
+func (n *nodeConn) Files(ctx context.Context) (nodes.Files, error) {
+	f, err := n.files(ctx)
+	if err != nil {
+		return nil, nodes.At(err, "", n.name)
+	}
+	return f, nil
+}
+
+func (c *connection) files(ctx context.Context) (*files, error) {
+	s, err := c.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client, err := within(ctx, func() (*sftp.Client, error) { return openSFTP(s) }, func(*sftp.Client) {})
+	if err != nil {
+		s.Close()
+		c.release()
+		if ctx.Err() != nil {
+			return nil, nodes.Stopped(ctx)
+		}
+		if endsWithin(c.lost, 0) {
+			return nil, c.gone(err)
+		}
+		return nil, &nodes.Error{
+			Kind: nodes.Permission, Message: c.s.where() + " offers no file access (sftp): " + err.Error(),
+			Hint: "sshd_config on the node wants: Subsystem sftp internal-sftp", Cause: err,
+		}
+	}
+	f := &files{ctx: ctx, conn: c, client: client, session: s}
+	f.stop = context.AfterFunc(ctx, f.end)
+	return f, nil
+}
+
+func openSFTP(s *ssh.Session) (*sftp.Client, error) {
+	in, err := s.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.RequestSubsystem("sftp"); err != nil {
+		return nil, err
+	}
+	return sftp.NewClientPipe(out, in, sftp.UseConcurrentWrites(true), sftp.MaxConcurrentRequestsPerFile(64))
+}
+
+func (f *files) end() {
+	f.once.Do(func() {
+		f.session.Close()
+		f.client.Close()
+		f.conn.release()
+	})
+}
+
+// Close ends the file access.
+func (f *files) Close() error {
+	f.stop()
+	f.end()
+	return nil
+}
+
+// errExists is why a name cannot be made.
+var errExists = &existsError{}
+
+type existsError struct{}
+
+func (*existsError) Error() string        { return "it exists already" }
+func (*existsError) Is(target error) bool { return target == fs.ErrExist }
+
+// done puts an error of SFTP into words and kinds.
+func (f *files) done(verb string, name nodes.RemotePath, err error) error {
+	if err == nil {
+		return nil
+	}
+	if f.ctx.Err() != nil {
+		return nodes.Stopped(f.ctx)
+	}
+	if errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.Is(err, io.ErrUnexpectedEOF) || endsWithin(f.conn.lost, 0) {
+		return f.conn.gone(err)
+	}
+	what := "cannot " + verb + " " + string(name) + ": "
+	var status *sftp.StatusError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &nodes.Error{Kind: nodes.NotFound, Message: what + "no such file or folder", Cause: err}
+	case errors.Is(err, fs.ErrPermission):
+		return &nodes.Error{Kind: nodes.Permission, Message: what + "permission denied", Cause: err}
+	case errors.As(err, &status) && status.FxCode() == sftp.ErrSSHFxFailure:
+		return f.failure(verb, name, what, err)
+	case errors.As(err, &status) && status.FxCode() == sftp.ErrSSHFxOpUnsupported:
+		return &nodes.Error{Kind: nodes.Permission, Message: what + "the node's sftp cannot do that", Cause: err}
+	}
+	return &nodes.Error{Kind: nodes.Failed, Message: what + strings.TrimPrefix(err.Error(), "sftp: "), Cause: err}
+}
+
+// scarce is how little room makes a failure a lack of room.
+const scarce = 64 << 10
+
+// failure finds out what SFTP's one word "Failure" stands for: no room, a name
+// that is taken, a folder that is not empty.
+func (f *files) failure(verb string, name nodes.RemotePath, what string, err error) error {
+	st, statErr := f.client.StatVFS(path.Dir(string(name)))
+	info, lstatErr := f.client.Lstat(string(name))
+	making := verb == "create" || verb == "make" || verb == "link"
+	switch {
+	case making && lstatErr == nil:
+		return &nodes.Error{Kind: nodes.Failed, Message: what + errExists.Error(), Cause: errors.Join(errExists, err)}
+	case statErr == nil && verb != "remove" && st.Bavail*st.Frsize < scarce:
+		return &nodes.Error{Kind: nodes.Space, Message: what + "no space left", Cause: err}
+	case statErr == nil && making && st.Files > 0 && st.Favail == 0:
+		return &nodes.Error{Kind: nodes.Space, Message: what + "no inodes left", Cause: err}
+	case statErr == nil && verb != "read" && verb != "list" && st.Flag&readOnly != 0:
+		return &nodes.Error{Kind: nodes.Permission, Message: what + "the filesystem is read-only", Cause: err}
+	case lstatErr == nil && verb == "remove" && info.IsDir():
+		return &nodes.Error{Kind: nodes.Failed, Message: what + "the folder is not empty, or in use", Cause: err}
+	case lstatErr == nil && verb == "read" && info.IsDir():
+		return &nodes.Error{Kind: nodes.Failed, Message: what + "it is a folder", Cause: err}
+	}
+	return &nodes.Error{
+		Kind: nodes.Failed, Cause: err,
+		Message: what + "the node's sftp says only that it failed (quota, a file where a folder is needed, another filesystem)",
+	}
+}
+
+// readOnly is ST_RDONLY of statvfs@openssh.com. Source: OpenSSH, PROTOCOL 4.4.
+const readOnly = 1
+
+// createNew opens a file that must not exist yet.
+const createNew = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+
+// Open opens a file for reading.
+func (f *files) Open(name nodes.RemotePath) (io.ReadCloser, error) {
+	r, err := f.client.Open(string(name))
+	if err != nil {
+		return nil, f.done("read", name, err)
+	}
+	return &fileReader{r, f, name}, nil
+}
+
+// fileReader reads ahead when it is copied whole.
+type fileReader struct {
+	file  *sftp.File
+	files *files
+	name  nodes.RemotePath
+}
+
+func (r *fileReader) Read(p []byte) (int, error) {
+	n, err := r.file.Read(p)
+	if err == io.EOF {
+		return n, err
+	}
+	return n, r.files.done("read", r.name, err)
+}
+
+// WriteTo copies the rest of the file with many requests under way. An error of
+// w is told from one of the node.
+func (r *fileReader) WriteTo(w io.Writer) (int64, error) {
+	sink := &watchedWriter{Writer: w}
+	n, err := r.file.WriteTo(sink)
+	if sink.err != nil {
+		return n, sink.err
+	}
+	return n, r.files.done("read", r.name, err)
+}
+
+func (r *fileReader) Close() error {
+	r.file.Close()
+	return nil
+}
+
+// watchedWriter remembers how writing failed.
+type watchedWriter struct {
+	io.Writer
+	err error
+}
+
+func (w *watchedWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil {
+		w.err = err
+	}
+	return n, err
+}
+
+// Create makes a new file. SFTP makes it with the node's umask; its permissions
+// are set before anything is written to it.
+func (f *files) Create(name nodes.RemotePath, perm fs.FileMode) (nodes.FileWriter, error) {
+	w, err := f.client.OpenFile(string(name), createNew)
+	if err == nil {
+		if err = w.Chmod(perm.Perm()); err != nil {
+			w.Close()
+			_ = f.client.Remove(string(name))
+		}
+	}
+	if err != nil {
+		return nil, f.done("create", name, err)
+	}
+	return &fileWriter{w, f, name}, nil
+}
+
+type fileWriter struct {
+	file  *sftp.File
+	files *files
+	name  nodes.RemotePath
+}
+
+func (w *fileWriter) Write(p []byte) (int, error) {
+	n, err := w.file.Write(p)
+	return n, w.files.done("write", w.name, err)
+}
+
+// ReadFrom writes all of r with many requests under way. An error of r is told
+// from one of the node.
+func (w *fileWriter) ReadFrom(r io.Reader) (int64, error) {
+	source := &watched{Reader: r}
+	n, err := w.file.ReadFromWithConcurrency(source, 64)
+	if source.err != nil {
+		return n, source.err
+	}
+	return n, w.files.done("write", w.name, err)
+}
+
+// Sync flushes the file where the node offers fsync@openssh.com.
+func (w *fileWriter) Sync() error {
+	if v, ok := w.files.client.HasExtension("fsync@openssh.com"); !ok || v != "1" {
+		return nil
+	}
+	return w.files.done("write", w.name, w.file.Sync())
+}
+
+func (w *fileWriter) Close() error { return w.files.done("write", w.name, w.file.Close()) }
+
+// Stat follows a symlink.
+func (f *files) Stat(name nodes.RemotePath) (nodes.FileInfo, error) {
+	i, err := f.client.Stat(string(name))
+	return remoteInfo(i), f.done("look at", name, err)
+}
+
+// Lstat does not.
+func (f *files) Lstat(name nodes.RemotePath) (nodes.FileInfo, error) {
+	i, err := f.client.Lstat(string(name))
+	return remoteInfo(i), f.done("look at", name, err)
+}
+
+func remoteInfo(i fs.FileInfo) nodes.FileInfo {
+	if i == nil {
+		return nodes.FileInfo{}
+	}
+	out := nodes.FileInfo{Name: i.Name(), Size: i.Size(), Mode: i.Mode(), ModTime: i.ModTime()}
+	if st, ok := i.Sys().(*sftp.FileStat); ok {
+		out.UID, out.GID = int(st.UID), int(st.GID)
+	}
+	return out
+}
+
+// ReadDir lists a folder.
+func (f *files) ReadDir(name nodes.RemotePath) ([]nodes.FileInfo, error) {
+	entries, err := f.client.ReadDirContext(f.ctx, string(name))
+	if err != nil {
+		return nil, f.done("list", name, err)
+	}
+	out := make([]nodes.FileInfo, 0, len(entries))
+	for _, e := range entries {
+		if base := e.Name(); base != "" && !strings.Contains(base, "/") { // a hostile node could name a path
+			out = append(out, remoteInfo(e))
+		}
+	}
+	return out, nil
+}
+
+// ReadLink gives a symlink's text.
+func (f *files) ReadLink(name nodes.RemotePath) (string, error) {
+	s, err := f.client.ReadLink(string(name))
+	return s, f.done("read the link", name, err)
+}
+
+// Mkdir makes one folder.
+func (f *files) Mkdir(name nodes.RemotePath, perm fs.FileMode) error {
+	err := f.client.Mkdir(string(name))
+	if err != nil {
+		return f.done("make", name, err)
+	}
+	return f.done("make", name, f.client.Chmod(string(name), perm))
+}
+
+// Rename replaces the target.
+func (f *files) Rename(from, to nodes.RemotePath) error {
+	return f.done("rename to", to, f.client.PosixRename(string(from), string(to)))
+}
+
+// Link makes a hard link.
+func (f *files) Link(from, to nodes.RemotePath) error {
+	return f.done("link", to, f.client.Link(string(from), string(to)))
+}
+
+// Symlink makes a symlink.
+func (f *files) Symlink(target string, name nodes.RemotePath) error {
+	return f.done("link", name, f.client.Symlink(target, string(name)))
+}
+
+// Remove removes a file or an empty folder.
+func (f *files) Remove(name nodes.RemotePath) error {
+	return f.done("remove", name, f.client.Remove(string(name)))
+}
+
+// Chmod sets permissions. SFTP would follow a symlink: it is refused.
+func (f *files) Chmod(name nodes.RemotePath, perm fs.FileMode) error {
+	return f.unlinked("set the permissions of", name, func() error { return f.client.Chmod(string(name), perm) })
+}
+
+// Chown sets the owner; a symlink is refused.
+func (f *files) Chown(name nodes.RemotePath, uid, gid int) error {
+	return f.unlinked("set the owner of", name, func() error { return f.client.Chown(string(name), uid, gid) })
+}
+
+// Chtimes sets the modification time; a symlink is refused.
+func (f *files) Chtimes(name nodes.RemotePath, mtime time.Time) error {
+	return f.unlinked("set the time of", name, func() error { return f.client.Chtimes(string(name), mtime, mtime) })
+}
+
+func (f *files) unlinked(verb string, name nodes.RemotePath, change func() error) error {
+	i, err := f.client.Lstat(string(name))
+	if err == nil && i.Mode()&fs.ModeSymlink != 0 {
+		err = errIsLink
+	}
+	if err == nil {
+		err = change()
+	}
+	return f.done(verb, name, err)
+}
+
+// Free tells what is left; Permission where the node does not say.
+func (f *files) Free(name nodes.RemotePath) (nodes.Free, error) {
+	st, err := f.client.StatVFS(string(name))
+	if err != nil {
+		return nodes.Free{}, f.done("look at the room of", name, err)
+	}
+	return nodes.Free{Bytes: st.Bavail * st.Frsize, Inodes: st.Favail}, nil
+}

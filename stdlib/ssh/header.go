@@ -1,0 +1,108 @@
+package ssh
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+)
+
+// header finds the line in which the node's shell tells its process id, at the
+// beginning of a stream, and takes it out. The line carries a random word, so
+// that nothing else can pass for it. A stream that begins otherwise (the node
+// ran something else than what was asked) is passed on untouched.
+type header struct {
+	from io.Reader
+	mark []byte
+
+	reading sync.Mutex // held while from is read
+	mu      sync.Mutex
+	held    []byte // read, not yet given out
+	err     error
+	over    bool          // the line was found, or is not there
+	known   chan struct{} // closed when over
+	pid     int           // 0: not known
+}
+
+func newHeader() *header {
+	return &header{mark: []byte("rollsh-" + rand.Text() + ":"), known: make(chan struct{})}
+}
+
+// wrap puts the telling of the process id before a command. The command stands
+// on lines of its own, so the shell treats it as if it were alone.
+func (h *header) wrap(line string) string {
+	return fmt.Sprintf("printf '%s%%s\\n' \"$$\" >&2\n%s", h.mark, line)
+}
+
+// Read gives the stream without the line.
+func (h *header) Read(p []byte) (int, error) {
+	h.reading.Lock()
+	defer h.reading.Unlock()
+	for {
+		h.mu.Lock()
+		over := h.over
+		if over && len(h.held) > 0 {
+			n := copy(p, h.held)
+			h.held = h.held[n:]
+			h.mu.Unlock()
+			return n, nil
+		}
+		err := h.err
+		h.mu.Unlock()
+		if err != nil {
+			return 0, err
+		}
+		if over {
+			return h.from.Read(p)
+		}
+		h.more()
+	}
+}
+
+// more reads on and decides about the line; h.reading is held.
+func (h *header) more() {
+	buf := make([]byte, 4096)
+	n, err := h.from.Read(buf)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.held = append(h.held, buf[:n]...)
+	h.err = err
+	k := min(len(h.held), len(h.mark))
+	end := bytes.IndexByte(h.held, '\n')
+	switch {
+	case !bytes.Equal(h.held[:k], h.mark[:k]):
+	case end < 0 && err == nil && len(h.held) < len(h.mark)+20:
+		return // not whole yet
+	case end >= 0:
+		pid, wrong := strconv.Atoi(string(bytes.TrimRight(h.held[len(h.mark):end], "\r")))
+		if wrong == nil && pid > 1 {
+			h.pid, h.held = pid, h.held[end+1:]
+		}
+	}
+	h.over = true
+	close(h.known)
+}
+
+// seen reads until the line is decided about.
+func (h *header) seen() {
+	h.reading.Lock()
+	defer h.reading.Unlock()
+	for {
+		h.mu.Lock()
+		stop := h.over || h.err != nil
+		h.mu.Unlock()
+		if stop {
+			return
+		}
+		h.more()
+	}
+}
+
+// process is the process id; 0 when it was not told.
+func (h *header) process() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.pid
+}

@@ -1,0 +1,303 @@
+package ssh
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Pool is a [nodes.Dialer] that keeps one connection a node.
+type Pool struct {
+	session *nodes.Session
+	who     account
+	keys    *keyring
+	ramp    chan struct{} // one place for each handshake under way
+	ids     *counter
+
+	mu     sync.Mutex
+	conns  map[string]*slot
+	closed bool
+	chores sync.WaitGroup // killing what a cancelled command left
+}
+
+// slot is the place of one connection: being made, or made.
+type slot struct {
+	node  nodes.Name
+	ready chan struct{} // closed when conn and err are set
+	conn  *connection
+	err   error
+	stop  context.CancelFunc
+	users int // callers who wait for it
+}
+
+// Option changes a pool.
+type Option func(*Pool)
+
+// SystemConfig names the system-wide ssh_config; /etc/ssh/ssh_config without it.
+func SystemConfig(file string) Option { return func(p *Pool) { p.who.system = file } }
+
+// NewPool makes an empty pool for a session: ssh's files are those of its Home,
+// questions go to its Person, output to its Events. Nodes that are marked Local
+// are served by its Here.
+func NewPool(s *nodes.Session, opts ...Option) *Pool {
+	login := s.User
+	if u, err := user.Current(); err == nil {
+		login = u.Username
+	}
+	host, _ := os.Hostname()
+	p := &Pool{
+		session: s, keys: newKeyring(), ramp: make(chan struct{}, 64), conns: map[string]*slot{}, ids: &counter{},
+		who: account{home: s.Home, user: login, host: host, system: "/etc/ssh/ssh_config"},
+	}
+	for _, o := range opts {
+		o(p)
+	}
+	return p
+}
+
+// Dial gives the connection to a node; see [nodes.Dialer].
+func (p *Pool) Dial(ctx context.Context, n *nodes.Node) (nodes.Conn, error) {
+	if n.Local {
+		if p.session.Here == nil {
+			return nil, &nodes.Error{Kind: nodes.Internal, Message: "this machine has no connection to itself"}
+		}
+		return p.session.Here, nil
+	}
+	c, err := p.dial(ctx, n, 0)
+	if err != nil {
+		return nil, nodes.At(err, "", n.Name)
+	}
+	return &nodeConn{c, n.Name}, nil
+}
+
+// place tells nodes apart by what decides how they are reached. Names do not
+// count: a jump host that is a node too is reached once.
+func place(n *nodes.Node) string {
+	return strings.Join([]string{n.Address(), n.User, fmt.Sprint(n.Port), n.Key, n.Jump, n.Proxy}, "\x00")
+}
+
+// dial finds or makes the connection. Callers who come while it is being made
+// wait for the same one; it is given up when the last of them has gone.
+func (p *Pool) dial(ctx context.Context, n *nodes.Node, depth int) (*connection, error) {
+	if ctx.Err() != nil {
+		return nil, nodes.Stopped(ctx)
+	}
+	key := place(n)
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil, &nodes.Error{Kind: nodes.Cancelled, Message: "rollsh is closing its connections"}
+	}
+	s := p.conns[key]
+	if s == nil {
+		s = p.open(ctx, n, key, depth)
+	}
+	s.users++
+	p.mu.Unlock()
+	defer p.leave(s)
+	select {
+	case <-s.ready:
+		return s.conn, s.err
+	case <-ctx.Done():
+		return nil, nodes.Stopped(ctx)
+	}
+}
+
+// open begins a connection; p.mu is held.
+func (p *Pool) open(ctx context.Context, n *nodes.Node, key string, depth int) *slot {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s := &slot{node: n.Name, ready: make(chan struct{}), stop: stop}
+	p.conns[key] = s
+	go func() {
+		conn, err := p.connect(work, n, depth)
+		p.mu.Lock()
+		if err == nil && (p.closed || work.Err() != nil) {
+			go conn.close()
+			err = &nodes.Error{Kind: nodes.Cancelled, Message: "cancelled"}
+		}
+		if err != nil {
+			p.drop(key, s)
+		} else {
+			s.conn = conn
+		}
+		s.err = err
+		close(s.ready)
+		p.mu.Unlock()
+		if err == nil {
+			<-conn.lost
+			p.mu.Lock()
+			p.drop(key, s)
+			p.mu.Unlock()
+		}
+		stop()
+	}()
+	return s
+}
+
+// drop forgets a slot; p.mu is held.
+func (p *Pool) drop(key string, s *slot) {
+	if p.conns[key] == s {
+		delete(p.conns, key)
+	}
+}
+
+// leave counts a caller out; a connection that nobody waits for any more and
+// that is not there yet is given up.
+func (p *Pool) leave(s *slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.users--
+	select {
+	case <-s.ready:
+	default:
+		if s.users == 0 {
+			s.stop()
+			for key, other := range p.conns {
+				if other == s {
+					delete(p.conns, key)
+				}
+			}
+		}
+	}
+}
+
+// maxJumps bounds a chain of jump hosts; a longer one goes in circles.
+const maxJumps = 8
+
+func (p *Pool) connect(ctx context.Context, n *nodes.Node, depth int) (*connection, error) {
+	s, err := load(ctx, p.who, n)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := loadHostKeys(s)
+	if err != nil {
+		return nil, err
+	}
+	d := &dialer{pool: p, s: s, keys: keys}
+	if jump := s.first("proxyjump", "none"); !strings.EqualFold(jump, "none") {
+		if depth >= maxJumps {
+			return nil, &nodes.Error{Kind: nodes.Unreachable, Message: "the ProxyJump of " + s.alias + " goes in circles"}
+		}
+		hop, err := jumpNode(s.expand(jump))
+		if err != nil {
+			return nil, err
+		}
+		if d.via, err = p.dial(ctx, hop, depth+1); err != nil {
+			return nil, throughJump(err, hop)
+		}
+	}
+	select {
+	case p.ramp <- struct{}{}:
+		defer func() { <-p.ramp }()
+	case <-ctx.Done():
+		return nil, nodes.Stopped(ctx)
+	}
+	client, err := d.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.newConnection(client, s, d.via), nil
+}
+
+func throughJump(err error, hop *nodes.Node) error {
+	e := *nodes.AsError(err, nodes.Unreachable)
+	e.Message = "through the jump host " + string(hop.Name) + ": " + e.Message
+	return &e
+}
+
+// jumpNode is the last hop of a ProxyJump value; the hops before it are its own
+// jump. Source: ssh_config(5), ProxyJump.
+func jumpNode(value string) (*nodes.Node, error) {
+	before, last := "", value
+	if i := strings.LastIndexByte(value, ','); i >= 0 {
+		before, last = value[:i], value[i+1:]
+	}
+	hop := &nodes.Node{Jump: before}
+	last = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(last), "ssh://"), "/")
+	if i := strings.LastIndexByte(last, '@'); i >= 0 {
+		hop.User, last = last[:i], last[i+1:]
+	}
+	host, port, ok := cutPort(last)
+	if _, err := fmt.Sscanf(port+" ", "%d", &hop.Port); host == "" || (ok && err != nil) {
+		return nil, &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("ProxyJump %q: [user@]host[:port] is wanted", value)}
+	}
+	hop.Host, hop.Name = host, nodes.Name(host)
+	return hop, nil
+}
+
+// cutPort splits "host:port", "[v6]:port", "v6" and "host".
+func cutPort(s string) (host, port string, ok bool) {
+	if strings.HasPrefix(s, "[") {
+		host, rest, _ := strings.Cut(s[1:], "]")
+		port, ok = strings.CutPrefix(rest, ":")
+		return host, port, ok
+	}
+	if strings.Count(s, ":") == 1 {
+		host, port, _ = strings.Cut(s, ":")
+		return host, port, true
+	}
+	return s, "", false
+}
+
+// Live lists the nodes that are connected now, sorted.
+func (p *Pool) Live() []nodes.Name {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []nodes.Name
+	for _, s := range p.conns {
+		select {
+		case <-s.ready:
+			out = append(out, s.node)
+		default:
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Close ends all connections, after giving the killing of cancelled commands a
+// moment to finish. It may be called twice.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	var open []*slot
+	for _, s := range p.conns {
+		open = append(open, s)
+	}
+	p.mu.Unlock()
+	waited := make(chan struct{})
+	go func() { p.chores.Wait(); close(waited) }()
+	select {
+	case <-waited:
+	case <-time.After(3 * time.Second):
+	}
+	for _, s := range open {
+		s.stop()
+		<-s.ready
+		if s.conn != nil {
+			s.conn.close()
+		}
+	}
+}
+
+// chore runs f, which Close waits for; once the pool is closed nothing new is
+// begun.
+func (p *Pool) chore(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.chores.Go(f)
+	}
+}
+
+func (p *Pool) warn(ctx context.Context, text string) {
+	c := nodes.CallerOf(ctx)
+	p.session.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: c.Op, Where: c.Where, Text: text})
+}

@@ -1,0 +1,271 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// nodeConn is the nodes.Conn of a node: a shared connection and the name under
+// which it was asked for.
+type nodeConn struct {
+	*connection
+	name nodes.Name
+}
+
+// Run runs a command on the node; see [nodes.Conn].
+func (n *nodeConn) Run(ctx context.Context, c nodes.Cmd) (nodes.Result, error) {
+	r := runner{n.pool.session.Events, n.pool.ids, n.name}
+	var proc *remote
+	res, err := r.run(ctx, c, func(ctx context.Context) (child, error) {
+		var err error
+		proc, err = n.spawn(ctx, c)
+		return proc, err
+	})
+	if err != nil {
+		return res, err
+	}
+	return res, nodes.At(proc.denied(res), "", n.name)
+}
+
+// Start runs a command whose streams the caller drives; see [nodes.Conn].
+func (n *nodeConn) Start(ctx context.Context, c nodes.Cmd) (nodes.Process, error) {
+	proc, err := n.spawn(ctx, c)
+	if err != nil {
+		return nil, nodes.At(err, "", n.name)
+	}
+	return startProcess(ctx, proc), nil
+}
+
+// remote is a command under way on a node.
+type remote struct {
+	conn    *connection
+	session *ssh.Session
+	cmd     nodes.Cmd
+	stdin   io.WriteCloser
+	stdout  io.Reader
+	stderr  io.Reader
+	header  *header
+
+	once  sync.Once
+	ended chan struct{} // closed when the end is known
+	err   error         // of session.Wait
+}
+
+// spawn starts a command on the node.
+func (c *connection) spawn(ctx context.Context, cmd nodes.Cmd) (*remote, error) {
+	line, err := cmd.Shell()
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &remote{conn: c, session: s, cmd: cmd, header: newHeader(), ended: make(chan struct{})}
+	_, err = within(ctx, func() (struct{}, error) { return struct{}{}, p.start(line) }, func(struct{}) {})
+	if err != nil {
+		s.Close()
+		c.release()
+		if ctx.Err() != nil {
+			return nil, nodes.Stopped(ctx)
+		}
+		return nil, p.notStarted(err)
+	}
+	go func() {
+		p.err = s.Wait()
+		close(p.ended)
+		c.release()
+	}()
+	return p, nil
+}
+
+func (p *remote) start(line string) error {
+	s := p.session
+	for _, pair := range p.conn.s.values["setenv"] {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			_ = s.Setenv(name, value) // the node may not accept it, as with ssh
+		}
+	}
+	if p.cmd.Pty {
+		if err := s.RequestPty("xterm", 24, 80, ssh.TerminalModes{}); err != nil {
+			return &nodes.Error{Kind: nodes.Permission, Message: p.conn.s.where() + " gives no terminal", Cause: err}
+		}
+	}
+	var errs [3]error
+	p.stdin, errs[0] = s.StdinPipe()
+	p.stdout, errs[1] = s.StdoutPipe()
+	p.stderr, errs[2] = s.StderrPipe()
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
+	if p.cmd.Pty {
+		p.header.from, p.stdout = p.stdout, p.header
+		p.stdin = &heldBack{p.stdin, p.header}
+	} else {
+		p.header.from, p.stderr = p.stderr, p.header
+	}
+	return s.Start(p.header.wrap(line))
+}
+
+// heldBack is the input of a terminal. It waits for the header, which the
+// terminal's echo of the input would else precede.
+type heldBack struct {
+	io.WriteCloser
+	h *header
+}
+
+func (w *heldBack) Write(p []byte) (int, error) {
+	endsWithin(w.h.known, 2*time.Second)
+	return w.WriteCloser.Write(p)
+}
+
+func (p *remote) notStarted(err error) error {
+	var mine *nodes.Error
+	if errors.As(err, &mine) {
+		return mine
+	}
+	if strings.Contains(err.Error(), "command") && strings.Contains(err.Error(), "failed") { // the request was answered with no
+		return &nodes.Error{Kind: nodes.Permission, Message: p.conn.s.where() + " runs no commands", Cause: err}
+	}
+	return p.conn.gone(err)
+}
+
+// Stdin is the command's input.
+func (p *remote) Stdin() io.WriteCloser { return p.stdin }
+
+// Stdout is the command's output.
+func (p *remote) Stdout() io.Reader { return p.stdout }
+
+// Stderr is the command's error output.
+func (p *remote) Stderr() io.Reader { return p.stderr }
+
+func (p *remote) wait() (nodes.Result, error) {
+	<-p.ended
+	var exit *ssh.ExitError
+	var missing *ssh.ExitMissingError
+	switch {
+	case p.err == nil:
+		return nodes.Result{}, nil
+	case errors.As(p.err, &exit) && exit.Signal() != "":
+		return nodes.Result{Code: -1, Signal: exit.Signal()}, nil
+	case errors.As(p.err, &exit):
+		return nodes.Result{Code: exit.ExitStatus()}, nil
+	case errors.As(p.err, &missing) && !endsWithin(p.conn.lost, 50*time.Millisecond):
+		return nodes.Result{Code: -1}, &nodes.Error{
+			Kind: nodes.Lost, Message: title(p.cmd) + ": ended without an exit status; its outcome is not known", Cause: p.err,
+		}
+	}
+	e := nodes.AsError(p.conn.gone(p.err), nodes.Lost)
+	e.Message += "; the outcome of '" + title(p.cmd) + "' is not known"
+	return nodes.Result{Code: -1}, e
+}
+
+func (p *remote) abandon() { p.session.Close() }
+
+// kill ends the command through a second session: first TERM, then KILL, for
+// its process group and all that stand below it in the process table.
+func (p *remote) kill() {
+	p.once.Do(func() {
+		done := make(chan struct{})
+		p.conn.pool.chore(func() {
+			defer close(done)
+			p.end()
+		})
+		endsWithin(done, 5*time.Second)
+	})
+}
+
+func (p *remote) end() {
+	if endsWithin(p.ended, 0) {
+		return
+	}
+	go p.header.seen()
+	endsWithin(p.header.known, 500*time.Millisecond)
+	pid := p.header.process()
+	if pid == 0 { // something else runs there; sshd may pass on a signal
+		_ = p.session.Signal(ssh.SIGKILL)
+		p.session.Close()
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	script := fmt.Sprintf(killScript, pid)
+	lines := []string{nodes.Quote("sh", "-c", script)}
+	if p.cmd.Sudo != "" {
+		lines = append(lines, nodes.Quote("sudo", "-n", "-u", p.cmd.Sudo, "--", "sh", "-c", script))
+	}
+	for i := len(lines) - 1; i >= 0; i-- {
+		if err := p.conn.once(ctx, lines[i]); err != nil {
+			break
+		}
+	}
+	p.session.Close()
+}
+
+// killScript ends the process group of a shell, and what the shell started in
+// groups of its own, in plain POSIX shell. It looks at the table first: a
+// process whose parent died is found there no more.
+const killScript = `p=%d
+t=$(ps -A -o pid= -o ppid= 2>/dev/null || ps -o pid=,ppid= 2>/dev/null)
+d=" $p "; more=1
+while [ -n "$more" ]; do more=
+while read -r a b; do
+case $d in *" $a "*) ;; *) case $d in *" $b "*) d="$d$a "; more=1;; esac;; esac
+done <<EOF
+$t
+EOF
+done
+kill -TERM -"$p" 2>/dev/null; kill -TERM $d 2>/dev/null
+for i in 1 2 3 4 5; do
+kill -0 -"$p" 2>/dev/null || kill -0 $d 2>/dev/null || exit 0
+sleep 0.1 2>/dev/null || sleep 1
+done
+kill -KILL -"$p" 2>/dev/null; kill -KILL $d 2>/dev/null
+exit 0`
+
+// once runs a command of rollsh's own and drops its output.
+func (c *connection) once(ctx context.Context, line string) error {
+	s, err := c.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.release()
+	defer s.Close()
+	_, err = within(ctx, func() (struct{}, error) { return struct{}{}, s.Run(line) }, func(struct{}) {})
+	var exit *ssh.ExitError
+	if errors.As(err, &exit) {
+		return nil
+	}
+	return err
+}
+
+// denied finds the endings that mean that the command never ran: sudo's refusal
+// and a node that allows files only.
+func (p *remote) denied(res nodes.Result) error {
+	if e := sudoDenied(p.cmd, res); e != nil {
+		return e
+	}
+	if p.header.process() == 0 && res.Code == 1 && strings.HasPrefix(string(res.Stdout), "This service allows sftp connections only") {
+		return &nodes.Error{Kind: nodes.Permission, Message: p.conn.s.where() + " allows only sftp, no commands"}
+	}
+	return nil
+}
+
+func sudoDenied(c nodes.Cmd, res nodes.Result) error {
+	if c.Sudo == "" || res.Code != 1 || len(res.Stdout) > 0 || !strings.HasPrefix(string(res.Stderr), "sudo: ") {
+		return nil
+	}
+	first, _, _ := strings.Cut(string(res.Stderr), "\n")
+	return &nodes.Error{
+		Kind: nodes.Permission, Message: first, Hint: "rollsh runs sudo -n: allow it with NOPASSWD in sudoers for this command",
+	}
+}
