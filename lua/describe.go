@@ -216,3 +216,9 @@ func (h *Host) Responsive(within time.Duration) bool {
 		return false
 	}
 }
+
+// Parse reports whether a text is Lua; the error is a Usage error with the line.
+func Parse(src, name string) error {
+	_, err := parseChunk(src, name)
+	return err
+}

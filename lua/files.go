@@ -206,24 +206,33 @@ func (f *files) load(L *glua.LState, real, shown string) (any, error) {
 
 func (f *files) chain(shown string) string { return strings.Join(append(f.order, shown), " -> ") }
 
-// find looks a required name up; the error lists where it looked.
+// find looks up what the running file requires.
 func (f *files) find(L *glua.LState, name string) (real, path string, err error) {
+	path, err = f.locate(callerSource(L), name)
+	if err != nil {
+		return "", "", err
+	}
+	return realPath(path), path, nil
+}
+
+// locate finds the file of a required name, for a file that requires it; the
+// error lists where it looked.
+func (f *files) locate(source, name string) (string, error) {
 	rel := strings.ReplaceAll(name, ".", string(filepath.Separator)) + ".lua"
 	root := f.host.Session.Project
 	var looked []string
-	for _, dir := range f.folders(L) {
-		path = filepath.Join(dir, rel)
+	for _, dir := range f.folders(source) {
+		path := filepath.Join(dir, rel)
 		looked = append(looked, f.host.shown(path))
 		if _, err := os.Stat(path); err != nil {
 			continue
 		}
-		real = realPath(path)
-		if root != "" && !inside(realPath(root), real) {
-			return "", "", &nodes.Error{Kind: nodes.Refused, Message: "'" + name + "' leads out of the project, to " + real}
+		if real := realPath(path); root != "" && !inside(realPath(root), real) {
+			return "", &nodes.Error{Kind: nodes.Refused, Message: "'" + name + "' leads out of the project, to " + real}
 		}
-		return real, path, nil
+		return path, nil
 	}
-	return "", "", &nodes.Error{Kind: nodes.NotFound, Message: "module '" + name + "' not found: no " + strings.Join(looked, ", no ")}
+	return "", &nodes.Error{Kind: nodes.NotFound, Message: "module '" + name + "' not found: no " + strings.Join(looked, ", no ")}
 }
 
 func inside(root, path string) bool {
@@ -232,10 +241,10 @@ func inside(root, path string) bool {
 }
 
 // folders are where a file may require from: its own folder, then lib/.
-func (f *files) folders(L *glua.LState) []string {
+func (f *files) folders(source string) []string {
 	var out []string
 	root := f.host.Session.Project
-	if source := callerSource(L); source != "" {
+	if source != "" {
 		dir := filepath.Dir(source)
 		if !filepath.IsAbs(dir) && root != "" {
 			dir = filepath.Join(root, dir)

@@ -19,31 +19,33 @@ type Host struct {
 	Session *nodes.Session
 	Grace   time.Duration // how long cleanups may take after a cancel
 
-	root    *glua.LState
-	baton   chan struct{} // one token; blocked receivers are served in order
-	tasks   map[*glua.LState]*task
-	idle    []*glua.LState // threads to be used again
-	modules []Module
-	classes map[reflect.Type]*class
-	byName  map[string]*class
-	objects map[any]*glua.LUserData // nodes keep one object each, so that they can be table keys
-	scripts map[string]*glua.LFunction
-	files   *files
+	root     *glua.LState
+	baton    chan struct{} // one token; blocked receivers are served in order
+	tasks    map[*glua.LState]*task
+	idle     []*glua.LState // threads to be used again
+	modules  []Module
+	classes  map[reflect.Type]*class
+	byName   map[string]*class
+	bindings map[string]*binding     // functions by full name: sync.push, say, roll
+	objects  map[any]*glua.LUserData // nodes keep one object each, so that they can be table keys
+	scripts  map[string]*glua.LFunction
+	files    *files
 }
 
 // New makes a host with the modules' names as globals. A bad record panics:
 // it is a defect of rollsh.
 func New(s *nodes.Session, modules []Module) *Host {
 	h := &Host{
-		Session: s,
-		Grace:   15 * time.Second,
-		root:    glua.NewState(stateOptions),
-		baton:   make(chan struct{}, 1),
-		tasks:   map[*glua.LState]*task{},
-		classes: map[reflect.Type]*class{},
-		byName:  map[string]*class{},
-		objects: map[any]*glua.LUserData{},
-		scripts: map[string]*glua.LFunction{},
+		Session:  s,
+		Grace:    15 * time.Second,
+		root:     glua.NewState(stateOptions),
+		baton:    make(chan struct{}, 1),
+		tasks:    map[*glua.LState]*task{},
+		classes:  map[reflect.Type]*class{},
+		byName:   map[string]*class{},
+		bindings: map[string]*binding{},
+		objects:  map[any]*glua.LUserData{},
+		scripts:  map[string]*glua.LFunction{},
 	}
 	if s.Recipe == nil {
 		s.Recipe = &nodes.Recipe{}

@@ -41,7 +41,7 @@ func (h *Host) addModule(m Module) {
 	}
 	if m.Name == "" {
 		for _, f := range m.Funcs {
-			G.RawSetString(f.Name, h.functionOf(h.bind(f, f.Name)))
+			G.RawSetString(f.Name, h.functionOf(h.name(f, f.Name)))
 		}
 		return
 	}
@@ -57,7 +57,7 @@ func (h *Host) moduleTable(m Module) *glua.LTable {
 		if funcs[f.Name] != nil {
 			panic("lua: " + m.Name + "." + f.Name + " registered twice")
 		}
-		funcs[f.Name] = h.bind(f, m.Name+"."+f.Name)
+		funcs[f.Name] = h.name(f, m.Name+"."+f.Name)
 	}
 	t, mt := L.NewTable(), L.NewTable()
 	mt.RawSetString("__name", glua.LString(m.Name))
@@ -80,7 +80,7 @@ func (h *Host) moduleTable(m Module) *glua.LTable {
 		return 1
 	}))
 	if m.Call != nil {
-		call := h.bind(*m.Call, m.Name)
+		call := h.name(*m.Call, m.Name)
 		mt.RawSetString("__call", L.NewFunction(func(L *glua.LState) int {
 			L.Remove(1)
 			return h.invoke(L, call)
@@ -92,6 +92,13 @@ func (h *Host) moduleTable(m Module) *glua.LTable {
 
 func (h *Host) bind(f Func, full string) *binding {
 	return &binding{Func: f, full: full, spec: specOf(f.Do.args)}
+}
+
+// name binds a function that is reached by its full name.
+func (h *Host) name(f Func, full string) *binding {
+	b := h.bind(f, full)
+	h.bindings[full] = b
+	return b
 }
 
 func (h *Host) functionOf(b *binding) *glua.LFunction {

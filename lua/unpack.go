@@ -117,13 +117,17 @@ func (s *spec) isOptions(v glua.LValue, at, n int) bool {
 	if _, ok := v.(*glua.LTable); !ok {
 		return false
 	}
-	if n > len(s.pos) {
+	return n > len(s.pos) || s.optionsAt(at)
+}
+
+// optionsAt reports whether a table at position at is the options, although
+// fewer arguments are given than there could be.
+func (s *spec) optionsAt(at int) bool {
+	if at >= len(s.pos) {
 		return true
 	}
-	if at >= len(s.pos) || s.pos[at].required {
-		return false
-	}
-	return !strings.Contains(s.pos[at].typ, "table") && !strings.Contains(s.pos[at].typ, "[]") && s.pos[at].typ != "any"
+	p := s.pos[at]
+	return !p.required && !strings.Contains(p.typ, "table") && !strings.Contains(p.typ, "[]") && p.typ != "any"
 }
 
 func (s *spec) checkCount(got int) error {

@@ -1,0 +1,475 @@
+package lua
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	glua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Finding is one thing that the checker found in a recipe.
+type Finding struct {
+	File    string
+	Line    int
+	Column  int // 1 for the first byte; 0 when it is not known
+	Message string
+	Hint    string
+	Warning bool // worth a look; a recipe with warnings only is run
+}
+
+// String is "file:line:col: message (hint: ...)".
+func (f Finding) String() string {
+	s := fmt.Sprintf("%s:%d:", f.File, f.Line)
+	if f.Column > 0 {
+		s += fmt.Sprintf("%d:", f.Column)
+	}
+	s += " " + f.Message
+	if f.Hint != "" {
+		s += " (hint: " + f.Hint + ")"
+	}
+	return s
+}
+
+// CheckFile checks a recipe and every file that it requires by a constant name,
+// against the records and the project's nodes files. Nothing is run and no node
+// is contacted. The findings come in order of file and line.
+func (h *Host) CheckFile(path string) ([]Finding, error) {
+	src, err := h.files.read(path)
+	if err != nil {
+		return nil, err
+	}
+	run := &checkRun{h: h, seen: map[string]bool{}}
+	run.file(path, src)
+	return run.sorted(), nil
+}
+
+// CheckText checks a recipe's text; require looks from the project's recipes
+// folder.
+func (h *Host) CheckText(src, name string) []Finding {
+	run := &checkRun{h: h, seen: map[string]bool{}}
+	run.file(filepath.Join(h.Session.Project, name), src)
+	return run.sorted()
+}
+
+// checkRun is one check of a recipe with the files that it requires.
+type checkRun struct {
+	h     *Host
+	seen  map[string]bool
+	found []Finding
+}
+
+func (r *checkRun) sorted() []Finding {
+	sort.SliceStable(r.found, func(i, j int) bool {
+		a, b := r.found[i], r.found[j]
+		if a.File != b.File {
+			return false
+		}
+		return a.Line < b.Line
+	})
+	return slices.Compact(r.found)
+}
+
+func (r *checkRun) file(path, src string) {
+	if r.seen[path] {
+		return
+	}
+	r.seen[path] = true
+	name := r.h.shown(path)
+	chunk, err := parseChunk(src, name)
+	if err != nil {
+		e := nodes.AsError(err, nodes.Usage)
+		file, line, _ := strings.Cut(e.Where, ":")
+		f := Finding{File: file, Message: e.Message, Hint: e.Hint}
+		fmt.Sscan(line, &f.Line)
+		r.found = append(r.found, f)
+		return
+	}
+	c := &checker{run: r, h: r.h, path: path, name: name, lines: strings.Split(src, "\n"), own: map[string]bool{}}
+	ownNames(chunk, c.own)
+	c.open()
+	c.block(chunk)
+	c.close()
+	if args, err := ReadArgs(src, name); err != nil {
+		c.find(args.Line, "args", "%s", nodes.AsError(err, nodes.Usage).Message)
+	}
+}
+
+// checker walks one file.
+type checker struct {
+	run   *checkRun
+	h     *Host
+	path  string
+	name  string
+	lines []string
+	scope *scope
+	own   map[string]bool // names of fields and methods that the file defines itself
+}
+
+// variable is a local.
+type variable struct {
+	name  string
+	line  int
+	typ   string // class, "module sync", string, table ...; empty: not known
+	set   *nodes.Set
+	used  bool
+	quiet bool // never reported as unused: parameters, loop variables, functions' own names
+}
+
+type scope struct {
+	outer *scope
+	vars  []*variable
+}
+
+func (c *checker) open() { c.scope = &scope{outer: c.scope} }
+
+func (c *checker) close() {
+	for _, v := range c.scope.vars {
+		if !v.used && !v.quiet && !strings.HasPrefix(v.name, "_") {
+			c.report(Finding{Line: v.line, Column: c.column(v.line, v.name), Message: "'" + v.name + "' is never used", Warning: true})
+		}
+	}
+	c.scope = c.scope.outer
+}
+
+func (c *checker) declare(name string, line int, typ string) *variable {
+	v := &variable{name: name, line: line, typ: typ}
+	c.scope.vars = append(c.scope.vars, v)
+	return v
+}
+
+func (c *checker) lookup(name string) *variable {
+	for s := c.scope; s != nil; s = s.outer {
+		for i := len(s.vars) - 1; i >= 0; i-- {
+			if s.vars[i].name == name {
+				return s.vars[i]
+			}
+		}
+	}
+	return nil
+}
+
+func (c *checker) report(f Finding) {
+	f.File = c.name
+	c.run.found = append(c.run.found, f)
+}
+
+// find reports an error at the word.
+func (c *checker) find(line int, word, format string, args ...any) {
+	c.report(Finding{Line: line, Column: c.column(line, word), Message: fmt.Sprintf(format, args...)})
+}
+
+// column finds a word on a line: the parser keeps lines only.
+func (c *checker) column(line int, word string) int {
+	if line < 1 || line > len(c.lines) || word == "" {
+		return 0
+	}
+	text := c.lines[line-1]
+	for from := 0; from < len(text); {
+		i := strings.Index(text[from:], word)
+		if i < 0 {
+			return 0
+		}
+		i += from
+		end := i + len(word)
+		if (i == 0 || !wordByte(text[i-1])) && (end == len(text) || !wordByte(text[end])) {
+			return i + 1
+		}
+		from = end
+	}
+	return 0
+}
+
+func wordByte(b byte) bool {
+	return b == '_' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+}
+
+func (c *checker) block(stmts []ast.Stmt) {
+	for _, s := range stmts {
+		c.stmt(s)
+	}
+}
+
+func (c *checker) scoped(stmts []ast.Stmt, declare func()) {
+	c.open()
+	if declare != nil {
+		declare()
+	}
+	c.block(stmts)
+	c.close()
+}
+
+func (c *checker) stmt(s ast.Stmt) {
+	switch s := s.(type) {
+	case *ast.LocalAssignStmt:
+		c.localAssign(s)
+	case *ast.AssignStmt:
+		c.exprs(s.Rhs)
+		for _, l := range s.Lhs {
+			c.assignTo(l)
+		}
+	case *ast.FuncCallStmt:
+		c.expr(s.Expr)
+	case *ast.DoBlockStmt:
+		c.scoped(s.Stmts, nil)
+	case *ast.WhileStmt:
+		c.expr(s.Condition)
+		c.scoped(s.Stmts, nil)
+	case *ast.RepeatStmt:
+		c.open()
+		c.block(s.Stmts)
+		c.expr(s.Condition)
+		c.close()
+	case *ast.IfStmt:
+		c.expr(s.Condition)
+		c.scoped(s.Then, nil)
+		c.scoped(s.Else, nil)
+	case *ast.NumberForStmt:
+		c.exprs([]ast.Expr{s.Init, s.Limit, s.Step})
+		c.scoped(s.Stmts, func() { c.declare(s.Name, s.Line(), "number").quiet = true })
+	case *ast.GenericForStmt:
+		c.genericFor(s)
+	case *ast.FuncDefStmt:
+		c.funcDef(s)
+	case *ast.ReturnStmt:
+		c.exprs(s.Exprs)
+	}
+}
+
+func (c *checker) localAssign(s *ast.LocalAssignStmt) {
+	if len(s.Exprs) == 1 && len(s.Names) == 1 {
+		if fn, ok := s.Exprs[0].(*ast.FunctionExpr); ok { // a local function sees itself
+			c.declare(s.Names[0], s.Line(), "function")
+			c.function(fn, "")
+			return
+		}
+	}
+	c.exprs(s.Exprs)
+	for i, name := range s.Names {
+		typ, set := "", (*nodes.Set)(nil)
+		if i < len(s.Exprs) {
+			typ, set = c.typeOf(s.Exprs[i]), c.constantSet(s.Exprs[i])
+		}
+		c.declare(name, s.Line(), typ).set = set
+	}
+}
+
+// assignTo checks the left side of an assignment. A local that gets a second
+// value has no type that can be relied on.
+func (c *checker) assignTo(l ast.Expr) {
+	id, ok := l.(*ast.IdentExpr)
+	if !ok {
+		c.expr(l)
+		return
+	}
+	if v := c.lookup(id.Value); v != nil {
+		v.typ, v.set = "", nil
+		return
+	}
+	c.report(Finding{Line: l.Line(), Column: c.column(l.Line(), id.Value),
+		Message: "assignment to the global '" + id.Value + "'", Hint: "write: local " + id.Value})
+	c.declare(id.Value, l.Line(), "").quiet = true
+}
+
+func (c *checker) genericFor(s *ast.GenericForStmt) {
+	c.exprs(s.Exprs)
+	c.scoped(s.Stmts, func() {
+		types := c.iterated(s.Exprs)
+		for i, name := range s.Names {
+			typ := ""
+			if i < len(types) {
+				typ = types[i]
+			}
+			c.declare(name, s.Line(), typ).quiet = true
+		}
+	})
+}
+
+// iterated gives the types of the loop variables over ipairs(x) and x:iter().
+func (c *checker) iterated(exprs []ast.Expr) []string {
+	if len(exprs) != 1 {
+		return nil
+	}
+	call, ok := exprs[0].(*ast.FuncCallExpr)
+	if !ok {
+		return nil
+	}
+	if id, ok := call.Func.(*ast.IdentExpr); ok && id.Value == "ipairs" && len(call.Args) == 1 {
+		return []string{"number", elementType(c.typeOf(call.Args[0]))}
+	}
+	if call.Method == "iter" {
+		typ := c.typeOf(call.Receiver)
+		if typ == "Results" {
+			return []string{"string", "table"}
+		}
+		return []string{elementType(typ)}
+	}
+	return nil
+}
+
+// elementType is what a sequence holds.
+func elementType(typ string) string {
+	switch typ {
+	case "Set":
+		return "Node"
+	case "Changesets":
+		return "Changeset"
+	case "Results":
+		return "table"
+	}
+	elem, ok := strings.CutSuffix(typ, "[]")
+	if !ok {
+		return ""
+	}
+	return elem
+}
+
+func (c *checker) funcDef(s *ast.FuncDefStmt) {
+	if id, ok := s.Name.Func.(*ast.IdentExpr); ok {
+		if c.lookup(id.Value) == nil {
+			c.report(Finding{Line: s.Line(), Column: c.column(s.Line(), id.Value),
+				Message: "the function '" + id.Value + "' is global", Hint: "write: local function " + id.Value})
+			c.declare(id.Value, s.Line(), "function").quiet = true
+		}
+	} else if s.Name.Func != nil {
+		c.expr(s.Name.Func)
+	}
+	if s.Name.Receiver != nil {
+		c.expr(s.Name.Receiver)
+		c.open()
+		c.declare("self", s.Line(), elsewhere).quiet = true
+		c.function(s.Func, "")
+		c.close()
+		return
+	}
+	c.function(s.Func, "")
+}
+
+// function checks a body; first is the type of the first parameter where the
+// caller is known to pass it.
+func (c *checker) function(fn *ast.FunctionExpr, first string) {
+	c.scoped(fn.Stmts, func() {
+		for i, name := range fn.ParList.Names {
+			typ := ""
+			if i == 0 {
+				typ = first
+			}
+			c.declare(name, fn.Line(), typ).quiet = true
+		}
+	})
+}
+
+func (c *checker) exprs(list []ast.Expr) {
+	for _, e := range list {
+		c.expr(e)
+	}
+}
+
+func (c *checker) expr(e ast.Expr) {
+	switch e := e.(type) {
+	case *ast.IdentExpr:
+		c.ident(e)
+	case *ast.AttrGetExpr:
+		c.attribute(e)
+	case *ast.TableExpr:
+		for _, f := range e.Fields {
+			if f.Key != nil {
+				c.expr(f.Key)
+			}
+			c.expr(f.Value)
+		}
+	case *ast.FuncCallExpr:
+		c.call(e)
+	case *ast.LogicalOpExpr:
+		c.exprs([]ast.Expr{e.Lhs, e.Rhs})
+	case *ast.RelationalOpExpr:
+		c.exprs([]ast.Expr{e.Lhs, e.Rhs})
+	case *ast.StringConcatOpExpr:
+		c.exprs([]ast.Expr{e.Lhs, e.Rhs})
+	case *ast.ArithmeticOpExpr:
+		c.exprs([]ast.Expr{e.Lhs, e.Rhs})
+	case *ast.UnaryMinusOpExpr:
+		c.expr(e.Expr)
+	case *ast.UnaryNotOpExpr:
+		c.expr(e.Expr)
+	case *ast.UnaryLenOpExpr:
+		c.expr(e.Expr)
+	case *ast.FunctionExpr:
+		c.function(e, "")
+	}
+}
+
+func (c *checker) ident(e *ast.IdentExpr) {
+	if v := c.lookup(e.Value); v != nil {
+		v.used = true
+		return
+	}
+	if c.h.root.G.Global.RawGetString(e.Value) != glua.LNil {
+		return
+	}
+	known := c.h.globalNames()
+	for s := c.scope; s != nil; s = s.outer {
+		for _, v := range s.vars {
+			known = append(known, v.name)
+		}
+	}
+	c.find(e.Line(), e.Value, "undefined name '%s'%s", e.Value, didYouMean(e.Value, known))
+	c.declare(e.Value, e.Line(), elsewhere).quiet = true // said once
+}
+
+// ownNames gathers the names of fields and methods that a file defines itself:
+// they are never taken for misspelt ones of ours.
+func ownNames(chunk []ast.Stmt, names map[string]bool) {
+	walk(chunk, func(s ast.Stmt) {
+		switch s := s.(type) {
+		case *ast.FuncDefStmt:
+			if s.Name.Method != "" {
+				names[s.Name.Method] = true
+			}
+			if get, ok := s.Name.Func.(*ast.AttrGetExpr); ok {
+				addKey(get.Key, names)
+			}
+		case *ast.AssignStmt:
+			for _, l := range s.Lhs {
+				if get, ok := l.(*ast.AttrGetExpr); ok {
+					addKey(get.Key, names)
+				}
+			}
+		}
+	})
+}
+
+func addKey(key ast.Expr, names map[string]bool) {
+	if s, ok := key.(*ast.StringExpr); ok {
+		names[s.Value] = true
+	}
+}
+
+// walk calls f for every statement, those inside blocks included.
+func walk(stmts []ast.Stmt, f func(ast.Stmt)) {
+	for _, s := range stmts {
+		f(s)
+		switch s := s.(type) {
+		case *ast.DoBlockStmt:
+			walk(s.Stmts, f)
+		case *ast.WhileStmt:
+			walk(s.Stmts, f)
+		case *ast.RepeatStmt:
+			walk(s.Stmts, f)
+		case *ast.IfStmt:
+			walk(s.Then, f)
+			walk(s.Else, f)
+		case *ast.NumberForStmt:
+			walk(s.Stmts, f)
+		case *ast.GenericForStmt:
+			walk(s.Stmts, f)
+		case *ast.FuncDefStmt:
+			walk(s.Func.Stmts, f)
+		}
+	}
+}
