@@ -112,8 +112,8 @@ func readBack(t *testing.T, s *xmpptest.Server) {
 	reader := listen(t, config(t, s, "dev"))
 	c := client(t, config(t, s, "bot"))
 	const text = "r12 \"ända\" <b>&amp;</b> 'x'\n  ]]> %s €\t\U0001F680"
-	say(t, c, text+"\x1b[31m\x00\x0c\u0085\r\nlast\xff")
-	if got, want := reader.wait(t, "r12"), text+"[31m\nlast\uFFFD"; got.Body != want || got.Nick != "bot" {
+	say(t, c, text+"\uffff\x1b[31m\x00\x0c\u0085\r\nlast\xff")
+	if got, want := reader.wait(t, "r12"), text+"\nlast\uFFFD"; got.Body != want || got.Nick != "bot" {
 		t.Errorf("%s said %q, want bot saying %q", got.Nick, got.Body, want)
 	}
 	long := "long " + strings.Repeat("ö", 30_000)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/xml"
 	"errors"
 	"io"
 	"net"
@@ -35,6 +36,10 @@ func protocol(code, message, hint string) *nodes.Error {
 func during(ctx context.Context, what string, err error) error {
 	var e *nodes.Error
 	var net net.Error
+	var syntax *xml.SyntaxError
+	if errors.As(err, &syntax) && syntax.Msg == "unexpected EOF" {
+		err = io.ErrUnexpectedEOF
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -46,7 +51,7 @@ func during(ctx context.Context, what string, err error) error {
 		return &nodes.Error{Kind: nodes.Timeout, Message: what + ": no answer in time", Cause: err}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return &nodes.Error{Kind: nodes.Lost, Message: what + ": the server closed the connection", Cause: err}
-	case strings.HasPrefix(err.Error(), "XML syntax error"):
+	case syntax != nil:
 		return protocol("not-xml", what+": the answer is not XMPP", "is this the port for XMPP clients?")
 	}
 	return &nodes.Error{Kind: nodes.Lost, Message: what + ": " + err.Error(), Cause: err}

@@ -36,7 +36,7 @@ func liar(t *testing.T, serve func(c net.Conn, in *bufio.Reader)) xmpp.Config {
 		}
 	}()
 	return xmpp.Config{JID: "bot@roll.test", Password: nodes.NewSecret("bot-pw"), Room: room,
-		Server: l.Addr().String(), Timeout: time.Second}
+		Server: l.Addr().String()}
 }
 
 func TestHostileServers(t *testing.T) {
@@ -81,6 +81,7 @@ func TestWaitsEnd(t *testing.T) {
 		hold := make(chan struct{})
 		cfg := liar(t, func(net.Conn, *bufio.Reader) { <-hold })
 		t.Cleanup(func() { close(hold) })
+		cfg.Timeout = time.Second
 		if e := failed(t, cfg); e.Kind != nodes.Timeout {
 			t.Errorf("got %v", e)
 		}

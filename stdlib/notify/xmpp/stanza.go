@@ -3,7 +3,8 @@ package xmpp
 import (
 	"encoding/xml"
 	"strings"
-	"unicode"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // The XML namespaces that are spoken here.
@@ -105,19 +106,9 @@ func (s *stanza) refusal() *stanzaError {
 }
 
 // clean makes a text that XML 1.0 can carry and that does nothing to the
-// terminal of a reader: valid UTF-8, newlines and tabs, no other control
-// characters.
+// terminal of a reader.
 func clean(s string) string {
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.ToValidUTF8(s, "\uFFFD"))
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		if unicode.IsControl(r) || r == 0xFFFE || r == 0xFFFF {
-			return -1
-		}
-		return r
-	}, s)
+	return strings.NewReplacer("\uFFFE", "", "\uFFFF", "").Replace(nodes.Clean(s))
 }
 
 // esc is clean text, escaped for XML text and attributes.

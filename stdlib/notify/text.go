@@ -1,0 +1,202 @@
+package notify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// How much of a roll a notice tells; what is left out is counted and named.
+const (
+	mostChangesets = 15
+	mostTickets    = 10
+	mostSubject    = 100 // characters
+	mostWhy        = 160
+	mostNodes      = 200 // characters of folded names
+)
+
+// RollNotice writes a roll as people want to read it: who rolled what where and
+// how it ended, what each node that is not well says, each changeset with its
+// author, its tickets and its link.
+func RollNotice(r nodes.Roll) Notice {
+	lines := []string{headline(r)}
+	lines = append(lines, nodeLines(r)...)
+	lines = append(lines, changesetLines(r)...)
+	lines = append(lines, ticketLines(r)...)
+	return Notice{Text: strings.Join(lines, "\n"), Roll: &r}
+}
+
+// endings say how a roll ended, by its state.
+var endings = map[string]string{
+	"done": "done", "failed": "FAILED", "stopped": "stopped", "interrupted": "INTERRUPTED",
+	"running": "has begun", "undone": "undone", "closed": "closed as it is",
+}
+
+func headline(r nodes.Roll) string {
+	who := line(r.Who)
+	if r.Host != "" {
+		who += " on " + line(r.Host)
+	}
+	ending := endings[r.State]
+	if ending == "" {
+		ending = line(r.State)
+	}
+	text := fmt.Sprintf("%s rolled %s%s", who, line(r.Name), revisions(r.From, r.To))
+	if len(r.Nodes) > 0 {
+		text += " to " + folded(r.Nodes)
+	}
+	text += ": " + ending
+	if took := r.Ended.Sub(r.Started); r.State != "running" && !r.Started.IsZero() && took > 0 {
+		text += " after " + duration(took)
+	}
+	return text
+}
+
+func revisions(from, to nodes.Revision) string {
+	switch {
+	case to == "":
+		return ""
+	case from == "" || from == to:
+		return " " + revision(to)
+	}
+	return " " + revision(from) + " -> " + revision(to)
+}
+
+// revision writes a number as svn's people do.
+func revision(r nodes.Revision) string {
+	s := line(string(r))
+	if s != "" && strings.Trim(s, "0123456789") == "" {
+		return "r" + s
+	}
+	return s
+}
+
+// nodeLines lists the nodes by state and reason, folded. When all are done the
+// headline has said it.
+func nodeLines(r nodes.Roll) []string {
+	type group struct{ state, why string }
+	var order []group
+	members := map[group][]nodes.NodeState{}
+	allDone := true
+	for _, n := range r.Nodes {
+		g := group{n.State, n.Why}
+		if members[g] == nil {
+			order = append(order, g)
+		}
+		members[g] = append(members[g], n)
+		allDone = allDone && n.State == "done"
+	}
+	if allDone {
+		return nil
+	}
+	var lines []string
+	for _, g := range order {
+		text := "  " + line(g.state) + ": " + folded(members[g])
+		if g.why != "" {
+			text += " (" + short(line(g.why), mostWhy) + ")"
+		}
+		lines = append(lines, text)
+	}
+	return lines
+}
+
+func folded(states []nodes.NodeState) string {
+	names := make([]string, len(states))
+	for i, s := range states {
+		names[i] = line(string(s.Node))
+	}
+	text := nodes.FoldNames(names)
+	if len([]rune(text)) > mostNodes {
+		text = fmt.Sprintf("%s (%d nodes)", short(text, mostNodes), len(names))
+	}
+	return text
+}
+
+func changesetLines(r nodes.Roll) []string {
+	var lines []string
+	for i, c := range r.Changesets {
+		if i == mostChangesets && len(r.Changesets) > mostChangesets+1 {
+			rest := r.Changesets[i:]
+			lines = append(lines, fmt.Sprintf("  and %d more: %s by %s", len(rest), short(rest.Revs(), mostNodes), authors(rest)))
+			break
+		}
+		text := fmt.Sprintf("  r%d %s: %s", c.Rev, line(c.Author), subject(c))
+		if r.Tracker != nil {
+			if url := line(r.Tracker.ChangesetURL(nodes.Revision(fmt.Sprint(c.Rev)))); url != "" {
+				text += " " + url
+			}
+		}
+		lines = append(lines, text)
+	}
+	return lines
+}
+
+func authors(cs nodes.Changesets) string {
+	names := cs.Authors()
+	for i := range names {
+		names[i] = line(names[i])
+	}
+	return short(strings.Join(names, ", "), mostNodes)
+}
+
+// subject is the message's first line, with the tickets that only the rest of
+// the message names.
+func subject(c nodes.Changeset) string {
+	s := short(line(c.Subject()), mostSubject)
+	if s == "" {
+		s = "(no message)"
+	}
+	var missing []string
+	for _, t := range c.Tickets() {
+		if !slices.Contains((nodes.Changeset{Message: s}).Tickets(), t) {
+			missing = append(missing, "#"+t)
+		}
+	}
+	if len(missing) > 0 {
+		s += " (" + short(strings.Join(missing, ", "), mostSubject) + ")"
+	}
+	return s
+}
+
+// ticketLines gives the links of the tickets, where a tracker has links.
+func ticketLines(r nodes.Roll) []string {
+	if r.Tracker == nil {
+		return nil
+	}
+	var lines []string
+	tickets := r.Changesets.Tickets()
+	for i, id := range tickets {
+		if i == mostTickets && len(tickets) > mostTickets+1 {
+			lines = append(lines, fmt.Sprintf("  and %d more tickets: #%s", len(tickets)-i, short(strings.Join(tickets[i:], ", #"), mostNodes)))
+			break
+		}
+		if url := line(r.Tracker.TicketURL(id)); url != "" {
+			lines = append(lines, "  #"+id+" "+url)
+		}
+	}
+	return lines
+}
+
+// line makes one clean line of a text.
+func line(s string) string { return strings.Join(strings.Fields(nodes.Clean(s)), " ") }
+
+// short cuts s after most characters and shows that it did.
+func short(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return strings.TrimSpace(string(r[:most-1])) + "…"
+	}
+	return s
+}
+
+func duration(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	}
+	return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+}

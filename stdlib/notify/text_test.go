@@ -1,0 +1,88 @@
+package notify_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/notify"
+)
+
+// links is a tracker that knows links only.
+type links struct{ nodes.Tracker }
+
+func (links) TicketURL(id string) string { return "https://trac.example.org/ticket/" + id }
+func (links) ChangesetURL(r nodes.Revision) string {
+	return "https://trac.example.org/changeset/" + string(r)
+}
+
+func sample() nodes.Roll {
+	start := time.Date(2026, 11, 22, 21, 4, 5, 0, time.UTC)
+	return nodes.Roll{
+		ID: "20261122-210405-abcd", Name: "www", Who: "anna", Host: "deploy1", From: "120", To: "123", State: "failed",
+		Started: start, Ended: start.Add(34 * time.Second), Tracker: links{},
+		Nodes: []nodes.NodeState{
+			{Node: "cdn1", State: "done"}, {Node: "web1", State: "done"}, {Node: "web2", State: "done"},
+			{Node: "web3", State: "failed", Why: "check: http 500\nfrom php"}, {Node: "web4", State: "untouched"},
+		},
+		Changesets: nodes.Changesets{
+			{Rev: 121, Author: "anna", Message: "fix login (fixes #12)\n\nlong story"},
+			{Rev: 123, Author: "bo\x1b[31mb", Message: "\nfaster search\nrefs #14 and ticket:15"},
+		},
+	}
+}
+
+func TestRollText(t *testing.T) {
+	done := sample()
+	done.State, done.Tracker, done.From = "done", nil, ""
+	for i := range done.Nodes {
+		done.Nodes[i].State, done.Nodes[i].Why = "done", ""
+	}
+	back := done
+	back.State, back.Changesets, back.Host = "undone", nil, ""
+	for name, c := range map[string]struct {
+		roll nodes.Roll
+		want string
+	}{
+		"failed": {sample(), `anna on deploy1 rolled www r120 -> r123 to cdn1,web[1-4]: FAILED after 34 s
+  done: cdn1,web[1-2]
+  failed: web3 (check: http 500 from php)
+  untouched: web4
+  r121 anna: fix login (fixes #12) https://trac.example.org/changeset/121
+  r123 bob: faster search (#14, #15) https://trac.example.org/changeset/123
+  #12 https://trac.example.org/ticket/12
+  #14 https://trac.example.org/ticket/14
+  #15 https://trac.example.org/ticket/15`},
+		"done": {done, `anna on deploy1 rolled www r123 to cdn1,web[1-4]: done after 34 s
+  r121 anna: fix login (fixes #12)
+  r123 bob: faster search (#14, #15)`},
+		"undone":  {back, `anna rolled www r123 to cdn1,web[1-4]: undone after 34 s`},
+		"nothing": {nodes.Roll{Who: "anna", Name: "www", State: "running"}, `anna rolled www: has begun`},
+	} {
+		if got := notify.RollNotice(c.roll).Text; got != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, c.want)
+		}
+	}
+}
+
+// TestLongRoll: what is left out is counted and named, and the notice stays
+// short whatever a roll brings.
+func TestLongRoll(t *testing.T) {
+	r := sample()
+	r.Changesets = nil
+	for i := range 500 {
+		r.Changesets = append(r.Changesets, nodes.Changeset{Rev: 1000 + i, Author: fmt.Sprintf("dev%d", i%7), Message: fmt.Sprintf("fixes #%d ", i) + strings.Repeat("long ", 1000)})
+	}
+	r.Nodes[3].Why = strings.Repeat("why ", 10_000)
+	text := notify.RollNotice(r).Text
+	for _, want := range []string{"and 485 more: r1015-1499 by dev1", "and 490 more tickets: #10, #11"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	if len(text) > 6000 {
+		t.Errorf("%d bytes", len(text))
+	}
+}

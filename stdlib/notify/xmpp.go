@@ -1,0 +1,60 @@
+package notify
+
+import (
+	"context"
+	"crypto/x509"
+	"os"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/notify/xmpp"
+)
+
+// mostChat is how many characters of a notice go into one chat message:
+// servers refuse stanzas of more than 64 KiB to 256 KiB.
+const mostChat = 16_000
+
+// XMPP makes a channel to a chat room; see package xmpp for what it promises.
+// ca is a file of certificates to trust instead of the machine's own; empty
+// for those. It connects at the first notice and then stays.
+func (d *Desk) XMPP(cfg xmpp.Config, ca string, opts Options) (*Channel, error) {
+	roots, err := trusted(d.session, ca)
+	if err != nil {
+		return nil, nodes.At(err, "notify.xmpp", "")
+	}
+	cfg.Roots = roots
+	cfg.Warn = func(text string) {
+		d.session.Events.Emit(nodes.Event{Type: nodes.Warned, Op: "notify.xmpp", Text: text})
+	}
+	client, err := xmpp.New(cfg)
+	if err != nil {
+		return nil, nodes.At(err, "notify.xmpp", "")
+	}
+	return d.channel("notify.xmpp", line(cfg.Room), &room{client}, opts), nil
+}
+
+type room struct{ client *xmpp.Client }
+
+func (r *room) Send(ctx context.Context, n Notice) error {
+	return r.client.Send(ctx, cut(n.Text, mostChat))
+}
+
+func (r *room) Lasting(err error) bool { return xmpp.Lasting(err) }
+
+func (r *room) Close(ctx context.Context) { r.client.Close(ctx) }
+
+// trusted reads a file of certificates; nil, for the machine's own, when file
+// is empty.
+func trusted(s *nodes.Session, file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(s.Path(file))
+	if err != nil {
+		return nil, &nodes.Error{Kind: nodes.Usage, Message: "ca: " + err.Error(), Cause: err}
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, &nodes.Error{Kind: nodes.Usage, Message: "ca: " + file + " holds no certificate in PEM form"}
+	}
+	return pool, nil
+}
