@@ -223,6 +223,7 @@ VirtualHost "chat.test"
 Component "rooms.chat.test" "muc"
   modules_enabled = { "room_log" }
   muc_room_locking = false
+  muc_room_default_persistent = true
   ssl = { key = "$P/key.pem", certificate = "$P/cert.pem" }
 LUA
 	echo "$port" >"$P/port"
