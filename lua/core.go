@@ -21,13 +21,13 @@ func (h *Host) coreModules() []Module {
 	return []Module{
 		{
 			Doc:     "Tasks, errors and values.",
-			Classes: []Class{nodeClass(), setClass(), resultsClass(), secretClass()},
+			Classes: []Class{nodeClass(), setClass(), resultsClass(), secretClass(), standInClass()},
 			Funcs: []Func{
 				{Name: "parallel", Doc: "Runs functions at once, waits for all, and gives their first results in order.", Returns: "any ...", Mutates: false,
 					Example: `parallel{ function() sleep(1) end, function() sleep(1) end }`, Do: Go(parallel)},
 				{Name: "timeout", Doc: "Runs a function and raises kind timeout when it takes longer.", Returns: "any ...",
 					Example: `timeout(10, function() sleep(1) end)`, Do: Held(timeout)},
-				{Name: "sleep", Doc: "Waits for a number of seconds.", Returns: "nil", Example: `sleep(0.5)`, Do: Go(sleep)},
+				{Name: "sleep", Doc: "Waits for a number of seconds.", Returns: "nil", Example: `sleep(0.5)`, Do: Held(pausing)},
 				{Name: "defer", Doc: "Runs a function when the task ends, last in first out, however it ends.", Returns: "nil",
 					Example: `defer(function() say "done" end)`, Do: Held(deferCall)},
 				{Name: "fail", Doc: "Raises kind failed.", Returns: "nil", Example: `if not ok then fail "the check says no" end`, Do: Pure(fail)},

@@ -200,8 +200,12 @@ func ErrorFields() []string { return slices.Clone(errorFields) }
 func Keywords() []string { return slices.Clone(keywords) }
 
 // FoldedText is what an outcome gave, as r:fold() groups it: the output of a
-// command, the value otherwise, or the error.
-func (h *Host) FoldedText(o nodes.Outcome) string { return h.outcomeText(o) }
+// command, the value otherwise, or the error. It takes the baton.
+func (h *Host) FoldedText(o nodes.Outcome) string {
+	<-h.baton
+	defer h.give()
+	return h.outcomeText(o)
+}
 
 // Responsive reports whether Lua gives up the baton within a time. A pure
 // computation in one call of the string library does not.

@@ -101,7 +101,7 @@ func setFuncs() []Func {
 		{Name: "balance", Doc: "Gives the same nodes, drained and undrained through a load balancer.", Returns: "Set",
 			Example: `web = web:balance(haproxy.backend{on=node "lb1", backend="web"})`,
 			Do:      PureMethod(func(s nodes.Set, a balanceArgs) (nodes.Set, error) { return s.Balance(a.Backend), nil })},
-		{Name: "each", Doc: "Calls a function for each node, in the file's order, within budgets.", Returns: "Results", Mutates: true,
+		{Name: "each", Doc: "Calls a function for each node, in the file's order, within budgets.", Returns: "Results",
 			Example: `nodes "prod":each({at_once=2}, function(n) n:run "uptime" end)`,
 			Do:      HeldMethod(setEach)},
 	}
@@ -218,6 +218,9 @@ func (h *Host) askOnFailure(ctx context.Context, r *nodes.Results) (string, erro
 
 func setEach(c *Call, s nodes.Set, a setEachArgs) (any, error) {
 	o := a.options(c.Host, c.Name)
+	if c.Host.planning() { // one node at a time, in order: plans can be compared
+		o.AtOnce, o.Gate, o.Pause = nodes.OneAtOnce(), nil, 0
+	}
 	return block(c, func(ctx context.Context) (*nodes.Results, error) {
 		return fanOut(ctx, s, o, func(ctx context.Context, n *nodes.Node) (any, error) { return a.Fn.call(ctx, n) })
 	})

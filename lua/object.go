@@ -156,6 +156,9 @@ func (h *Host) index(L *glua.LState, cl *class) int {
 				return 1
 			}
 		}
+		if cl.Unknown != nil {
+			h.raise(L, "", cl.Unknown(ud.Value, name))
+		}
 		h.raise(L, "", usage("a %s has no field or method '%s'%s", cl.Name, name, didYouMean(name, cl.names(ud.Value))))
 	case glua.LNumber:
 		if cl.Seq != nil {

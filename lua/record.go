@@ -26,10 +26,11 @@ type Module struct {
 // Func is the record of one Lua function.
 type Func struct {
 	Name    string
-	Doc     string // first sentence says what it does
-	Example string // a line of Lua that a test runs or at least parses
-	Returns string // LuaCATS type: "Results", "string?", "Changeset[]"
-	Mutates bool   // it may change something outside rollsh: a plan records it instead
+	Doc     string         // first sentence says what it does
+	Example string         // a line of Lua that a test runs or at least parses
+	Returns string         // LuaCATS type: "Results", "string?", "Changeset[]"
+	Mutates bool           // it may change something outside rollsh: a plan records it instead
+	Planned map[string]any // what a plan gives as its result: the fields of a typical success
 	Do      Impl
 }
 
@@ -125,16 +126,17 @@ func block[R any](c *Call, f func(context.Context) (R, error)) (any, error) {
 // Class is a kind of object that recipes hold: a Go value with methods and
 // fields.
 type Class struct {
-	Name   string
-	Doc    string
-	Of     any // a value of the Go type, such as (*Checkout)(nil)
-	Fields []Field
-	Funcs  []Func
-	Seq    *Seq                                 // for #x, x[i], ipairs(x) and x:iter()
-	String func(v any) string                   // for tostring; nil: the class's name
-	Lookup func(v any, name string) (any, bool) // names that are neither method nor field, as in set.web3
-	Names  func(v any) []string                 // what Lookup knows, for suggestions and completion
-	Hides  string                               // the global that a local of this class often hides
+	Name    string
+	Doc     string
+	Of      any // a value of the Go type, such as (*Checkout)(nil)
+	Fields  []Field
+	Funcs   []Func
+	Seq     *Seq                                 // for #x, x[i], ipairs(x) and x:iter()
+	String  func(v any) string                   // for tostring; nil: the class's name
+	Lookup  func(v any, name string) (any, bool) // names that are neither method nor field, as in set.web3
+	Names   func(v any) []string                 // what Lookup knows, for suggestions and completion
+	Unknown func(v any, name string) error       // the error for a name that is none; nil: the usual one
+	Hides   string                               // the global that a local of this class often hides
 }
 
 // Field is a value that an object shows.

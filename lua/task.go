@@ -175,6 +175,14 @@ type sleepArgs struct {
 	Seconds time.Duration `lua:"seconds,pos" doc:"how long"`
 }
 
+// pausing is sleep; a plan does not wait.
+func pausing(c *Call, a sleepArgs) (any, error) {
+	if c.Host.planning() {
+		return None{}, nil
+	}
+	return block(c, func(ctx context.Context) (None, error) { return sleep(ctx, a) })
+}
+
 func sleep(ctx context.Context, a sleepArgs) (None, error) {
 	t := time.NewTimer(a.Seconds)
 	defer t.Stop()

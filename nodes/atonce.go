@@ -28,6 +28,9 @@ func AllAtOnce() AtOnce { return AtOnce{steps: []step{{all: true}}} }
 // IsZero reports that nothing was said.
 func (a AtOnce) IsZero() bool { return len(a.steps) == 0 }
 
+// OneAtOnce works on one node at a time, whatever a nodes file says.
+func OneAtOnce() AtOnce { return AtOnce{steps: []step{{n: 1}}} }
+
 // ParseAtOnce reads "4", "20%", "all" or "1,4,50%", as in a nodes file. Empty is
 // the zero value.
 func ParseAtOnce(text string) (AtOnce, error) {

@@ -12,9 +12,10 @@ const (
 	Output   EventType = "output"
 	Progress EventType = "progress"
 	Finished EventType = "finished"
-	Said     EventType = "said"   // say()
-	Warned   EventType = "warned" // warn(), and what rollsh itself warns of
-	State    EventType = "state"  // a node of a roll changed its state
+	Said     EventType = "said"    // say()
+	Warned   EventType = "warned"  // warn(), and what rollsh itself warns of
+	Planned  EventType = "planned" // a plan recorded a call instead of making it
+	State    EventType = "state"   // a node of a roll changed its state
 )
 
 // Event is one thing that happened, for the screen, a log or a program.

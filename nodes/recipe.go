@@ -20,6 +20,7 @@ type Recipe struct {
 	Files map[string]string // every file loaded so far: absolute path to SHA-256 in hex
 
 	Mode          Mode
+	FailAt        string // for ModePlan: NODE:NAME of a call that is assumed to fail
 	RollID        string // for ModeResume and ModeBack: which roll
 	Failed        bool   // --failed: resume takes the failed nodes too
 	RecipeChanged bool   // --recipe-changed: resume although a file is not as it was
