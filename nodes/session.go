@@ -24,6 +24,8 @@ type Session struct {
 	Events  Sink
 	Person  Person
 	Service *Service
+	// Interrupt counts the signals that ask the run to end; nil: nobody counts.
+	Interrupt *Interrupt
 	// SSHHosts lists the Host names of ssh_config that are no patterns; nil when
 	// nobody reads that file.
 	SSHHosts func() []string

@@ -1,0 +1,48 @@
+package stdlib
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollsh/rollsh/lua"
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/notify"
+	"github.com/rollsh/rollsh/stdlib/person"
+	"github.com/rollsh/rollsh/stdlib/ssh"
+	"github.com/rollsh/rollsh/stdlib/svn"
+)
+
+// Library is what one session's recipes may use, with what it holds open:
+// connections, agents on nodes, the journal, chat rooms.
+type Library struct {
+	Modules []lua.Module
+	pool    *ssh.Pool
+	desk    *notify.Desk
+}
+
+// New joins the primitives for a session and gives the session its ways to
+// nodes. Nothing is contacted or opened before it is used.
+func New(s *nodes.Session) *Library {
+	l := &Library{pool: ssh.NewPool(s), desk: notify.New(s)}
+	s.Dialer, s.Here = l.pool, ssh.NewLocal(s)
+	l.Modules = []lua.Module{
+		person.Module(s),
+		svn.Module(s),
+		l.desk.Module(),
+	}
+	return l
+}
+
+// Live lists the nodes that a connection is open to.
+func (l *Library) Live() []nodes.Name { return l.pool.Live() }
+
+// closeLimit bounds how long saying goodbye may take.
+const closeLimit = 5 * time.Second
+
+// Close ends everything that the library holds open.
+func (l *Library) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	l.desk.Close(ctx)
+	l.pool.Close()
+}
