@@ -47,13 +47,13 @@ type NodeEntry struct {
 
 // Step is one step on one node: what was meant, and what came of it.
 type Step struct {
-	Node    nodes.Name
-	What    string // drain, switch, after, ...
-	State   State  // the node's, when it ends well
-	Intent  time.Time
-	Ended   time.Time // zero: nobody knows
-	Outcome string    // ok, failed, unknown; empty: nobody knows
-	Why     string
+	Node    nodes.Name `lua:"node"`
+	What    string     `lua:"what"`    // drain, switch, after, ...
+	State   State      `lua:"state"`   // the node's, when it ends well
+	Intent  time.Time  `lua:"intent"`  // when it began
+	Ended   time.Time  `lua:"ended"`   // zero: nobody knows
+	Outcome string     `lua:"outcome"` // ok, failed, unknown, skipped; empty: nobody knows
+	Why     string     `lua:"why"`
 }
 
 // Notice is an announcement that reached nobody.
@@ -70,7 +70,7 @@ func (e Entry) Unfinished() bool {
 		return false
 	}
 	for _, n := range e.Nodes {
-		if n.State == Unknown || n.Touched && !e.Complete {
+		if n.Touched && (n.State == Unknown || !e.Complete) {
 			return true
 		}
 	}

@@ -376,7 +376,7 @@ func TestKilledBetweenIntentAndOutcome(t *testing.T) {
 	if err != nil || len(locks) != 1 || !locks[0].Stale {
 		t.Fatalf("locks %+v, %v", locks, err)
 	}
-	r, err := j.Reopen(t.Context(), id, web("web1", "web2", "web3"), nodes.Recipe{Mode: nodes.ModeResume})
+	r, err := j.Reopen(t.Context(), roll.Request{Name: "www", To: web("web1", "web2", "web3"), Recipe: nodes.Recipe{Mode: nodes.ModeResume, RollID: id}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -386,7 +386,10 @@ func TestKilledBetweenIntentAndOutcome(t *testing.T) {
 	if got := states(find(t, j, id)); got != "web1=done web2=unknown web3=staged" {
 		t.Errorf("reopened, read again: %s", got)
 	}
-	for _, n := range r.Set().Nodes[1:] {
+	if got := r.Set().Fold(); got != "web[2-3]" {
+		t.Errorf("goes on with %s", got)
+	}
+	for _, n := range r.Set().Nodes {
 		step(t, r, n, roll.Switched, roll.Done)
 	}
 	if e, err := r.Finish(t.Context(), nil); err != nil || e.State != roll.RollDone {

@@ -151,6 +151,8 @@ type track interface {
 	Settle(ctx context.Context, n *nodes.Node, state State, out bool, why string) error
 	// whole is false when a switch of the node began and did not end well.
 	whole(n *nodes.Node) bool
+	// earlier is true when the tree may have been switched before the outing.
+	earlier(n *nodes.Node) bool
 }
 
 // untracked is an outing outside a roll.
@@ -161,6 +163,8 @@ func (untracked) do(ctx context.Context, _ nodes.Set, _ move, act Act) error { r
 func (untracked) Settle(context.Context, *nodes.Node, State, bool, string) error { return nil }
 
 func (untracked) whole(*nodes.Node) bool { return true }
+
+func (untracked) earlier(*nodes.Node) bool { return false }
 
 func (o outing) run(ctx context.Context, act Act) error {
 	before := o.session.Service.Switches(o.node.Name)
@@ -179,7 +183,8 @@ func (o outing) run(ctx context.Context, act Act) error {
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanGrace)
 	defer cancel()
-	return o.recover(clean, err, o.session.Service.Switches(o.node.Name) != before)
+	switched := o.session.Service.Switches(o.node.Name) != before || o.track.earlier(o.node)
+	return o.recover(clean, err, switched)
 }
 
 func (o outing) set() nodes.Set { return nodes.Set{Nodes: []*nodes.Node{o.node}} }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -212,37 +214,94 @@ func (j *Journal) takeBack(ctx context.Context, tx *sql.Tx, e Entry) error {
 	return nil
 }
 
-// Reopen takes an unfinished roll up again under its old id, as resume and
-// back do. It needs no takeover: naming the roll is the decision.
-func (j *Journal) Reopen(ctx context.Context, id string, to nodes.Set, recipe nodes.Recipe) (*Roll, error) {
-	r := &Roll{journal: j, set: to, open: true, cut: map[nodes.Name]bool{}, interrupt: j.interrupt}
+// Reopen takes a roll up again under its old id, as resume and back do; which
+// one is in the recipe of the request. It needs no takeover: naming the roll is
+// the decision. Resume goes on with every node that is not done, and with those
+// that failed only if the recipe says so; back with those that were touched. It
+// fails with Changed when a file of the recipe is not as it was.
+func (j *Journal) Reopen(ctx context.Context, q Request) (*Roll, error) {
+	r := &Roll{journal: j, mode: q.Recipe.Mode, open: true, cut: map[nodes.Name]bool{}, past: map[nodes.Name]bool{},
+		interrupt: j.interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
 	err := j.write(ctx, func(tx *sql.Tx) error {
-		e, err := j.entry(ctx, tx, id)
+		e, err := j.entry(ctx, tx, q.Recipe.RollID)
 		if err != nil {
+			return err
+		}
+		if err := mayReopen(e, q); err != nil {
 			return err
 		}
 		if err := j.takeBack(ctx, tx, e); err != nil {
 			return err
 		}
-		if e.State == Closed || e.State == RollUndone || e.State == RollDone && recipe.Mode != nodes.ModeBack {
-			return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s is %s", id, e.State)}
-		}
 		r.lock = j.newLock(e.Name, "roll, taken up again", e.ID)
-		if err := j.take(ctx, tx, r.lock, recipe.Takeover); err != nil {
+		if err := j.take(ctx, tx, r.lock, q.Recipe.Takeover); err != nil {
 			return err
 		}
-		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(max(seq), 0) FROM steps WHERE roll = $1`, id).Scan(&r.seq); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(max(seq), 0) FROM steps WHERE roll = $1`, e.ID).Scan(&r.seq); err != nil {
 			return err
 		}
-		e.State = Running
-		r.entry = e
-		return reopen(ctx, tx, e)
+		r.takeUp(e, q)
+		return reopen(ctx, tx, r.entry)
 	})
 	if err != nil {
 		return nil, err
 	}
 	r.keepAlive()
 	return r, nil
+}
+
+func mayReopen(e Entry, q Request) error {
+	switch {
+	case e.Name != q.Name:
+		return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("the roll %s is of '%s', this recipe rolls '%s'", e.ID, e.Name, q.Name)}
+	case e.State == Closed, e.State == RollUndone, e.State == RollDone && q.Recipe.Mode == nodes.ModeResume:
+		return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s is %s", e.ID, e.State)}
+	case q.Recipe.RecipeChanged:
+		return nil
+	}
+	var changed []string
+	for file, hash := range e.Files {
+		if q.Recipe.Files[file] != hash {
+			changed = append(changed, file)
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	slices.Sort(changed)
+	return &nodes.Error{Kind: nodes.Changed, Message: "not the recipe that began the roll: " + strings.Join(changed, ", ") + " changed since",
+		Hint: "--recipe-changed goes on with it as it is now"}
+}
+
+// takeUp makes the roll that goes on with an entry.
+func (r *Roll) takeUp(e Entry, q Request) {
+	e.State, e.Digest = Running, "" // what is left is another plan, to be confirmed anew
+	r.entry = e
+	r.set.Name = q.To.Name
+	for _, n := range q.To.Nodes {
+		i := slices.IndexFunc(e.Nodes, func(x NodeEntry) bool { return x.Node == n.Name })
+		if i < 0 || !e.Nodes[i].goesOn(q.Recipe) {
+			continue
+		}
+		r.set.Nodes = append(r.set.Nodes, n)
+		// Where it is not known, its tree counts as switched: only its check can
+		// then put it back into service.
+		r.past[n.Name] = e.Nodes[i].Touched && e.Nodes[i].State != Drained
+	}
+}
+
+// goesOn reports whether resume or back takes the node.
+func (n NodeEntry) goesOn(q nodes.Recipe) bool {
+	if q.Mode == nodes.ModeBack {
+		return n.Touched
+	}
+	switch n.State {
+	case Done, Undone:
+		return false
+	case Failed, LeftDrained, Unreachable:
+		return q.Failed
+	}
+	return true
 }
 
 // reopen writes that a roll runs again. Nodes that are unknown stay so, until

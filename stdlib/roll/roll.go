@@ -34,7 +34,8 @@ type Roll struct {
 	journal *Journal
 	lock    Lock
 	set     nodes.Set
-	plan    bool               // nothing is written and no lock is held
+	plan    bool // nothing is written and no lock is held
+	mode    nodes.Mode
 	stop    context.CancelFunc // ends the heartbeat
 	beats   sync.WaitGroup
 
@@ -46,6 +47,7 @@ type Roll struct {
 	open    bool
 	seq     int
 	cut     map[nodes.Name]bool // a switch began, and did not end well so far
+	past    map[nodes.Name]bool // switched before this process took the roll up
 	soft    <-chan struct{}     // closed when a person asks to stop; nil until a node is touched
 	release func()
 	closers []func() // what ends with the roll
@@ -65,7 +67,7 @@ func (j *Journal) Begin(ctx context.Context, q Request) (*Roll, error) {
 	if err := checkRequest(q); err != nil {
 		return nil, err
 	}
-	r := &Roll{journal: j, set: q.To, entry: j.newEntry(q), open: true, cut: map[nodes.Name]bool{}, interrupt: j.interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
+	r := &Roll{journal: j, set: q.To, mode: q.Recipe.Mode, entry: j.newEntry(q), past: map[nodes.Name]bool{}, open: true, cut: map[nodes.Name]bool{}, interrupt: j.interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
 	if q.Recipe.Mode == nodes.ModePlan || q.Recipe.Mode == nodes.ModePending {
 		return r.planned(ctx)
 	}
@@ -212,6 +214,12 @@ func (r *Roll) Entry() Entry {
 	e.Nodes = slices.Clone(e.Nodes)
 	e.Notices = slices.Clone(e.Notices)
 	return e
+}
+
+func (r *Roll) over() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.open
 }
 
 // Set gives the nodes that the roll goes to.

@@ -196,7 +196,14 @@ func (r *Roll) judge(n NodeEntry, m move, acted error, single bool, now time.Tim
 		}
 	}
 	why := m.what + ": " + firstLine(nodes.AsError(err, nodes.Internal).Message)
-	n.State, n.Why, n.Since = stateAfter(err), why, now
+	state := stateAfter(err)
+	if state == Unknown && m.state == Staged { // nothing that serves was touched
+		state = Failed
+		if nodes.KindOf(err) == nodes.Cancelled {
+			state = n.State
+		}
+	}
+	n.State, n.Why, n.Since = state, why, now
 	if n.State == Unknown {
 		return result{n, "unknown", why}
 	}
@@ -298,3 +305,5 @@ func (r *Roll) whole(n *nodes.Node) bool {
 	defer r.mu.Unlock()
 	return !r.cut[n.Name]
 }
+
+func (r *Roll) earlier(n *nodes.Node) bool { return r.past[n.Name] }

@@ -1,0 +1,79 @@
+package roll
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Words are what a recipe has done to each node, as written, for a plan; empty
+// for nothing. What commands and functions do is not predicted.
+type Words struct {
+	Before, After, Check string
+	AtOnce               string
+}
+
+// Outline writes what is done in which order: a line for each group of nodes,
+// in order, that are treated alike.
+//
+//	cdn  cdn[1-2], 1 at a time: drain: touch /srv/out, switch, check: curl -sf localhost, undrain
+func Outline(set nodes.Set, rotation func(*nodes.Node) (Rotation, error), w Words) (string, error) {
+	var lines []string
+	for _, tier := range set.Tiers() {
+		var last string
+		var group nodes.Set
+		flush := func() {
+			if len(group.Nodes) > 0 {
+				lines = append(lines, group.Fold()+", "+w.pace(tier)+": "+last)
+			}
+		}
+		for _, n := range tier.Nodes {
+			r, err := rotation(n)
+			if err != nil {
+				return "", err
+			}
+			if line := w.line(n, r); line != last {
+				flush()
+				last, group = line, nodes.Set{}
+			}
+			group.Nodes = append(group.Nodes, n)
+		}
+		flush()
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+func (w Words) pace(tier nodes.Set) string {
+	pace := w.AtOnce
+	if pace == "" {
+		if own := tier.AtOnce(); !own.IsZero() {
+			pace = own.String()
+		}
+	}
+	if pace == "" {
+		pace = "1"
+	}
+	return pace + " at a time"
+}
+
+func (w Words) line(n *nodes.Node, r Rotation) string {
+	parts := []string{}
+	add := func(what, how string) {
+		if how != "" {
+			parts = append(parts, fmt.Sprintf("%s: %s", what, how))
+		}
+	}
+	add("before", w.Before)
+	parts = append(parts, r.Words, "switch")
+	add("after", w.After)
+	if w.Check == "" {
+		add("check", n.Check)
+	} else if w.Check != "no check" {
+		add("check", w.Check)
+	}
+	if r.Drain != nil {
+		parts = append(parts, "undrain")
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,248 @@
+package roll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+const (
+	preflightLimit = 30 * time.Second // for one node
+	clockLimit     = time.Minute      // a clock that is off by more is warned of
+)
+
+// Preflight looks at every node of the roll at once and changes nothing: it
+// can be reached, the tree's folder can be written, there is some space, its
+// clock is right. It gives the nodes that can be rolled; the others are failed
+// or unreachable. It fails when these are more than the budgets allow.
+func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (nodes.Set, error) {
+	look := func(ctx context.Context, n *nodes.Node) (any, error) {
+		dir := dir
+		if n.Path != "" {
+			dir = n.Path
+		}
+		ctx, cancel := context.WithTimeoutCause(ctx, preflightLimit,
+			&nodes.Error{Kind: nodes.Timeout, Message: fmt.Sprintf("no answer within %v", preflightLimit)})
+		defer cancel()
+		return nil, r.look(ctx, n, dir)
+	}
+	results := nodes.Each(ctx, r.set, nodes.EachOpts{Op: "preflight", AtOnce: nodes.AllAtOnce(), OnFailure: nodes.CarryOn}, look)
+	if ctx.Err() != nil {
+		return nodes.Set{}, nodes.Stopped(ctx)
+	}
+	for _, o := range results.List {
+		if o.Err != nil {
+			err := r.Settle(ctx, o.Node, stateOf(o.State), false, firstLine(nodes.AsError(o.Err, nodes.Internal).Message))
+			if err != nil {
+				return nodes.Set{}, err
+			}
+		}
+	}
+	good := results.In(nodes.OK)
+	good.Name = r.set.Name
+	if err := results.Err(); err != nil && (r.Spent() || len(good.Nodes) == 0) {
+		return good, err
+	}
+	for _, o := range results.List {
+		if o.Err != nil {
+			r.warn("left out: " + nodes.At(o.Err, "", o.Node.Name).Error())
+		}
+	}
+	return good, results.Stop
+}
+
+func stateOf(s nodes.OutcomeState) State {
+	if s == nodes.NotReached {
+		return Unreachable
+	}
+	return Failed
+}
+
+// look is the preflight of one node.
+func (r *Roll) look(ctx context.Context, n *nodes.Node, dir nodes.RemotePath) error {
+	conn, err := r.journal.session.Dialer.Dial(ctx, n)
+	if err != nil {
+		return err
+	}
+	if err := lookAtFiles(ctx, conn, dir); err != nil {
+		return err
+	}
+	return r.lookAtShell(ctx, conn, n, dir)
+}
+
+// lookAtFiles sees that the tree's folder is one, or can be made, and that its
+// disk is not full. How much the very change needs is known when it is staged.
+func lookAtFiles(ctx context.Context, conn nodes.Conn, dir nodes.RemotePath) error {
+	files, err := conn.Files(ctx)
+	if nodes.KindOf(err) == nodes.Permission {
+		return nil // no file access: the shell is asked
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = files.Close() }() // nothing was written
+	at := dir
+	info, err := files.Stat(at)
+	for nodes.KindOf(err) == nodes.NotFound && at != "/" {
+		at = nodes.RemotePath(path.Dir(string(at)))
+		info, err = files.Stat(at)
+	}
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode.IsDir():
+		return &nodes.Error{Kind: nodes.Failed, Message: fmt.Sprintf("%s is not a folder", at)}
+	}
+	free, err := files.Free(at)
+	if err == nil && (free.Bytes == 0 || free.Inodes == 0 && free.Bytes < 1<<20) {
+		return &nodes.Error{Kind: nodes.Space, Message: fmt.Sprintf("no space left on the disk of %s", at)}
+	}
+	return nil // not every server tells what is free
+}
+
+// lookAtShell asks for the clock and whether the folder can be written. A node
+// that lets nobody run commands is not asked.
+func (r *Roll) lookAtShell(ctx context.Context, conn nodes.Conn, n *nodes.Node, dir nodes.RemotePath) error {
+	script := `d=` + nodes.Quote(string(dir)) + `; while [ ! -e "$d" ] && [ "$d" != / ]; do d=$(dirname -- "$d"); done
+if [ -w "$d" ]; then echo yes; else echo no; fi; date +%s; printf '%s\n' "$d"`
+	before := time.Now()
+	res, err := conn.Run(ctx, nodes.Cmd{Line: script, Quiet: true})
+	var denied *nodes.Error
+	if errors.As(err, &denied) && denied.Kind == nodes.Permission {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	lines := strings.SplitN(string(res.Stdout), "\n", 3)
+	if !res.OK() || len(lines) != 3 {
+		return nil // a forced command answers in its own way
+	}
+	if lines[0] == "no" {
+		return &nodes.Error{Kind: nodes.Permission, Message: fmt.Sprintf("cannot write to %s", strings.TrimSpace(nodes.Clean(lines[2]))),
+			Hint: "give the folder to the user that rolls"}
+	}
+	r.lookAtClock(n, lines[1], before, time.Now())
+	return nil
+}
+
+// lookAtClock warns of a clock that is off: times of files, certificates and
+// logs go by it.
+func (r *Roll) lookAtClock(n *nodes.Node, answer string, before, after time.Time) {
+	seconds, err := strconv.ParseInt(strings.TrimSpace(answer), 10, 64)
+	if err != nil {
+		return
+	}
+	there := time.Unix(seconds, 0)
+	if off := there.Sub(after); off > clockLimit {
+		r.warn(fmt.Sprintf("%s: its clock is %s fast", n.Name, off.Round(time.Second)))
+	}
+	if off := before.Sub(there); off > clockLimit {
+		r.warn(fmt.Sprintf("%s: its clock is %s slow", n.Name, off.Round(time.Second)))
+	}
+}
+
+// Spent reports whether more nodes went wrong than the roll tolerates.
+func (r *Roll) Spent() bool {
+	failed, unreachable := r.Left()
+	return failed < 0 || unreachable < 0
+}
+
+// Left tells how many nodes may still fail, and how many may still be
+// unreachable; less than 0: a budget is spent.
+func (r *Roll) Left() (failed, unreachable int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	failed, unreachable = r.budget.failed, r.budget.unreachable
+	places, err := r.places(r.set)
+	if err != nil {
+		return failed, unreachable
+	}
+	for _, i := range places {
+		switch r.entry.Nodes[i].State {
+		case Failed, LeftDrained, Unknown:
+			failed--
+		case Unreachable:
+			unreachable--
+		}
+	}
+	return failed, unreachable
+}
+
+// Gate is what holds a roll up between batches: the zero value, nothing.
+type Gate struct {
+	Wait time.Duration
+	Ask  bool
+	Call func(ctx context.Context, done, left nodes.Set) (bool, error)
+}
+
+// Gate waits, asks or calls. No is Refused; it fails with Cancelled when a
+// person asks to stop meanwhile.
+func (r *Roll) Gate(ctx context.Context, g Gate, done, left nodes.Set) error {
+	ok, err := true, r.pause(ctx, g.Wait)
+	switch {
+	case err != nil:
+	case g.Ask:
+		ok, err = r.journal.session.Person.Confirm(ctx, fmt.Sprintf("%s through; go on with %s?", done.Fold(), left.Fold()))
+	case g.Call != nil:
+		ok, err = g.Call(ctx, done, left)
+	}
+	if err == nil && !ok {
+		err = &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("stopped after %s: the gate said no", done.Fold())}
+	}
+	return err
+}
+
+func (r *Roll) pause(ctx context.Context, d time.Duration) error {
+	r.mu.Lock()
+	soft := r.soft
+	r.mu.Unlock()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-soft:
+		return r.GoOn()
+	case <-ctx.Done():
+		return nodes.Stopped(ctx)
+	case <-t.C:
+		return r.GoOn()
+	}
+}
+
+// Confirm asks the person whether to go on; no is Refused.
+func (r *Roll) Confirm(ctx context.Context, text string) error {
+	yes, err := r.journal.session.Person.Confirm(ctx, text)
+	if err == nil && !yes {
+		err = &nodes.Error{Kind: nodes.Refused, Message: "not confirmed: nothing was changed on any node"}
+	}
+	return err
+}
+
+// Look is what a tree would be at a revision. It is there until its roll ends.
+type Look struct{ nodes.Tree }
+
+// At gives the tree at a revision without changing the checkout; an empty one
+// means what it is at, and is what a plain folder has.
+func (r *Roll) At(ctx context.Context, t nodes.Tree, rev nodes.Revision) (*Look, error) {
+	have, err := t.Revision(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if have == "" {
+		rev = ""
+	}
+	seen, end, err := t.At(ctx, rev)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closers = append(r.closers, end)
+	return &Look{seen}, nil
+}

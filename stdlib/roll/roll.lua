@@ -1,0 +1,117 @@
+-- roll{...}: brings one revision to a set of nodes. It uses public names only: copy it into a recipe and change it
+-- where you roll in another way. o holds the options as given, checked already.
+return function(o)
+  local R = roll.begin{ name = o.name, to = o.to, from = o.from, max_failed = o.max_failed, max_unreachable = o.max_unreachable }
+  local plan, staged, begun
+
+  -- What sync is to do with a tree on some nodes.
+  local function job(tree, set)
+    return { from = tree, to = set, path = o.path, only = o.only, keep = o.keep, exclude = o.exclude, delete = o.delete,
+             drift = o.drift, layout = o.layout, perms = o.perms, verify = o.verify }
+  end
+
+  -- Shows and writes down what the nodes lack. A plan must not update the checkout, so all looks go to a tree at the
+  -- revision, which is pinned here: what is committed after this does not come along.
+  local function pending()
+    local tree = R:at(o.from, R.to or o.rev)
+    local rev = tree:revision()
+    if not rev then return tree end -- a plain folder has none
+    local from = R.from or o.from:revision()
+    local changes = o.from:changes{ from = math.min(from, rev), to = math.max(from, rev) }
+    if rev < from then warn(("r%d is older than r%d: these are taken back"):format(rev, from)) end
+    if #changes > 0 then changes:print() end
+    R:pin{ from = from, to = rev, changesets = changes }
+    return tree, from, rev
+  end
+
+  -- Whether a node has it all already. A node that an earlier try may have drained is rolled again in any case.
+  local function same(n)
+    local p = plan:node(n.name)
+    local state = R:state(n)
+    return #p.added + #p.changed + #p.deleted == 0 and (state == "untouched" or state == "staged")
+  end
+
+  local function one(n)
+    if same(n) then return R:step(n, "done", function() end, "unchanged") end
+    local check = o.check
+    if check == nil then check = n.check end
+    R:step(n, "staged", o.before, "before")
+    R:drained(n, { drain = o.drain, check = o.check }, function()
+      R:step(n, "switched", function() staged:switch(n) end)
+      R:step(n, "switched", o.after, "after")
+      R:step(n, "checked", check)
+    end)
+  end
+
+  -- Tier by tier. Budgets hold over the whole roll; failures that they allow are raised at the end. A cancel is not
+  -- caught by pcall: the node in hand decides its state, and conclude runs as a defer.
+  local function switch(set)
+    local tolerated
+    local tiers, gate = set:tiers(), o.gate and function(done, left) R:gate(o.gate, done, left) end or nil
+    local rest = set
+    for i, tier in ipairs(tiers) do
+      if i > 1 and gate then gate(set - rest, rest) end
+      local failed, unreachable = R:left()
+      local ok, err = pcall(tier.each, tier, { at_once = o.at_once, between = gate, max_failed = failed, max_unreachable = unreachable }, one)
+      R:go_on()
+      failed, unreachable = R:left()
+      if not ok and (err.kind ~= "tasks" or failed < 0 or unreachable < 0) then error(err, 0) end
+      if not ok then tolerated = tolerated or err end
+      rest = rest - tier
+    end
+    return tolerated
+  end
+
+  local function body()
+    local tree, from, rev = pending()
+    if R.mode == "pending" then return end
+    local ready = R:preflight(o.path)
+    if o.lint then lint.check(tree, { from = from, to = rev }) end
+    plan = sync.plan(job(tree, ready))
+    plan:print()
+    say(R:outline{ to = ready, drain = o.drain, before = o.before, after = o.after, check = o.check, at_once = o.at_once })
+    if R.planning then return end
+    R:pin{ plan = plan.digest }
+    local what = rev and ("r%s of %s"):format(rev, o.name) or o.name
+    if #ready:except(same) == 0 then
+      say(what .. ": unchanged on " .. ready:fold())
+      if rev then o.from:update{ rev = rev } end
+      R:step(ready, "done", function() end, "unchanged")
+      return
+    end
+    R:confirm(("roll %s to %s?"):format(what, ready:fold()))
+    if rev then o.from:update{ rev = rev } end
+    R:step(ready, "staged", function() staged = sync.stage(job(o.from, ready)) end)
+    R:pin{ plan = staged:plan().digest } -- raises when it is not what was confirmed
+    begun = true
+    return switch(ready)
+  end
+
+  -- Tells people. A channel that fails breaks nothing, unless it is strict: then that is raised at the very end.
+  local function announce(result)
+    local strict
+    result.tracker = o.tracker
+    local channels = type(o.announce) == "table" and o.announce or { o.announce }
+    for _, channel in ipairs(channels) do
+      local ok, told, why = pcall(channel.rolled, channel, result)
+      if not ok then strict = strict or told end
+      if not (ok and told) then R:notice(tostring(ok and why or told)) end
+    end
+    return strict
+  end
+
+  -- Writes how it ended and unlocks, once, in every ending.
+  local function conclude(err)
+    if R.ended then return end
+    local why, kind = err and tostring(err), type(err) == "table" and err.kind or nil
+    local strict = begun and announce(R:result(why, kind))
+    if staged and not begun then pcall(staged.drop, staged) end
+    return R:finish(why, kind), strict
+  end
+  defer(conclude)
+
+  local ok, err = pcall(body)
+  local result, strict = conclude(not ok and err or nil)
+  if err or strict then error(err or strict, 0) end
+  return result
+end
