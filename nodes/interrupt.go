@@ -20,12 +20,13 @@ const (
 // stops new work while somebody holds the Interrupt, as a roll does; where
 // nobody does, it cancels. It is safe from many goroutines.
 type Interrupt struct {
-	mu     sync.Mutex
-	stage  Stage
-	held   int
-	signal string
-	soft   chan struct{}
-	cancel context.CancelCauseFunc
+	mu      sync.Mutex
+	stage   Stage
+	held    int
+	running bool
+	signal  string
+	soft    chan struct{}
+	cancel  context.CancelCauseFunc
 }
 
 // NewInterrupt makes one that nobody has hit.
@@ -42,7 +43,20 @@ func (i *Interrupt) Begin(parent context.Context) (ctx context.Context, end func
 	defer i.mu.Unlock()
 	i.stage, i.signal, i.held = Going, "", 0
 	i.soft, i.cancel = make(chan struct{}), cancel
-	return ctx, func() { cancel(nil) }
+	i.running = true
+	return ctx, func() {
+		cancel(nil)
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.running = false
+	}
+}
+
+// Running reports whether a run is between Begin and its end.
+func (i *Interrupt) Running() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.running
 }
 
 // Hold makes the first Ctrl-C a wish: from now on it closes soft and cancels

@@ -16,7 +16,8 @@ import (
 //
 //	time    when, RFC 3339 with nanoseconds, UTC
 //	type    started output progress finished said warned state, as nodes.EventType;
-//	        printed: print() or a value, in text; error: how the run failed, in error
+//	        printed: print() or a value, in text; error: how the run failed, in error;
+//	        finding: of check
 //	id      joins started, output, progress and finished of one operation on one node
 //	op      sync.push, node:run
 //	node    name of the node; absent: this machine
@@ -29,6 +30,8 @@ import (
 //	state   of state: staged, drained, ...
 //	error   of finished and error: kind message where op node code signal hint,
 //	        and errors, a list of the same for several nodes
+//	file line column hint warning
+//	        of finding, what check found, with its text
 type record struct {
 	Time   string   `json:"time"`
 	Type   string   `json:"type"`
@@ -43,6 +46,12 @@ type record struct {
 	Unit   string   `json:"unit,omitempty"`
 	State  string   `json:"state,omitempty"`
 	Error  *problem `json:"error,omitempty"`
+
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Hint    string `json:"hint,omitempty"`
+	Warning bool   `json:"warning,omitempty"`
 }
 
 // problem is a nodes.Error in a record.

@@ -48,7 +48,7 @@ func (p *person) Show(text string) { p.show(text) }
 
 // Ask asks for a line; an empty one is the default.
 func (p *person) Ask(ctx context.Context, q nodes.Question) (string, error) {
-	text := p.paint.as(strong, clean(q.Text))
+	text := p.paint.as(strong, strings.TrimRight(clean(q.Text), ": "))
 	if q.Default != "" && !q.Secret {
 		text += " " + p.paint.as(dim, "["+clean(q.Default)+"]")
 	}

@@ -1,0 +1,236 @@
+package shell
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollsh/rollsh/lua"
+	"github.com/rollsh/rollsh/nodes"
+)
+
+const about = `rollsh is a deploy shell: a person types Lua at it, or runs Lua recipes with it.
+
+  rollsh                          the shell, in the project found upward from here
+  rollsh recipes/prod.lua [ARGS]  run a recipe; --help prints its ARGS
+  rollsh -e 'CODE'                run Lua and print the value of an expression
+  rollsh -c 'LINE'                run a line as a login shell gets it`
+
+// commands is the command line below rollsh. Recipes, -e, -c and the flags
+// everywhere are read before it; see app.run and options.
+func (a *app) commands() *cobra.Command {
+	root := &cobra.Command{
+		Use: "rollsh", Long: about, SilenceErrors: true, SilenceUsage: true, DisableFlagParsing: true,
+		ValidArgsFunction: a.completeRecipe,
+		Args:              cobra.ArbitraryArgs,
+		RunE:              func(*cobra.Command, []string) error { return nil },
+	}
+	root.PersistentFlags().AddFlagSet((&options{}).flags())
+	root.SetOut(shown{a})
+	root.SetErr(shown{a})
+	root.SetUsageTemplate(usageTemplate)
+	root.SetHelpCommand(a.helpCommand())
+	root.AddCommand(
+		&cobra.Command{
+			Use: "plan RECIPE [ARGS]", Short: "Show what a recipe would do; nothing anywhere is changed", DisableFlagParsing: true,
+			ValidArgsFunction: a.completeRecipe, RunE: a.plan,
+		},
+		&cobra.Command{Use: "check [FILES]", Short: "Find mistakes in recipes and nodes files without running them", RunE: a.check},
+		a.initCommand(),
+		&cobra.Command{Use: "types", Short: "Print editor types (LuaCATS)", Args: none, RunE: func(*cobra.Command, []string) error {
+			return a.withHost(func() { a.person.Show(strings.TrimRight(typesText(a.host), "\n")) })
+		}},
+		&cobra.Command{
+			Use: "reference DIR", Short: "Write the reference pages", Args: exactly(1), Hidden: true,
+			RunE: func(_ *cobra.Command, args []string) error { return a.reference(args[0]) },
+		},
+		&cobra.Command{Use: "replay FILE.json", Short: "Draw a recorded run again", Args: exactly(1), RunE: func(_ *cobra.Command, args []string) error {
+			return a.during(func(ctx context.Context) error { return a.replay(ctx, args[0]) })
+		}},
+	)
+	for _, v := range verbs {
+		root.AddCommand(a.rollCommand(v))
+	}
+	return root
+}
+
+// usageTemplate is cobra's without what we have none of.
+const usageTemplate = `
+{{if .HasAvailableSubCommands}}Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name 12}} {{.Short}}{{end}}{{end}}
+{{else}}  {{.UseLine}}
+{{end}}{{if .HasAvailableLocalFlags}}
+Flags:
+{{.LocalFlags.FlagUsages}}{{else if .HasAvailableInheritedFlags}}
+Flags everywhere: rollsh --help
+{{end}}`
+
+// shown writes cobra's help and completion scripts as results.
+type shown struct{ a *app }
+
+func (s shown) Write(p []byte) (int, error) {
+	s.a.screen.result(string(p))
+	return len(p), nil
+}
+
+func none(c *cobra.Command, args []string) error { return exactly(0)(c, args) }
+
+func exactly(n int) cobra.PositionalArgs { return between(n, n) }
+
+func between(low, high int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < low || len(args) > high {
+			e := usage("%s: %d arguments given", c.Name(), len(args))
+			e.Hint = "usage: " + c.UseLine()
+			return e
+		}
+		return nil
+	}
+}
+
+// verb is a function of roll that is a command too.
+type verb struct {
+	use, short string
+	low, high  int
+	code       func(args []string) string // Lua
+}
+
+// verbs are `rollsh VERB`, the same as roll.VERB.
+var verbs = []verb{
+	{"pending [NAME]", "Show what waits to be rolled", 0, 1, byName("pending")},
+	{"status [NAME]", "Show locks, and what each node has", 0, 1, byName("status")},
+	{"history [NAME]", "Show the rolls of the past", 0, 1, byName("history")},
+	{"resume [ID]", "Go on with an unfinished roll", 0, 1, byWords("resume")},
+	{"back [ID]", "Undo what a roll switched", 0, 1, byWords("back")},
+	{"close ID REASON", "Close an unfinished roll as it stands", 2, 99, byWords("close")},
+	{"lock NAME REASON", "Take a name's lock, so that nobody rolls it", 2, 99, byWords("lock")},
+	{"unlock NAME", "Give a name's lock back", 1, 1, byWords("unlock")},
+}
+
+func byName(name string) func([]string) string {
+	return func(args []string) string {
+		if len(args) == 0 {
+			return "roll." + name + "{}"
+		}
+		return "roll." + name + "{name=" + lua.Quote(args[0]) + "}"
+	}
+}
+
+// byWords passes at most two strings; a reason may be several words.
+func byWords(name string) func([]string) string {
+	return func(args []string) string {
+		if len(args) > 2 {
+			args = []string{args[0], strings.Join(args[1:], " ")}
+		}
+		quoted := make([]string, len(args))
+		for i, s := range args {
+			quoted[i] = lua.Quote(s)
+		}
+		return "roll." + name + "(" + strings.Join(quoted, ", ") + ")"
+	}
+}
+
+func (a *app) rollCommand(v verb) *cobra.Command {
+	return &cobra.Command{
+		Use: v.use, Short: v.short, Args: between(v.low, v.high), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(_ *cobra.Command, args []string) error { return a.eval(v.code(args)) },
+	}
+}
+
+func (a *app) withHost(f func()) error {
+	if err := a.open(""); err != nil {
+		return err
+	}
+	f()
+	return nil
+}
+
+// plan runs a recipe with every change recorded instead of made.
+func (a *app) plan(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return between(1, 99)(c, args)
+	}
+	if args[0] == "--help" || args[0] == "-h" {
+		return c.Help()
+	}
+	return a.recipe(args[0], args[1:], nodes.ModePlan)
+}
+
+// recipeHelp prints what a recipe says of itself and its arguments; nothing is
+// run.
+func (a *app) recipeHelp(path string) error {
+	r, err := readArgs(path)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	if r.Doc != "" {
+		b.WriteString(strings.TrimSpace(cleanLines(r.Doc)) + "\n\n")
+	}
+	b.WriteString("rollsh " + path)
+	rows := [][2]string{}
+	for _, arg := range r.List {
+		name := argName(arg)
+		if arg.Required {
+			b.WriteString(" " + name)
+		} else {
+			b.WriteString(" [" + name + "]")
+		}
+		rows = append(rows, [2]string{name, argDoc(arg)})
+	}
+	if len(rows) == 0 {
+		b.WriteString("\n\nThis recipe takes no arguments.")
+	} else {
+		b.WriteString("\n\n" + strings.TrimRight(columns(rows, 2), "\n"))
+	}
+	a.person.Show(b.String())
+	return nil
+}
+
+func readArgs(path string) (lua.RecipeArgs, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return lua.RecipeArgs{}, usage("%s", strings.TrimPrefix(err.Error(), "open "))
+	}
+	return lua.ReadArgs(string(src), filepath.ToSlash(path))
+}
+
+// argName is how an argument is written on the command line.
+func argName(a lua.RecipeArg) string {
+	switch {
+	case a.Positional:
+		return strings.ToUpper(a.Name)
+	case a.Flag:
+		return "--" + a.Name
+	case len(a.Choices) > 0:
+		return "--" + a.Name + "=" + strings.Join(a.Choices, "|")
+	}
+	return "--" + a.Name + "=" + strings.ToUpper(a.Type)
+}
+
+func argDoc(a lua.RecipeArg) string {
+	doc := clean(a.Doc)
+	if a.HasDefault {
+		doc += " (default " + clean(a.Default) + ")"
+	}
+	if a.Required {
+		doc += " (required)"
+	}
+	return strings.TrimSpace(doc)
+}
+
+// columns lays two columns out, the first as wide as its widest.
+func columns(rows [][2]string, indent int) string {
+	wide := 0
+	for _, r := range rows {
+		wide = max(wide, cells(r[0]))
+	}
+	var b strings.Builder
+	for _, r := range rows {
+		b.WriteString(strings.TrimRight(strings.Repeat(" ", indent)+pad(r[0], wide)+"  "+r[1], " ") + "\n")
+	}
+	return b.String()
+}

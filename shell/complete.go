@@ -1,0 +1,401 @@
+package shell
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/rollsh/rollsh/lua"
+)
+
+// completer knows what can be typed next. It works on a snapshot taken between
+// two chunks: Tab runs no Lua and does no I/O. Everything in it is read only.
+type completer struct {
+	host    *lua.Host           // for records, which never change
+	globals map[string]string   // name and type
+	names   map[string][]string // of global objects and tables: their own names
+	files   []string            // nodes files
+	nodes   []string
+	tiers   []string
+	paths   []string // recipes
+	help    []string
+}
+
+// complete gives what the text before the cursor may go on with: the word that
+// is being typed, and what it can become, sorted.
+func (c *completer) complete(before string) (typed string, candidates []string) {
+	switch {
+	case strings.HasPrefix(before, "@@") && !strings.Contains(before, " "):
+		return matching(before[2:], c.tiers)
+	case strings.HasPrefix(before, "@") && !strings.Contains(before, " "):
+		return matching(before[1:], append(slices.Clone(c.nodes), c.files...))
+	case strings.HasPrefix(before, "?"):
+		return matching(before[1:], c.help)
+	case strings.HasPrefix(before, ":"):
+		return matching(before[1:], []string{"save "})
+	case strings.HasPrefix(before, "!"):
+		return "", nil
+	}
+	tokens := lex(before)
+	if len(tokens) == 0 {
+		return matching("", c.globalNames())
+	}
+	last := tokens[len(tokens)-1]
+	switch {
+	case last.kind == comment && last.open:
+		return "", nil
+	case last.kind == quoted && last.open:
+		return c.inString(tokens[:len(tokens)-1], strings.TrimLeft(last.text, `"'[=`))
+	}
+	prefix := ""
+	if last.kind == word || last.kind == reserved {
+		prefix = last.text
+		tokens = tokens[:len(tokens)-1]
+	}
+	return c.name(solid(tokens), prefix)
+}
+
+// name completes a name after the tokens before it.
+func (c *completer) name(tokens []token, prefix string) (string, []string) {
+	if n := len(tokens); n > 0 {
+		switch before := tokens[n-1].text; before {
+		case ".", ":":
+			return matching(prefix, c.members(tokens[:n-1], before == ":"))
+		case "{", ",":
+			if keys := c.optionKeys(tokens); keys != nil {
+				return matching(prefix, append(keys, c.globalNames()...))
+			}
+		}
+	}
+	if prefix == "" {
+		return "", nil
+	}
+	return matching(prefix, append(c.globalNames(), lua.Keywords()...))
+}
+
+// solid drops blanks and comments.
+func solid(tokens []token) []token {
+	return slices.DeleteFunc(slices.Clone(tokens), func(t token) bool { return t.kind == blank || t.kind == comment })
+}
+
+func (c *completer) globalNames() []string {
+	out := make([]string, 0, len(c.globals))
+	for name := range c.globals {
+		if !strings.HasPrefix(name, "_") {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func matching(prefix string, names []string) (string, []string) {
+	var out []string
+	for _, n := range names {
+		if strings.HasPrefix(n, prefix) {
+			out = append(out, n)
+		}
+	}
+	slices.Sort(out)
+	return prefix, slices.Compact(out)
+}
+
+// members are the names that follow "." or ":" after an expression.
+func (c *completer) members(tokens []token, method bool) []string {
+	v := c.typeOf(tokens)
+	var out []string
+	switch {
+	case v.module != nil:
+		for _, f := range v.module.Funcs {
+			out = append(out, f.Name)
+		}
+	case v.class == "string":
+		return []string{"byte", "find", "format", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse", "sub", "upper"}
+	case v.class == "table" || v.class == "":
+		return c.names[v.global]
+	}
+	class := c.host.Class(v.class)
+	if class == nil {
+		return out
+	}
+	for _, f := range class.Funcs {
+		if method {
+			out = append(out, f.Name)
+		}
+	}
+	if !method {
+		for _, f := range class.Fields {
+			out = append(out, f.Name)
+		}
+		out = append(out, c.names[v.global]...)
+	}
+	return out
+}
+
+// thing is what is known of an expression without running it.
+type thing struct {
+	module *lua.Module
+	record *lua.Func // a function of ours
+	class  string    // a class, or Lua's type
+	global string    // the global it is, while it is one
+}
+
+// typeOf finds what the expression that ends the tokens is, by the records: the
+// types of globals, what functions return, the fields of classes.
+func (c *completer) typeOf(tokens []token) thing {
+	start := beginOf(tokens)
+	tokens = tokens[start:]
+	if len(tokens) == 0 {
+		return thing{}
+	}
+	v := c.rootOf(tokens[0])
+	for i := 1; i < len(tokens); {
+		t := tokens[i]
+		switch {
+		case (t.text == "." || t.text == ":") && i+1 < len(tokens):
+			v = c.member(v, tokens[i+1].text, t.text == ":")
+			i += 2
+		case t.kind == quoted:
+			v = c.called(v)
+			i++
+		case t.text == "(" || t.text == "{":
+			v = c.called(v)
+			i = closing(tokens, i) + 1
+		case t.text == "[":
+			v = c.item(v)
+			i = closing(tokens, i) + 1
+		default:
+			return thing{}
+		}
+	}
+	return v
+}
+
+// beginOf walks back over one expression of names, calls and indexes.
+func beginOf(tokens []token) int {
+	i := len(tokens)
+	for i > 0 {
+		t := tokens[i-1]
+		switch {
+		case t.text == ")" || t.text == "]" || t.text == "}":
+			i = opening(tokens, i-1)
+			if i < 0 {
+				return len(tokens)
+			}
+		case t.kind == quoted:
+			i--
+		case t.kind == word:
+			if i < 2 || tokens[i-2].text != "." && tokens[i-2].text != ":" {
+				return i - 1
+			}
+			i -= 2
+		default:
+			return i
+		}
+	}
+	return 0
+}
+
+// opening is the index of the bracket that the one at i closes; -1: none.
+func opening(tokens []token, i int) int {
+	depth := 0
+	for ; i >= 0; i-- {
+		if tokens[i].kind != sign {
+			continue
+		}
+		switch tokens[i].text {
+		case ")", "]", "}":
+			depth++
+		case "(", "[", "{":
+			depth--
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// closing is the index of the bracket that closes the one at i, or the last.
+func closing(tokens []token, i int) int {
+	depth := 0
+	for ; i < len(tokens); i++ {
+		if tokens[i].kind != sign {
+			continue
+		}
+		switch tokens[i].text {
+		case "(", "[", "{":
+			depth++
+		case ")", "]", "}":
+			depth--
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(tokens) - 1
+}
+
+func (c *completer) rootOf(t token) thing {
+	if t.kind == quoted {
+		return thing{class: "string"}
+	}
+	if t.kind != word {
+		return thing{}
+	}
+	v := thing{class: c.globals[t.text], global: t.text}
+	for _, m := range c.host.Modules() {
+		if m.Name == t.text {
+			v.module = &m
+		}
+		if m.Name == "" {
+			for _, f := range m.Funcs {
+				if f.Name == t.text {
+					v.record = &f
+				}
+			}
+		}
+	}
+	return v
+}
+
+func (c *completer) member(v thing, name string, method bool) thing {
+	funcs := []lua.Func{}
+	if v.module != nil {
+		funcs = v.module.Funcs
+	}
+	if class := c.host.Class(v.class); class != nil && v.module == nil {
+		for _, f := range class.Fields {
+			if f.Name == name && !method {
+				return thing{class: firstType(f.Type)}
+			}
+		}
+		if slices.Contains(c.names[v.global], name) && v.class == "Set" {
+			return thing{class: "Node"}
+		}
+		funcs = class.Funcs
+	}
+	for _, f := range funcs {
+		if f.Name == name {
+			return thing{record: &f}
+		}
+	}
+	return thing{}
+}
+
+func (c *completer) called(v thing) thing {
+	switch {
+	case v.record != nil:
+		return thing{class: firstType(v.record.Returns)}
+	case v.module != nil && v.module.Call != nil:
+		return thing{class: firstType(v.module.Call.Returns)}
+	}
+	return thing{}
+}
+
+func (c *completer) item(v thing) thing {
+	switch v.class {
+	case "Set":
+		return thing{class: "Node"}
+	case "Changesets":
+		return thing{class: "Changeset"}
+	}
+	return thing{}
+}
+
+// firstType is the type that "Set?" or "Node|nil" names first.
+func firstType(t string) string {
+	t, _, _ = strings.Cut(t, "|")
+	return strings.TrimSuffix(strings.TrimSpace(t), "?")
+}
+
+// optionKeys are the keys that the table being typed may still have; nil where
+// it is no options table of ours.
+func (c *completer) optionKeys(tokens []token) []string {
+	open, depth := -1, 0
+	used := map[string]bool{}
+	for i := len(tokens) - 1; i >= 0 && open < 0; i-- {
+		t := tokens[i]
+		switch {
+		case t.kind != sign:
+		case t.text == ")" || t.text == "]" || t.text == "}":
+			depth++
+		case depth > 0 && (t.text == "(" || t.text == "[" || t.text == "{"):
+			depth--
+		case t.text == "{":
+			open = i
+		case t.text == "(" || t.text == "[":
+			return nil
+		case t.text == "=" && depth == 0 && i > 0:
+			used[tokens[i-1].text] = true
+		}
+	}
+	f := c.recordBefore(tokens, open)
+	if f == nil {
+		return nil
+	}
+	_, opts := f.Args()
+	keys := []string{}
+	for _, o := range opts {
+		if !used[o.Name] {
+			keys = append(keys, o.Name+"=")
+		}
+	}
+	return keys
+}
+
+// recordBefore is the function whose argument begins at open: f{, f(x, {.
+func (c *completer) recordBefore(tokens []token, open int) *lua.Func {
+	if open <= 0 {
+		return nil
+	}
+	callee := open
+	if text := tokens[open-1].text; tokens[open-1].kind == sign && (text == "(" || text == ",") {
+		depth := 0
+		for callee = open - 1; callee >= 0; callee-- {
+			if tokens[callee].kind != sign {
+				continue
+			}
+			switch tokens[callee].text {
+			case ")", "]", "}":
+				depth++
+			case "[", "{":
+				depth--
+			case "(":
+				depth--
+			}
+			if depth < 0 {
+				break
+			}
+		}
+		if callee < 0 || tokens[callee].text != "(" {
+			return nil
+		}
+	}
+	v := c.typeOf(tokens[:callee])
+	if v.record == nil && v.module != nil {
+		return v.module.Call
+	}
+	return v.record
+}
+
+// inString completes inside a string by the function that it is given to.
+func (c *completer) inString(before []token, typed string) (string, []string) {
+	tokens := solid(before)
+	if n := len(tokens); n > 0 && tokens[n-1].text == "(" {
+		tokens = tokens[:n-1]
+	}
+	if n := len(tokens); n > 0 && (tokens[n-1].kind == word) {
+		switch tokens[n-1].text {
+		case "nodes":
+			return matching(typed, c.files)
+		case "node":
+			return matching(typed, c.nodes)
+		case "only", "except": // a list of patterns: its last piece
+			return matching(typed[strings.LastIndexByte(typed, ',')+1:], c.nodes)
+		case "tier":
+			return matching(typed, c.tiers)
+		case "help":
+			return matching(typed, c.help)
+		}
+	}
+	return matching(typed, c.paths)
+}

@@ -1,0 +1,180 @@
+package shell
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/rollsh/rollsh/lua"
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// display writes a value as the shell shows it; empty for nothing to show. What
+// was put out live in this run is not written again.
+func (a *app) display(v lua.Raw) string {
+	width, _ := a.screen.size()
+	streamed := a.seen.streamed()
+	switch value := a.host.Value(v).(type) {
+	case nil:
+		return ""
+	case string:
+		return value
+	case *nodes.Results:
+		return strings.TrimRight(a.results(value, streamed), "\n")
+	case nodes.Set:
+		return strings.TrimRight(a.nodeSet(value), "\n")
+	case *nodes.Node:
+		return strings.TrimRight(a.oneNode(value), "\n")
+	case nodes.Changesets:
+		return strings.TrimRight(changesets(a.outPaint, value, width), "\n")
+	case *nodes.Error:
+		return strings.TrimRight(errorText(value, a.outPaint, a.opts.verbose), "\n")
+	case map[string]any:
+		if text, ok := commandResult(value, streamed); ok {
+			return text
+		}
+	}
+	return a.host.Inspect(v)
+}
+
+// commandResult shows what a command put out, and how it ended where that was
+// not well.
+func commandResult(m map[string]any, streamed bool) (string, bool) {
+	out, ok1 := m["stdout"].(string)
+	errs, ok2 := m["stderr"].(string)
+	code, ok3 := m["code"].(float64)
+	if !ok1 || !ok2 || !ok3 {
+		return "", false
+	}
+	text := ""
+	if !streamed {
+		text = out + errs
+	}
+	text = strings.TrimRight(text, "\n")
+	switch signal, _ := m["signal"].(string); {
+	case signal != "":
+		text += "\n(signal " + signal + ")"
+	case code != 0:
+		text += "\n(exit " + strconv.Itoa(int(code)) + ")"
+	}
+	return strings.TrimPrefix(text, "\n"), true
+}
+
+// results folds equal outcomes, as clush does: nodes, then what they gave.
+func (a *app) results(r *nodes.Results, streamed bool) string {
+	type fold struct {
+		state nodes.OutcomeState
+		text  string
+		who   []string
+	}
+	var folds []*fold
+	for _, o := range r.List {
+		text := ""
+		switch {
+		case o.Err != nil:
+			e := *nodes.AsError(o.Err, nodes.Failed)
+			e.Node, e.Op, e.Where, e.Hint = "", "", "", ""
+			text = e.Error()
+		case o.State == nodes.OK && !streamed:
+			text = strings.TrimRight(a.host.FoldedText(o), "\n")
+		}
+		var into *fold
+		for _, f := range folds {
+			if f.state == o.State && f.text == text {
+				into = f
+			}
+		}
+		if into == nil {
+			into = &fold{state: o.State, text: text}
+			folds = append(folds, into)
+		}
+		into.who = append(into.who, string(o.Node.Name))
+	}
+	var b strings.Builder
+	for _, f := range folds {
+		b.WriteString(a.folded(nodes.FoldNames(f.who), f.state, f.text))
+	}
+	return b.String()
+}
+
+func (a *app) folded(who string, state nodes.OutcomeState, text string) string {
+	p := a.outPaint
+	head := p.as(strong, clean(who)) + ": "
+	text = cleanLines(text)
+	switch {
+	case state == nodes.FailedState || state == nodes.NotReached:
+		head += p.as(bad, string(state)) + ": "
+	case state == nodes.NotAttempted:
+		return head + p.as(dim, string(state)) + "\n"
+	case text == "" || text == "nil":
+		return head + p.as(good, "ok") + "\n"
+	}
+	if !strings.Contains(text, "\n") {
+		return head + text + "\n"
+	}
+	return strings.TrimRight(head, " ") + "\n" + text + "\n"
+}
+
+// nodeSet shows a set by its tiers.
+func (a *app) nodeSet(s nodes.Set) string {
+	tiers := s.Tiers()
+	if len(s.Nodes) == 0 {
+		return a.outPaint.as(dim, "(no nodes)")
+	}
+	if len(tiers) == 1 && tiers[0].Name == "" {
+		return clean(s.Fold()) + a.outPaint.as(dim, countOf(s))
+	}
+	wide := 0
+	for _, t := range tiers {
+		wide = max(wide, cells(clean(t.Name)))
+	}
+	var b strings.Builder
+	for _, t := range tiers {
+		b.WriteString(a.outPaint.as(strong, pad(clean(t.Name), wide)) + "  " + clean(t.Fold()) + a.outPaint.as(dim, countOf(t)) + "\n")
+	}
+	return b.String()
+}
+
+func countOf(s nodes.Set) string {
+	if len(s.Nodes) == 1 {
+		return "  (1 node)"
+	}
+	return "  (" + strconv.Itoa(len(s.Nodes)) + " nodes)"
+}
+
+func (a *app) oneNode(n *nodes.Node) string {
+	rows := [][2]string{{"name", string(n.Name)}, {"at", n.Endpoint()}}
+	for _, r := range [][2]string{{"tier", n.Tier}, {"tags", strings.Join(n.Tags, " ")}, {"path", string(n.Path)}, {"declared", n.Source}} {
+		if r[1] != "" {
+			rows = append(rows, r)
+		}
+	}
+	for i := range rows {
+		rows[i][1] = clean(rows[i][1])
+	}
+	return columns(rows, 0)
+}
+
+// changesets is a table of revision, author, date and first line of the
+// message, as wide as the terminal.
+func changesets(p *palette, cs nodes.Changesets, width int) string {
+	if len(cs) == 0 {
+		return p.as(dim, "(no changesets)")
+	}
+	wideRev, wideAuthor := 0, 0
+	for _, c := range cs {
+		wideRev = max(wideRev, len(strconv.Itoa(c.Rev))+1)
+		wideAuthor = min(12, max(wideAuthor, cells(clean(c.Author))))
+	}
+	var b strings.Builder
+	for _, c := range cs {
+		rev, author := padLeft("r"+strconv.Itoa(c.Rev), wideRev), pad(cut(clean(c.Author), wideAuthor), wideAuthor)
+		line := p.as(number, rev) + "  " + p.as(strong, author) + "  "
+		used := wideRev + wideAuthor + 4
+		if width >= 60 {
+			line += p.as(dim, c.Date.Local().Format("2006-01-02 15:04")) + "  "
+			used += 18
+		}
+		b.WriteString(strings.TrimRight(line+cut(clean(c.Subject()), max(10, width-used)), " ") + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,338 @@
+package shell
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollsh/rollsh/lua"
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// topics are the help pages that are no records.
+var topics = map[string]string{
+	"exit-codes": `Exit codes of rollsh
+
+  0      done
+  1      a local step or the recipe failed
+  2      usage; a recipe that does not parse or that check refuses; a bad nodes file
+  3      nodes failed
+  4      refused: locked, lint, conflict, policy, changed, refused
+  128+n  ended by signal n (130: Ctrl-C)`,
+	"prompt": `At the prompt, in the first column
+
+  @web1 COMMAND       run on a node; @web[1-4] on several, @prod on all of nodes/prod
+  @@app COMMAND       run on a tier
+  !COMMAND            run on this machine
+  ?NAME               help
+  :save FILE.lua      write what was typed in this session as a recipe
+  exit                leave; refused while nodes are drained, exit! forces
+
+Output of nodes is marked: "web1 | text" is its standard output, "web1 ! text"
+its standard error, "web1 > text" is what rollsh says of it.
+
+_ is the last value. A line that begins with a space is not remembered, nor is
+one that seems to hold a secret. Tab completes, Ctrl-R searches the history.`,
+	"errors": `Errors are tables; tostring gives the whole line
+
+  kind      usage unreachable auth hostkey exit timeout lost cancelled conflict
+            lint locked notfound permission space changed refused policy
+            protocol failed tasks internal
+  message where node op code signal stdout stderr hint cause
+  errors    for kind tasks: a list, each with its node
+
+  local ok, err = pcall(function() node("web1"):run "false" end)
+  if not ok and err.kind == "exit" then say(err.code) end`,
+}
+
+// helpText is the page for a name; found is false when there is none.
+func helpText(h *lua.Host, p *palette, name string) (text string, found bool) {
+	if f, ok := h.Record(name); ok {
+		page := functionPage(p, name, f)
+		if m := moduleNamed(h, name); m != nil { // roll is called, and has functions
+			page += "\n" + modulePage(p, *m)
+		}
+		return page, true
+	}
+	if m := moduleNamed(h, name); m != nil {
+		return modulePage(p, *m), true
+	}
+	if c := classNamed(h, name); c != nil {
+		return classPage(p, *c), true
+	}
+	if t, ok := topics[name]; ok {
+		return t + "\n", true
+	}
+	return "", false
+}
+
+func moduleNamed(h *lua.Host, name string) *lua.Module {
+	for _, m := range h.Modules() {
+		if m.Name == name && name != "" {
+			return &m
+		}
+	}
+	return nil
+}
+
+// classNamed finds a class, letter case apart: help "set" is help "Set".
+func classNamed(h *lua.Host, name string) *lua.Class {
+	for _, known := range h.ClassNames() {
+		if strings.EqualFold(known, name) {
+			return h.Class(known)
+		}
+	}
+	return nil
+}
+
+// helpNames are all names that have a page.
+func helpNames(h *lua.Host) []string {
+	var out []string
+	for _, m := range h.Modules() {
+		if m.Name != "" {
+			out = append(out, m.Name)
+		}
+		for _, f := range m.Funcs {
+			out = append(out, strings.TrimPrefix(m.Name+"."+f.Name, "."))
+		}
+	}
+	for _, name := range h.ClassNames() {
+		out = append(out, name)
+		for _, f := range h.Class(name).Funcs {
+			out = append(out, lowerFirst(name)+":"+f.Name)
+		}
+	}
+	for name := range topics {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
+// signature is a function as it is called: sync.push{from=, to=, path=, ...}.
+func signature(name string, f lua.Func) string {
+	pos, opts := f.Args()
+	var words []string
+	for _, a := range pos {
+		if a.Required {
+			words = append(words, a.Name)
+		} else {
+			words = append(words, "["+a.Name+"]")
+		}
+	}
+	if len(opts) == 0 {
+		return name + "(" + strings.Join(words, ", ") + ")"
+	}
+	var keys []string
+	for _, o := range opts {
+		if o.Required {
+			keys = append(keys, o.Name+"=")
+		}
+	}
+	if len(keys) < len(opts) {
+		keys = append(keys, "...")
+	}
+	table := "{" + strings.Join(keys, ", ") + "}"
+	switch {
+	case len(pos) == 0:
+		return name + table
+	case f.OptionsBeforeFunction():
+		words = slices.Insert(words, len(words)-1, table)
+	default:
+		words = append(words, table)
+	}
+	return name + "(" + strings.Join(words, ", ") + ")"
+}
+
+func functionPage(p *palette, name string, f lua.Func) string {
+	var b strings.Builder
+	b.WriteString(p.as(strong, signature(name, f)))
+	if f.Returns != "" && f.Returns != "nil" {
+		b.WriteString(" -> " + f.Returns)
+	}
+	b.WriteString("\n\n" + indent(strings.TrimSpace(f.Doc)) + "\n")
+	pos, opts := f.Args()
+	for _, part := range []struct {
+		title string
+		args  []lua.Arg
+	}{{"Arguments", pos}, {"Options", opts}} {
+		if len(part.args) == 0 {
+			continue
+		}
+		b.WriteString("\n" + part.title + "\n")
+		var rows [][2]string
+		for _, a := range part.args {
+			rows = append(rows, [2]string{a.Name, describe(a)})
+		}
+		b.WriteString(columns(rows, 2))
+	}
+	if f.Example != "" {
+		b.WriteString("\nExample\n" + paintLua(p, indent(f.Example)) + "\n")
+	}
+	return b.String()
+}
+
+// describe is what an argument is, in a line.
+func describe(a lua.Arg) string {
+	text := a.Type
+	if len(a.Enum) > 0 {
+		text = strings.Join(a.Enum, "|")
+	}
+	if a.Doc != "" {
+		text += ": " + a.Doc
+	}
+	switch {
+	case a.Default != "":
+		text += " (default " + a.Default + ")"
+	case a.Required:
+		text += " (required)"
+	}
+	return text
+}
+
+func indent(s string) string { return "  " + strings.ReplaceAll(s, "\n", "\n  ") }
+
+func modulePage(p *palette, m lua.Module) string {
+	var b strings.Builder
+	b.WriteString(p.as(strong, m.Name) + "\n\n" + indent(strings.TrimSpace(m.Doc)) + "\n")
+	if len(m.Funcs) > 0 {
+		b.WriteString("\n" + summary(m.Name+".", m.Funcs))
+	}
+	return b.String()
+}
+
+func classPage(p *palette, c lua.Class) string {
+	var b strings.Builder
+	b.WriteString(p.as(strong, c.Name) + "\n\n" + indent(strings.TrimSpace(c.Doc)) + "\n")
+	if len(c.Fields) > 0 {
+		b.WriteString("\nFields\n")
+		var rows [][2]string
+		for _, f := range c.Fields {
+			rows = append(rows, [2]string{"." + f.Name, f.Type + ": " + f.Doc})
+		}
+		b.WriteString(columns(rows, 2))
+	}
+	if len(c.Funcs) > 0 {
+		b.WriteString("\nMethods\n" + summary(":", c.Funcs))
+	}
+	return b.String()
+}
+
+// summary lists functions with the first sentence of each.
+func summary(prefix string, funcs []lua.Func) string {
+	var rows [][2]string
+	for _, f := range funcs {
+		rows = append(rows, [2]string{prefix + f.Name, firstSentence(f.Doc)})
+	}
+	return columns(rows, 2)
+}
+
+func firstSentence(doc string) string {
+	doc, _, _ = strings.Cut(strings.TrimSpace(doc), "\n")
+	if i := strings.Index(doc, ". "); i >= 0 {
+		return doc[:i]
+	}
+	return strings.TrimSuffix(doc, ".")
+}
+
+// overview is help without a name: every module, and the globals.
+func overview(h *lua.Host, p *palette) string {
+	var b strings.Builder
+	var rows [][2]string
+	for _, m := range h.Modules() {
+		if m.Name != "" {
+			rows = append(rows, [2]string{m.Name, firstSentence(m.Doc)})
+		}
+	}
+	b.WriteString(p.as(strong, "Modules") + "\n" + columns(rows, 2))
+	for _, m := range h.Modules() {
+		if m.Name == "" && len(m.Funcs) > 0 {
+			b.WriteString("\n" + p.as(strong, strings.TrimSuffix(firstSentence(m.Doc), ".")) + "\n" + summary("", m.Funcs))
+		}
+	}
+	b.WriteString("\n" + p.as(strong, "Objects") + "\n  " + strings.Join(h.ClassNames(), " ") + "\n")
+	names := []string{}
+	for name := range topics {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	b.WriteString("\nhelp \"NAME\" has more: help \"sync.push\", help \"Set\"; and " + strings.Join(names, ", ") + ".\n")
+	return b.String()
+}
+
+// page is help by name, or an error with the nearest name.
+func (a *app) page(name string) (string, error) {
+	if name == "" {
+		return overview(a.host, a.outPaint), nil
+	}
+	if text, ok := helpText(a.host, a.outPaint, name); ok {
+		return text, nil
+	}
+	e := &nodes.Error{Kind: nodes.NotFound, Message: fmt.Sprintf("no help on '%s'", name), Hint: "help() lists what there is"}
+	if near := nodes.Suggest(name, helpNames(a.host)); near != "" {
+		e.Hint = "did you mean '" + near + "'?"
+	}
+	return "", e
+}
+
+type helpArgs struct {
+	What lua.Raw `lua:"what,pos,optional" type:"any" doc:"a name, or a value"`
+}
+
+// module has the records of the shell itself.
+func (a *app) module() lua.Module {
+	return lua.Module{Doc: "Help.", Funcs: []lua.Func{{
+		Name: "help", Doc: "Shows help on a name or a value.", Returns: "nil", Example: `help "sleep"`,
+		Do: lua.Go(func(_ context.Context, w helpArgs) (lua.None, error) {
+			name, isText := a.host.Value(w.What).(string)
+			if !isText && !w.What.IsNil() {
+				name = a.host.NameOf(w.What)
+				if name == "" {
+					return lua.None{}, &nodes.Error{Kind: nodes.NotFound, Message: "no help on this " + w.What.Type()}
+				}
+			}
+			text, err := a.page(name)
+			if err == nil {
+				a.person.Show(strings.TrimRight(text, "\n"))
+			}
+			return lua.None{}, err
+		}),
+	}}}
+}
+
+// helpCommand is `rollsh help [NAME]`: a command, or a page.
+func (a *app) helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [NAME]", Short: "Help on a command, or on a name of Lua such as sync.push", Args: between(0, 1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			if a.open("") != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return helpNames(a.host), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			root := c.Root()
+			if len(args) == 0 {
+				return root.Help()
+			}
+			for _, sub := range root.Commands() {
+				if sub.Name() == args[0] {
+					return sub.Help()
+				}
+			}
+			if err := a.open(""); err != nil {
+				return err
+			}
+			text, err := a.page(args[0])
+			if err == nil {
+				a.person.Show(strings.TrimRight(text, "\n"))
+			}
+			return err
+		},
+	}
+}

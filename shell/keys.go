@@ -1,0 +1,133 @@
+package shell
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"sync/atomic"
+)
+
+// newline stands for a line break inside a pasted or remembered chunk: a rune of
+// the private use area, which nobody types.
+const newline = '\uE00A'
+
+const (
+	pasteBegin = "\x1b[200~"
+	pasteEnd   = "\x1b[201~"
+)
+
+// keys are the sequences of terminals that readline does not know, or takes
+// wrongly, and what it is given instead.
+var keys = map[string]string{
+	"\x1b[1~": "\x01", "\x1b[7~": "\x01", // Home: start of the line
+	"\x1b[4~": "\x05", "\x1b[8~": "\x05", // End
+	"\x1b[1;5C": "\x1bf", "\x1b[1;3C": "\x1bf", "\x1b[5C": "\x1bf", // Ctrl-Right, Alt-Right: a word on
+	"\x1b[1;5D": "\x1bb", "\x1b[1;3D": "\x1bb", "\x1b[5D": "\x1bb",
+	"\x1b[2~": "", "\x1b[5~": "", "\x1b[6~": "", // Insert, Page Up, Page Down
+}
+
+// allowed are the control bytes that readline may get: Ctrl-S makes it panic
+// (its issue 163), NUL is its end of input, Ctrl-Z stops the parent.
+const allowed = "\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x10\x12\x15\x17\x19\x1b\x7f"
+
+// keyboard is the standard input of readline with its traps taken out: a
+// bracketed paste comes as one line, unknown keys and control bytes not at all.
+type keyboard struct {
+	in      io.Reader
+	pending []byte // the begin of a sequence whose rest has not come
+	pasting bool
+	typed   atomic.Int64 // runes in the line that is edited, as the listener tells
+}
+
+// Close does nothing: standard input is not ours to close.
+func (k *keyboard) Close() error { return nil }
+
+// Read gives at least one byte of what was typed, or the error of the input.
+func (k *keyboard) Read(b []byte) (int, error) {
+	for {
+		// One byte becomes three at most (newline), and a part may be pending.
+		buf := make([]byte, max(1, (len(b)-len(k.pending)*3)/4))
+		n, err := k.in.Read(buf)
+		out := k.filter(buf[:n])
+		if len(out) > 0 {
+			return copy(b, out), nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (k *keyboard) filter(in []byte) []byte {
+	s := append(k.pending, in...)
+	k.pending = nil
+	var out []byte
+	for len(s) > 0 {
+		used, gives := k.one(s)
+		if used == 0 {
+			k.pending = bytes.Clone(s)
+			break
+		}
+		out = append(out, gives...)
+		s = s[used:]
+	}
+	return out
+}
+
+// one takes the next key off s: how many bytes it was and what readline gets
+// for it. 0 bytes: the rest of a sequence has not come yet.
+func (k *keyboard) one(s []byte) (used int, gives string) {
+	c := s[0]
+	switch {
+	case c == 0x1b:
+		return k.sequence(string(s))
+	case k.pasting && (c == '\r' || c == '\n'):
+		if c == '\r' && len(s) > 1 && s[1] == '\n' {
+			return 2, string(newline)
+		}
+		return 1, string(newline)
+	case k.pasting && c == '\t': // it would start completion
+		return 1, "  "
+	case k.pasting && (c < ' ' || c == 0x7f):
+		return 1, ""
+	case (c < ' ' || c == 0x7f) && !strings.ContainsRune(allowed, rune(c)):
+		return 1, ""
+	}
+	return 1, string(s[:1])
+}
+
+func (k *keyboard) sequence(s string) (used int, gives string) {
+	switch {
+	case strings.HasPrefix(s, pasteBegin):
+		k.pasting = true
+		return len(pasteBegin), ""
+	case strings.HasPrefix(s, pasteEnd):
+		k.pasting = false
+		return len(pasteEnd), ""
+	case k.pasting:
+		if len(s) < len(pasteEnd) && strings.HasPrefix(pasteEnd, s) {
+			return 0, ""
+		}
+		return 1, ""
+	case len(s) == 1 || s[1] != '[':
+		return 1, "\x1b"
+	}
+	end := 2
+	for end < len(s) && (s[end] == ';' || isDigit(s[end])) {
+		end++
+	}
+	if end == len(s) {
+		if end > 16 { // no key is that long
+			return len(s), ""
+		}
+		return 0, ""
+	}
+	seq := s[:end+1]
+	if seq == "\x1b[3~" && k.typed.Load() == 0 { // Delete: readline takes it for the end of input
+		return len(seq), ""
+	}
+	if other, ok := keys[seq]; ok {
+		return len(seq), other
+	}
+	return len(seq), seq
+}

@@ -1,0 +1,270 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/chzyer/readline"
+
+	"github.com/rollsh/rollsh/lua"
+	"github.com/rollsh/rollsh/nodes"
+)
+
+const (
+	bracketedPasteOn  = "\x1b[?2004h"
+	bracketedPasteOff = "\x1b[?2004l"
+)
+
+// repl is the shell that a person types at. It runs on one goroutine; readline
+// has its own.
+type repl struct {
+	app      *app
+	line     *readline.Instance
+	keyboard *keyboard
+	history  history
+	tab      *tab
+	chunk    string   // the lines of a chunk that is not whole yet
+	typed    []string // the Lua of the chunks that went well, for :save
+}
+
+// repl runs until exit, Ctrl-D or a signal.
+func (a *app) repl() error {
+	if err := a.open(""); err != nil {
+		return err
+	}
+	r := &repl{app: a, history: history{filepath.Join(userState(a.env), "history")}}
+	r.keyboard = &keyboard{in: a.stdin}
+	r.tab = &tab{app: a}
+	width, _ := a.screen.size()
+	line, err := readline.NewEx(&readline.Config{
+		Stdin: r.keyboard, Stdout: a.stdout, Stderr: a.stderr,
+		HistoryLimit: historyLimit, DisableAutoSaveHistory: true, HistorySearchFold: true,
+		Painter: painter{a.outPaint}, AutoComplete: r.tab,
+		InterruptPrompt: "^C", EOFPrompt: "\n",
+		FuncIsTerminal: func() bool { return true },
+		FuncGetWidth:   func() int { w, _ := a.screen.size(); return max(w, 2) }, // 0 columns would be divided by
+		Listener: readline.FuncListener(func(line []rune, _ int, _ rune) ([]rune, int, bool) {
+			r.keyboard.typed.Store(int64(len(line)))
+			return nil, 0, false
+		}),
+	})
+	if err != nil {
+		return &nodes.Error{Kind: nodes.Failed, Message: "no line editing: " + err.Error(), Cause: err}
+	}
+	r.line = line
+	r.tab.out = line.Stdout()
+	r.remember()
+	a.screen.prompt(bracketedPasteOn)
+	defer func() {
+		_ = line.Close() // the terminal's settings are put back by Main as well
+		a.screen.prompt(bracketedPasteOff)
+	}()
+	if width >= 60 {
+		a.screen.line(a.outPaint.as(dim, r.greeting()) + "\n")
+	}
+	return r.loop()
+}
+
+func (r *repl) greeting() string {
+	text := "rollsh " + r.app.version
+	if p := r.app.session.Project; p != "" {
+		text += ", project " + p
+	} else {
+		text += ", no project here"
+	}
+	return clean(text) + "; help() or ?NAME for help, exit to leave"
+}
+
+// remember gives readline the chunks of earlier sessions.
+func (r *repl) remember() {
+	chunks, err := r.history.load()
+	if err != nil {
+		r.app.note("history: " + err.Error())
+	}
+	for _, c := range chunks {
+		_ = r.line.SaveHistory(onOneLine(c)) // in memory only: it cannot fail
+	}
+}
+
+func onOneLine(chunk string) string { return strings.ReplaceAll(chunk, "\n", string(newline)) }
+
+func (r *repl) loop() error {
+	for {
+		r.tab.refresh()
+		line, err := r.read()
+		switch {
+		case errors.Is(err, readline.ErrInterrupt):
+			r.chunk = ""
+			continue
+		case errors.Is(err, io.EOF):
+			if r.leave(false) {
+				return nil
+			}
+			continue
+		case err != nil:
+			return &nodes.Error{Kind: nodes.Failed, Message: "the terminal: " + err.Error(), Cause: err}
+		}
+		line = strings.ReplaceAll(line, string(newline), "\n")
+		if r.chunk == "" {
+			switch word := strings.TrimSpace(line); {
+			case word == "exit" || word == "quit" || word == "exit!":
+				if r.leave(word == "exit!") {
+					return nil
+				}
+				continue
+			case strings.HasPrefix(line, ":"):
+				r.colon(line)
+				continue
+			}
+		}
+		r.take(line)
+	}
+}
+
+// read lets a person type a line; what comes in meanwhile is drawn above it.
+func (r *repl) read() (string, error) {
+	prompt := r.app.prompt()
+	if r.chunk != "" {
+		prompt = r.app.outPaint.as(dim, padLeft("...", max(3, cells(prompt)-2))) + "  "
+		if cells(prompt) > 24 {
+			prompt = r.app.outPaint.as(dim, "...") + " "
+		}
+	}
+	r.line.SetPrompt(prompt)
+	r.app.screen.under(r.line.Stdout())
+	r.app.atPrompt.Store(true)
+	defer func() {
+		r.app.atPrompt.Store(false)
+		r.app.screen.under(nil)
+	}()
+	return r.line.Readline()
+}
+
+// leave reports whether the shell may be left: not while nodes are drained.
+func (r *repl) leave(force bool) bool {
+	out := r.app.session.Service.Out()
+	if len(out) == 0 || force {
+		return true
+	}
+	verb := " are"
+	if len(out) == 1 {
+		verb = " is"
+	}
+	r.app.complain(&nodes.Error{Kind: nodes.Refused, Message: foldNames(out) + verb + " still drained", Hint: "node(\"" + string(out[0]) + "\"):undrain(), or exit! to leave it so"})
+	return false
+}
+
+// take adds a line to the chunk and runs it when it is whole.
+func (r *repl) take(line string) {
+	shown := line
+	if r.chunk == "" {
+		if strings.TrimSpace(line) == "" {
+			return
+		}
+		src, err := desugar(r.app.session.Project, line)
+		if err != nil {
+			r.keep(shown)
+			r.app.complain(err)
+			return
+		}
+		if src != line {
+			r.keep(shown)
+			r.run(src)
+			return
+		}
+	}
+	chunk := r.chunk + line
+	if lua.Incomplete(parseTyped(chunk)) {
+		r.chunk = chunk + "\n"
+		return
+	}
+	r.chunk = ""
+	r.keep(chunk)
+	r.run(chunk)
+}
+
+// parseTyped parses as Eval does: an expression, or else statements.
+func parseTyped(src string) error {
+	if lua.Parse("return "+src, lua.ShellChunk) == nil {
+		return nil
+	}
+	return lua.Parse(src, lua.ShellChunk)
+}
+
+// keep puts a chunk into the history.
+func (r *repl) keep(chunk string) {
+	if !remembered(chunk) {
+		return
+	}
+	_ = r.line.SaveHistory(onOneLine(chunk)) // in memory only: it cannot fail
+	if err := r.history.add(chunk); err != nil {
+		r.app.note("history: " + err.Error())
+	}
+}
+
+// run runs a chunk and shows its values; Ctrl-C cancels it and keeps the shell.
+func (r *repl) run(src string) {
+	a := r.app
+	var values []lua.Raw
+	a.seen.begin()
+	err := a.during(func(ctx context.Context) (err error) {
+		values, err = a.host.Eval(ctx, src)
+		return err
+	})
+	a.sink.flush()
+	if err != nil {
+		a.complain(err)
+	} else {
+		r.typed = append(r.typed, src)
+		if len(values) > 0 {
+			a.host.SetGlobal("_", values[0])
+		}
+	}
+	for _, v := range values {
+		if text := a.display(v); text != "" {
+			a.show(text)
+		}
+	}
+	a.writer.flush()
+}
+
+// colon runs a command of the prompt itself.
+func (r *repl) colon(line string) {
+	words, err := splitWords(line[1:])
+	if err == nil && (len(words) != 2 || words[0] != "save") {
+		err = usage("unknown command '%s'", clean(strings.TrimSpace(line)))
+		nodes.AsError(err, nodes.Usage).Hint = ":save FILE.lua writes what was typed in this session"
+	}
+	if err == nil {
+		err = r.save(words[1])
+	}
+	if err != nil {
+		r.app.complain(err)
+	}
+}
+
+// save writes the session as a recipe; a file that is there is not touched.
+func (r *repl) save(name string) error {
+	if !strings.HasSuffix(name, ".lua") {
+		name += ".lua"
+	}
+	path := r.app.session.Path(name)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return &nodes.Error{Kind: nodes.Permission, Message: "cannot save: " + err.Error(), Cause: err}
+	}
+	_, err = f.WriteString(asRecipe(r.typed, filepath.Base(path)))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return &nodes.Error{Kind: nodes.Permission, Message: "cannot save: " + err.Error(), Cause: err}
+	}
+	r.app.screen.line("wrote " + clean(path) + "\n")
+	found, err := r.app.host.CheckFile(path)
+	if err == nil {
+		r.app.showFindings(found)
+	}
+	return err
+}

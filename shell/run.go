@@ -1,0 +1,164 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollsh/rollsh/lua"
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// run does what the words of the command line, flags apart, ask for.
+func (a *app) run(words []string) error {
+	switch {
+	case a.opts.version:
+		a.person.Show("rollsh " + a.version)
+		return nil
+	case a.opts.help:
+		return a.command(append([]string{"help"}, words...))
+	case a.opts.eval != nil:
+		return a.eval(*a.opts.eval)
+	case a.opts.line != nil:
+		return a.loginLine(*a.opts.line)
+	case len(words) == 0:
+		return a.interactive()
+	case isRecipe(words[0]):
+		return a.recipe(words[0], words[1:], nodes.ModeRun)
+	}
+	return a.command(words)
+}
+
+// isRecipe reports whether a word names a Lua file rather than a command.
+func isRecipe(word string) bool {
+	return strings.HasSuffix(word, ".lua") || strings.ContainsRune(word, filepath.Separator)
+}
+
+// recipe runs a recipe file, or prints its help.
+func (a *app) recipe(path string, args []string, mode nodes.Mode) error {
+	if slices.ContainsFunc(args, func(s string) bool { return s == "--help" || s == "-h" }) {
+		return a.recipeHelp(path)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(abs); errors.Is(err, fs.ErrNotExist) {
+		return a.noRecipe(path)
+	}
+	if err := a.open(abs); err != nil {
+		return err
+	}
+	a.session.Recipe.Args, a.session.Recipe.Mode = args, mode
+	if err := a.refuse(abs); err != nil {
+		return err
+	}
+	return a.during(a.host.RunFile)
+}
+
+// noRecipe says that a file is not there, and which one is near.
+func (a *app) noRecipe(path string) error {
+	e := usage("%s: no such file", path)
+	names, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*.lua")) // the pattern is ours, or a folder with odd letters: no names
+	more, _ := filepath.Glob("recipes/*.lua")
+	if near := nodes.Suggest(path, append(names, more...)); near != "" {
+		e.Hint = "did you mean '" + near + "'?"
+	}
+	return e
+}
+
+// eval runs Lua and shows the value of an expression.
+func (a *app) eval(src string) error {
+	if err := a.open(""); err != nil {
+		return err
+	}
+	var values []lua.Raw
+	a.seen.begin()
+	err := a.during(func(ctx context.Context) (err error) {
+		values, err = a.host.Eval(ctx, src)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	a.sink.flush()
+	for _, v := range values {
+		if text := a.display(v); text != "" {
+			a.person.Show(text)
+		}
+	}
+	return nil
+}
+
+// loginLine runs a line as a login shell gets it with -c: a command of rollsh,
+// or what could be typed at the prompt.
+func (a *app) loginLine(line string) error {
+	words, err := splitWords(line)
+	if err == nil && len(words) > 0 && (isRecipe(words[0]) || a.isCommand(words[0])) {
+		rest, err := a.opts.parse(words)
+		if err != nil {
+			return err
+		}
+		a.opts.line = nil
+		return a.run(rest)
+	}
+	if err := a.open(""); err != nil {
+		return err
+	}
+	src, err := desugar(a.session.Project, line)
+	if err != nil {
+		return err
+	}
+	return a.eval(src)
+}
+
+// interactive is the REPL in a terminal; otherwise standard input is run.
+func (a *app) interactive() error {
+	if isTerminal(a.stdin) && isTerminal(a.stdout) && a.json == nil && a.env("TERM") != "dumb" {
+		return a.repl()
+	}
+	src, err := io.ReadAll(a.stdin)
+	if err != nil {
+		return &nodes.Error{Kind: nodes.Failed, Message: "standard input: " + err.Error(), Cause: err}
+	}
+	if strings.TrimSpace(string(src)) == "" {
+		return nil
+	}
+	return a.eval(string(src))
+}
+
+func (a *app) isCommand(word string) bool {
+	return slices.ContainsFunc(a.commands().Commands(), func(c *cobra.Command) bool { return c.Name() == word })
+}
+
+// command runs a subcommand.
+func (a *app) command(words []string) error {
+	root := a.commands()
+	if !strings.HasPrefix(words[0], "__complete") && !a.isCommand(words[0]) {
+		return a.unknownCommand(root, words[0])
+	}
+	root.SetArgs(words)
+	return root.Execute()
+}
+
+func (a *app) unknownCommand(root *cobra.Command, word string) error {
+	var known []string
+	for _, c := range root.Commands() {
+		known = append(known, c.Name())
+	}
+	e := usage("unknown command '%s'", word)
+	e.Hint = "rollsh help lists the commands; a recipe is named with its .lua"
+	if near := nodes.Suggest(word, known); near != "" {
+		e.Hint = "did you mean 'rollsh " + near + "'?"
+	} else if _, err := os.Stat(filepath.Join("recipes", word+".lua")); err == nil {
+		e.Hint = "did you mean 'rollsh recipes/" + word + ".lua'?"
+	}
+	return e
+}

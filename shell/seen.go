@@ -1,0 +1,56 @@
+package shell
+
+import (
+	"sync"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// seen notes on the way to the screen what was put out live, so that it is not
+// printed again with the value, and which nodes were lost.
+type seen struct {
+	sink
+	mu      sync.Mutex
+	outputs int
+	lost    map[nodes.Name]bool
+}
+
+// Emit takes note and passes everything on.
+func (s *seen) Emit(e nodes.Event) {
+	s.mu.Lock()
+	switch {
+	case e.Type == nodes.Output:
+		s.outputs++
+	case e.Type == nodes.Finished && e.Node != "" && e.Err != nil && e.Err.Kind == nodes.Lost:
+		s.lost[e.Node] = true
+	case e.Type == nodes.Finished && e.Err == nil:
+		delete(s.lost, e.Node)
+	}
+	s.mu.Unlock()
+	s.sink.Emit(e)
+}
+
+// begin forgets what was put out before.
+func (s *seen) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outputs = 0
+}
+
+// streamed reports whether anything was put out live since begin.
+func (s *seen) streamed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outputs > 0
+}
+
+// lostNodes are those whose connection went away and that did not answer since.
+func (s *seen) lostNodes() []nodes.Name {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []nodes.Name
+	for n := range s.lost {
+		out = append(out, n)
+	}
+	return out
+}

@@ -1,0 +1,151 @@
+package shell
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// tab is the completion of readline. It answers one candidate at most, the
+// common beginning, and prints the list itself: readline's own list divides by
+// zero (its issue 111).
+type tab struct {
+	app  *app
+	out  io.Writer
+	know atomic.Pointer[completer]
+}
+
+// refresh takes a new snapshot; it is called between chunks.
+func (t *tab) refresh() {
+	h, project := t.app.host, t.app.session.Project
+	c := &completer{host: h, globals: h.Globals(), names: map[string][]string{}, help: helpNames(h)}
+	for name, typ := range c.globals {
+		if typ == "table" || h.Class(typ) != nil {
+			if own := h.ObjectNames(name); len(own) > 0 {
+				c.names[name] = own
+			}
+		}
+	}
+	if project != "" {
+		c.files, _ = nodeFiles(project) // mistakes are told where they are used
+		c.paths = recipePaths(project)
+	}
+	for _, file := range c.files {
+		set, err := nodes.Load(nodes.Folder(project), file)
+		if err != nil {
+			continue
+		}
+		c.nodes = append(c.nodes, set.Names()...)
+		for _, tier := range set.Tiers() {
+			if tier.Name != "" {
+				c.tiers = append(c.tiers, tier.Name)
+			}
+		}
+	}
+	t.know.Store(c)
+}
+
+func recipePaths(project string) []string {
+	paths, _ := filepath.Glob(filepath.Join(project, "recipes", "*.lua")) // a project with odd letters: none
+	for i := range paths {
+		paths[i] = "recipes/" + filepath.Base(paths[i])
+	}
+	return paths
+}
+
+// Do is called by readline at Tab, on its goroutine: a panic there would end
+// the process, so it ends here.
+func (t *tab) Do(line []rune, pos int) (candidates [][]rune, length int) {
+	defer func() {
+		if recover() != nil {
+			candidates, length = nil, 0
+		}
+	}()
+	c := t.know.Load()
+	if c == nil {
+		return nil, 0
+	}
+	typed, names := c.complete(strings.ReplaceAll(string(line[:pos]), string(newline), "\n"))
+	if len(names) == 0 {
+		return nil, 0
+	}
+	common := commonPrefix(names)
+	if len(names) > 1 && common == typed {
+		width, height := t.app.screen.size()
+		fmt.Fprint(t.out, grid(names, width, height-2))
+		return nil, 0
+	}
+	rest := []rune(strings.TrimPrefix(common, typed))
+	return [][]rune{rest}, len([]rune(typed))
+}
+
+func commonPrefix(names []string) string {
+	common := []rune(names[0])
+	for _, n := range names[1:] {
+		r := []rune(n)
+		i := 0
+		for i < len(common) && i < len(r) && common[i] == r[i] {
+			i++
+		}
+		common = common[:i]
+	}
+	return string(common)
+}
+
+// grid lays names out in columns, down and then right, as ls does; what does
+// not fit is counted.
+func grid(names []string, width, height int) string {
+	wide := 0
+	for _, n := range names {
+		wide = max(wide, cells(clean(n)))
+	}
+	columns := max(1, (width-1)/(wide+2))
+	height = max(1, height)
+	more := 0
+	if fits := columns * height; len(names) > fits {
+		more = len(names) - fits
+		names = names[:fits]
+	}
+	rows := (len(names) + columns - 1) / columns
+	var b strings.Builder
+	for row := range rows {
+		var line strings.Builder
+		for i := row; i < len(names); i += rows {
+			line.WriteString(pad(cut(clean(names[i]), width-1), wide+2))
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "and %d more\n", more)
+	}
+	return b.String()
+}
+
+// painter colours the line while it is typed. readline counts the runes of its
+// own buffer, so every rune stays one cell wide.
+type painter struct{ palette *palette }
+
+// Paint is called by readline on its goroutine.
+func (p painter) Paint(line []rune, _ int) (painted []rune) {
+	defer func() {
+		if recover() != nil {
+			painted = line
+		}
+	}()
+	text := string(line)
+	if strings.HasPrefix(text, "@") || strings.HasPrefix(text, "!") || strings.HasPrefix(text, "?") || strings.HasPrefix(text, ":") {
+		first, rest, _ := strings.Cut(text, " ")
+		if len(first) < len(text) {
+			rest = " " + rest
+		}
+		text = p.palette.as(keyword, first) + rest
+	} else {
+		text = paintLua(p.palette, strings.ReplaceAll(text, string(newline), "\n"))
+		text = strings.ReplaceAll(text, "\n", string(newline))
+	}
+	return []rune(strings.ReplaceAll(text, string(newline), p.palette.as(dim, "\u2424")))
+}
