@@ -43,7 +43,7 @@ func one(n *nodes.Node) nodes.Set { return nodes.Set{Nodes: []*nodes.Node{n}} }
 
 func journal(t *testing.T, s *nodes.Session) *roll.Journal {
 	t.Helper()
-	j := roll.NewJournal(s, nil)
+	j := roll.NewJournal(s)
 	t.Cleanup(func() {
 		if err := j.Close(); err != nil {
 			t.Error(err)
@@ -437,7 +437,7 @@ func playChild(what string) int {
 	if who := os.Getenv("ROLL_TEST_WHO"); who != "" {
 		s.User = who
 	}
-	j := roll.NewJournal(s, nil)
+	j := roll.NewJournal(s)
 	r, err := j.Begin(ctx, roll.Request{Name: "www", To: web("web1", "web2", "web3")})
 	switch {
 	case err != nil && what == "race" && nodes.KindOf(err) == nodes.Locked:

@@ -3,6 +3,7 @@ package roll
 import (
 	"context"
 	_ "embed"
+	"time"
 
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
@@ -34,10 +35,8 @@ roll.status shows what is locked and what each node has; roll.history who rolled
 roll.begin gives the parts: roll itself is a page of Lua over them, to be copied and changed.`
 
 // Module gives recipes roll and the methods by which nodes are taken out of
-// service. Rolls hold the interrupt, which may be nil, while nodes are touched.
-func Module(s *nodes.Session, i *nodes.Interrupt) lua.Module {
-	return NewJournal(s, i).Module()
-}
+// service. Where its journal is to be closed, make a Journal and call its Module.
+func Module(s *nodes.Session) lua.Module { return NewJournal(s).Module() }
 
 // Module is the roll module over this journal.
 func (j *Journal) Module() lua.Module {
@@ -200,19 +199,39 @@ func serviceMethods(s *nodes.Session) []lua.Func {
 				return lua.None{}, PutBack(ctx, s, n)
 			})},
 		{Name: "drained", Doc: "Takes the node out of service, calls a function, and puts it back. When that fails or is cancelled, it goes back if its tree was not switched, or if it was and its check passes; else it stays out, and that is said.",
-			Returns: "any", Mutates: true, Example: `node("web3"):drained(function(n) n:run "uptime" end)`,
+			Returns: "any", Example: `node("web3"):drained(function(n) n:run "uptime" end)`,
 			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, a drainedArgs) (any, error) {
 				var value any
-				err := WhileOut(ctx, s, n, func(ctx context.Context) error {
+				act := func(ctx context.Context) error {
 					results, err := a.Fn.Call(ctx, n)
 					if len(results) > 0 {
 						value = results[0]
 					}
 					return err
-				})
-				return value, err
+				}
+				if planning(s) {
+					return nil, planOuting(ctx, s, n, act)
+				}
+				return value, WhileOut(ctx, s, n, act)
 			})},
 	}
+}
+
+func planning(s *nodes.Session) bool {
+	return s.Recipe != nil && (s.Recipe.Mode == nodes.ModePlan || s.Recipe.Mode == nodes.ModePending)
+}
+
+// planOuting shows the outing and what is done in it; nothing is drained.
+func planOuting(ctx context.Context, s *nodes.Session, n *nodes.Node, act Act) error {
+	show := func(op string) {
+		s.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Planned, Op: op, Node: n.Name, Where: nodes.CallerOf(ctx).Where})
+	}
+	show("node:drain")
+	if err := act(ctx); err != nil {
+		return err
+	}
+	show("node:undrain")
+	return nil
 }
 
 type drainedArgs struct {

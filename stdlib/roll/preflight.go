@@ -24,7 +24,7 @@ const (
 func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (nodes.Set, error) {
 	look := func(ctx context.Context, n *nodes.Node) (any, error) {
 		dir := dir
-		if n.Path != "" {
+		if dir == "" {
 			dir = n.Path
 		}
 		ctx, cancel := context.WithTimeoutCause(ctx, preflightLimit,
@@ -69,6 +69,9 @@ func (r *Roll) look(ctx context.Context, n *nodes.Node, dir nodes.RemotePath) er
 	conn, err := r.journal.session.Dialer.Dial(ctx, n)
 	if err != nil {
 		return err
+	}
+	if dir == "" {
+		return &nodes.Error{Kind: nodes.Usage, Message: "no path: give path=, or path= in the nodes file"}
 	}
 	if err := lookAtFiles(ctx, conn, dir); err != nil {
 		return err

@@ -221,7 +221,7 @@ func (j *Journal) takeBack(ctx context.Context, tx *sql.Tx, e Entry) error {
 // fails with Changed when a file of the recipe is not as it was.
 func (j *Journal) Reopen(ctx context.Context, q Request) (*Roll, error) {
 	r := &Roll{journal: j, mode: q.Recipe.Mode, open: true, cut: map[nodes.Name]bool{}, past: map[nodes.Name]bool{},
-		interrupt: j.interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
+		interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
 	err := j.write(ctx, func(tx *sql.Tx) error {
 		e, err := j.entry(ctx, tx, q.Recipe.RollID)
 		if err != nil {

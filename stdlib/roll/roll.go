@@ -67,7 +67,7 @@ func (j *Journal) Begin(ctx context.Context, q Request) (*Roll, error) {
 	if err := checkRequest(q); err != nil {
 		return nil, err
 	}
-	r := &Roll{journal: j, set: q.To, mode: q.Recipe.Mode, entry: j.newEntry(q), past: map[nodes.Name]bool{}, open: true, cut: map[nodes.Name]bool{}, interrupt: j.interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
+	r := &Roll{journal: j, set: q.To, mode: q.Recipe.Mode, entry: j.newEntry(q), past: map[nodes.Name]bool{}, open: true, cut: map[nodes.Name]bool{}, interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
 	if q.Recipe.Mode == nodes.ModePlan || q.Recipe.Mode == nodes.ModePending {
 		return r.planned(ctx)
 	}

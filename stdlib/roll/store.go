@@ -21,18 +21,14 @@ import (
 // first use; looking into a journal that is not there makes none. It is safe
 // from many goroutines and many processes.
 type Journal struct {
-	session   *nodes.Session
-	interrupt *nodes.Interrupt
+	session *nodes.Session
 
 	mu sync.Mutex
 	db *sql.DB
 }
 
-// NewJournal gives the journal of a session without opening it. Rolls that it
-// begins hold the interrupt, which may be nil, from their first node on.
-func NewJournal(s *nodes.Session, i *nodes.Interrupt) *Journal {
-	return &Journal{session: s, interrupt: i}
-}
+// NewJournal gives the journal of a session without opening it.
+func NewJournal(s *nodes.Session) *Journal { return &Journal{session: s} }
 
 // Close ends the use of the file.
 func (j *Journal) Close() error {
