@@ -31,7 +31,7 @@ func newBench(t *testing.T) *bench {
 	rec := &nodetest.Recorder{}
 	b := &bench{t: t, repo: repo, events: rec, dev: filepath.Join(t.TempDir(), "dev")}
 	b.session = &nodes.Session{Project: t.TempDir(), Cache: t.TempDir(), User: "alice", Host: "staging", Events: rec, Person: &nodetest.Person{}}
-	b.svn = svn.New(b.session)
+	b.svn = svn.New(b.session, nil)
 	b.run("", "svn", "checkout", "-q", repo.File, b.dev)
 	return b
 }

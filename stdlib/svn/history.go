@@ -30,7 +30,11 @@ type history struct {
 	Head    int    // known up to here
 	Commits []commit
 	Deltas  map[int]propDelta // what revisions did to merge properties; immutable
-	Shown   int               // the oldest revision that was listed for somebody, for fresh messages
+
+	Subtrees   map[string]string // merge properties below the path, by relative path
+	SubtreesAt int               // as of this revision
+
+	Shown int // the oldest revision that was listed for somebody, for fresh messages
 }
 
 // propDelta is what a revision changed in properties.

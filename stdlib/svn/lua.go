@@ -23,9 +23,10 @@ Revisions are 123, "r123", "HEAD", "120-123,130", a list of these, or Changesets
 What changes a checkout holds its lock and names who has it. Errors of svn have
 its number in err.code.`
 
-// Module gives recipes the svn functions.
-func Module(s *nodes.Session) lua.Module {
-	v := New(s)
+// Module gives recipes the svn functions. lint is what a merge's commit asks
+// first; nil checks nothing.
+func Module(s *nodes.Session, lint Linter) lua.Module {
+	v := New(s, lint)
 	return lua.Module{
 		Name: "svn", Doc: manual,
 		Funcs:   []lua.Func{checkoutFunc(v), logFunc(v)},

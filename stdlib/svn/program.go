@@ -31,11 +31,13 @@ type Svn struct {
 	program  string
 	holds    *holds
 	metadata *metadataCache
+	lint     Linter
 }
 
-// New makes the svn primitive of a session. It contacts nothing.
-func New(s *nodes.Session) *Svn {
-	return &Svn{session: s, program: "svn", holds: newHolds(), metadata: newMetadataCache(s.Cache)}
+// New makes the svn primitive of a session. It contacts nothing. lint checks
+// what a merge changed before it is committed; nil checks nothing.
+func New(s *nodes.Session, lint Linter) *Svn {
+	return &Svn{session: s, program: "svn", holds: newHolds(), metadata: newMetadataCache(s.Cache), lint: lint}
 }
 
 // credentials are given to svn only when a recipe names them; else svn uses its

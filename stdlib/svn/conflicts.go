@@ -1,0 +1,371 @@
+package svn
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Kinds of conflicts.
+const (
+	textConflict     = "text"
+	propertyConflict = "property"
+	treeConflict     = "tree"
+)
+
+// Conflict is one conflict that a merge left in the checkout. A path can have
+// several, of different kinds.
+type Conflict struct {
+	Path    string // relative to the checkout
+	Kind    string // text, property or tree
+	Binary  bool
+	Symlink bool
+
+	merge  *Merge
+	files  [3]string // base, mine, theirs: paths of the sides; empty where there is none
+	left   conflictVersion
+	right  conflictVersion
+	tree   treeConflictXML
+	reject string // what svn wrote of a property conflict
+	why    Why
+}
+
+// Why tells who changed what on both sides of a conflict.
+type Why struct {
+	Mine   []nodes.Changeset // the latest of the target that touched the path
+	Theirs []nodes.Changeset // of the source, in what is merged
+	Needs  nodes.Changesets  // earlier ones of the source that touch the path, neither merged nor picked
+}
+
+// maxSide bounds a side of a conflict that is shown or merged as text.
+const maxSide = 8 << 20
+
+// Conflicts lists what is left to be resolved.
+func (m *Merge) Conflicts(ctx context.Context) ([]*Conflict, error) {
+	list, err := m.rawConflicts(ctx)
+	if err != nil || len(list) == 0 {
+		return list, err
+	}
+	return list, m.explain(ctx, list)
+}
+
+// rawConflicts reads the conflicts without asking the repository.
+func (m *Merge) rawConflicts(ctx context.Context) ([]*Conflict, error) {
+	c := m.Into
+	left, err := c.leftConflicts(ctx)
+	if err != nil || len(left) == 0 {
+		return nil, err
+	}
+	targets := make([]string, len(left))
+	for i, s := range left {
+		targets[i] = local(s.Path)
+	}
+	file, err := targetsFile(targets)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(file)
+	var infos []infoXML
+	k := c.here("info", "--xml", "--targets", file)
+	k.locals, k.read = true, collect("entry", &infos)
+	if _, err := c.client.must(ctx, k); err != nil {
+		return nil, err
+	}
+	var out []*Conflict
+	for _, i := range infos {
+		out = append(out, m.conflictsOf(i)...)
+	}
+	return out, nil
+}
+
+func (m *Merge) conflictsOf(i infoXML) []*Conflict {
+	var out []*Conflict
+	for _, x := range i.Conflicts {
+		k := &Conflict{Path: i.Path, Kind: textConflict, merge: m}
+		k.left, k.right = sides(x.Versions)
+		if x.Type == "property" {
+			k.Kind, k.reject = propertyConflict, m.below(i.Path, x.PropFile)
+			if slices.ContainsFunc(out, func(o *Conflict) bool { return o.Kind == propertyConflict }) {
+				continue // all properties of a path are one conflict, in one file
+			}
+		} else {
+			k.files = [3]string{m.below(i.Path, x.BaseFile), m.below(i.Path, x.MineFile), m.below(i.Path, x.TheirFile)}
+			k.Binary = x.MineFile == ""
+			k.Symlink = isSymlink(k.files[2]) || isSymlink(k.files[0])
+			if k.Binary {
+				k.files[1] = filepath.Join(m.Into.Path, i.Path)
+			}
+		}
+		out = append(out, k)
+	}
+	for _, t := range i.Trees {
+		k := &Conflict{Path: i.Path, Kind: treeConflict, tree: t, merge: m}
+		k.left, k.right = sides(t.Versions)
+		out = append(out, k)
+	}
+	return out
+}
+
+func sides(list []conflictVersion) (left, right conflictVersion) {
+	for _, v := range list {
+		if v.Side == "source-left" {
+			left = v
+		} else if v.Side == "source-right" {
+			right = v
+		}
+	}
+	return left, right
+}
+
+// below makes the absolute path of a file that svn names beside a conflict.
+func (m *Merge) below(path, name string) string {
+	switch {
+	case name == "":
+		return ""
+	case filepath.IsAbs(name):
+		return name
+	}
+	return filepath.Join(m.Into.Path, filepath.Dir(path), filepath.Base(name))
+}
+
+func isSymlink(name string) bool {
+	fi, err := os.Lstat(name)
+	return err == nil && fi.Mode()&os.ModeSymlink != 0
+}
+
+// Side gives the text of a side: 0 base, 1 mine, 2 theirs. ok is false where the
+// side is missing or not text.
+func (k *Conflict) Side(i int) (text string, ok bool) {
+	if k.Kind != textConflict || k.Binary || k.Symlink || k.files[i] == "" {
+		return "", false
+	}
+	b, err := readSome(k.files[i])
+	if err != nil || bytes.IndexByte(b, 0) >= 0 {
+		return "", false
+	}
+	return string(b), true
+}
+
+// readSome reads a file that is not too large to be shown.
+func readSome(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSide+1))
+	if err == nil && len(b) > maxSide {
+		err = errors.New("too large")
+	}
+	return b, err
+}
+
+// fingerprint names a conflict by what is in conflict: the same sides give the
+// same name, in a merge that begins anew as in another one.
+func (k *Conflict) fingerprint() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00", k.Kind)
+	switch k.Kind {
+	case textConflict:
+		for _, f := range k.files {
+			b, err := os.ReadFile(f)
+			if target, linkErr := os.Readlink(f); linkErr == nil {
+				b, err = []byte("-> "+target), nil
+			}
+			fmt.Fprintf(h, "%v %d\x00", err == nil, len(b))
+			h.Write(b)
+		}
+	case propertyConflict:
+		b, _ := os.ReadFile(k.reject)
+		fmt.Fprintf(h, "%s\x00%s", k.Path, b)
+	default:
+		t := k.tree
+		fmt.Fprintf(h, "%s\x00%s %s %s %s %v %v", k.Path, t.Kind, t.Reason, t.Action, t.Operation, k.left, k.right)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// solution is a conflict as it was met, and how it was resolved.
+type solution struct {
+	Path   string `json:"path"`
+	Kind   string `json:"kind"`
+	Print  string `json:"print"`
+	Choice string `json:"choice,omitempty"` // as given to Resolve
+	Saved  string `json:"saved,omitempty"`  // name of the resolved text in the saved folder
+}
+
+// meet notes the conflicts that svn left and resolves those that were resolved
+// before, when the merge begins anew. It gives how many wait.
+func (w *work) meet(ctx context.Context) (int, error) {
+	list, err := w.m.rawConflicts(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := w.noteAdded(ctx); err != nil {
+		return 0, err
+	}
+	w.j.Open = nil
+	for _, k := range list {
+		print := k.fingerprint()
+		i := slices.IndexFunc(w.j.Resolutions, func(s solution) bool { return s.Print == print && s.Path == k.Path && s.Kind == k.Kind })
+		if i >= 0 && w.replay(ctx, k, w.j.Resolutions[i]) == nil {
+			continue
+		}
+		w.j.Open = append(w.j.Open, solution{Path: k.Path, Kind: k.Kind, Print: print})
+	}
+	return len(w.j.Open), nil
+}
+
+// replay resolves a conflict as it was resolved before in this merge.
+func (w *work) replay(ctx context.Context, k *Conflict, s solution) error {
+	if s.Saved != "" {
+		text, err := os.ReadFile(filepath.Join(w.m.Into.savedFolder(), s.Saved))
+		if err != nil {
+			return diskError(err)
+		}
+		return w.settle(ctx, k, "working", text)
+	}
+	if s.Choice == "" {
+		return errors.New("not known")
+	}
+	return w.settle(ctx, k, s.Choice, nil)
+}
+
+// keepSolutions saves how the open conflicts were resolved, by whatever means.
+func (w *work) keepSolutions() error {
+	for _, s := range w.j.Open {
+		if s.Kind == textConflict && s.Saved == "" {
+			text, err := readSome(filepath.Join(w.m.Into.Path, s.Path))
+			if err == nil && os.MkdirAll(w.m.Into.savedFolder(), 0o775) == nil {
+				if err := replaceFile(filepath.Join(w.m.Into.savedFolder(), s.Print), text); err != nil {
+					return err
+				}
+				s.Saved = s.Print
+			}
+		}
+		if s.Saved != "" || s.Choice != "" {
+			w.j.Resolutions = append(w.j.Resolutions, s)
+		}
+	}
+	w.j.Open = nil
+	return nil
+}
+
+// artefacts are the files that svn put beside conflicts, by relative path.
+func (w *work) artefacts(ctx context.Context) (map[string]bool, error) {
+	out := map[string]bool{}
+	list, err := w.m.rawConflicts(ctx)
+	for _, k := range list {
+		for _, f := range append(k.files[:], k.reject) {
+			if rel, relErr := filepath.Rel(w.m.Into.Path, f); f != "" && relErr == nil && rel != k.Path {
+				out[filepath.ToSlash(rel)] = true
+			}
+		}
+	}
+	return out, err
+}
+
+func copyInto(w io.Writer) func(io.Reader) error {
+	return func(r io.Reader) error { _, err := io.Copy(w, r); return err }
+}
+
+// explain finds who changed the paths in conflict on both sides, from the
+// histories.
+func (m *Merge) explain(ctx context.Context, list []*Conflict) error {
+	p, err := m.look(ctx)
+	if err != nil {
+		return err
+	}
+	j, err := m.Into.readJournal()
+	if err != nil {
+		return err
+	}
+	var picked revset
+	if j != nil {
+		for _, o := range j.Operations {
+			r, _ := ParseRevisions(o.Revs)
+			picked = picked.union(r.set)
+		}
+	}
+	for _, k := range list {
+		k.why = p.why(m.Into.inRepo, k, picked)
+	}
+	return nil
+}
+
+func (p *picture) why(target string, k *Conflict, picked revset) Why {
+	var out Why
+	const most = 3
+	for _, c := range slices.Backward(p.target.Commits) {
+		if len(out.Mine) < most && !onlyProperties(c) && touches(c, target+"/"+k.Path, p.targetSegs) {
+			out.Mine = append(out.Mine, c.changeset())
+		}
+	}
+	path := strings.TrimSuffix(k.right.Path, "/")
+	for _, c := range p.source.Commits {
+		at, _ := segmentAt(p.sourceSegs, c.Rev)
+		if !touches(c, at+"/"+k.Path, nil) && !touches(c, "/"+strings.Trim(path, "/"), nil) {
+			continue
+		}
+		switch s := p.standOf(c); {
+		case c.Rev > k.left.Revision && c.Rev <= k.right.Revision || c.Rev == k.right.Revision:
+			out.Theirs = append(out.Theirs, c.changeset())
+		case s == available && c.Rev < k.right.Revision && !picked.has(c.Rev):
+			out.Needs = append(out.Needs, c.changeset())
+		}
+	}
+	return out
+}
+
+// touches reports whether a commit changed a path or something below it; segs
+// translate the path into what it was called at the time.
+func touches(c commit, path string, segs []segment) bool {
+	if len(segs) > 0 {
+		if rel, ok := below(segs[0].Path, path); ok {
+			if at, ok := segmentAt(segs, c.Rev); ok {
+				path = at + "/" + rel
+			}
+		}
+	}
+	return slices.ContainsFunc(c.Paths, func(t touch) bool {
+		_, in := below(path, t.Path)
+		_, over := below(t.Path, path)
+		return in || over && t.Action != "M"
+	})
+}
+
+// Authors names who is behind each side.
+func (k *Conflict) Authors() map[string][]string {
+	return map[string][]string{"mine": nodes.Changesets(k.why.Mine).Authors(), "theirs": nodes.Changesets(k.why.Theirs).Authors()}
+}
+
+// Sentence says what is in conflict, who changed it on both sides, and what is
+// missing.
+func (k *Conflict) Sentence() string {
+	var parts []string
+	parts = append(parts, k.what())
+	for _, c := range k.why.Theirs {
+		parts = append(parts, "theirs: "+credit(c))
+	}
+	if len(k.why.Mine) > 0 {
+		parts = append(parts, "mine: "+credit(k.why.Mine[0]))
+	}
+	if len(k.why.Needs) > 0 {
+		parts = append(parts, "not merged, but earlier on the same path: "+k.why.Needs.Revs())
+	}
+	return strings.Join(parts, "; ")
+}
+
+func credit(c nodes.Changeset) string {
+	return fmt.Sprintf("r%d by %s: %s", c.Rev, oneLine(c.Author), oneLine(c.Subject()))
+}

@@ -1,0 +1,136 @@
+package svn
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// verbs are what the operations of a merge are called in its message.
+var verbs = map[string]string{"merge": "Merged", "sync": "Merged", "record": "Recorded merge of", "block": "Blocked",
+	"unblock": "Unblocked", "rollback": "Rolled back"}
+
+// Message composes the log message of the merge under way: each revision with
+// its author, date, tickets and whole text, in a form that ParseMessage reads
+// back, however deep messages of merges are nested.
+func (m *Merge) Message(ctx context.Context) (string, error) {
+	j, err := m.Into.readJournal()
+	if err != nil {
+		return "", err
+	}
+	if j == nil {
+		return "", m.nothingUnderWay()
+	}
+	p, err := m.look(ctx)
+	if err != nil {
+		return "", err
+	}
+	return compose(m.path, j.Operations, p.source.Commits), nil
+}
+
+func (m *Merge) nothingUnderWay() error {
+	return &nodes.Error{Kind: nodes.Refused, Message: "no merge is under way in " + m.Into.Path, Hint: `m:take "..." begins one`}
+}
+
+func compose(path string, ops []operation, commits []commit) string {
+	var b strings.Builder
+	for i, o := range ops {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		r, _ := ParseRevisions(o.Revs)
+		cs := Only(changesets(commits), Revisions{set: r.set})
+		fmt.Fprintf(&b, "%s %s from %s", verbs[o.Kind], plural(len(cs), "revision")+" "+r.set.String(), path)
+		if o.Reason != "" {
+			b.WriteString(": " + o.Reason)
+		}
+		if t := cs.Tickets(); len(t) > 0 {
+			b.WriteString(" (#" + strings.Join(t, ", #") + ")")
+		}
+		b.WriteString("\n")
+		b.WriteString(quoteLogs(cs))
+	}
+	return b.String()
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return what
+	}
+	return what + "s"
+}
+
+// shortestRule is the length of the line between quoted logs; where a log holds
+// such a line itself, a longer one is used.
+const shortestRule = 8
+
+// quoteLogs writes the logs, each after a rule and indented.
+func quoteLogs(cs nodes.Changesets) string {
+	rule := shortestRule
+	for _, c := range cs {
+		for line := range strings.Lines(c.Message) {
+			if t := strings.TrimSpace(line); t != "" && strings.Trim(t, ".") == "" {
+				rule = max(rule, len(t)+1)
+			}
+		}
+	}
+	var b strings.Builder
+	for _, c := range cs {
+		fmt.Fprintf(&b, "%s\n  r%d | %s | %s\n", strings.Repeat(".", rule), c.Rev, c.Author, c.Date.UTC().Format(time.RFC3339))
+		for line := range strings.SplitSeq(strings.TrimRight(c.Message, "\n"), "\n") {
+			b.WriteString(strings.TrimRight("  "+line, " ") + "\n")
+		}
+	}
+	if len(cs) > 0 {
+		b.WriteString(strings.Repeat(".", rule) + "\n")
+	}
+	return b.String()
+}
+
+var quotedHead = regexp.MustCompile(`^  r(\d+) \| (.*) \| (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$`)
+
+// ParseMessage reads the changesets out of a message that Message composed; the
+// messages of merges in it can be parsed in turn. It gives none for any other
+// text.
+func ParseMessage(text string) nodes.Changesets {
+	var out nodes.Changesets
+	lines := strings.Split(text, "\n")
+	for i := 0; i < len(lines); i++ {
+		rule := lines[i]
+		if len(rule) < shortestRule || strings.Trim(rule, ".") != "" {
+			continue
+		}
+		for i+1 < len(lines) {
+			c, next, ok := quoted(lines, i+1, rule)
+			if !ok {
+				break
+			}
+			out, i = append(out, c), next
+		}
+	}
+	return out
+}
+
+// quoted reads one log that begins at a line and ends at the next rule.
+func quoted(lines []string, at int, rule string) (nodes.Changeset, int, bool) {
+	head := quotedHead.FindStringSubmatch(lines[at])
+	if head == nil {
+		return nodes.Changeset{}, 0, false
+	}
+	rev, _ := strconv.Atoi(head[1])
+	c := nodes.Changeset{Rev: rev, Author: head[2], Date: parseDate(head[3])}
+	var text []string
+	for i := at + 1; i < len(lines); i++ {
+		if lines[i] == rule {
+			c.Message = strings.Join(text, "\n")
+			return c, i, true
+		}
+		text = append(text, strings.TrimPrefix(lines[i], "  "))
+	}
+	return c, 0, false
+}

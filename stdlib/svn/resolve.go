@@ -1,0 +1,302 @@
+package svn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Choices are the ways to resolve a conflict; which of them a conflict has
+// depends on its kind.
+var Choices = []string{"mine", "theirs", "base", "working", "mine-conflict", "theirs-conflict", "recommended"}
+
+// accepts are svn's words for the choices.
+var accepts = map[string]string{"mine": "mine-full", "theirs": "theirs-full", "base": "base", "working": "working",
+	"mine-conflict": "mine-conflict", "theirs-conflict": "theirs-conflict", "recommended": "recommended"}
+
+// Resolve ends the conflict: "mine" keeps what the checkout's line has, "theirs"
+// takes what is merged, "base" what both came from, "working" what the checkout
+// has now, and is refused while conflict markers are in it. svn resolves a path
+// as a whole: other conflicts of the same path end with it.
+func (k *Conflict) Resolve(ctx context.Context, choice string) error {
+	return k.resolve(ctx, choice, nil)
+}
+
+// ResolveWith ends a text conflict with a text.
+func (k *Conflict) ResolveWith(ctx context.Context, text []byte) error {
+	if k.Kind != textConflict {
+		return &nodes.Error{Kind: nodes.Usage, Message: k.Path + " has no text conflict"}
+	}
+	return k.resolve(ctx, "working", text)
+}
+
+func (k *Conflict) resolve(ctx context.Context, choice string, text []byte) error {
+	return k.merge.change(ctx, "resolve", func(w *work) error {
+		if err := w.settle(ctx, k, choice, text); err != nil {
+			return err
+		}
+		if w.j == nil {
+			return nil
+		}
+		for i, s := range w.j.Open {
+			if s.Path == k.Path {
+				w.j.Open[i].Choice = choice
+				if choice == "working" {
+					w.j.Open[i].Choice = ""
+				}
+			}
+		}
+		return w.m.Into.writeJournal(w.j)
+	})
+}
+
+// action is one step of resolving a conflict; svn commands are shown before.
+type action struct {
+	args  []string // of svn
+	write []byte   // or: write this to path
+	link  string   // or: make path a symlink to this
+	path  string
+}
+
+// String writes the command as a person would type it.
+func (a action) String() string {
+	switch {
+	case len(a.args) > 0:
+		return "svn " + nodes.Quote(a.args...)
+	case a.link != "":
+		return "ln -sf " + nodes.Quote(a.link, a.path)
+	}
+	return "edit " + nodes.Quote(a.path)
+}
+
+// settle runs the actions of a choice and makes sure that the conflict is gone.
+func (w *work) settle(ctx context.Context, k *Conflict, choice string, text []byte) error {
+	plan, err := k.plan(choice, text)
+	if err != nil {
+		return err
+	}
+	for _, a := range plan {
+		if err := w.act(ctx, a); err != nil {
+			return err
+		}
+	}
+	left, err := w.m.Into.leftConflicts(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(left, func(s Status) bool { return s.Path == k.Path }) && choice != "recommended" {
+		return &nodes.Error{Kind: nodes.Conflict, Message: "the conflict of " + k.Path + " is still there after " + choice}
+	}
+	return nil
+}
+
+func (w *work) act(ctx context.Context, a action) error {
+	c := w.m.Into
+	name := filepath.Join(c.Path, a.path)
+	switch {
+	case len(a.args) > 0:
+		k := c.here(a.args...)
+		k.locals = !strings.Contains(strings.Join(a.args, " "), "://")
+		answer, err := c.mutate(ctx, w.lock, k)
+		return firstError(err, answer.err())
+	case a.link != "":
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return diskError(err)
+		}
+		return diskError(os.Symlink(a.link, name))
+	}
+	return overwrite(name, a.write)
+}
+
+// overwrite puts a text into a file of the checkout, which keeps its mode.
+func overwrite(name string, text []byte) error {
+	mode := os.FileMode(0o644)
+	if fi, err := os.Lstat(name); err == nil {
+		if !fi.Mode().IsRegular() {
+			return &nodes.Error{Kind: nodes.Refused, Message: name + " is not a file"}
+		}
+		mode = fi.Mode().Perm()
+	}
+	if err := replaceFile(name, text); err != nil {
+		return err
+	}
+	return diskError(os.Chmod(name, mode))
+}
+
+// plan lists the actions of a choice, by the kind of conflict.
+func (k *Conflict) plan(choice string, text []byte) ([]action, error) {
+	accept, ok := accepts[choice]
+	if !ok {
+		return nil, &nodes.Error{Kind: nodes.Usage, Message: "'" + oneLine(choice) + "' is no way to resolve a conflict", Hint: strings.Join(Choices, ", ")}
+	}
+	if k.Kind == treeConflict {
+		return k.planTree(choice)
+	}
+	refused := choice == "recommended" || k.Binary && strings.HasSuffix(choice, "-conflict") || k.Symlink && strings.HasSuffix(choice, "-conflict")
+	if refused {
+		return nil, k.inapplicable(choice)
+	}
+	if k.Symlink && choice != "working" {
+		return k.planSymlink(choice)
+	}
+	var out []action
+	if text != nil {
+		out = append(out, action{path: k.Path, write: text})
+	}
+	if k.Kind == textConflict && choice == "working" && !k.Symlink {
+		if err := k.checkMarkers(text); err != nil {
+			return nil, err
+		}
+	}
+	return append(out, resolveAction(accept, k.Path)), nil
+}
+
+func resolveAction(accept, path string) action {
+	return action{args: []string{"resolve", "--accept", accept, local(path)}}
+}
+
+func (k *Conflict) inapplicable(choice string) error {
+	return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("'%s' does not resolve the %s conflict of %s", choice, k.Kind, k.Path),
+		Hint: "choose of " + strings.Join(k.Possible(), ", ")}
+}
+
+// Possible lists the choices that the conflict has.
+func (k *Conflict) Possible() []string {
+	var out []string
+	for _, choice := range Choices {
+		if _, err := k.plan(choice, nil); nodes.KindOf(err) != nodes.Usage {
+			out = append(out, choice)
+		}
+	}
+	return out
+}
+
+// planSymlink makes the link anew after the resolve: svn would leave a plain
+// file, or follow the link and write what it points to.
+func (k *Conflict) planSymlink(choice string) ([]action, error) {
+	i := map[string]int{"base": 0, "mine": 1, "theirs": 2}[choice]
+	target, err := linkTarget(k.files[i])
+	if err != nil {
+		return nil, err
+	}
+	return []action{resolveAction("working", k.Path), {path: k.Path, link: target}}, nil
+}
+
+// linkTarget reads where a side of a symlink points: svn leaves it as a link, or
+// as a file that says "link TARGET".
+func linkTarget(name string) (string, error) {
+	if target, err := os.Readlink(name); err == nil {
+		return target, nil
+	}
+	b, err := readSome(name)
+	if err != nil {
+		return "", diskError(err)
+	}
+	target, ok := strings.CutPrefix(string(b), "link ")
+	if !ok {
+		return "", &nodes.Error{Kind: nodes.Refused, Message: name + " is not a symlink any more", Hint: "resolve it by hand, then choose working"}
+	}
+	return target, nil
+}
+
+var marker = regexp.MustCompile(`^(<{7}|>{7}|\|{7})( |$)`)
+
+// checkMarkers refuses a text with conflict markers that none of the sides had.
+func (k *Conflict) checkMarkers(text []byte) error {
+	if text == nil {
+		b, err := readSome(filepath.Join(k.merge.Into.Path, k.Path))
+		if err != nil {
+			return diskError(err)
+		}
+		text = b
+	}
+	known := map[string]bool{}
+	for i := range k.files {
+		side, _ := k.Side(i)
+		for line := range strings.Lines(side) {
+			known[strings.TrimRight(line, "\r\n")] = true
+		}
+	}
+	for n, line := range bytes.Split(text, []byte("\n")) {
+		l := string(bytes.TrimRight(line, "\r"))
+		if marker.MatchString(l) && !known[l] {
+			return &nodes.Error{Kind: nodes.Conflict, Message: fmt.Sprintf("%s still holds conflict markers, in line %d: %s", k.Path, n+1, oneLine(l)),
+				Hint: "edit the file, or choose mine or theirs"}
+		}
+	}
+	return nil
+}
+
+// planTree lists the actions for a tree conflict: svn only marks it as resolved,
+// so what theirs means is done by hand.
+func (k *Conflict) planTree(choice string) ([]action, error) {
+	done := resolveAction("working", k.Path)
+	switch choice {
+	case "mine", "working":
+		return []action{done}, nil
+	case "recommended":
+		return []action{resolveAction("recommended", k.Path)}, nil
+	case "theirs":
+		return k.planTheirs(done)
+	}
+	return nil, k.inapplicable(choice)
+}
+
+func (k *Conflict) planTheirs(done action) ([]action, error) {
+	here := exists(filepath.Join(k.merge.Into.Path, k.Path))
+	remove := action{args: []string{"rm", "--force", local(k.Path)}}
+	fetch := action{args: []string{"copy", at(join(k.merge.Into.Repo, k.right.Path), k.right.Revision), local(k.Path)}}
+	switch {
+	case k.tree.Reason == "moved-away" && k.tree.Action == "edit":
+		return []action{resolveAction("recommended", k.Path)}, nil
+	case k.tree.Action == "delete" && !here:
+		return []action{done}, nil
+	case k.tree.Action == "delete":
+		return []action{done, remove}, nil
+	case k.right.Path == "" || k.right.Kind == "none":
+		return nil, k.inapplicable("theirs")
+	case here:
+		return []action{done, remove, fetch}, nil
+	}
+	return []action{done, fetch}, nil
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+// what says in plain words what is in conflict.
+func (k *Conflict) what() string {
+	switch {
+	case k.Kind == propertyConflict:
+		return "properties of " + k.Path + " were changed on both sides"
+	case k.Symlink:
+		return "the symlink " + k.Path + " points elsewhere on both sides"
+	case k.Binary:
+		return "the binary file " + k.Path + " was changed on both sides"
+	case k.Kind == textConflict:
+		return "the same lines of " + k.Path + " were changed on both sides"
+	}
+	return k.whatTree()
+}
+
+func (k *Conflict) whatTree() string {
+	t := k.tree
+	incoming := map[string]string{"edit": "changes", "add": "adds", "delete": "deletes", "replace": "replaces"}[t.Action]
+	mine := map[string]string{
+		"edit": "was changed here", "delete": "was deleted here", "deleted": "was deleted here", "missing": "is not here",
+		"add": "was added here too", "added": "was added here too", "obstruction": "is already here", "obstructed": "is already here",
+		"replace": "was replaced here", "replaced": "was replaced here", "unversioned": "is here, but not under version control",
+		"moved-away": "was moved or renamed here", "moved-here": "was moved to this place here",
+	}[t.Reason]
+	return fmt.Sprintf("what is merged %s the %s %s, which %s", firstNonEmpty(incoming, t.Action), firstNonEmpty(t.Kind, "path"), k.Path, firstNonEmpty(mine, t.Reason))
+}

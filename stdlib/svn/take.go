@@ -1,0 +1,492 @@
+package svn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Taken is how a merge into the checkout stands.
+type Taken struct {
+	Files     []string
+	Conflicts []*Conflict
+	Picks     nodes.Changesets
+}
+
+// work is a change of a merge while the checkout's lock is held.
+type work struct {
+	m    *Merge
+	lock *os.File
+	j    *journal // nil: no merge is under way
+}
+
+// change runs fn under the checkout's lock with the merge under way.
+func (m *Merge) change(ctx context.Context, what string, fn func(*work) error) error {
+	lock, release, err := m.Into.change(ctx, "merge "+what)
+	if err != nil {
+		return err
+	}
+	defer release()
+	j, err := m.Into.readJournal()
+	if err != nil {
+		return err
+	}
+	if j != nil && j.Source != m.From {
+		return &nodes.Error{Kind: nodes.Refused, Message: "a merge from " + j.Source + " is under way in " + m.Into.Path + ": " + j.String(), Hint: "commit or abandon it first"}
+	}
+	return fn(&work{m: m, lock: lock, j: j})
+}
+
+// State is the merge under way; nil when there is none.
+func (m *Merge) State(context.Context) (*State, error) {
+	j, err := m.Into.readJournal()
+	if err != nil || j == nil {
+		return nil, err
+	}
+	return j.state(), nil
+}
+
+// Take merges revisions into the checkout and commits nothing. Conflicts are in
+// the result, not an error. The same call goes on where the last one stopped,
+// whoever made it, after its conflicts are resolved or it was killed. "all" is
+// svn's sync merge. recordOnly notes the revisions as merged and changes no file.
+func (m *Merge) Take(ctx context.Context, revs Revisions, recordOnly bool) (Taken, error) {
+	kind := "merge"
+	switch {
+	case recordOnly:
+		kind = "record"
+	case revs.all:
+		kind = "sync"
+	}
+	err := m.change(ctx, "take", func(w *work) error {
+		if again, err := w.same(kind, revs); err != nil || again {
+			return firstError(err, w.resume(ctx))
+		}
+		p, err := m.study(ctx)
+		if err != nil {
+			return err
+		}
+		set, err := m.pick(p, revs, available, "take")
+		if err != nil {
+			return err
+		}
+		return w.begin(ctx, operation{Kind: kind, Revs: set.String(), Head: p.head})
+	})
+	if err != nil {
+		return Taken{}, err
+	}
+	return m.taken(ctx)
+}
+
+// taken reads how the checkout stands.
+func (m *Merge) taken(ctx context.Context) (Taken, error) {
+	files, err := m.Touched(ctx)
+	if err != nil {
+		return Taken{}, err
+	}
+	conflicts, err := m.Conflicts(ctx)
+	return Taken{Files: files, Conflicts: conflicts}, err
+}
+
+// same reports whether a call asks for what is under way. While that is not
+// complete, anything else is refused.
+func (w *work) same(kind string, revs Revisions) (bool, error) {
+	if w.j == nil {
+		return false, nil
+	}
+	if slices.ContainsFunc(slices.Concat(w.j.Operations, w.j.Queue), func(o operation) bool { return o.asked(kind, revs) }) {
+		return true, nil
+	}
+	if w.j.step() != complete {
+		return false, &nodes.Error{Kind: nodes.Refused, Message: "a merge is under way in " + w.m.Into.Path + ": " + w.j.String(),
+			Hint: "the same take again goes on with it; m:abandon() drops it"}
+	}
+	return false, nil
+}
+
+// asked reports whether the operation is what a call asks for: its revisions are
+// those of the call that could be taken.
+func (o operation) asked(kind string, revs Revisions) bool {
+	had, err := ParseRevisions(o.Revs)
+	if err != nil || o.Kind != kind {
+		return false
+	}
+	return revs.all || len(revs.set) > 0 && len(had.set.minus(revs.set)) == 0 && len(revs.one.minus(had.set)) == 0
+}
+
+// begin starts an operation; the first one of a merge prepares the checkout.
+func (w *work) begin(ctx context.Context, o operation) error {
+	if w.j != nil && w.j.step() != complete {
+		return &nodes.Error{Kind: nodes.Refused, Message: "a merge is under way in " + w.m.Into.Path + ": " + w.j.String(), Hint: "finish or abandon it first"}
+	}
+	if w.j == nil {
+		if err := w.prepare(ctx); err != nil {
+			return err
+		}
+	}
+	o.Step = running
+	w.j.Operations = append(w.j.Operations, o)
+	if err := w.m.Into.writeJournal(w.j); err != nil {
+		return err
+	}
+	return w.perform(ctx)
+}
+
+// prepare makes sure that a merge can begin: the checkout is clean, whole and at
+// HEAD.
+func (w *work) prepare(ctx context.Context) error {
+	c := w.m.Into
+	list, err := c.Status(ctx)
+	if err != nil {
+		return err
+	}
+	var before []string
+	var bad []Status
+	for _, s := range list {
+		switch {
+		case s.Item == "unversioned":
+			before = append(before, s.Path)
+		case s.own() && !(s.Locked && s.Item == "normal" && !c.busy()):
+			bad = append(bad, s)
+		}
+	}
+	if len(bad) > 0 {
+		return c.notClean(bad)
+	}
+	if err := c.whole(ctx); err != nil {
+		return err
+	}
+	base, err := c.update(ctx, w.lock, "")
+	if err != nil {
+		return err
+	}
+	s := c.svn.session
+	w.j = &journal{Source: w.m.From, Target: c.URL, Base: base, Who: s.User, Host: s.Host, Since: time.Now().UTC().Truncate(time.Second), Before: before}
+	return nil
+}
+
+func (c *Checkout) notClean(bad []Status) error {
+	e := &nodes.Error{Kind: nodes.Refused, Message: "the checkout " + c.Path + " is not clean: " + some(bad), Hint: "commit the changes, or take them back with checkout:revert()"}
+	missing := !slices.ContainsFunc(bad, func(s Status) bool { return s.Item != "missing" })
+	switch {
+	case slices.ContainsFunc(bad, Status.Conflicted):
+		e.Kind, e.Hint = nodes.Conflict, "resolve the conflicts, or take the changes back with checkout:revert()"
+	case missing:
+		e.Hint = "checkout:revert() brings missing files back"
+	case slices.ContainsFunc(bad, func(s Status) bool { return s.Switched }):
+		e.Hint = "a merge into a switched part would be recorded there alone: run `svn switch` back first"
+	}
+	return e
+}
+
+// whole refuses a sparse working copy: merge information would be recorded for
+// parts only.
+func (c *Checkout) whole(ctx context.Context) error {
+	var list []infoXML
+	k := c.here("info", "--xml", "-R", ".")
+	k.locals, k.read = true, each("entry", func(i infoXML) error {
+		if i.Kind == "dir" && i.WC.Depth != "" && i.WC.Depth != "infinity" {
+			list = append(list, i)
+			return errEnough
+		}
+		return nil
+	})
+	if _, err := c.client.must(ctx, k); err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the checkout %s is sparse: %s has depth %s", c.Path, oneLine(list[0].Path), list[0].WC.Depth),
+		Hint: "run `svn update --set-depth infinity` in it, or use a full checkout"}
+}
+
+// arguments of svn merge for an operation.
+func (w *work) arguments(o operation) ([]string, error) {
+	r, err := ParseRevisions(o.Revs)
+	if err != nil && o.Kind != "sync" {
+		return nil, err
+	}
+	args := []string{"merge", "--accept", "postpone"}
+	switch o.Kind {
+	case "record", "block":
+		args = append(args, "--record-only", "-c", oneByOne(r.set, false))
+	case "unblock":
+		args = append(args, "--record-only", "-c", oneByOne(r.set, true))
+	case "rollback":
+		args = append(args, "-c", oneByOne(r.set, true))
+	case "merge":
+		args = append(args, "-c", oneByOne(r.set, false))
+	}
+	return append(args, at(w.m.From, o.Head), "."), nil
+}
+
+// longestList is how long one argument of a program may be, with room to spare.
+const longestList = 100 << 10
+
+// oneByOne writes revisions for -c in the order in which svn is to take them:
+// ascending, or, to undo them, descending with a minus.
+func oneByOne(s revset, undo bool) string {
+	list := s.list()
+	sign := ""
+	if undo {
+		sign = "-"
+		slices.Reverse(list)
+	}
+	parts := make([]string, len(list))
+	for i, n := range list {
+		parts[i] = sign + strconv.Itoa(n)
+	}
+	text := strings.Join(parts, ",")
+	if len(text) <= longestList || undo {
+		return text
+	}
+	return s.String()
+}
+
+// perform runs the last operation until it is complete or conflicts wait.
+func (w *work) perform(ctx context.Context) error {
+	c, o := w.m.Into, w.j.last()
+	args, err := w.arguments(*o)
+	if err != nil {
+		return err
+	}
+	for {
+		k := c.here(args...)
+		k.lines = c.svn.watch(ctx, o.Kind+" "+rsText(o.Revs)+" in "+c.Path).line
+		a, err := c.mutate(ctx, w.lock, k)
+		if err != nil {
+			return err
+		}
+		o.More = a.failed && a.stopped()
+		if a.failed && !o.More {
+			return a.err()
+		}
+		open, err := w.meet(ctx)
+		switch {
+		case err != nil:
+			return err
+		case open > 0:
+			o.Step = conflicted
+			return c.writeJournal(w.j)
+		case !o.More:
+			return w.finish(ctx)
+		}
+	}
+}
+
+func rsText(revs string) string {
+	r, err := ParseRevisions(revs)
+	if err != nil {
+		return "all"
+	}
+	return rs(r.set)
+}
+
+// stopped reports whether svn merge ended at a conflict before the last of its
+// revisions.
+func (a answer) stopped() bool {
+	return slices.ContainsFunc(complaints(a.stderr), func(c complaint) bool { return c.code == "E155015" })
+}
+
+// finish completes an operation: svn must have recorded what it was asked.
+func (w *work) finish(ctx context.Context) error {
+	o := w.j.last()
+	if o.Kind == "block" || o.Kind == "unblock" {
+		if err := w.markBlocks(ctx, *o); err != nil {
+			return err
+		}
+	}
+	if err := w.recorded(ctx, *o); err != nil {
+		return err
+	}
+	if err := w.noteAdded(ctx); err != nil {
+		return err
+	}
+	o.Step, o.More, w.j.Open = complete, false, nil
+	return w.m.Into.writeJournal(w.j)
+}
+
+// recorded compares the merge information of the working copy with what was to
+// be merged: svn's exit code 0 is no proof.
+func (w *work) recorded(ctx context.Context, o operation) error {
+	if o.Kind == "sync" {
+		return nil
+	}
+	value, err := w.m.Into.property(ctx, mergeProperty)
+	if err != nil {
+		return err
+	}
+	r, err := ParseRevisions(o.Revs)
+	if err != nil {
+		return err
+	}
+	var has revset
+	for _, m := range parseMergeinfo(value) {
+		has = has.union(m.all)
+	}
+	wrong := r.set.minus(has)
+	if o.Kind == "rollback" || o.Kind == "unblock" {
+		wrong = r.set.intersect(parseMergeinfo(value).from(w.m.path))
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return &nodes.Error{Kind: nodes.Protocol, Message: fmt.Sprintf("svn merge ended well, but %s is not recorded in %s", rs(wrong), w.m.Into.Path),
+		Hint: "look with svn propget svn:mergeinfo; m:abandon() takes it all back"}
+}
+
+// noteAdded keeps the names of what the merge brought, so that taking it back
+// removes these and nothing else.
+func (w *work) noteAdded(ctx context.Context) error {
+	entries, err := w.m.Into.entries(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.WC.Item == "added" || e.WC.Copied {
+			w.j.Added = append(w.j.Added, e.Path)
+		}
+	}
+	slices.Sort(w.j.Added)
+	w.j.Added = slices.Compact(w.j.Added)
+	return nil
+}
+
+// resume goes on with the last operation.
+func (w *work) resume(ctx context.Context) error {
+	o := w.j.last()
+	if o == nil || o.Step == running {
+		return w.restart(ctx)
+	}
+	left, err := w.m.Into.leftConflicts(ctx)
+	if err != nil || len(left) > 0 {
+		return err
+	}
+	if o.Step == conflicted {
+		if err := w.goOn(ctx, o); err != nil {
+			return err
+		}
+	}
+	return w.drain(ctx)
+}
+
+// goOn ends an operation whose conflicts are resolved, or lets svn do its rest.
+func (w *work) goOn(ctx context.Context, o *operation) error {
+	if err := w.keepSolutions(); err != nil {
+		return err
+	}
+	if !o.More {
+		return w.finish(ctx)
+	}
+	o.Step = running
+	if err := w.m.Into.writeJournal(w.j); err != nil {
+		return err
+	}
+	return w.perform(ctx)
+}
+
+// drain does what waits in the queue, until conflicts wait.
+func (w *work) drain(ctx context.Context) error {
+	for len(w.j.Queue) > 0 && (w.j.last() == nil || w.j.last().Step == complete) {
+		o := w.j.Queue[0]
+		o.Step, o.More = running, false
+		w.j.Operations, w.j.Queue = append(w.j.Operations, o), w.j.Queue[1:]
+		if err := w.m.Into.writeJournal(w.j); err != nil {
+			return err
+		}
+		if err := w.perform(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restart begins a merge anew in which svn was killed: half of a revision may be
+// in the files. What people resolved is put in again; what they changed besides
+// is kept in a patch.
+func (w *work) restart(ctx context.Context) error {
+	c := w.m.Into
+	patch, err := w.savePatch(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.takeBack(ctx); err != nil {
+		return err
+	}
+	text := "a merge was broken off in " + c.Path + " and begins anew from r" + strconv.Itoa(w.j.Base)
+	if patch != "" {
+		text += "; the files as they were are in " + patch
+	}
+	c.svn.warn(ctx, text)
+	w.j.Queue = slices.Concat(w.j.Operations, w.j.Queue)
+	w.j.Operations, w.j.Open = nil, nil
+	if err := c.writeJournal(w.j); err != nil {
+		return err
+	}
+	return w.drain(ctx)
+}
+
+// savePatch keeps the local changes as a patch below .svn; empty for none.
+func (w *work) savePatch(ctx context.Context) (string, error) {
+	c := w.m.Into
+	dir := c.savedFolder()
+	if err := os.MkdirAll(dir, 0o775); err != nil {
+		return "", diskError(err)
+	}
+	name := filepath.Join(dir, "..", "rollsh-merge-"+time.Now().UTC().Format("20060102T150405.000")+".patch")
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o664)
+	if err != nil {
+		return "", diskError(err)
+	}
+	k := c.here("diff", "--internal-diff", ".")
+	k.locals, k.inherit = true, w.lock
+	k.read = copyInto(f)
+	a, err := c.mutate(ctx, w.lock, k)
+	fi, statErr := f.Stat()
+	err = firstError(err, a.err(), statErr, f.Close())
+	if err != nil || fi.Size() == 0 {
+		return "", firstError(err, os.Remove(name))
+	}
+	return filepath.Clean(name), nil
+}
+
+// takeBack reverts what the merge changed and removes what it added. Files of
+// others are not touched.
+func (w *work) takeBack(ctx context.Context) error {
+	c := w.m.Into
+	if _, err := c.mutate(ctx, w.lock, call{args: []string{"cleanup", "."}, dir: c.wcRoot, locals: true}); err != nil {
+		return err
+	}
+	if err := w.noteAdded(ctx); err != nil {
+		return err
+	}
+	artefacts, err := w.artefacts(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.revert(ctx, w.lock); err != nil {
+		return err
+	}
+	list, err := c.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
+		ours := slices.Contains(w.j.Added, s.Path) || artefacts[s.Path]
+		if s.Item == "unversioned" && ours && !slices.Contains(w.j.Before, s.Path) {
+			if err := os.RemoveAll(filepath.Join(c.Path, s.Path)); err != nil {
+				return diskError(err)
+			}
+		}
+	}
+	return nil
+}
