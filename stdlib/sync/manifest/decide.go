@@ -333,8 +333,7 @@ func Delta(a, b []Entry) (change []Entry, gone []string) {
 			i++
 		}
 		if i < len(a) && a[i].Path == b[j].Path {
-			x := a[i]
-			if x.UID = b[j].UID; x != b[j] {
+			if a[i].record() != b[j].record() {
 				change = append(change, b[j])
 			}
 			i++

@@ -38,7 +38,11 @@ type Entry struct {
 	Mtime int64  // of a file, nanoseconds since 1970
 	Link  string // target of a link
 	Sum   Sum    // of a file
-	UID   uint32 // owner as scanned; not part of the encoding
+
+	// As scanned; not part of the encoding.
+	UID   uint32
+	Ino   uint64
+	Ctime int64 // nanoseconds since 1970
 }
 
 // Clean reports whether p is a plain path below a root: relative, without
@@ -91,6 +95,13 @@ func (e *Entry) SameContent(b *Entry) bool {
 		return e.Link == b.Link
 	}
 	return true
+}
+
+// record is the part of an entry that its encoding carries.
+func (e *Entry) record() Entry {
+	r := *e
+	r.UID, r.Ino, r.Ctime = 0, 0, 0
+	return r
 }
 
 // Same reports whether nothing has to be done to turn a into b.

@@ -1,0 +1,44 @@
+// Command pack compresses a built agent for embedding: pack PROGRAM NAME
+// writes NAME.gz and NAME.sha256. The same program gives the same bytes.
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"os"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: pack PROGRAM NAME")
+		os.Exit(2)
+	}
+	if err := pack(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, "pack:", err)
+		os.Exit(1)
+	}
+}
+
+func pack(program, name string) error {
+	b, err := os.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	if _, err = z.Write(b); err != nil {
+		return err
+	}
+	if err = z.Close(); err != nil {
+		return err
+	}
+	if err = os.WriteFile(name+".gz", out.Bytes(), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(name+".sha256", fmt.Appendf(nil, "%x\n", sha256.Sum256(b)), 0o644)
+}

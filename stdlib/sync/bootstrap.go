@@ -1,0 +1,186 @@
+package sync
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/sync/agent"
+	"github.com/rollsh/rollsh/stdlib/sync/agent/bin"
+)
+
+// platform is a kind of node that there may be an agent for.
+type platform struct {
+	uname  string // uname -s and -m
+	goos   string
+	goarch string
+}
+
+var platforms = []platform{
+	{"Linux x86_64", "linux", "amd64"},
+	{"Linux aarch64", "linux", "arm64"},
+	{"Linux i686", "linux", "386"},
+	{"Linux armv7l", "linux", "arm"},
+}
+
+// program is an agent that can be sent to nodes of one platform.
+type program struct {
+	uname string
+	sum   string // SHA-256 of the program, in hexadecimal; part of its name there
+	gz    func() ([]byte, error)
+}
+
+// programs finds the agents: those that were built in, and this program itself
+// for nodes of its own kind where none was.
+func programs() []program {
+	var out []program
+	for _, p := range platforms {
+		if gz, sum, ok := bin.Agent(p.goos, p.goarch); ok {
+			out = append(out, program{p.uname, sum, func() ([]byte, error) { return gz, nil }})
+		} else if p.goos == runtime.GOOS && p.goarch == runtime.GOARCH {
+			if own, err := ownProgram(p.uname); err == nil {
+				out = append(out, own)
+			}
+		}
+	}
+	return out
+}
+
+// ownProgram makes an agent of the running program.
+func ownProgram(uname string) (program, error) {
+	b, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		return program{}, err
+	}
+	sum := sha256.Sum256(b)
+	gz := sync.OnceValues(func() ([]byte, error) {
+		var out bytes.Buffer
+		z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+		if err == nil {
+			_, err = z.Write(b)
+		}
+		if err == nil {
+			err = z.Close()
+		}
+		return out.Bytes(), err
+	})
+	return program{uname, hex.EncodeToString(sum[:]), gz}, nil
+}
+
+// folders on a node that the agent may lie in, best first, as shell words.
+const folders = `"${XDG_CACHE_HOME:-$HOME/.cache}/rollsh" "${XDG_RUNTIME_DIR:-/nonexistent}/rollsh" "/var/tmp/rollsh-$(id -u)"`
+
+const needLine, noneLine = "\x00ROLLSH-NEED ", "\x00ROLLSH-NONE "
+
+// startScript runs the agent where it is on the node, whole, or says what the
+// node is.
+func startScript(list []program, env []string) string {
+	var b strings.Builder
+	b.WriteString("u=\"$(uname -s) $(uname -m)\"; case $u in\n")
+	for _, p := range list {
+		fmt.Fprintf(&b, "%s) h=%s;;\n", nodes.Quote(p.uname), p.sum)
+	}
+	b.WriteString(`*) printf '\000ROLLSH-NONE %s\n' "$u"; exit 0;;
+esac
+for d in ` + folders + `; do f=$d/agent-$h
+if [ -x "$f" ] && [ -O "$d" ] && [ "$(sha256sum <"$f" | cut -c1-64)" = $h ]; then exec env ` + nodes.Quote(env...) + ` "$f" ` + agent.Flag + ` serve; fi
+done
+printf '\000ROLLSH-NEED %s\n' "$u"`)
+	return b.String()
+}
+
+// putScript takes a compressed agent from standard input, checks it, and puts
+// it in the first folder from which it can be run. Agents that were not used
+// for long go.
+const putScript = `umask 077; h=%s; s=
+for d in ` + folders + `; do
+mkdir -p "$d" 2>/dev/null && [ -d "$d" ] && [ ! -L "$d" ] && [ -O "$d" ] && [ -w "$d" ] || continue
+f=$d/agent-$h; t=$f.$$
+if [ -z "$s" ]; then gzip -dc >"$t" || { rm -f "$t"; exit 3; }
+else cp "$s" "$t" || { rm -f "$t"; continue; }; rm -f "$s"; fi
+[ "$(sha256sum <"$t" | cut -c1-64)" = $h ] || { rm -f "$t"; exit 4; }
+chmod 700 "$t"
+if "$t" ` + agent.Flag + ` probe >/dev/null 2>&1; then
+mv -f "$t" "$f" || exit 3
+find "$d" -name 'agent-*' -atime +60 ! -name "agent-$h" -exec rm -f {} + 2>/dev/null
+exit 0; fi
+s=$t
+done
+[ -z "$s" ] || rm -f "$s"
+exit 5`
+
+// noAgentError says that the agent cannot run on a node; SFTP may still do.
+type noAgentError struct{ why string }
+
+// Error gives the reason.
+func (e *noAgentError) Error() string { return e.why }
+
+// install puts the agent for a platform on a node.
+func install(ctx context.Context, c nodes.Conn, list []program, uname string) error {
+	for _, p := range list {
+		if p.uname == uname {
+			return p.install(ctx, c)
+		}
+	}
+	return &noAgentError{"there is no agent for " + uname}
+}
+
+func (p program) install(ctx context.Context, c nodes.Conn) error {
+	gz, err := p.gz()
+	if err != nil {
+		return err
+	}
+	var errs bytes.Buffer
+	res, err := c.Run(ctx, nodes.Cmd{
+		Argv: []string{"sh", "-c", fmt.Sprintf(putScript, p.sum)}, Stdin: bytes.NewReader(gz),
+		Stdout: io.Discard, Stderr: &limited{b: &errs, left: 4096}, Quiet: true,
+	})
+	switch {
+	case err != nil:
+		return err
+	case res.OK():
+		return nil
+	case res.Code == 3:
+		return spaceOr(firstLine(errs.String()))
+	case res.Code == 4:
+		return &nodes.Error{Kind: nodes.Protocol, Message: "the agent did not arrive whole"}
+	case res.Code == 5:
+		return &noAgentError{"no folder there lets the agent run: the cache folder cannot be written, or is mounted noexec"}
+	}
+	return &noAgentError{fmt.Sprintf("the agent cannot be put there: exit code %d: %s", res.Code, firstLine(errs.String()))}
+}
+
+func spaceOr(text string) error {
+	if strings.Contains(strings.ToLower(text), "no space") {
+		return &nodes.Error{Kind: nodes.Space, Message: "cannot put the agent on the node: no space left", Hint: "make room in ~/.cache"}
+	}
+	return &noAgentError{"the agent cannot be put there: " + text}
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	return s
+}
+
+// limited keeps the first bytes of a hostile stream.
+type limited struct {
+	b    *bytes.Buffer
+	left int
+}
+
+// Write keeps what still fits.
+func (l *limited) Write(p []byte) (int, error) {
+	n := min(len(p), l.left)
+	l.b.Write(p[:n])
+	l.left -= n
+	return len(p), nil
+}

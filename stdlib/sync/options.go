@@ -1,0 +1,98 @@
+package sync
+
+import (
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+)
+
+// Options say what goes where and how. The zero value of a field that has a
+// default stands for that default.
+type Options struct {
+	From    nodes.Tree
+	Path    nodes.RemotePath // empty: the node's path of the nodes file
+	Only    []string         // outside it nothing is compared, changed or deleted
+	Exclude []string         // not sent and never deleted
+	Keep    []string         // never changed, deleted or sent
+	Delete  string           // ours (default), all, none
+	Drift   string           // refuse (default), overwrite, keep
+	Adopt   bool             // files that no roll put there become ours
+	Layout  string           // tree (default) or release
+	Perms   Perms
+	Setuid  bool   // setuid and setgid bits are sent
+	Verify  string // stat (default), checksum, trust
+	Undo    int    // how many undos are kept; 0: DefaultUndo, below 0: none
+	Why     string // for the lock, such as "roll www"; empty: the operation
+}
+
+// DefaultUndo is how many rolls of a tree can be undone.
+const DefaultUndo = 5
+
+// Perms are permissions to be set in place of the source's. Nil leaves the
+// source's.
+type Perms struct {
+	Files *uint32
+	Dirs  *uint32
+}
+
+// with fills in defaults and checks what can be checked without looking
+// anywhere.
+func (o Options) with() (Options, error) {
+	o.Delete = or(o.Delete, "ours")
+	o.Drift = or(o.Drift, "refuse")
+	o.Verify = or(o.Verify, "stat")
+	o.Layout = or(o.Layout, "tree")
+	for _, c := range []struct{ key, value, allowed string }{
+		{"delete", o.Delete, "ours all none"}, {"drift", o.Drift, "refuse overwrite keep"},
+		{"verify", o.Verify, "stat checksum trust"}, {"layout", o.Layout, "tree release"},
+	} {
+		if !strings.Contains(" "+c.allowed+" ", " "+c.value+" ") {
+			return o, usage(c.key + " is '" + c.value + "', not one of " + c.allowed)
+		}
+	}
+	switch {
+	case o.Undo == 0:
+		o.Undo = DefaultUndo
+	case o.Undo < 0:
+		o.Undo = 0
+	}
+	if o.Layout == "release" {
+		return o, usage(`layout="release" is not there yet`)
+	}
+	if o.Path != "" && !strings.HasPrefix(string(o.Path), "/") {
+		return o, usage("path '" + string(o.Path) + "' is not absolute")
+	}
+	if _, err := manifest.Compile(o.patterns(nil)); err != nil {
+		return o, usage(err.Error())
+	}
+	return o, nil
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func usage(message string) error { return &nodes.Error{Kind: nodes.Usage, Message: message} }
+
+func (o *Options) patterns(ignore []string) manifest.Patterns {
+	return manifest.Patterns{Only: o.Only, Skip: append(append([]string(nil), o.Exclude...), o.Keep...), Ignore: ignore}
+}
+
+func (o *Options) policy() manifest.Policy {
+	return manifest.Policy{Delete: o.Delete, Drift: o.Drift, Adopt: o.Adopt}
+}
+
+// pathOn is where the tree is on a node.
+func (o *Options) pathOn(n *nodes.Node) (nodes.RemotePath, error) {
+	switch {
+	case o.Path != "":
+		return o.Path, nil
+	case n.Path != "":
+		return n.Path, nil
+	}
+	return "", usage("no path: give path=, or path= for " + string(n.Name) + " in the nodes file")
+}

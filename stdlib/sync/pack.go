@@ -1,0 +1,178 @@
+package sync
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/sync/beneath"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+)
+
+// pack is the compressed contents of some files, made once in a file without a
+// name and read by every node at its own pace while it grows.
+type pack struct {
+	f    *os.File
+	mu   sync.Mutex
+	more chan struct{} // closed and made anew whenever the pack grows or ends
+	size int64
+	done bool
+	err  error
+}
+
+// pack gives the contents of entries, which are part of the source's.
+func (s *source) pack(entries []manifest.Entry) (*pack, error) {
+	id := sha256.Sum256(manifest.Encode(entries))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.packs[string(id[:])]; p != nil {
+		return p, nil
+	}
+	f, err := tempFile(s.temp)
+	if err != nil {
+		return nil, &nodes.Error{Kind: nodes.Failed, Message: "cannot make a temporary file: " + err.Error(), Cause: err}
+	}
+	p := &pack{f: f, more: make(chan struct{})}
+	s.packs[string(id[:])] = p
+	go p.make(s, entries)
+	return p, nil
+}
+
+func tempFile(dir string) (*os.File, error) {
+	if dir != "" {
+		_ = os.MkdirAll(dir, 0o700)
+	}
+	f, err := os.CreateTemp(dir, "pack-")
+	if err != nil {
+		return nil, err
+	}
+	return f, os.Remove(f.Name())
+}
+
+func (p *pack) make(s *source, entries []manifest.Entry) {
+	z, err := zstd.NewWriter(p, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
+	if err == nil {
+		err = s.contents(z, entries)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done, p.err = true, err
+	close(p.more)
+	p.more = make(chan struct{})
+}
+
+// Write appends to the pack.
+func (p *pack) Write(b []byte) (int, error) {
+	n, err := p.f.WriteAt(b, p.size)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.size += int64(n)
+	close(p.more)
+	p.more = make(chan struct{})
+	return n, err
+}
+
+// closed is the error of a pack that was given up.
+var closed = errors.New("given up")
+
+func (p *pack) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.done {
+		p.err = closed
+	}
+	_ = p.f.Close()
+}
+
+// contents writes the files one after another and makes sure that they are
+// what was scanned.
+func (s *source) contents(w io.Writer, entries []manifest.Entry) error {
+	buf := make([]byte, 256<<10)
+	for i := range entries {
+		e := &entries[i]
+		f, err := beneath.File(s.fd, e.Path)
+		if err != nil {
+			return &changedSource{e.Path}
+		}
+		h := sha256.New()
+		n, err := io.CopyBuffer(io.MultiWriter(w, h), struct{ io.Reader }{io.LimitReader(f, e.Size+1)}, buf)
+		_ = f.Close()
+		if err != nil {
+			return err
+		}
+		var sum manifest.Sum
+		copy(sum[:], h.Sum(nil))
+		if n != e.Size || sum != e.Sum {
+			return &changedSource{e.Path}
+		}
+	}
+	return nil
+}
+
+// send writes a pack as frames, whole ones only, until its end, or until stop
+// is closed. A pack that breaks is ended with Abort.
+func (p *pack) send(ctx context.Context, l *line, stop <-chan struct{}) error {
+	buf := make([]byte, wire.PieceSize)
+	var off int64
+	for {
+		n, err := p.read(ctx, buf, off, stop)
+		off += int64(n)
+		switch {
+		case n > 0:
+			if err := l.send(ctx, wire.TypePack, buf[:n]); err != nil {
+				return err
+			}
+		case errors.Is(err, io.EOF):
+			return l.send(ctx, wire.TypeEnd, nil)
+		case errors.Is(err, errStopped):
+			return nil
+		default:
+			_ = l.send(ctx, wire.TypeAbort, []byte(err.Error()))
+			return err
+		}
+	}
+}
+
+// errStopped ends the sending of a pack that is not wanted after all.
+var errStopped = errors.New("stopped")
+
+func (p *pack) read(ctx context.Context, b []byte, off int64, stop <-chan struct{}) (int, error) {
+	for {
+		p.mu.Lock()
+		left, done, err, more := p.size-off, p.done, p.err, p.more
+		p.mu.Unlock()
+		select {
+		case <-stop:
+			return 0, errStopped
+		default:
+		}
+		if err != nil {
+			return 0, err
+		}
+		if left > 0 {
+			n, err := p.f.ReadAt(b[:min(int64(len(b)), left)], off)
+			if n > 0 {
+				err = nil
+			}
+			return n, err
+		}
+		if done {
+			return 0, io.EOF
+		}
+		select {
+		case <-more:
+		case <-stop:
+		case <-ctx.Done():
+			return 0, nodes.Stopped(ctx)
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package sync
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+)
+
+// Plan is what a push would do, node by node and file by file. Making it
+// changed nothing anywhere.
+type Plan struct {
+	Digest string // binds files, nodes, their order and the options
+	set    nodes.Set
+	o      Options
+	e      *Engine
+	source manifest.Digest
+	root   string
+	on     map[nodes.Name]*NodePlan
+}
+
+// NodePlan is what would be done to one node.
+type NodePlan struct {
+	Added   []string   `lua:"added"`
+	Changed []string   `lua:"changed"`
+	Deleted []string   `lua:"deleted"`
+	Drift   []Found    `lua:"drift"` // changed there by hand; refused unless drift= says otherwise
+	Extra   []string   `lua:"extra"` // there, but put there by no roll; they stay
+	Blocked []string   `lua:"blocked"`
+	Bytes   int64      `lua:"bytes"`
+	First   bool       `lua:"first"`   // no roll was made there before
+	Pending string     `lua:"pending"` // what would be done first about a roll cut short
+	Facts   wire.Facts // where the tree is
+	digest  string
+}
+
+// Found is a file that differs from what a roll put there.
+type Found struct {
+	Path  string `lua:"path"`
+	What  string `lua:"what"` // changed missing mode type unknown extra
+	Owner string `lua:"owner"`
+	Time  string `lua:"time"`
+	text  string
+}
+
+// Plan looks at all nodes and says what a push would do.
+func (e *Engine) Plan(ctx context.Context, set nodes.Set, o Options) (*Plan, error) {
+	const op = "sync.plan"
+	o, err := o.with()
+	if err != nil {
+		return nil, nodes.At(err, op, "")
+	}
+	e.warmUp(ctx, set)
+	src, err := e.scan(ctx, &o)
+	if err != nil {
+		return nil, nodes.At(asSource(err), op, "")
+	}
+	defer src.close()
+	p := &Plan{set: set, o: o, e: e, source: src.digest, root: src.root, on: map[nodes.Name]*NodePlan{}}
+	res := &nodes.Results{Op: op, List: make([]nodes.Outcome, len(set.Nodes))}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i, n := range set.Nodes {
+		wg.Go(func() {
+			rep, err := e.look(ctx, src, &o, n, op)
+			err = plainError(err)
+			res.List[i] = nodes.Outcome{Node: n, Err: err, State: nodes.StateOf(err)}
+			if err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				p.on[n.Name], res.List[i].Err = nodePlan(rep)
+			}
+		})
+	}
+	wg.Wait()
+	if err := res.Err(); err != nil {
+		return nil, err
+	}
+	p.Digest = p.digest()
+	return p, nil
+}
+
+// look asks one node what a stage would do.
+func (e *Engine) look(ctx context.Context, src *source, o *Options, n *nodes.Node, op string) (*wire.Report, error) {
+	path, err := o.pathOn(n)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{e: e, o: o, src: src, node: n, path: path, op: wire.OpLook, lists: true,
+		events: e.emitter(ctx, op, n), by: e.holder(op)}
+	rep, err := j.run(ctx)
+	var none *noAgentError
+	if errors.As(err, &none) || nodes.KindOf(err) == nodes.Permission && !agentSaid(err) {
+		return e.thinLook(ctx, j, why(err))
+	}
+	return rep, err
+}
+
+func nodePlan(rep *wire.Report) (*NodePlan, error) {
+	np := &NodePlan{Blocked: rep.Blocked, Bytes: rep.Bytes, First: rep.First, Pending: rep.Pending, digest: rep.Digest, Drift: found(rep.Drift)}
+	if rep.Facts != nil {
+		np.Facts = *rep.Facts
+	}
+	if rep.Lists == nil {
+		return np, nil
+	}
+	for _, part := range []struct {
+		from []byte
+		to   *[]string
+	}{{rep.Lists.Added, &np.Added}, {rep.Lists.Changed, &np.Changed}, {rep.Lists.Deleted, &np.Deleted}, {rep.Lists.Extra, &np.Extra}} {
+		list, err := manifest.DecodePaths(part.from)
+		if err != nil {
+			return nil, damaged(err)
+		}
+		sort.Strings(list)
+		*part.to = list
+	}
+	return np, nil
+}
+
+func found(list []wire.Finding) []Found {
+	var out []Found
+	for _, f := range list {
+		v := Found{Path: string(f.Path), What: f.What, Owner: f.Owner, text: f.Text()}
+		if f.Mtime != 0 {
+			v.Time = when(f.Mtime)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// digest names everything that the plan promises.
+func (p *Plan) digest() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %q %q %q %q %s %s %v %s %v %s %d\n", p.source, p.o.Path, p.o.Only, p.o.Exclude, p.o.Keep,
+		p.o.Delete, p.o.Drift, p.o.Adopt, p.o.Layout, p.o.Setuid, p.o.Verify, p.o.Undo)
+	for _, n := range p.set.Nodes {
+		fmt.Fprintf(h, "%q %q %s\n", n.Name, n.Endpoint(), p.on[n.Name].digest)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+func (p *Plan) expect(n *nodes.Node) string { return p.on[n.Name].digest }
+
+// Node gives what would be done to one node.
+func (p *Plan) Node(name nodes.Name) (*NodePlan, error) {
+	np := p.on[name]
+	if np == nil {
+		return nil, &nodes.Error{Kind: nodes.NotFound, Message: "the plan knows no node " + string(name), Hint: nodes.Suggest(string(name), p.names())}
+	}
+	return np, nil
+}
+
+func (p *Plan) names() (out []string) {
+	for _, n := range p.set.Nodes {
+		out = append(out, string(n.Name))
+	}
+	return out
+}
+
+// Apply does what the plan says. When a node or the source is not as it was
+// planned for, nothing is switched anywhere and the error's kind is changed.
+func (p *Plan) Apply(ctx context.Context) (*nodes.Results, error) {
+	return p.e.push(ctx, p.set, p.o, p)
+}
+
+// Text shows the plan to a person, nodes with the same plan together.
+func (p *Plan) Text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "plan %s: %s\n", p.Digest, p.root)
+	groups := map[string][]*nodes.Node{}
+	var order []string
+	for _, n := range p.set.Nodes {
+		text := p.on[n.Name].text(p.o.Drift)
+		if groups[text] == nil {
+			order = append(order, text)
+		}
+		groups[text] = append(groups[text], n)
+	}
+	for _, text := range order {
+		fmt.Fprintf(&b, "%s:\n%s", nodes.Set{Nodes: groups[text]}.Fold(), text)
+	}
+	return b.String()
+}
+
+// maxShown limits how many paths of one kind are printed.
+const maxShown = 200
+
+func (np *NodePlan) text(drift string) string {
+	var b strings.Builder
+	if np.Pending != "" {
+		fmt.Fprintf(&b, "  first: %s\n", np.Pending)
+	}
+	if len(np.Added)+len(np.Changed)+len(np.Deleted) == 0 {
+		b.WriteString("  unchanged\n")
+	} else {
+		fmt.Fprintf(&b, "  %d to add, %d to change, %d to delete, %s to send\n", len(np.Added), len(np.Changed), len(np.Deleted), size(np.Bytes))
+	}
+	for _, part := range []struct {
+		sign string
+		list []string
+	}{{"+", np.Added}, {"~", np.Changed}, {"-", np.Deleted}} {
+		for i, path := range part.list {
+			if i == maxShown {
+				fmt.Fprintf(&b, "  %s ... and %d more\n", part.sign, len(part.list)-i)
+				break
+			}
+			fmt.Fprintf(&b, "  %s %s\n", part.sign, manifest.Quote(path))
+		}
+	}
+	for _, f := range np.Drift {
+		fmt.Fprintf(&b, "  ! %s: %s\n", f.text, map[string]string{"refuse": "changed there, refused", "overwrite": "will be replaced", "keep": "stays"}[drift])
+	}
+	for _, s := range np.Blocked {
+		fmt.Fprintf(&b, "  ! %s\n", s)
+	}
+	if len(np.Extra) > 0 {
+		fmt.Fprintf(&b, "  %d files there that no roll put there stay\n", len(np.Extra))
+	}
+	return b.String()
+}
+
+// Plan gives what was staged as a plan, for printing.
+func (st *Staged) Plan() (*Plan, error) {
+	p := &Plan{set: st.all, o: st.o, e: st.e, source: st.src.digest, root: st.src.root, on: map[nodes.Name]*NodePlan{}}
+	for _, n := range st.all.Nodes {
+		np, err := nodePlan(st.jobs[n.Name].rep)
+		if err != nil {
+			return nil, nodes.At(err, "sync.stage", n.Name)
+		}
+		p.on[n.Name] = np
+	}
+	p.Digest = p.digest()
+	return p, nil
+}

@@ -1,0 +1,377 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+)
+
+// Staged is what waits on the disks of nodes to be switched. It needs no open
+// connection.
+type Staged struct {
+	Roll string
+	e    *Engine
+	o    Options
+	src  *source // closed, but its entries stay
+	all  nodes.Set
+
+	mu   sync.Mutex
+	jobs map[nodes.Name]*staged
+}
+
+// staged is the stage on one node.
+type staged struct {
+	job    *job
+	rep    *wire.Report
+	err    error
+	done   bool // switched, or nothing to switch
+	began  time.Time
+	took   time.Duration
+	thin   *thinStage // over SFTP; nil with the agent
+	events emitter
+}
+
+// Push stages a tree on all nodes and, when all are staged, switches all. The
+// results are given with an error too, when any node failed.
+func (e *Engine) Push(ctx context.Context, set nodes.Set, o Options) (*nodes.Results, error) {
+	return e.push(ctx, set, o, nil)
+}
+
+func (e *Engine) push(ctx context.Context, set nodes.Set, o Options, plan *Plan) (*nodes.Results, error) {
+	const op = "sync.push"
+	st, err := e.stage(ctx, op, set, o, plan, true)
+	if err != nil {
+		return nil, err
+	}
+	if res := st.results(op); res.Err() != nil {
+		st.giveUp()
+		return res, res.Err()
+	}
+	res := st.change(ctx, op, set)
+	return res, res.Err()
+}
+
+// Stage brings a tree onto the disks of all nodes, beside the live ones. When
+// a node fails, the stages on the others are dropped: all or none.
+func (e *Engine) Stage(ctx context.Context, set nodes.Set, o Options) (*Staged, error) {
+	const op = "sync.stage"
+	st, err := e.stage(ctx, op, set, o, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.results(op).Err(); err != nil {
+		st.giveUp()
+		return nil, err
+	}
+	return st, nil
+}
+
+// stage scans and stages; what failed on single nodes is in the Staged. A
+// source that changed meanwhile is read once more.
+func (e *Engine) stage(ctx context.Context, op string, set nodes.Set, o Options, plan *Plan, hold bool) (*Staged, error) {
+	o, err := o.with()
+	if err != nil {
+		return nil, nodes.At(err, op, "")
+	}
+	if o.Why == "" {
+		o.Why = op
+	}
+	for try := 0; ; try++ {
+		st, err := e.stageOnce(ctx, op, set, o, plan, hold)
+		var changed *changedSource
+		if err == nil {
+			for _, n := range set.Nodes {
+				if errors.As(st.jobs[n.Name].err, &changed) {
+					break
+				}
+			}
+		} else {
+			errors.As(err, &changed)
+		}
+		switch {
+		case changed == nil:
+			return st, nodes.At(err, op, "")
+		case try > 0:
+			if st != nil {
+				st.giveUp()
+			}
+			return nil, nodes.At(changedTwice(changed), op, "")
+		case st != nil:
+			st.giveUp()
+		}
+	}
+}
+
+func (e *Engine) stageOnce(ctx context.Context, op string, set nodes.Set, o Options, plan *Plan, hold bool) (*Staged, error) {
+	st := &Staged{Roll: newRoll(), e: e, o: o, all: set, jobs: map[nodes.Name]*staged{}}
+	e.warmUp(ctx, set)
+	src, err := e.scan(ctx, &o)
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	st.src = src
+	if plan != nil && plan.source != src.digest {
+		return nil, &nodes.Error{Kind: nodes.Changed, Message: src.root + " is not as it was when the plan was made", Hint: "plan again"}
+	}
+	each(set, func(n *nodes.Node) {
+		s := &staged{began: time.Now(), events: e.emitter(ctx, op, n)}
+		s.events.started("staging " + src.root)
+		s.err = st.stageNode(ctx, s, n, plan, hold)
+		s.took = time.Since(s.began)
+		if s.err != nil {
+			s.events.finished("", s.err)
+		}
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.jobs[n.Name] = s
+	})
+	return st, nil
+}
+
+// warmUp begins to connect to all nodes while the source is read.
+func (e *Engine) warmUp(ctx context.Context, set nodes.Set) {
+	for _, n := range set.Nodes {
+		go func() { _, _ = e.dial(ctx, n) }()
+	}
+}
+
+// each runs f for all nodes at once and waits for all.
+func each(set nodes.Set, f func(*nodes.Node)) {
+	var wg sync.WaitGroup
+	for _, n := range set.Nodes {
+		wg.Go(func() { f(n) })
+	}
+	wg.Wait()
+}
+
+func (st *Staged) stageNode(ctx context.Context, s *staged, n *nodes.Node, plan *Plan, hold bool) error {
+	path, err := st.o.pathOn(n)
+	if err != nil {
+		return err
+	}
+	s.job = &job{e: st.e, o: &st.o, src: st.src, node: n, path: path, roll: st.Roll, op: wire.OpStage,
+		lists: !hold, hold: hold, events: s.events, by: st.e.holder(st.o.Why)}
+	if plan != nil {
+		s.job.expect = plan.expect(n)
+	}
+	s.rep, err = s.job.run(ctx)
+	var none *noAgentError
+	if errors.As(err, &none) || nodes.KindOf(err) == nodes.Permission && !agentSaid(err) {
+		s.thin, s.rep, err = st.e.thinStage(ctx, s.job, why(err))
+	}
+	if err != nil {
+		return plainError(err)
+	}
+	s.events.notes(s.rep)
+	if s.rep.Nothing {
+		s.done = true
+		s.job.switched()
+	}
+	return nil
+}
+
+// agentSaid tells an error that the agent gave from one on the way to it.
+func agentSaid(err error) bool {
+	var ref *refusal
+	return errors.As(err, &ref)
+}
+
+func why(err error) string { return nodes.AsError(err, nodes.Failed).Message }
+
+// plainError takes the channel's own wrapping away.
+func plainError(err error) error {
+	var ref *refusal
+	if errors.As(err, &ref) {
+		return ref.err
+	}
+	var none *noAgentError
+	if errors.As(err, &none) {
+		return &nodes.Error{Kind: nodes.Failed, Message: none.why}
+	}
+	return err
+}
+
+// notes says aloud what a person should know of a stage that went well.
+func (m emitter) notes(rep *wire.Report) {
+	if rep.Settled != "" {
+		m.warn("a roll that was cut short was " + rep.Settled + " first")
+	}
+	if rep.First && rep.Extra > 0 {
+		m.warn(fmt.Sprintf(`first roll to this tree: %d files there are not in the source and stay (adopt="all" takes them)`, rep.Extra))
+	}
+	for _, f := range rep.Drift {
+		if f.Yield {
+			m.warn("replaces " + f.Text())
+		} else {
+			m.warn("leaves " + f.Text())
+		}
+	}
+	for _, w := range rep.Warnings {
+		m.warn(w)
+	}
+}
+
+// results tells how the staging went.
+func (st *Staged) results(op string) *nodes.Results {
+	res := &nodes.Results{Op: op, RollID: st.Roll}
+	failed := false
+	for _, n := range st.all.Nodes {
+		failed = failed || st.jobs[n.Name].err != nil
+	}
+	for _, n := range st.all.Nodes {
+		s := st.jobs[n.Name]
+		out := nodes.Outcome{Node: n, Err: s.err, Elapsed: s.took, State: nodes.StateOf(s.err)}
+		if failed && s.err == nil {
+			out.State = nodes.NotAttempted
+		}
+		res.List = append(res.List, out)
+	}
+	return res
+}
+
+// giveUp drops what was staged, after a failure elsewhere, even when the
+// caller was cancelled. It does not wait long.
+func (st *Staged) giveUp() {
+	ctx, cancel := context.WithTimeout(context.Background(), 800*time.Millisecond)
+	defer cancel()
+	for _, n := range st.all.Nodes {
+		if s := st.jobs[n.Name]; s.err == nil && s.job != nil {
+			s.events.finished("not switched: another node failed", nil)
+		}
+	}
+	_ = st.drop(ctx)
+}
+
+// Drop throws the stage away on all nodes that have not been switched.
+func (st *Staged) Drop(ctx context.Context) error {
+	return st.drop(ctx)
+}
+
+func (st *Staged) drop(ctx context.Context) error {
+	var mu sync.Mutex
+	var first error
+	each(st.all, func(n *nodes.Node) {
+		s := st.jobs[n.Name]
+		if s.err != nil || s.done || s.job == nil {
+			return
+		}
+		s.done = true
+		err := st.dropNode(ctx, s, n)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil && first == nil {
+			first = nodes.At(plainError(err), "sync.drop", n.Name)
+		}
+	})
+	return first
+}
+
+func (st *Staged) dropNode(ctx context.Context, s *staged, n *nodes.Node) error {
+	if s.thin != nil {
+		return s.thin.drop(ctx)
+	}
+	_, err := st.e.ask(ctx, n, wire.Request{Op: wire.OpDrop, Root: []byte(s.job.path), Roll: st.Roll, By: s.job.by})
+	return err
+}
+
+// Switch puts the stage in place on the nodes of set. A node that moved on
+// since it was staged gives an error of kind changed.
+func (st *Staged) Switch(ctx context.Context, set nodes.Set) (*nodes.Results, error) {
+	const op = "sync.switch"
+	for _, n := range set.Nodes {
+		if st.jobs[n.Name] == nil {
+			return nil, nodes.At(usage("nothing is staged there"), op, n.Name)
+		}
+	}
+	res := st.change(ctx, op, set)
+	return res, res.Err()
+}
+
+func (st *Staged) change(ctx context.Context, op string, set nodes.Set) *nodes.Results {
+	res := &nodes.Results{Op: op, RollID: st.Roll, List: make([]nodes.Outcome, len(set.Nodes))}
+	var wg sync.WaitGroup
+	for i, n := range set.Nodes {
+		wg.Go(func() {
+			s := st.jobs[n.Name]
+			began := time.Now()
+			value, err := st.switchNode(ctx, s, n)
+			value.Seconds = (s.took + time.Since(began)).Seconds()
+			out := nodes.Outcome{Node: n, State: nodes.StateOf(err), Err: err, Elapsed: s.took + time.Since(began)}
+			if err == nil {
+				out.Value = value
+			}
+			res.List[i] = out
+			s.events.finished(summary(value), err)
+		})
+	}
+	wg.Wait()
+	return res
+}
+
+// summary is what a person reads when a node is done.
+func summary(v Stats) string {
+	if v.Added+v.Changed+v.Deleted == 0 {
+		return "unchanged"
+	}
+	return fmt.Sprintf("%d added, %d changed, %d deleted, switched in %.1f ms", v.Added, v.Changed, v.Deleted, v.Burst*1000)
+}
+
+func (st *Staged) switchNode(ctx context.Context, s *staged, n *nodes.Node) (Stats, error) {
+	v := stats(s.rep)
+	if s.done {
+		return v, nil
+	}
+	if ctx.Err() != nil {
+		return v, nodes.Stopped(ctx)
+	}
+	st.e.session.Service.Switched(n.Name)
+	rep, err := st.commit(ctx, s, n)
+	if err != nil {
+		return v, plainError(err)
+	}
+	s.done = true
+	s.job.switched()
+	v.Burst = rep.Burst.Seconds()
+	return v, nil
+}
+
+// commit orders the switch. When the answer is lost, the node is asked what it
+// has; it is never guessed.
+func (st *Staged) commit(ctx context.Context, s *staged, n *nodes.Node) (*wire.Report, error) {
+	if s.thin != nil {
+		return s.thin.change(ctx)
+	}
+	req := wire.Request{Op: wire.OpSwitch, Root: []byte(s.job.path), Roll: st.Roll, By: s.job.by, Keep: st.o.Undo}
+	patient, cancel := afterword(ctx)
+	defer cancel()
+	rep, err := st.e.ask(patient, n, req)
+	if err == nil || agentSaid(err) || ctx.Err() != nil && nodes.KindOf(err) != nodes.Cancelled {
+		return rep, err
+	}
+	if ctx.Err() != nil {
+		return nil, &nodes.Error{Kind: nodes.Cancelled, Cause: err,
+			Message: "cancelled while it was switched; the next push or undo finds out how that ended"}
+	}
+	rep, again := st.e.ask(ctx, n, req) // says so when it was done before
+	if again == nil || agentSaid(again) {
+		return rep, again
+	}
+	return nil, &nodes.Error{Kind: nodes.Lost, Message: "the connection was lost in the switch, and whether it was done is not known: " + why(err),
+		Hint: "push again when the node can be reached: what is half done is finished or undone first", Cause: again}
+}
+
+// afterword gives a context that lives a moment longer than ctx: a switch that
+// is under way takes milliseconds, and its outcome is worth knowing.
+func afterword(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(lastWords, func() { cancel(context.Cause(ctx)) })
+	})
+	return longer, func() { stop(); cancel(nil) }
+}

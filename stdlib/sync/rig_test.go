@@ -1,0 +1,230 @@
+package sync_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/ssh"
+	"github.com/rollsh/rollsh/stdlib/sync"
+	"github.com/rollsh/rollsh/stdlib/sync/agent"
+)
+
+// TestMain lets the test program be its own agent on the nodes.
+func TestMain(m *testing.M) {
+	if handled, code := agent.Main(os.Args); handled {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+// rig is some real nodes and an engine in a session on them.
+type rig struct {
+	*testing.T
+	bed    *nodetest.Bed
+	events *nodetest.Recorder
+	s      *nodes.Session
+	engine *sync.Engine
+	set    nodes.Set
+	src    string
+	home   string
+}
+
+func newRig(t *testing.T, n int, opts ...nodetest.Option) *rig {
+	t.Helper()
+	r := &rig{T: t, bed: nodetest.Start(t, n, opts...), events: &nodetest.Recorder{}, src: t.TempDir(), home: t.TempDir()}
+	r.s = r.bed.Session(r.events)
+	r.s.Project = r.home
+	for i := range n {
+		nd := *r.bed.Node(i)
+		nd.Path = nodes.RemotePath(filepath.Join(r.bed.Dir(i), "www"))
+		r.set.Nodes = append(r.set.Nodes, &nd)
+	}
+	r.connect()
+	return r
+}
+
+// connect makes a new engine with new connections, as a new rollsh would.
+func (r *rig) connect() {
+	pool := ssh.NewPool(r.s)
+	r.s.Dialer = pool
+	r.engine = sync.New(r.s)
+	engine := r.engine
+	r.Cleanup(func() { engine.Close(); pool.Close() })
+}
+
+func (r *rig) ctx() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	r.Cleanup(cancel)
+	return ctx
+}
+
+func (r *rig) live(i int) string { return filepath.Join(r.bed.Dir(i), "www") }
+
+func (r *rig) options() sync.Options { return sync.Options{From: nodes.Dir(r.src)} }
+
+// file writes a file of the source. Times differ from file to file.
+func (r *rig) file(name, text string) { write(r.T, filepath.Join(r.src, name), text) }
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) remove(name string) {
+	r.Helper()
+	if err := os.RemoveAll(filepath.Join(r.src, name)); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// push pushes to all and fails the test when that fails.
+func (r *rig) push(change ...func(*sync.Options)) *nodes.Results {
+	r.Helper()
+	res, err := r.try(change...)
+	if err != nil {
+		r.Fatalf("push: %v", err)
+	}
+	return res
+}
+
+func (r *rig) try(change ...func(*sync.Options)) (*nodes.Results, error) {
+	o := r.options()
+	for _, f := range change {
+		f(&o)
+	}
+	return r.engine.Push(r.ctx(), r.set, o)
+}
+
+func (r *rig) stats(res *nodes.Results, i int) sync.Stats {
+	r.Helper()
+	v, ok := res.List[i].Value.(sync.Stats)
+	if !ok {
+		r.Fatalf("node %d has no value: %+v", i, res.List[i])
+	}
+	return v
+}
+
+// equal compares the source with a node's live tree, from outside: contents,
+// types, permissions, times and links.
+func (r *rig) equal(i int) {
+	r.Helper()
+	if d := difference(r.T, r.src, r.live(i)); d != "" {
+		r.Fatalf("node %d differs from the source:\n%s", i, d)
+	}
+}
+
+// difference lists what tells two trees apart; the folders' own times and
+// rollsh's state do not count.
+func difference(t *testing.T, a, b string) string {
+	t.Helper()
+	x, y := snapshot(t, a), snapshot(t, b)
+	var out strings.Builder
+	for p, v := range x {
+		if y[p] != v {
+			fmt.Fprintf(&out, "%q: %.200s / %.200s\n", p, v, y[p])
+		}
+	}
+	for p, v := range y {
+		if _, ok := x[p]; !ok {
+			fmt.Fprintf(&out, "%q: (nothing) / %.200s\n", p, v)
+		}
+	}
+	return out.String()
+}
+
+func snapshot(t *testing.T, root string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(root, p)
+		if rel == "." {
+			return nil
+		}
+		if d.Name() == ".rollsh" {
+			return fs.SkipDir
+		}
+		st, err := os.Lstat(p)
+		if err != nil {
+			return err
+		}
+		v := st.Mode().String()
+		switch {
+		case st.Mode()&os.ModeSymlink != 0:
+			v, _ = os.Readlink(p)
+			v = "-> " + v
+		case st.Mode().IsRegular():
+			b, err := os.ReadFile(p)
+			if err != nil {
+				return err
+			}
+			v += fmt.Sprintf(" %d %s", st.ModTime().UnixNano(), b)
+		}
+		out[rel] = v
+		return nil
+	})
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// state lists what is in a node's state folder.
+func (r *rig) state(i int) []string {
+	r.Helper()
+	var out []string
+	list, err := os.ReadDir(filepath.Join(r.bed.Dir(i), ".rollsh-www"))
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, e := range list {
+		out = append(out, e.Name())
+	}
+	return out
+}
+
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}
+
+// wantKind fails the test unless err, or the only error in it, has the kind
+// and holds the words.
+func wantKind(t *testing.T, err error, kind nodes.Kind, words ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want %s", kind)
+	}
+	e := nodes.AsError(err, nodes.Internal)
+	if e.Kind == nodes.Tasks && len(e.Errors) > 0 {
+		e = nodes.AsError(e.Errors[0], nodes.Internal)
+	}
+	if e.Kind != kind {
+		t.Fatalf("kind is %s, want %s: %v", e.Kind, kind, err)
+	}
+	for _, w := range words {
+		if !strings.Contains(e.Error(), w) {
+			t.Errorf("%q does not say %q", e.Error(), w)
+		}
+	}
+}

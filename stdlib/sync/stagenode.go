@@ -1,0 +1,249 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/sync/agent"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+)
+
+// job is one tree to be brought to one node.
+type job struct {
+	e      *Engine
+	o      *Options
+	src    *source
+	node   *nodes.Node
+	path   nodes.RemotePath
+	roll   string
+	op     wire.Op // OpStage or OpLook
+	lists  bool
+	hold   bool
+	expect string
+	events emitter
+	by     wire.Holder
+
+	next   []manifest.Entry // what will be ours, as far as it can be told from here
+	digest manifest.Digest  // of what will be ours, as the node says
+}
+
+// request is what opens the operation, with the guess of what is ours there.
+func (j *job) request() (wire.Request, []manifest.Entry) {
+	digest, base := j.e.recent.base(j.node, j.path)
+	return wire.Request{
+		Op: j.op, Root: []byte(j.path), Roll: j.roll, By: j.by, Rules: j.src.carried, Policy: j.o.policy(),
+		Verify: j.o.Verify, Base: digest, Want: j.src.digest, Expect: j.expect, Lists: j.lists, Keep: j.o.Undo,
+		Hold: j.hold, Rev: string(j.src.rev),
+	}, base
+}
+
+// run does the whole operation over the agent.
+func (j *job) run(ctx context.Context) (*wire.Report, error) {
+	var rep *wire.Report
+	err := j.e.converse(ctx, j.node, func(ctx context.Context, l *line) error {
+		req, base := j.request()
+		t := &talk{j: j, l: l, files: 0}
+		defer t.halt()
+		if err := wireJSON(ctx, l, req); err != nil {
+			return err
+		}
+		if req.Base != "" {
+			if err := t.guess(ctx, base); err != nil {
+				return err
+			}
+		}
+		var err error
+		rep, err = t.answers(ctx)
+		if err == nil && j.op == wire.OpStage {
+			j.remember(rep, req.Base, base)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rep, nil
+}
+
+// talk is one exchange: this side sends contents while the other answers.
+type talk struct {
+	j     *job
+	l     *line
+	stop  chan struct{} // closed to end the sending; nil when nothing is sent
+	sent  chan error
+	files int
+	bytes int64
+}
+
+// guess sends the delta and what it needs, if the tree there is as believed.
+func (t *talk) guess(ctx context.Context, base []manifest.Entry) error {
+	src := t.j.src
+	ours, _ := src.rules.Filter(base)
+	change, gone := manifest.Delta(ours, src.entries)
+	d := wire.Delta{Change: manifest.Encode(change), Gone: manifest.EncodePaths(gone)}
+	if err := t.l.send(ctx, wire.TypeDelta, d.Encode()); err != nil {
+		return err
+	}
+	if t.j.op != wire.OpStage {
+		return nil
+	}
+	return t.contents(ctx, agent.Predict(ours, src.entries, t.j.o.policy()))
+}
+
+// contents starts to send files.
+func (t *talk) contents(ctx context.Context, entries []manifest.Entry) error {
+	if len(entries) == 0 {
+		return t.l.send(ctx, wire.TypeEnd, nil)
+	}
+	for i := range entries {
+		t.files++
+		t.bytes += entries[i].Size
+	}
+	p, err := t.j.src.pack(entries)
+	if err != nil {
+		return err
+	}
+	t.stop, t.sent = make(chan struct{}), make(chan error, 1)
+	go func(stop chan struct{}, sent chan error) { sent <- p.send(ctx, t.l, stop) }(t.stop, t.sent)
+	return nil
+}
+
+// halt ends the sending, between two frames, and tells how it went.
+func (t *talk) halt() error {
+	if t.stop == nil {
+		return nil
+	}
+	close(t.stop)
+	err := <-t.sent
+	t.stop = nil
+	return err
+}
+
+// answers goes on until the operation is done.
+func (t *talk) answers(ctx context.Context) (*wire.Report, error) {
+	for {
+		kind, p, err := t.l.next(ctx, t.progress)
+		if err != nil {
+			return nil, t.why(err)
+		}
+		switch kind {
+		case wire.TypeResend:
+			if err := t.halt(); err != nil {
+				return nil, err
+			}
+			t.files, t.bytes = 0, 0
+			err = t.l.send(ctx, wire.TypeManifest, t.j.src.packed())
+		case wire.TypeNeed:
+			err = t.need(ctx, p)
+		case wire.TypeReport:
+			var rep wire.Report
+			if err := wire.ReadPacked(p, &rep); err != nil {
+				return nil, damaged(err)
+			}
+			return &rep, nil
+		default:
+			err = damaged(fmt.Errorf("frame %q", byte(kind)))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func damaged(err error) error {
+	return &nodes.Error{Kind: nodes.Protocol, Message: "the agent's answer cannot be read: " + err.Error(), Cause: err}
+}
+
+func (t *talk) need(ctx context.Context, p []byte) error {
+	if err := t.halt(); err != nil {
+		return err
+	}
+	entries := t.j.src.entries
+	indexes, err := wire.DecodeNeed(p, len(entries))
+	if err != nil {
+		return damaged(err)
+	}
+	list := make([]manifest.Entry, 0, len(indexes))
+	for _, i := range indexes {
+		if entries[i].Kind != manifest.File {
+			return damaged(errors.New("a folder's contents are asked for"))
+		}
+		list = append(list, entries[i])
+	}
+	return t.contents(ctx, list)
+}
+
+// why prefers the reason that sending stopped to the agent's word that it did.
+func (t *talk) why(err error) error {
+	var ref *refusal
+	if !errors.As(err, &ref) || !ref.aborted {
+		return err
+	}
+	if sent := t.halt(); sent != nil {
+		return &refusal{err: nodes.AsError(asSource(sent), nodes.Failed)}
+	}
+	return err
+}
+
+// asSource keeps a changedSource findable inside an Error.
+func asSource(err error) error {
+	var c *changedSource
+	if errors.As(err, &c) {
+		return &nodes.Error{Kind: nodes.Refused, Message: "from: " + c.Error(), Cause: c}
+	}
+	return err
+}
+
+func (t *talk) progress(b wire.Beat) { t.j.events.progress(b, t.bytes, t.files) }
+
+// remember works out what will be ours once the stage is switched, if that can
+// be told from here.
+func (j *job) remember(rep *wire.Report, digest manifest.Digest, base []manifest.Entry) {
+	if rep.Marker == nil {
+		return
+	}
+	j.next, j.digest = j.src.entries, rep.Marker.Digest
+	if j.digest == digest {
+		j.next = base
+		return
+	}
+	if rep.Marker.Digest != j.src.digest && digest != "" {
+		ours, rest := j.src.rules.Filter(base)
+		d := manifest.Decide(ours, manifest.Listing{Entries: ours}, j.src.entries, j.o.policy())
+		j.next = manifest.Apply(rest, d.Ours, nil)
+	}
+}
+
+// switched makes what was remembered the guess for the next time.
+func (j *job) switched() {
+	if j.digest != "" {
+		j.e.recent.keep(j.node, j.path, j.digest, j.next)
+	}
+}
+
+// ask sends a request that is answered by a report alone.
+func (e *Engine) ask(ctx context.Context, n *nodes.Node, req wire.Request) (*wire.Report, error) {
+	var rep *wire.Report
+	err := e.converse(ctx, n, func(ctx context.Context, l *line) error {
+		if err := wireJSON(ctx, l, req); err != nil {
+			return err
+		}
+		t := &talk{j: &job{e: e, node: n, events: emitter{e: e}}, l: l}
+		kind, p, err := l.next(ctx, func(wire.Beat) {})
+		if err != nil {
+			return t.why(err)
+		}
+		if kind != wire.TypeReport {
+			return damaged(fmt.Errorf("frame %q", byte(kind)))
+		}
+		rep = &wire.Report{}
+		if err := wire.ReadPacked(p, rep); err != nil {
+			return damaged(err)
+		}
+		return nil
+	})
+	return rep, err
+}
