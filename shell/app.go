@@ -46,7 +46,7 @@ type app struct {
 	leave     chan int // an exit code: end at once
 	clock     clock
 	seen      *seen
-	atPrompt  atomic.Bool  // a line is being typed
+	atPrompt  atomic.Bool // a line is being typed
 
 	session *nodes.Session
 	library *stdlib.Library
