@@ -6,10 +6,13 @@ import (
 
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/http"
 	"github.com/rollsh/rollsh/stdlib/notify"
 	"github.com/rollsh/rollsh/stdlib/person"
+	"github.com/rollsh/rollsh/stdlib/roll"
 	"github.com/rollsh/rollsh/stdlib/ssh"
 	"github.com/rollsh/rollsh/stdlib/svn"
+	"github.com/rollsh/rollsh/stdlib/trac"
 )
 
 // Library is what one session's recipes may use, with what it holds open:
@@ -18,17 +21,22 @@ type Library struct {
 	Modules []lua.Module
 	pool    *ssh.Pool
 	desk    *notify.Desk
+	journal *roll.Journal
 }
 
 // New joins the primitives for a session and gives the session its ways to
 // nodes. Nothing is contacted or opened before it is used.
 func New(s *nodes.Session) *Library {
-	l := &Library{pool: ssh.NewPool(s), desk: notify.New(s)}
+	l := &Library{pool: ssh.NewPool(s), desk: notify.New(s), journal: roll.NewJournal(s)}
 	s.Dialer, s.Here = l.pool, ssh.NewLocal(s)
 	l.Modules = []lua.Module{
 		person.Module(s),
-		svn.Module(s),
+		ssh.Module(s),
+		svn.Module(s, nil),
 		l.desk.Module(),
+		http.Module(s),
+		trac.Module(s),
+		l.journal.Module(),
 	}
 	return l
 }
@@ -44,5 +52,6 @@ func (l *Library) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
 	l.desk.Close(ctx)
+	_ = l.journal.Close() // what is in it is on disk; a failed close loses nothing
 	l.pool.Close()
 }
