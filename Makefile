@@ -20,6 +20,16 @@ RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 help: ## Print this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# The helpers that are put on nodes, the same bytes from the same sources wherever they are built: no paths, no build
+# id, no version control, no C, and the oldest CPUs of each kind.
+AGENTS = stdlib/sync/agent
+agents:
+	@for arch in amd64 arm64; do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch GOAMD64=v1 GOARM64=v8.0 GOFLAGS= $(GO) build -trimpath -buildvcs=false \
+			-ldflags '-s -w -buildid=' -o .cache/agent-$$arch ./$(AGENTS)/cmd/rollsh-agent && \
+		$(GO) run ./$(AGENTS)/cmd/pack .cache/agent-$$arch $(AGENTS)/bin/linux-$$arch || exit 1; \
+	done
+
 build: agents ## Build bin/rollsh, with the sync agents for linux on amd64 and arm64 in it
 	@$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/rollsh .
 	@echo "built bin/rollsh $(VERSION)"
@@ -40,6 +50,9 @@ lint: ## Run the linters: .golangci.yml says which and why; gofumpt for the layo
 	@$(GOFUMPT) -l . | { ! grep . || { echo 'not formatted; run: make fmt' >&2; false; }; }
 	@$(GOLANGCI) run
 
+docs: build ## Write docs/reference from the function records
+	@bin/rollsh reference docs/reference
+
 fmt: ## Lay out all Go files with gofumpt
 	@$(GOFUMPT) -w .
 
@@ -56,4 +69,4 @@ fuzz: ## Run every fuzz target for FUZZTIME (20s) each
 check: lint test ## Run exactly what the build machine runs, without installing anything
 
 clean: ## Remove what was built
-	@rm -rf bin
+	@rm -rf bin .cache $(AGENTS)/bin/linux-*
