@@ -113,9 +113,13 @@ func (c *connection) gone(cause error) error {
 	return &nodes.Error{Kind: nodes.Lost, Message: "the connection to " + c.s.where() + " was lost: " + why, Cause: cause}
 }
 
+// sessionGrace is how long sshd may take to count a session out that has ended.
+const sessionGrace = 2 * time.Second
+
 // session opens a session. Where the node allows no more of them on one
 // connection (MaxSessions), it waits until one of ours has ended.
 func (c *connection) session(ctx context.Context) (*ssh.Session, error) {
+	began := time.Now()
 	for {
 		c.mu.Lock()
 		freed := c.freed
@@ -136,11 +140,12 @@ func (c *connection) session(ctx context.Context) (*ssh.Session, error) {
 			return nil, nodes.Stopped(ctx)
 		case !errors.As(err, &full):
 			return nil, c.gone(err)
-		case others == 0:
+		case others == 0 && time.Since(began) > sessionGrace:
 			return nil, &nodes.Error{Kind: nodes.Permission, Message: c.s.where() + " opens no session: " + full.Message, Cause: err}
 		}
 		select {
 		case <-freed:
+		case <-time.After(sessionGrace / 20):
 		case <-c.lost:
 			return nil, c.gone(err)
 		case <-ctx.Done():

@@ -200,10 +200,10 @@ func (d *dialer) handshakeFailed(ctx context.Context, l *login, conn net.Conn, e
 		return mine
 	case d.hostSeen && (len(l.allowed) > 0 || len(l.offers) > 0 || strings.Contains(text, "unable to authenticate")):
 		return l.refused(err)
-	case !d.hostSeen && isDrop(err):
+	case !d.hostSeen && isDrop(err) && d.proxySaid(conn) == "":
 		return &nodes.Error{
 			Kind:    nodes.Unreachable,
-			Message: d.s.where() + " closes the connection before it greets" + d.proxySaid(conn),
+			Message: d.s.where() + " closes the connection before it greets",
 			Hint:    "sshd sheds load (MaxStartups) or refuses this address",
 			Cause:   errors.Join(errDropped, err),
 		}
@@ -216,8 +216,10 @@ func (d *dialer) handshakeFailed(ctx context.Context, l *login, conn net.Conn, e
 }
 
 func (d *dialer) proxySaid(conn net.Conn) string {
-	if p, ok := conn.(*proxyConn); ok && p.said() != "" {
-		return ": " + p.said()
+	if p, ok := conn.(*proxyConn); ok {
+		if said := p.said(); said != "" {
+			return ": " + said
+		}
 	}
 	return ""
 }

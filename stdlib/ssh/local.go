@@ -24,7 +24,7 @@ type Local struct {
 // NewLocal makes it for a session; events go to the session's Events. Commands
 // are run by /bin/sh, whatever the person's own shell: a recipe does the same
 // from a terminal and from cron.
-func NewLocal(s *nodes.Session) *Local { return &Local{s, &counter{}} }
+func NewLocal(s *nodes.Session) *Local { return &Local{s, newCounter(fromLocal)} }
 
 // Run runs a command here; see [nodes.Conn].
 func (l *Local) Run(ctx context.Context, c nodes.Cmd) (nodes.Result, error) {

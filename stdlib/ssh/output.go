@@ -110,10 +110,23 @@ func (l *lines) end() {
 	}
 }
 
-// counter gives the IDs of operations.
-type counter struct{ n atomic.Uint64 }
+// counter gives the IDs of operations. Each source of events counts in a range
+// of its own, so that no two operations of a session share an ID.
+type counter struct {
+	source uint64
+	n      atomic.Uint64
+}
 
-func (c *counter) next() uint64 { return c.n.Add(1) }
+// The sources of events in this room. (Source 1 is sync's.)
+const (
+	fromPool  = 2
+	fromLocal = 3
+	fromHand  = 4
+)
+
+func newCounter(source uint64) *counter { return &counter{source: source} }
+
+func (c *counter) next() uint64 { return c.source<<32 | c.n.Add(1) }
 
 // drain copies a stream to its writers; when one of them fails, the rest of the
 // stream is read all the same, so that nothing stands still, and the failure is

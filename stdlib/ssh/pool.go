@@ -53,7 +53,7 @@ func NewPool(s *nodes.Session, opts ...Option) *Pool {
 	}
 	host, _ := os.Hostname()
 	p := &Pool{
-		session: s, keys: newKeyring(), ramp: make(chan struct{}, 64), conns: map[string]*slot{}, ids: &counter{},
+		session: s, keys: newKeyring(), ramp: make(chan struct{}, 64), conns: map[string]*slot{}, ids: newCounter(fromPool),
 		who: account{home: s.Home, user: login, host: host, system: "/etc/ssh/ssh_config"},
 	}
 	for _, o := range opts {
@@ -70,7 +70,7 @@ func (p *Pool) Dial(ctx context.Context, n *nodes.Node) (nodes.Conn, error) {
 		}
 		return p.session.Here, nil
 	}
-	c, err := p.dial(ctx, n, 0)
+	c, err := p.dial(ctx, n)
 	if err != nil {
 		return nil, nodes.At(err, "", n.Name)
 	}
@@ -85,7 +85,7 @@ func place(n *nodes.Node) string {
 
 // dial finds or makes the connection. Callers who come while it is being made
 // wait for the same one; it is given up when the last of them has gone.
-func (p *Pool) dial(ctx context.Context, n *nodes.Node, depth int) (*connection, error) {
+func (p *Pool) dial(ctx context.Context, n *nodes.Node) (*connection, error) {
 	if ctx.Err() != nil {
 		return nil, nodes.Stopped(ctx)
 	}
@@ -97,7 +97,7 @@ func (p *Pool) dial(ctx context.Context, n *nodes.Node, depth int) (*connection,
 	}
 	s := p.conns[key]
 	if s == nil {
-		s = p.open(ctx, n, key, depth)
+		s = p.open(ctx, n, key)
 	}
 	s.users++
 	p.mu.Unlock()
@@ -111,12 +111,12 @@ func (p *Pool) dial(ctx context.Context, n *nodes.Node, depth int) (*connection,
 }
 
 // open begins a connection; p.mu is held.
-func (p *Pool) open(ctx context.Context, n *nodes.Node, key string, depth int) *slot {
+func (p *Pool) open(ctx context.Context, n *nodes.Node, key string) *slot {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &slot{node: n.Name, ready: make(chan struct{}), stop: stop}
 	p.conns[key] = s
 	go func() {
-		conn, err := p.connect(work, n, depth)
+		conn, err := p.connect(work, n)
 		p.mu.Lock()
 		if err == nil && (p.closed || work.Err() != nil) {
 			go conn.close()
@@ -171,7 +171,7 @@ func (p *Pool) leave(s *slot) {
 // maxJumps bounds a chain of jump hosts; a longer one goes in circles.
 const maxJumps = 8
 
-func (p *Pool) connect(ctx context.Context, n *nodes.Node, depth int) (*connection, error) {
+func (p *Pool) connect(ctx context.Context, n *nodes.Node) (*connection, error) {
 	s, err := load(ctx, p.who, n)
 	if err != nil {
 		return nil, err
@@ -181,15 +181,12 @@ func (p *Pool) connect(ctx context.Context, n *nodes.Node, depth int) (*connecti
 		return nil, err
 	}
 	d := &dialer{pool: p, s: s, keys: keys}
-	if jump := s.first("proxyjump", "none"); !strings.EqualFold(jump, "none") {
-		if depth >= maxJumps {
-			return nil, &nodes.Error{Kind: nodes.Unreachable, Message: "the ProxyJump of " + s.alias + " goes in circles"}
-		}
-		hop, err := jumpNode(s.expand(jump))
-		if err != nil {
-			return nil, err
-		}
-		if d.via, err = p.dial(ctx, hop, depth+1); err != nil {
+	hop, err := p.jump(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if hop != nil {
+		if d.via, err = p.dial(ctx, hop); err != nil {
 			return nil, throughJump(err, hop)
 		}
 	}
@@ -204,6 +201,30 @@ func (p *Pool) connect(ctx context.Context, n *nodes.Node, depth int) (*connecti
 		return nil, err
 	}
 	return p.newConnection(client, s, d.via), nil
+}
+
+// jump is the jump host next to the node, nil for none. The whole chain is
+// looked at first: hosts that wait for each other would wait for ever.
+func (p *Pool) jump(ctx context.Context, s *settings) (*nodes.Node, error) {
+	var next *nodes.Node
+	at := s
+	for range maxJumps {
+		value := at.first("proxyjump", "none")
+		if strings.EqualFold(value, "none") {
+			return next, nil
+		}
+		hop, err := jumpNode(at.expand(value))
+		if err != nil {
+			return nil, err
+		}
+		if next == nil {
+			next = hop
+		}
+		if at, err = load(ctx, p.who, hop); err != nil {
+			return nil, err
+		}
+	}
+	return nil, &nodes.Error{Kind: nodes.Unreachable, Message: "the ProxyJump of " + s.alias + " goes in circles, or over more than 8 hosts"}
 }
 
 func throughJump(err error, hop *nodes.Node) error {

@@ -58,8 +58,14 @@ func (p *proxyConn) Close() error {
 	return nil
 }
 
-// said is what the command wrote to its standard error, in one line.
+// said ends the command and gives what it wrote to its standard error, in one
+// line; empty when that is nothing.
 func (p *proxyConn) said() string {
+	p.Close()
+	endsWithin(p.ended, 500*time.Millisecond)
+	if len(p.errors.bytes()) == 0 {
+		return ""
+	}
 	return "the ProxyCommand said: " + strings.Join(strings.Fields(string(p.errors.bytes())), " ")
 }
 

@@ -164,10 +164,10 @@ func (a *Attributes) apply(f nodes.Files, temp nodes.RemotePath, perm fs.FileMod
 	return nil
 }
 
-// Exists reports whether there is something of that name, a dangling symlink
-// included.
+// Exists reports whether there is something of that name; a symlink to nothing
+// is nothing.
 func Exists(f nodes.Files, name nodes.RemotePath) (bool, error) {
-	_, err := f.Lstat(name)
+	_, err := f.Stat(name)
 	if nodes.KindOf(err) == nodes.NotFound {
 		return false, nil
 	}

@@ -1,0 +1,463 @@
+package ssh_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/ssh"
+)
+
+// config puts lines before the bed's own ssh_config.
+func (b *bench) config(t *testing.T, lines string) {
+	t.Helper()
+	old, err := os.ReadFile(b.Config)
+	if err == nil {
+		err = os.WriteFile(b.Config, []byte(lines+"\n"+string(old)), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) known(t *testing.T, text string) {
+	t.Helper()
+	if err := os.WriteFile(b.KnownHosts, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) refused(t *testing.T, i int, kind nodes.Kind, texts ...string) error {
+	t.Helper()
+	_, err := b.pool.Dial(within(t, 30*time.Second), b.Node(i))
+	fails(t, err, kind, texts...)
+	return err
+}
+
+func TestChangedHostKey(t *testing.T) {
+	b := start(t, 1, nodetest.WrongHostKey(0))
+	err := b.refused(t, 0, nodes.HostKey, "has changed", b.KnownHosts+":1", "SHA256:", "web1: ")
+	if strings.Count(err.Error(), "SHA256:") != 2 {
+		t.Errorf("does not show both fingerprints: %v", err)
+	}
+	// The hint is a command that mends it.
+	_, command, _ := strings.Cut(nodes.AsError(err, "").Hint, "if it is right: ")
+	nodetest.Need(t, "ssh-keygen")
+	if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
+	}
+	run(t, b.dial(t, 0), nodes.Cmd{Line: "true"})
+	// No setting loses the check of a changed key.
+	b2 := start(t, 1, nodetest.WrongHostKey(0))
+	b2.config(t, "StrictHostKeyChecking no")
+	b2.refused(t, 0, nodes.HostKey, "has changed")
+}
+
+func TestUnknownHostKey(t *testing.T) {
+	b := start(t, 1)
+	b.known(t, "# nothing\n")
+	err := b.refused(t, 0, nodes.HostKey, "is not known", "SHA256:", b.KnownHosts)
+	_, command, _ := strings.Cut(nodes.AsError(err, "").Hint, "if it is right: ")
+	if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
+	}
+	run(t, b.dial(t, 0), nodes.Cmd{Line: "true"})
+}
+
+func TestAskedAboutHostKey(t *testing.T) {
+	for answer, kind := range map[string]nodes.Kind{"yes": "", "no": nodes.HostKey, "y": nodes.HostKey} {
+		b := start(t, 1)
+		b.known(t, "")
+		b.config(t, "StrictHostKeyChecking ask")
+		person := &nodetest.Person{Answers: []string{answer}}
+		b.session.Person = person
+		_, err := b.pool.Dial(t.Context(), b.Node(0))
+		fails(t, err, kind)
+		if len(person.Asked) != 1 || !strings.Contains(person.Asked[0], "SHA256:") {
+			t.Errorf("asked %q", person.Asked)
+		}
+		text, _ := os.ReadFile(b.KnownHosts)
+		if (kind == "") != strings.Contains(string(text), "ssh-ed25519") {
+			t.Errorf("after %q known_hosts is %q", answer, text)
+		}
+	}
+}
+
+func TestAcceptNewHashed(t *testing.T) {
+	b := start(t, 1)
+	b.known(t, "not ended")
+	b.config(t, "StrictHostKeyChecking accept-new\nHashKnownHosts yes")
+	b.dial(t, 0)
+	text, _ := os.ReadFile(b.KnownHosts)
+	if !strings.Contains(string(text), "\n|1|") || strings.Contains(b.events.Text(nodes.Warned), "\n|") || !strings.Contains(b.events.Text(nodes.Warned), "noted the host key") {
+		t.Errorf("known_hosts %q, warned %q", text, b.events.Text(nodes.Warned))
+	}
+	b.pool.Close()
+	// Both the real ssh and a new pool read the hashed line.
+	b.config(t, "StrictHostKeyChecking yes")
+	nodetest.Need(t, "ssh")
+	if out, err := exec.Command("ssh", "-F", b.Config, "web1", "true").CombinedOutput(); err != nil {
+		t.Errorf("ssh: %v: %s", err, out)
+	}
+	pool := ssh.NewPool(b.session, ssh.SystemConfig("/dev/null"))
+	defer pool.Close()
+	if _, err := pool.Dial(t.Context(), b.Node(0)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRevokedHostKey(t *testing.T) {
+	b := start(t, 1)
+	text, _ := os.ReadFile(b.KnownHosts)
+	fields := strings.Fields(string(text))
+	b.known(t, string(text)+"@revoked * "+fields[1]+" "+fields[2]+"\n")
+	b.refused(t, 0, nodes.HostKey, "revoked", b.KnownHosts+":2")
+}
+
+// A node that has more kinds of keys shows the one that is known.
+func TestKnownKindIsAskedFor(t *testing.T) {
+	nodetest.Need(t, "ssh-keygen")
+	key := filepath.Join(t.TempDir(), "rsa")
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", key).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	b := start(t, 1, nodetest.Config("HostKey "+key))
+	public, _ := os.ReadFile(key + ".pub")
+	b.known(t, fmt.Sprintf("bad line here\n[127.0.0.1]:%d %s", b.Node(0).Port, public))
+	b.dial(t, 0)
+}
+
+func TestHostKeyAlias(t *testing.T) {
+	b := start(t, 1)
+	text, _ := os.ReadFile(b.KnownHosts)
+	_, key, _ := strings.Cut(string(text), " ")
+	b.known(t, "other.example "+key)
+	b.refused(t, 0, nodes.HostKey)
+	b.config(t, "HostKeyAlias other.example")
+	b.dial(t, 0)
+}
+
+func TestRefusedKey(t *testing.T) {
+	b := start(t, 1, nodetest.RefusedKey(0))
+	b.refused(t, 0, nodes.Auth, "refuses the login", b.Key, "publickey")
+	b.config(t, "IdentityFile none")
+	if err := os.Remove(b.Key); err != nil {
+		t.Fatal(err)
+	}
+	b.pool = ssh.NewPool(b.session, ssh.SystemConfig("/dev/null"))
+	b.refused(t, 0, nodes.Auth, "nothing to try")
+}
+
+func TestUnreachable(t *testing.T) {
+	b := start(t, 1)
+	b.Stop(0)
+	b.refused(t, 0, nodes.Unreachable, "connection refused", "127.0.0.1")
+	_, err := b.pool.Dial(within(t, 30*time.Second), &nodes.Node{Name: "x", Host: "nonesuch.invalid"})
+	fails(t, err, nodes.Unreachable, "no address is known")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // takes connections and says nothing
+	b.config(t, "ConnectTimeout 1")
+	began := time.Now()
+	_, err = b.pool.Dial(within(t, 30*time.Second), &nodes.Node{Name: "mute", Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port})
+	fails(t, err, nodes.Unreachable, "does not answer")
+	if d := time.Since(began); d > 3*time.Second {
+		t.Errorf("took %s", d)
+	}
+}
+
+func TestDialObeysContext(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	b := start(t, 0)
+	began := time.Now()
+	_, err = b.pool.Dial(within(t, 200*time.Millisecond), &nodes.Node{Name: "mute", Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port})
+	fails(t, err, nodes.Timeout)
+	if d := time.Since(began); d > time.Second {
+		t.Errorf("took %s", d)
+	}
+}
+
+// sshd sheds connections at MaxStartups; the ramp comes through.
+func TestShedConnectionsAreTriedAgain(t *testing.T) {
+	b := start(t, 1)
+	var mu sync.Mutex
+	shed := 0
+	target := fmt.Sprintf("127.0.0.1:%d", b.Node(0).Port)
+	front, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer front.Close()
+	go func() {
+		for {
+			c, err := front.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			shed++
+			drop := shed <= 3
+			mu.Unlock()
+			if drop {
+				c.Close()
+				continue
+			}
+			up, err := net.Dial("tcp", target)
+			if err != nil {
+				c.Close()
+				continue
+			}
+			go func() { pipe(up, c) }()
+			go func() { pipe(c, up) }()
+		}
+	}()
+	b.config(t, "HostKeyAlias web1\nStrictHostKeyChecking accept-new")
+	n := b.Node(0)
+	n.Port = front.Addr().(*net.TCPAddr).Port
+	if _, err := b.pool.Dial(within(t, 30*time.Second), n); err != nil {
+		t.Fatalf("after %d tries: %v", shed, err)
+	}
+}
+
+func pipe(to, from net.Conn) {
+	defer to.Close()
+	buf := make([]byte, 4096)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			to.Write(buf[:n])
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func TestProxyJumpChain(t *testing.T) {
+	b := start(t, 4, nodetest.Names("jump1", "jump2", "web1", "web2"))
+	b.config(t, "Host web*\n  ProxyJump jump1,jump2\nHost *")
+	for _, name := range []string{"web1", "web2"} {
+		c, err := b.pool.Dial(within(t, 30*time.Second), &nodes.Node{Name: nodes.Name(name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, c, nodes.Cmd{Line: "true"})
+	}
+	for i, want := range []int{1, 1, 1, 1} {
+		if n := strings.Count(b.Log(i), "Accepted publickey"); n != want {
+			t.Errorf("node %d: %d logins, want %d", i, n, want)
+		}
+	}
+	b.Stop(0)
+	await(t, "all connections behind the jump host are gone", func() bool { return len(b.pool.Live()) == 0 })
+	_, err := b.pool.Dial(within(t, 30*time.Second), &nodes.Node{Name: "web1"})
+	fails(t, err, nodes.Unreachable, "jump host jump1", "connection refused")
+}
+
+func TestJumpOfNodesFileWins(t *testing.T) {
+	b := start(t, 2)
+	b.config(t, "Host web2\n  ProxyJump nonesuch.invalid\nHost *")
+	c, err := b.pool.Dial(within(t, 30*time.Second), &nodes.Node{Name: "web2", Jump: "web1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, c, nodes.Cmd{Line: "true"})
+	_, err = b.pool.Dial(within(t, 30*time.Second), &nodes.Node{Name: "loop", Host: "loop", Jump: ""})
+	fails(t, err, nodes.Unreachable)
+	b.config(t, "Host a\n  ProxyJump b\nHost b\n  ProxyJump a\nHost *")
+	_, err = b.pool.Dial(within(t, 30*time.Second), &nodes.Node{Name: "a"})
+	fails(t, err, nodes.Unreachable, "circles")
+}
+
+func TestProxyCommand(t *testing.T) {
+	nodetest.Need(t, "ssh")
+	b := start(t, 2)
+	n := b.Node(0)
+	n.Proxy = "ssh -F " + b.Config + " -W %h:%p web2"
+	c, err := b.pool.Dial(within(t, 30*time.Second), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, c, nodes.Cmd{Line: "true"})
+	n.Proxy = "echo nothing to see >&2; exit 3"
+	_, err = b.pool.Dial(within(t, 30*time.Second), n)
+	fails(t, err, nodes.Unreachable, "nothing to see")
+}
+
+func TestPassphraseAskedOnce(t *testing.T) {
+	b := start(t, 3)
+	locked := filepath.Join(b.Home, ".ssh", "locked")
+	public, err := nodetest.WriteKey(locked, "locked", "open sesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(b.Dir(i)), "authorized_keys"), []byte(public+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.config(t, "IdentityFile "+locked)
+	person := &nodetest.Person{Answers: []string{"wrong", "open sesame"}}
+	b.session.Person = person
+	var wg sync.WaitGroup
+	for i := range 3 {
+		wg.Go(func() {
+			if _, err := b.pool.Dial(within(t, 30*time.Second), b.Node(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(person.Asked) != 2 || !strings.Contains(person.Asked[0], locked) {
+		t.Errorf("asked %q", person.Asked)
+	}
+}
+
+// agentWith starts a real agent that holds the keys.
+func agentWith(t *testing.T, keys ...string) string {
+	t.Helper()
+	nodetest.Need(t, "ssh-agent", "ssh-add")
+	socket := filepath.Join(t.TempDir(), "agent")
+	cmd := exec.Command("ssh-agent", "-D", "-a", socket)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	await(t, "the agent answers", func() bool {
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	for _, key := range keys {
+		add := exec.Command("ssh-add", "-q", key)
+		add.Env = append(os.Environ(), "SSH_AUTH_SOCK="+socket)
+		if out, err := add.CombinedOutput(); err != nil {
+			t.Fatalf("ssh-add: %v: %s", err, out)
+		}
+	}
+	return socket
+}
+
+// An agent with more keys than the node takes tries does not lock one out: keys
+// that the configuration names come first.
+func TestAgentWithManyKeys(t *testing.T) {
+	b := start(t, 1)
+	dir := t.TempDir()
+	var keys []string
+	for i := range 10 {
+		key := filepath.Join(dir, fmt.Sprint("k", i))
+		if _, err := nodetest.WriteKey(key, fmt.Sprint("k", i), ""); err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	keys = append(keys, b.Key)
+	socket := agentWith(t, keys...)
+	public := filepath.Join(dir, "only-public")
+	text, _ := os.ReadFile(b.Key + ".pub")
+	if err := os.WriteFile(public, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.config(t, "IdentityAgent "+socket+"\nIdentitiesOnly no\nIdentityFile "+public)
+	if err := os.Rename(b.Key, b.Key+".away"); err != nil {
+		t.Fatal(err)
+	}
+	b.dial(t, 0)
+	if n := strings.Count(b.Log(0), "Failed publickey"); n != 0 {
+		t.Errorf("%d wrong keys were offered first", n)
+	}
+}
+
+func TestCertificates(t *testing.T) {
+	nodetest.Need(t, "ssh-keygen")
+	dir := t.TempDir()
+	ca := filepath.Join(dir, "ca")
+	caText, err := nodetest.WriteKey(ca, "ca", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := filepath.Join(dir, "host")
+	if _, err := nodetest.WriteKey(host, "host", ""); err != nil {
+		t.Fatal(err)
+	}
+	sign := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command("ssh-keygen", append([]string{"-q", "-s", ca, "-I", "id", "-V", "-5m:+1h"}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("ssh-keygen: %v: %s", err, out)
+		}
+	}
+	sign("-h", "-n", "127.0.0.1", host+".pub")
+	b := start(t, 1, nodetest.Config("HostKey "+host+"\nHostCertificate "+host+"-cert.pub\nTrustedUserCAKeys "+ca+".pub\nAuthorizedKeysFile none"))
+	b.known(t, "@cert-authority [127.0.0.1]:* "+caText+"\n")
+	b.refused(t, 0, nodes.Auth)
+	sign("-n", b.Node(0).User, b.Key+".pub")
+	b.dial(t, 0)
+	// An authority is not a host: its own key as a host key is not enough.
+	b2 := start(t, 1)
+	text, _ := os.ReadFile(b2.KnownHosts)
+	b2.known(t, "@cert-authority "+string(text))
+	b2.refused(t, 0, nodes.HostKey, "not known")
+	// A certificate for another name.
+	sign("-h", "-n", "other.example", host+".pub")
+	b3 := start(t, 1, nodetest.Config("HostKey "+host+"\nHostCertificate "+host+"-cert.pub"))
+	b3.known(t, "@cert-authority * "+caText+"\n")
+	b3.refused(t, 0, nodes.HostKey, "certificate", "not valid")
+}
+
+func TestKeepAliveFindsDeadPeer(t *testing.T) {
+	b := start(t, 1)
+	b.config(t, "ServerAliveInterval 1\nServerAliveCountMax 2")
+	c := b.dial(t, 0)
+	run(t, c, nodes.Cmd{Line: "true"})
+	b.Freeze(0)
+	defer b.Thaw(0)
+	began := time.Now()
+	_, err := c.Run(within(t, 20*time.Second), nodes.Cmd{Line: "true"})
+	fails(t, err, nodes.Lost, "no sign of life")
+	if d := time.Since(began); d > 6*time.Second {
+		t.Errorf("took %s", d)
+	}
+}
+
+func TestFrozenNodeObeysContext(t *testing.T) {
+	b := start(t, 1)
+	c := b.dial(t, 0)
+	f, err := c.Files(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	ctx := within(t, 300*time.Millisecond)
+	bound, err := c.Files(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Freeze(0)
+	defer b.Thaw(0)
+	began := time.Now()
+	_, err = c.Run(within(t, 300*time.Millisecond), nodes.Cmd{Line: "true"})
+	fails(t, err, nodes.Timeout)
+	_, err = bound.Stat("/")
+	fails(t, err, nodes.Timeout)
+	_, err = c.Files(within(t, 300*time.Millisecond))
+	fails(t, err, nodes.Timeout)
+	if d := time.Since(began); d > 2900*time.Millisecond {
+		t.Errorf("took %s", d)
+	}
+}
