@@ -398,7 +398,7 @@ func TestKilledBetweenIntentAndOutcome(t *testing.T) {
 }
 
 func TestTwoProcessesRaceForALock(t *testing.T) {
-	for range 5 {
+	for range 3 {
 		state := t.TempDir()
 		const racers = 4
 		words := make(chan string, racers)

@@ -110,12 +110,36 @@ func (j *Journal) askingFuncs() []lua.Func {
 }
 
 type pendingArgs struct {
-	Name string `lua:"name,required" doc:"the name of the roll"`
+	Name string `lua:"name" doc:"the name of the roll; not needed where there is only one"`
 	To   string `lua:"to" default:"HEAD" doc:"up to this revision"`
 }
 
 type idArgs struct {
 	ID string `lua:"id,pos" doc:"the roll"`
+}
+
+type againArgs struct {
+	ID string `lua:"id,pos,optional" doc:"the roll; without it the only one that can be meant"`
+}
+
+// again runs the recipe of a roll once more, in a mode that its roll{} enters.
+func (j *Journal) again(mode nodes.Mode) lua.Impl {
+	return lua.Held(func(c *lua.Call, a againArgs) (any, error) {
+		if c.L.Parent != nil {
+			return nil, &nodes.Error{Kind: nodes.Usage, Message: "can be called at the top level only, not inside each, parallel or a coroutine"}
+		}
+		return lua.None{}, c.Block(func(ctx context.Context) error {
+			e, err := j.Pick(ctx, a.ID, mode)
+			if err != nil {
+				return err
+			}
+			before := *j.session.Recipe
+			defer func() { *j.session.Recipe = before }()
+			*j.session.Recipe = nodes.Recipe{Path: e.Recipe, Args: e.Args, Files: map[string]string{}, Mode: mode, RollID: e.ID,
+				Failed: before.Failed, RecipeChanged: before.RecipeChanged, Takeover: before.Takeover}
+			return c.Host.RunFile(ctx)
+		})
+	})
 }
 
 type reasonArgs struct {
@@ -137,6 +161,10 @@ func (j *Journal) changingFuncs() []lua.Func {
 	return []lua.Func{
 		{Name: "begin", Doc: "Takes the lock of a name and writes the record of a roll.", Returns: "Roll",
 			Example: `local R = roll.begin{ name="www", to=nodes "prod" }`, Do: lua.Go(j.luaBegin)},
+		{Name: "resume", Doc: "Runs the recipe of an unfinished roll again, for the nodes that are not done.", Returns: "nil", Mutates: true,
+			Example: `roll.resume()`, Do: j.again(nodes.ModeResume)},
+		{Name: "back", Doc: "Runs the recipe of a roll again to undo what it switched, and only that.", Returns: "nil", Mutates: true,
+			Example: `roll.back()`, Do: j.again(nodes.ModeBack)},
 		{Name: "lock", Doc: "Keeps others from rolling a name, until unlock.", Returns: "nil", Mutates: true,
 			Example: `roll.lock("www", "no rolls before Monday")`,
 			Do: lua.Go(func(ctx context.Context, a lockArgs) (lua.None, error) {

@@ -1,9 +1,12 @@
 -- roll.pending: what was committed since the last roll of the name. It asks the repository and changes nothing.
 return function(o)
-  for _, r in ipairs(roll.history{ name = o.name }) do
-    if r.state ~= "undone" and r.to then
-      return svn.checkout(r.source):changes{ from = r.to, to = o.to }
+  local last
+  for _, r in ipairs(roll.history{ name = o.name, limit = 0 }) do
+    if r.to and r.state ~= "undone" and not last then last = r end
+    if not o.name and last and r.name ~= last.name then
+      fail(("several names are rolled here, %s and %s: say which one"):format(last.name, r.name))
     end
   end
-  fail(("no roll of '%s' is in the journal: rollsh plan RECIPE shows what its first one brings"):format(o.name))
+  if not last then fail "no roll is in the journal yet: rollsh plan RECIPE shows what its first one brings" end
+  return svn.checkout(last.source):changes{ from = last.to, to = o.to }
 end

@@ -241,6 +241,9 @@ func (j *Journal) Reopen(ctx context.Context, q Request) (*Roll, error) {
 			return err
 		}
 		r.takeUp(e, q)
+		if len(r.set.Nodes) == 0 {
+			return nothingLeft(e, q.Recipe)
+		}
 		return reopen(ctx, tx, r.entry)
 	})
 	if err != nil {
@@ -248,6 +251,51 @@ func (j *Journal) Reopen(ctx context.Context, q Request) (*Roll, error) {
 	}
 	r.keepAlive()
 	return r, nil
+}
+
+// Pick finds the roll that resume or back means: by its id, else the only
+// unfinished one to resume, or the last one to undo. Where several can be meant,
+// the error lists them.
+func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, error) {
+	if id != "" {
+		e, err := j.Find(ctx, id)
+		if err == nil {
+			err = again(e)
+		}
+		return e, err
+	}
+	all, err := j.History(ctx, "", 0)
+	if err != nil {
+		return Entry{}, err
+	}
+	var fit []Entry
+	seen := map[string]bool{}
+	for _, e := range all {
+		if !seen[e.Name] && (mode == nodes.ModeBack && e.State != Closed || e.Unfinished()) {
+			fit = append(fit, e)
+		}
+		seen[e.Name] = true
+	}
+	switch len(fit) {
+	case 0:
+		return Entry{}, &nodes.Error{Kind: nodes.NotFound, Message: "there is no roll to " + string(mode)}
+	case 1:
+		return fit[0], again(fit[0])
+	}
+	var list []string
+	for _, e := range fit {
+		list = append(list, fmt.Sprintf("%s (%s: %s)", e.ID, e.State, e.summary()))
+	}
+	return Entry{}, &nodes.Error{Kind: nodes.Usage, Message: "which one? " + strings.Join(list, "; "), Hint: fmt.Sprintf("roll.%s %q", mode, fit[0].ID)}
+}
+
+// again fails when there is no recipe to be run again.
+func again(e Entry) error {
+	if e.Recipe != "" {
+		return nil
+	}
+	return &nodes.Error{Kind: nodes.Refused, Message: "the roll " + e.ID + " was typed at the shell, so there is no recipe to run again",
+		Hint: fmt.Sprintf("mend the nodes by hand, then roll.close(%q, reason)", e.ID)}
 }
 
 func mayReopen(e Entry, q Request) error {
@@ -271,6 +319,14 @@ func mayReopen(e Entry, q Request) error {
 	slices.Sort(changed)
 	return &nodes.Error{Kind: nodes.Changed, Message: "not the recipe that began the roll: " + strings.Join(changed, ", ") + " changed since",
 		Hint: "--recipe-changed goes on with it as it is now"}
+}
+
+func nothingLeft(e Entry, q nodes.Recipe) error {
+	out := &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("nothing of the roll %s is left to %s: %s", e.ID, q.Mode, e.summary())}
+	if q.Mode == nodes.ModeResume && !q.Failed {
+		out.Hint = "--failed takes the nodes that failed"
+	}
+	return out
 }
 
 // takeUp makes the roll that goes on with an entry.

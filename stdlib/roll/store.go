@@ -51,7 +51,15 @@ func (j *Journal) write(ctx context.Context, f func(*sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	return j.transaction(ctx, db, nil, f)
+	var tx *sql.Tx
+	err = patiently(ctx, func() (err error) {
+		tx, err = db.BeginTx(ctx, nil)
+		return err
+	})
+	if err != nil {
+		return j.explain(err)
+	}
+	return j.end(tx, f(tx))
 }
 
 // read runs f on one state of the journal; not at all when there is none yet.
@@ -60,18 +68,43 @@ func (j *Journal) read(ctx context.Context, f func(*sql.Tx) error) error {
 	if err != nil || db == nil {
 		return err
 	}
-	return j.transaction(ctx, db, &sql.TxOptions{ReadOnly: true}, f)
+	return patiently(ctx, func() error {
+		tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+		if err != nil {
+			return j.explain(err)
+		}
+		return j.end(tx, f(tx))
+	})
 }
 
-func (j *Journal) transaction(ctx context.Context, db *sql.DB, opts *sql.TxOptions, f func(*sql.Tx) error) error {
-	tx, err := db.BeginTx(ctx, opts)
+// end commits, or rolls back for an error.
+func (j *Journal) end(tx *sql.Tx, err error) error {
 	if err != nil {
-		return j.explain(err)
-	}
-	if err := f(tx); err != nil {
 		return errors.Join(j.explain(err), ignoreDone(tx.Rollback()))
 	}
 	return j.explain(tx.Commit())
+}
+
+// patience is how long other processes may keep the journal busy.
+const patience = 10 * time.Second
+
+// patiently calls f until the journal is not busy. SQLite waits by itself for a
+// lock, but not where the first process to come turns the write-ahead log on,
+// or a later one recovers it.
+func patiently(ctx context.Context, f func() error) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := f()
+		var failed *sqlite.Error
+		if !errors.As(err, &failed) || failed.Code()&0xff != sqliteBusy || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nodes.Stopped(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // ignoreDone drops the error of ending a transaction that its context ended.
@@ -108,7 +141,7 @@ func (j *Journal) open(ctx context.Context, create bool) (*sql.DB, error) {
 		return nil, j.explain(err)
 	}
 	db.SetMaxOpenConns(1) // one writer at a time is what SQLite gives anyway
-	if err := migrate(ctx, db); err != nil {
+	if err := patiently(ctx, func() error { return migrate(ctx, db) }); err != nil {
 		return nil, errors.Join(j.explain(err), db.Close())
 	}
 	j.db = db
