@@ -81,7 +81,7 @@ func (e *Engine) Plan(ctx context.Context, set nodes.Set, o Options) (*Plan, err
 		})
 	}
 	wg.Wait()
-	if err := res.Err(); err != nil {
+	if err := one(res); err != nil {
 		return nil, err
 	}
 	p.Digest = p.digest()

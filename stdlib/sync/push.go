@@ -50,10 +50,10 @@ func (e *Engine) push(ctx context.Context, set nodes.Set, o Options, plan *Plan)
 	}
 	if res := st.results(op); res.Err() != nil {
 		st.giveUp()
-		return res, res.Err()
+		return res, alike(res)
 	}
 	res := st.change(ctx, op, set)
-	return res, res.Err()
+	return res, one(res)
 }
 
 // Stage brings a tree onto the disks of all nodes, beside the live ones. When
@@ -64,7 +64,7 @@ func (e *Engine) Stage(ctx context.Context, set nodes.Set, o Options) (*Staged, 
 	if err != nil {
 		return nil, err
 	}
-	if err := st.results(op).Err(); err != nil {
+	if err := alike(st.results(op)); err != nil {
 		st.giveUp()
 		return nil, err
 	}
@@ -290,7 +290,7 @@ func (st *Staged) Switch(ctx context.Context, set nodes.Set) (*nodes.Results, er
 		}
 	}
 	res := st.change(ctx, op, set)
-	return res, res.Err()
+	return res, one(res)
 }
 
 func (st *Staged) change(ctx context.Context, op string, set nodes.Set) *nodes.Results {
