@@ -58,13 +58,18 @@ func load(ctx context.Context, who account, n *nodes.Node) (*settings, error) {
 		return nil, err
 	}
 	if l.wantFinal {
-		l.final, l.host = true, s.hostname()
-		s.values["hostname"] = []string{s.hostname()}
+		l.again()
 		if err := l.files(); err != nil {
 			return nil, err
 		}
 	}
 	return s, s.check()
+}
+
+// again prepares the final pass: Host lines now match the resolved name.
+func (l *loader) again() {
+	l.final, l.host = true, l.hostname()
+	l.values["hostname"] = []string{l.hostname()}
 }
 
 func (s *settings) preset(key, value string) {
@@ -136,9 +141,13 @@ func (l *loader) take(line configLine, words []string) {
 		return
 	}
 	key := line.key
-	switch key { // of these two the first that stands wins
-	case "proxycommand", "proxyjump":
-		if l.has("proxycommand") || l.has("proxyjump") {
+	switch key { // of these two the first wins; but none for a jump leaves room for a command
+	case "proxyjump":
+		if l.has("proxycommand") {
+			return
+		}
+	case "proxycommand":
+		if !strings.EqualFold(l.first("proxyjump", "none"), "none") {
 			return
 		}
 	case "pubkeyacceptedkeytypes":

@@ -224,7 +224,7 @@ func (h *hostKeys) certificate(cert *ssh.Certificate) error {
 		return err
 	}
 	checker := ssh.CertChecker{IsHostAuthority: func(ssh.PublicKey, string) bool { return true }}
-	principal := h.s.first("hostkeyalias", h.s.hostname())
+	principal := strings.ToLower(h.s.first("hostkeyalias", h.s.hostname()))
 	if err := checker.CheckHostKey(net.JoinHostPort(principal, h.s.port()), nil, cert); err != nil {
 		return &nodes.Error{Kind: nodes.HostKey, Message: "the host certificate of " + h.address + " is not valid: " + strings.TrimPrefix(err.Error(), "ssh: "), Cause: err}
 	}

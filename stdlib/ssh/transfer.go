@@ -23,6 +23,12 @@ const ReadLimit = 64 << 20
 
 // ReadFile gives the content of a file of at most ReadLimit bytes.
 func ReadFile(f nodes.Files, name nodes.RemotePath) ([]byte, error) {
+	tooLarge := &nodes.Error{
+		Kind: nodes.Failed, Message: fmt.Sprintf("%s is larger than %d MiB", name, ReadLimit>>20), Hint: "use get, which copies it to a file",
+	}
+	if info, err := f.Stat(name); err == nil && info.Size > ReadLimit {
+		return nil, tooLarge
+	}
 	r, err := f.Open(name)
 	if err != nil {
 		return nil, err
@@ -32,10 +38,8 @@ func ReadFile(f nodes.Files, name nodes.RemotePath) ([]byte, error) {
 	if _, err := io.Copy(&buf, io.LimitReader(r, ReadLimit+1)); err != nil {
 		return nil, err
 	}
-	if buf.Len() > ReadLimit {
-		return nil, &nodes.Error{
-			Kind: nodes.Failed, Message: fmt.Sprintf("%s is larger than %d MiB", name, ReadLimit>>20), Hint: "use get, which copies it to a file",
-		}
+	if buf.Len() > ReadLimit { // it grew, or its size was a lie
+		return nil, tooLarge
 	}
 	return buf.Bytes(), nil
 }
