@@ -54,6 +54,11 @@ func (a *app) commands() *cobra.Command {
 	for _, v := range verbs {
 		root.AddCommand(a.rollCommand(v))
 	}
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		c.DisableFlagsInUseLine = true
+	}
 	return root
 }
 
@@ -83,8 +88,8 @@ func exactly(n int) cobra.PositionalArgs { return between(n, n) }
 func between(low, high int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < low || len(args) > high {
-			e := usage("%s: %d arguments given", c.Name(), len(args))
-			e.Hint = "usage: " + c.UseLine()
+			e := usage("%s: %s given", c.Name(), count(len(args), "argument"))
+			e.Hint = "write " + c.UseLine()
 			return e
 		}
 		return nil

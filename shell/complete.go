@@ -61,8 +61,8 @@ func (c *completer) name(tokens []token, prefix string) (string, []string) {
 		case ".", ":":
 			return matching(prefix, c.members(tokens[:n-1], before == ":"))
 		case "{", ",":
-			if keys := c.optionKeys(tokens); keys != nil {
-				return matching(prefix, append(keys, c.globalNames()...))
+			if typed, keys := matching(prefix, c.optionKeys(tokens)); len(keys) > 0 {
+				return typed, keys
 			}
 		}
 	}

@@ -8,7 +8,6 @@ import (
 )
 
 const (
-	longestLine = 16 << 10         // a longer line of a node is broken
 	widestName  = 20               // names are aligned up to this width
 	worthSaying = 2 * time.Second  // how long an operation takes before its end is told
 	slowEvery   = 10 * time.Second // how often plain output tells progress
@@ -27,18 +26,13 @@ type lines struct {
 
 // operation is one thing under way on one node.
 type operation struct {
-	nodes.Event            // the started event
-	parts       [2]partial // of stdout and stderr
-	last        string     // last line put out
-	done, total int64      // progress
-	unit        string     // of progress
-	marks       []mark     // progress of the last seconds, for the rate
-	told        time.Time  // when plain output last told progress
-	printed     bool       // it has put out lines
+	nodes.Event           // the started event
+	last        string    // last line put out
+	done, total int64     // progress
+	unit        string    // of progress
+	marks       []mark    // progress of the last seconds, for the rate
+	told        time.Time // when plain output last told progress
 }
-
-// partial is a line of which the end has not come yet.
-type partial struct{ text string }
 
 type mark struct {
 	at   time.Time
@@ -111,62 +105,22 @@ func (l *lines) warned(e nodes.Event) string {
 	return l.paint.as(warning, "warning:") + " " + text + "\n"
 }
 
-// output gives the lines that a piece of output completes.
+// output gives the lines of an output event, which are whole: one, or several
+// with line breaks between.
 func (l *lines) output(e nodes.Event) string {
-	op := l.ops[e.ID]
-	if op == nil { // output after the end, or of nothing that was started
-		op = &operation{Event: e}
-	}
-	stream := 0
+	mark := "|"
 	if e.Stream == "stderr" {
-		stream = 1
+		mark = "!"
 	}
-	op.printed = true
 	var out strings.Builder
-	for _, line := range op.parts[stream].add(e.Text) {
-		op.last = clean(line)
-		out.WriteString(l.line(e.Node, stream, line))
-	}
-	if l.ops[e.ID] == nil {
-		out.WriteString(l.rest(op))
+	for line := range strings.SplitSeq(strings.TrimSuffix(e.Text, "\n"), "\n") {
+		line = clean(afterReturn(line))
+		if op := l.ops[e.ID]; op != nil && line != "" {
+			op.last = line
+		}
+		out.WriteString(l.prefix(e.Node, mark) + line + "\n")
 	}
 	return out.String()
-}
-
-func (l *lines) line(n nodes.Name, stream int, line string) string {
-	return l.prefix(n, []string{"|", "!"}[stream]) + clean(line) + "\n"
-}
-
-// rest gives what was put out without a line end.
-func (l *lines) rest(op *operation) string {
-	var out string
-	for stream := range op.parts {
-		if text := op.parts[stream].text; text != "" {
-			out += l.line(op.Node, stream, afterReturn(text))
-			op.parts[stream].text = ""
-		}
-	}
-	return out
-}
-
-// add takes a piece and gives the lines that are whole now.
-func (p *partial) add(piece string) []string {
-	text := p.text + piece
-	var whole []string
-	for {
-		i := strings.IndexByte(text, '\n')
-		if i < 0 && len(text) > longestLine {
-			i = longestLine
-		}
-		if i < 0 {
-			break
-		}
-		line := text[:i]
-		text = strings.TrimPrefix(text[i:], "\n")
-		whole = append(whole, afterReturn(line))
-	}
-	p.text = strings.Clone(text)
-	return whole
 }
 
 // afterReturn is what a terminal would still show of a line that a program
@@ -216,19 +170,20 @@ func (l *lines) finish(e nodes.Event) string {
 	}
 	delete(l.ops, e.ID)
 	l.done++
-	out := l.rest(op)
 	took := e.Time.Sub(op.Time)
 	verb := clean(op.Op)
 	switch {
+	case e.Err != nil && e.Err.Kind == nodes.Cancelled: // told once, for all
+		l.fail++
 	case e.Err != nil:
 		l.fail++
-		return out + l.prefix(op.Node, ">") + l.paint.as(bad, "failed") + " " + verb + ", " + endOf(e.Err) + ", " + elapsed(took) + "\n"
+		return l.prefix(op.Node, ">") + l.paint.as(bad, "failed") + " " + verb + ", " + endOf(e.Err) + ", " + elapsed(took) + "\n"
 	case op.unit != "":
-		return out + l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + ", " + amount(op.done, op.unit) + ", " + elapsed(took) + "\n"
+		return l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + ", " + amount(op.done, op.unit) + ", " + elapsed(took) + "\n"
 	case took > worthSaying && op.Node != "":
-		return out + l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + ", " + elapsed(took) + "\n"
+		return l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + ", " + elapsed(took) + "\n"
 	}
-	return out
+	return ""
 }
 
 // endOf names how something failed in a word or two.

@@ -31,12 +31,12 @@ func TestPlainOutput(t *testing.T) {
 		{"lines are prefixed and aligned", []nodes.Event{
 			{Type: nodes.Started, ID: 1, Node: "cdn10", Op: "node:run", Time: at(0)},
 			{Type: nodes.Started, ID: 2, Node: "web1", Op: "node:run", Time: at(0)},
-			{Type: nodes.Output, ID: 1, Node: "cdn10", Text: "one\ntw"},
-			{Type: nodes.Output, ID: 2, Node: "web1", Text: "oops\n", Stream: "stderr"},
-			{Type: nodes.Output, ID: 1, Node: "cdn10", Text: "o\nthree"},
+			{Type: nodes.Output, ID: 1, Node: "cdn10", Text: "one"},
+			{Type: nodes.Output, ID: 2, Node: "web1", Text: "oops", Stream: "stderr"},
+			{Type: nodes.Output, ID: 1, Node: "cdn10", Text: "two\n\nthree\n"},
 			{Type: nodes.Finished, ID: 1, Node: "cdn10", Time: at(0.1)},
 			{Type: nodes.Finished, ID: 2, Node: "web1", Time: at(0.25), Err: exit},
-		}, "cdn10 | one\nweb1  ! oops\ncdn10 | two\ncdn10 | three\nweb1  > failed node:run, exit 2, 0.2 s\n"},
+		}, "cdn10 | one\nweb1  ! oops\ncdn10 | two\ncdn10 | \ncdn10 | three\nweb1  > failed node:run, exit 2, 0.2 s\n"},
 		{"control sequences never arrive", []nodes.Event{
 			{Type: nodes.Output, ID: 9, Node: "web1\x1b[2J", Text: "\x1b]0;owned\x07red\x1b[31m\x9b\xff\n"},
 			{Type: nodes.Said, Text: "a\x1b[Hb"},

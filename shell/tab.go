@@ -137,6 +137,7 @@ func (p painter) Paint(line []rune, _ int) (painted []rune) {
 		}
 	}()
 	text := string(line)
+	text, ended := strings.CutSuffix(text, "\n") // readline's own, at Enter
 	if strings.HasPrefix(text, "@") || strings.HasPrefix(text, "!") || strings.HasPrefix(text, "?") || strings.HasPrefix(text, ":") {
 		first, rest, _ := strings.Cut(text, " ")
 		if len(first) < len(text) {
@@ -147,5 +148,9 @@ func (p painter) Paint(line []rune, _ int) (painted []rune) {
 		text = paintLua(p.palette, strings.ReplaceAll(text, string(newline), "\n"))
 		text = strings.ReplaceAll(text, "\n", string(newline))
 	}
-	return []rune(strings.ReplaceAll(text, string(newline), p.palette.as(dim, "\u2424")))
+	text = strings.ReplaceAll(text, string(newline), p.palette.as(dim, "\u2424"))
+	if ended {
+		text += "\n"
+	}
+	return []rune(text)
 }
