@@ -1,0 +1,33 @@
+// Package lint checks files before they are rolled: each file by the rules that
+// its name calls for, with the real tool where there is one.
+//
+//	lint.check("htdocs")                                        -- a folder
+//	lint.check(co, {from="r120", to="HEAD"})                    -- what changed
+//
+// # Promises
+//
+// Nothing that is checked is run. Files are read and given to a parser: php's own
+// compiler, sh -n, named-checkzone, puppet parser validate, apachectl -t, or a
+// parser in rollsh. A tool runs with limits of time, memory and CPU, in an
+// environment without the caller's variables, and ends with the check.
+//
+// PHP files get the verdict of `php -l`, and its text, at a small part of its
+// price: php is started once a core and forks for every batch of files; each file
+// that does not compile there is given to `php -l` itself (see warm.php). Where
+// php cannot fork, every file is given to `php -l`.
+//
+// A tool that is not installed is an error as soon as a file needs it. A file
+// that was found good or bad before, by the same rule, tool and content, is not
+// checked again; the record is in the user's cache folder and safe with several
+// rollsh at once.
+//
+// Symlinks are not followed. The folders of version control (.svn, .git, .hg,
+// .bzr) and rollsh's own (.rollsh*) are left out.
+//
+// # Limits
+//
+// A single file is checked for at most 30 seconds; JSON and XML files over 64 MB
+// and YAML files over 4 MB are reported instead of checked. Apache configurations that
+// load modules of the tree itself or hold Perl are reported instead of checked,
+// as checking would run them.
+package lint

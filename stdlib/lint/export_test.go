@@ -1,0 +1,17 @@
+package lint
+
+import "context"
+
+// Suspects gives the files that warm parents hold back for `php -l`.
+func Suspects(ctx context.Context, php string, paths []string) ([]string, error) {
+	jobs := make([]*job, len(paths))
+	for i, p := range paths {
+		jobs[i] = &job{path: p, name: p}
+	}
+	bad, err := sieve(ctx, php, jobs, func() {})
+	var out []string
+	for _, j := range bad {
+		out = append(out, j.path)
+	}
+	return out, err
+}

@@ -1,0 +1,159 @@
+package lint
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Problem is one thing that a rule found in a file.
+type Problem struct {
+	File    string `lua:"file"` // relative to what was checked, as given for a list
+	Line    int    `lua:"line"` // 0 where the tool names none
+	Message string `lua:"message"`
+	Rule    string `lua:"rule"`
+}
+
+// String is "file:line: rule: message".
+func (p Problem) String() string {
+	where := p.File
+	if p.Line > 0 {
+		where += ":" + strconv.Itoa(p.Line)
+	}
+	return where + ": " + p.Rule + ": " + p.Message
+}
+
+// Result is what a check found.
+type Result struct {
+	Checked int       `lua:"checked"` // files that a rule looked at, now or before
+	Cached  int       `lua:"cached"`  // those of them that were not looked at again
+	Errors  []Problem `lua:"errors"`  // in the order of the files, then by line
+}
+
+// Err is nil when nothing was found, else an error of kind Lint that shows all.
+func (r *Result) Err() error {
+	if len(r.Errors) == 0 {
+		return nil
+	}
+	files := map[string]bool{}
+	var b strings.Builder
+	for _, p := range r.Errors {
+		files[p.File] = true
+		b.WriteString("\n  " + strings.ReplaceAll(p.String(), "\n", "\n    "))
+	}
+	return &nodes.Error{Kind: nodes.Lint, Message: fmt.Sprintf("%s in %s%s",
+		count(len(r.Errors), "error"), count(len(files), "file"), b.String())}
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// LuaCheck finds what is wrong in a Lua file; the Line and Message of the
+// problems count. The name is relative to what is checked.
+type LuaCheck func(path string, text []byte) []Problem
+
+// Linter checks files for one session. It is safe from many goroutines.
+type Linter struct {
+	session *nodes.Session
+	mu      sync.Mutex
+	rules   []Rule
+}
+
+// New makes a linter with the rules that are built in; the lua rule is there
+// when a check for it is given.
+func New(s *nodes.Session, lua LuaCheck) *Linter {
+	return &Linter{session: s, rules: builtin(s, lua)}
+}
+
+// Options narrow a check.
+type Options struct {
+	Rules   []string         // names; empty means all
+	Changes nodes.Changesets // of a Tree: just the files that these touch
+	From    nodes.Revision   // of a Tree: just what differs between these
+	To      nodes.Revision
+}
+
+// Check checks files and gives what it found; that files have errors is no error
+// of Check (see Result.Err). It fails with NotFound for a missing file, tool or
+// rule, with Permission for a file that cannot be read, and with Usage.
+func (l *Linter) Check(ctx context.Context, w What, o Options) (*Result, error) {
+	rules, err := l.chosen(o.Rules)
+	if err != nil {
+		return nil, err
+	}
+	files, err := w.files(ctx, l.session, o)
+	if err != nil {
+		return nil, err
+	}
+	run := &run{session: l.session, progress: newProgress(ctx, l.session)}
+	if err := run.prepare(ctx, files, rules); err != nil {
+		return nil, err
+	}
+	for i := range rules {
+		if err := run.apply(ctx, &rules[i]); err != nil {
+			return nil, err
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, nodes.Stopped(ctx)
+	}
+	return run.result(), nil
+}
+
+// CheckTouched checks the files that differ from what they came from and raises
+// what it finds: the form in which a merge asks before it commits.
+func (l *Linter) CheckTouched(ctx context.Context, t nodes.Touched) error {
+	res, err := l.Check(ctx, What{touched: t}, Options{})
+	if err != nil {
+		return err
+	}
+	return res.Err()
+}
+
+// Add adds a rule; one of the same name, built in or not, is replaced.
+func (l *Linter) Add(r Rule) error {
+	if err := r.valid(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rules = slices.DeleteFunc(slices.Clone(l.rules), func(old Rule) bool { return old.Name == r.Name })
+	l.rules = append(l.rules, r)
+	return nil
+}
+
+// chosen gives the rules with these names, all without names.
+func (l *Linter) chosen(names []string) ([]Rule, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(names) == 0 {
+		return slices.Clone(l.rules), nil
+	}
+	var known []string
+	var out []Rule
+	for _, r := range l.rules {
+		known = append(known, r.Name)
+		if slices.Contains(names, r.Name) {
+			out = append(out, r)
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			hint := "known are " + strings.Join(known, " ")
+			if near := nodes.Suggest(name, known); near != "" {
+				hint = "did you mean '" + near + "'?"
+			}
+			return nil, &nodes.Error{Kind: nodes.NotFound, Message: "no rule '" + name + "'", Hint: hint}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,170 @@
+package lint
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+var phpTool = tool{names: []string{"php"}, install: "php-cli"}
+
+// fewFiles is up to how many files are given to `php -l` at once: starting a
+// warm parent would take as long.
+const fewFiles = 2
+
+func phpRule(s *nodes.Session) Rule {
+	p := &php{cache: s.Cache}
+	return Rule{
+		Name:    "php",
+		Files:   []string{"*.php", "*.html", "*.phtml", "*.inc"},
+		trivial: func(text []byte) bool { return !hasOpenTag(text) },
+		tool:    p.version,
+		check:   p.check,
+	}
+}
+
+// php checks PHP files with one php program.
+type php struct {
+	cache string // the user's cache folder; may be empty
+}
+
+func (p *php) check(ctx context.Context, jobs []*job, done func()) error {
+	path, err := phpTool.find()
+	if err != nil {
+		return err
+	}
+	bad := jobs
+	if len(jobs) > fewFiles {
+		if bad, err = sieve(ctx, path, jobs, done); err != nil {
+			return err
+		}
+	}
+	return parallel(ctx, len(bad), func(i int) error {
+		defer done()
+		return phpLint(ctx, path, bad[i])
+	})
+}
+
+// phpFatal finds the errors in the output of `php -l`, in which placeholder stands
+// for the path; warnings are not among them.
+var phpFatal = regexp.MustCompile(`(?m)^((?:Parse|Fatal|Compile|Core|Recoverable fatal) error): +([\s\S]*?) in ` + placeholder + ` on line (\d+)$`)
+
+// phpLint takes the verdict of `php -l` on one file.
+func phpLint(ctx context.Context, php string, j *job) error {
+	e, err := invoke(ctx, "/", php, "-d", "display_errors=1", "-d", "display_startup_errors=0", "-d", "log_errors=0",
+		"-d", "html_errors=0", "-d", "error_prepend_string=", "-d", "error_append_string=", "-l", j.path)
+	if err != nil {
+		return err
+	}
+	if e.code == 0 && strings.Contains(e.output, "No syntax errors detected") {
+		return nil
+	}
+	output := strings.ReplaceAll(e.output, j.path, placeholder)
+	for _, m := range phpFatal.FindAllStringSubmatch(output, -1) {
+		line, _ := strconv.Atoi(m[3]) // digits; 0 when there are too many
+		j.report(line, m[1]+": "+strings.ReplaceAll(m[2], placeholder, j.path))
+	}
+	if len(j.problems) == 0 {
+		j.report(0, "php -l "+e.how()+": "+lastLine(e.output))
+		j.open = e.signal != "" // the machine may have been short of something
+	}
+	return nil
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// settings is what php said about itself, and the state of the files that it
+// read then.
+type settings struct {
+	Version string
+	Files   map[string]string // name to identity; empty when it was not there
+}
+
+// phpAsk makes php tell its version and the files of its configuration.
+const phpAsk = `echo json_encode(["version" => PHP_VERSION . " " . PHP_SAPI . " " . PHP_ZTS . " " . PHP_OS,
+	"files" => array_values(array_filter(array_map("trim", array_merge([(string) php_ini_loaded_file(), (string) PHP_CONFIG_FILE_SCAN_DIR,
+	(string) getenv("PHP_INI_SCAN_DIR")], explode(",", (string) php_ini_scanned_files())))))]);`
+
+// version identifies php and its configuration. What php says is kept, so that
+// it is asked once; later its files are only looked at.
+func (p *php) version(ctx context.Context) (string, error) {
+	path, err := phpTool.find()
+	if err != nil {
+		return "", err
+	}
+	id, err := identity(path)
+	if err != nil {
+		return "", err
+	}
+	if p.cache == "" {
+		return id, nil
+	}
+	sum := sha256.Sum256([]byte(id + "\x00" + os.Getenv("PHPRC") + "\x00" + os.Getenv("PHP_INI_SCAN_DIR")))
+	kept := filepath.Join(p.cache, "lint", "php-"+hex.EncodeToString(sum[:12]))
+	var s settings
+	text, err := os.ReadFile(kept)
+	if err != nil || json.Unmarshal(text, &s) != nil || !s.current() {
+		if s, err = askPHP(ctx, path); err != nil {
+			return "", err
+		}
+		keep(kept, s)
+	}
+	text, err = json.Marshal(s) // keys of a map are sorted
+	return id + string(text), err
+}
+
+func askPHP(ctx context.Context, path string) (settings, error) {
+	e, err := invoke(ctx, "/", path, "-d", "display_startup_errors=0", "-r", phpAsk)
+	if err != nil {
+		return settings{}, err
+	}
+	var answer struct {
+		Version string
+		Files   []string
+	}
+	if at := strings.Index(e.output, "{"); e.code != 0 || at < 0 || json.Unmarshal([]byte(e.output[at:]), &answer) != nil {
+		return settings{}, &nodes.Error{Kind: nodes.Failed, Message: "php does not work: it " + e.how() + ": " + nodes.Clean(lastLine(e.output))}
+	}
+	s := settings{Version: answer.Version, Files: map[string]string{}}
+	for _, name := range answer.Files {
+		s.Files[name], _ = identity(name) // empty when it is not there
+	}
+	return s, nil
+}
+
+// current reports whether no file of the configuration was changed since.
+func (s settings) current() bool {
+	for name, was := range s.Files {
+		if now, _ := identity(name); now != was {
+			return false
+		}
+	}
+	return s.Version != ""
+}
+
+// keep writes a small file atomically, as well as it can.
+func keep(name string, s settings) {
+	text, err := json.Marshal(s)
+	if err != nil || os.MkdirAll(filepath.Dir(name), 0o700) != nil {
+		return
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), "new-")
+	if err != nil {
+		return
+	}
+	_, err = f.Write(text)
+	if f.Close() != nil || err != nil || os.Rename(f.Name(), name) != nil {
+		os.Remove(f.Name())
+	}
+}

@@ -1,0 +1,173 @@
+package lint_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/lint"
+)
+
+// corpus writes the cases of testdata/php-cases.txt, each in several dresses,
+// and gives the paths.
+func corpus(t *testing.T, dir string) []string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/php-cases.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	write := func(name, text string) {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	license := "<?php\n/* " + strings.Repeat("a long text before the code\n", 400) + "*/\n"
+	for i, c := range strings.Split(string(text), "====\n")[1:] {
+		write(fmt.Sprintf("%03d.php", i), c)
+		switch body, ok := strings.CutPrefix(c, "<?php\n"); {
+		case !ok:
+		case i%4 == 0:
+			write(fmt.Sprintf("%03d-crlf.php", i), strings.ReplaceAll(c, "\n", "\r\n"))
+		case i%4 == 1:
+			write(fmt.Sprintf("%03d-page.html", i), "<html>\n<?php\n"+body)
+		case i%4 == 2:
+			write(fmt.Sprintf("%03d-long.inc", i), license+body)
+		case strings.HasPrefix(body, "declare") || strings.Contains(body, "namespace"):
+			write(fmt.Sprintf("%03d-bom.php", i), "\xef\xbb\xbf"+c)
+		default:
+			write(fmt.Sprintf("%03d-strict.php", i), "<?php\ndeclare(strict_types=1);\nnamespace A\\B;\n"+body)
+		}
+	}
+	write("huge.php", "<?php\n"+strings.Repeat("$x = [1, 2, 'three'];\n", 40000)+"class A { function f() {} function f() {} }\n")
+	write("empty.php", "")
+	write("latin1-\xe4\xff.php", "<?php echo '\xe4' ( ;")
+	write("new\nline.php", "<?php echo ( ;")
+	write("'quoted' $(id).phtml", "<?php class A { public $x; public $x; }")
+	write("deep.php", "<?php $x = "+strings.Repeat("(", 20000)+"1"+strings.Repeat(")", 20000)+";")
+	return paths
+}
+
+var phpError = regexp.MustCompile(`(?m)^((?:Parse|Fatal) error): +([\s\S]*?) in /\S*/case\.php on line (\d+)$`)
+
+// reference asks `php -l`, one process a file, and gives "line: text" for each
+// file that it refuses.
+func reference(t *testing.T, paths []string) map[string]string {
+	t.Helper()
+	want := map[string]string{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	slots := make(chan bool, runtime.GOMAXPROCS(0))
+	for _, path := range paths {
+		wg.Go(func() {
+			slots <- true
+			defer func() { <-slots }()
+			// A newline in the name would break the message: the text is asked for under a plain name.
+			plain := filepath.Join(t.TempDir(), "case.php")
+			text, err := os.ReadFile(path)
+			if err != nil || os.WriteFile(plain, text, 0o600) != nil {
+				t.Error(err)
+			}
+			out, err := exec.CommandContext(t.Context(), "php", "-d", "display_errors=1", "-d", "log_errors=0", "-d", "html_errors=0", "-l", plain).Output()
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				return
+			}
+			if m := phpError.FindSubmatch(out); m != nil {
+				want[path] = strings.ReplaceAll(fmt.Sprintf("%s: %s: %s", m[3], m[1], m[2]), plain, filepath.Base(path))
+			} else {
+				want[path] = string(out)
+			}
+		})
+	}
+	wg.Wait()
+	return want
+}
+
+func session(t *testing.T) *nodes.Session {
+	t.Helper()
+	return &nodes.Session{Project: t.TempDir(), Cache: t.TempDir(), Events: &nodetest.Recorder{}}
+}
+
+func check(t *testing.T, l *lint.Linter, paths ...string) *lint.Result {
+	t.Helper()
+	res, err := l.Check(t.Context(), lint.Paths(paths...), lint.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// TestPHPAsPHP holds the php rule against `php -l` over the corpus: the same
+// files, lines and texts, in whatever order.
+func TestPHPAsPHP(t *testing.T) {
+	nodetest.Need(t, "php")
+	paths := corpus(t, t.TempDir())
+	want := reference(t, paths)
+	if len(paths) < 400 || len(want) < 200 || len(want) > len(paths)-100 {
+		t.Fatalf("the corpus is lopsided: %d files, %d bad", len(paths), len(want))
+	}
+	shuffle := func(seed uint64) {
+		rand.New(rand.NewPCG(seed, 7)).Shuffle(len(paths), func(i, j int) { paths[i], paths[j] = paths[j], paths[i] })
+	}
+	shuffle(0)
+	s := session(t)
+	s.Cache = ""
+	res := check(t, lint.New(s, nil), paths...)
+	got := map[string]string{}
+	for _, p := range res.Errors {
+		got[p.File] = fmt.Sprintf("%d: %s", p.Line, strings.ReplaceAll(p.Message, nodes.Clean(p.File), nodes.Clean(filepath.Base(p.File))))
+	}
+	for _, path := range paths {
+		if got[path] != nodes.Clean(want[path]) {
+			text, _ := os.ReadFile(path)
+			t.Errorf("%q:\n got %q\nwant %q\n%.300s", filepath.Base(path), got[path], want[path], text)
+		}
+	}
+	if res.Checked != len(paths) {
+		t.Errorf("checked %d of %d", res.Checked, len(paths))
+	}
+	for seed := range uint64(8) {
+		shuffle(seed + 1)
+		checkSieve(t, paths, want)
+	}
+}
+
+// checkSieve holds that the warm parents let no file pass that `php -l` refuses:
+// what an earlier file leaves behind must hide nothing. A file that is held back
+// for nothing costs only time, but they must be few.
+func checkSieve(t *testing.T, paths []string, bad map[string]string) {
+	t.Helper()
+	suspects, err := lint.Suspects(t.Context(), "php", paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := map[string]bool{}
+	alarms := 0
+	for _, path := range suspects {
+		held[path] = true
+		if bad[path] == "" {
+			alarms++
+		}
+	}
+	for path, message := range bad {
+		if !held[path] {
+			t.Errorf("%q passed the sieve: %s", filepath.Base(path), message)
+		}
+	}
+	if alarms > len(paths)/20 {
+		t.Errorf("%d of %d files were held back for nothing", alarms, len(paths))
+	}
+}

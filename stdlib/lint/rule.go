@@ -1,0 +1,118 @@
+package lint
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Rule says how files of one kind are checked.
+type Rule struct {
+	Name string
+	// Files are globs: *.php is matched against the last element of a path,
+	// a glob with a slash against the whole, with ** for any folders.
+	Files []string
+
+	// trivial finds texts that are good without a closer look; may be nil.
+	trivial func(text []byte) bool
+	// named says that the verdict depends on the file's name too.
+	named bool
+	// tool tells what the verdict depends on beside the text, such as a version;
+	// empty when verdicts are not to be remembered. It fails with NotFound when
+	// the tool is not installed. Nil means that there is no tool.
+	tool func(ctx context.Context) (string, error)
+	// check fills in the problems of every job and calls done for each that is
+	// finished. It fails when a verdict could not be had.
+	check func(ctx context.Context, jobs []*job, done func()) error
+}
+
+// generation changes whenever a rule in rollsh judges otherwise than before.
+const generation = "1"
+
+// file is a file to be checked.
+type file struct {
+	path  string // absolute
+	name  string // as it is shown
+	stamp stamp
+	sum   string // of the content
+	rules []*ruled
+}
+
+// ruled is one rule at work on one file.
+type ruled struct {
+	*job
+	rule    *Rule
+	cached  bool
+	trivial bool
+}
+
+// job is what a rule works on.
+type job struct {
+	path     string
+	name     string
+	problems []Problem
+	open     bool // the verdict may change though the text does not; not remembered
+}
+
+// placeholder stands for the file's own name in a message until it is shown, as
+// a file of another name and the same content has the same verdict. Cleaned text
+// cannot hold it.
+const placeholder = "\x00"
+
+// maxMessage is how much of a tool's message is kept, in bytes.
+const maxMessage = 2000
+
+// report adds a problem.
+func (j *job) report(line int, message string) {
+	parts := strings.Split(strings.TrimSpace(message), j.path)
+	for i, part := range parts {
+		parts[i] = nodes.Clean(part)
+	}
+	message = strings.Join(parts, placeholder)
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "..."
+	}
+	j.problems = append(j.problems, Problem{Line: max(0, line), Message: message})
+}
+
+func (r *Rule) valid() error {
+	switch {
+	case r.Name == "":
+		return &nodes.Error{Kind: nodes.Usage, Message: "a rule needs a name"}
+	case len(r.Files) == 0:
+		return &nodes.Error{Kind: nodes.Usage, Message: "rule " + r.Name + " names no files", Hint: `files={"*.zone"}`}
+	}
+	for _, glob := range r.Files {
+		if !doublestar.ValidatePattern(glob) {
+			return &nodes.Error{Kind: nodes.Usage, Message: "rule " + r.Name + ": bad pattern '" + glob + "'"}
+		}
+	}
+	return nil
+}
+
+// matches reports whether the rule is for the file of this name.
+func (r *Rule) matches(name string) bool {
+	for _, glob := range r.Files {
+		subject := name
+		if path.Base(glob) == glob {
+			subject = path.Base(name)
+		}
+		if ok, _ := doublestar.Match(glob, subject); ok { // patterns were validated
+			return true
+		}
+	}
+	return false
+}
+
+// builtin lists the rules that rollsh has.
+func builtin(s *nodes.Session, lua LuaCheck) []Rule {
+	rules := []Rule{phpRule(s), jsonRule(), yamlRule(), xmlRule(), shRule(), zoneRule(), apacheRule(), puppetRule()}
+	if lua != nil {
+		rules = append(rules, luaRule(lua))
+	}
+	return rules
+}

@@ -1,0 +1,272 @@
+package lint_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/lint"
+)
+
+// write makes files in dir by name.
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// found writes the problems one a line.
+func found(res *lint.Result) string {
+	var lines []string
+	for _, p := range res.Errors {
+		lines = append(lines, p.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestRules shows one file to its rule: want is the begin of the one problem, or
+// empty for a good file.
+func TestRules(t *testing.T) {
+	luaCheck := func(_ string, text []byte) []lint.Problem {
+		if strings.Contains(string(text), "end end") {
+			return []lint.Problem{{Line: 2, Message: "unexpected end"}}
+		}
+		return nil
+	}
+	zone := "$TTL 60\n@ IN SOA ns.roll.test. root.roll.test. 1 60 60 60 60\n@ IN NS ns\nns IN A 127.0.0.1\n"
+	for _, c := range []struct{ need, name, text, want string }{
+		{"", "a.json", `{"a": [1, 2]}`, ""},
+		{"", "a.json", "{\n \"a\": 1,\n}", "a.json:3: json: invalid character '}' looking for beginning of object key string"},
+		{"", "a.json", "", "a.json:1: json: unexpected end of JSON input"},
+		{"", "a.json", "{} x", "a.json:1: json: invalid character 'x' after top-level value"},
+		{"", "a.json", "\ufeff{}", "a.json:1: json: begins with a byte order mark"},
+		{"", "a.json", strings.Repeat("[", 1<<20), "a.json:1: json: "},
+		{"", "a.yaml", "a: 1\nb: [1, 2]\n---\nc: &x {d: 1}\ne: *x\n", ""},
+		{"", "a.yml", "a: 1\n b: 2\n", "a.yml:2: yaml: mapping values are not allowed"},
+		{"", "a.yml", "a: 1\nb: 2\na: 3\n", "a.yml:3: yaml: key 'a' is on line 1 already"},
+		{"", "a.yml", "x:\n  <<: *nowhere\n", "a.yml: yaml: unknown anchor"},
+		{"", "a.yml", "<<: {a: 1}\n", ""},
+		{"", "a.yml", "", ""},
+		{"", "a.xml", `<?xml version="1.0"?><a b="1"><c/>&amp;</a>`, ""},
+		{"", "a.xml", "<a>\n<b></a>", "a.xml:2: xml: element <b> closed by </a>"},
+		{"", "a.xml", "<a><b>", "a.xml:1: xml: unexpected EOF"},
+		{"", "a.xml", "<a/><b/>", "a.xml:1: xml: a second element"},
+		{"", "a.xml", `<a b="1" b="2"/>`, "a.xml:1: xml: attribute b is given twice"},
+		{"", "a.xml", "<a/>text", "a.xml:1: xml: text outside the element"},
+		{"", "a.xml", "", "a.xml:1: xml: no element"},
+		{"", "a.xml", "<a>&nope;</a>", "a.xml:1: xml: invalid character entity &nope;"},
+		{"", "a.xml", "<!DOCTYPE a [<!ENTITY e 'x'>]><a>&e;</a>", ""},
+		{"", "a.xml", "<!DOCTYPE html PUBLIC 'x' 'y'><html>&nbsp;</html>", ""},
+		{"", "a.xml", "<?xml version='1.0' encoding='ISO-8859-1'?><a>\xe4</a>", ""},
+		{"", "a.xml", "<a>\xe4</a>", "a.xml:1: xml: invalid UTF-8"},
+		{"", "a.lua", "x = 1", ""},
+		{"", "a.lua", "x\nend end", "a.lua:2: lua: unexpected end"},
+		{"", "a.sh", "if true; then echo; fi", ""},
+		{"", "a.sh", "#!/bin/sh\nif true; then\n", "a.sh:3: sh: "},
+		{"bash", "a.sh", "#!/usr/bin/env bash\na=(1 2)\n", ""},
+		{"bash", "a.bash", "a=(1 2\n", "a.bash:"},
+		{"", "a.sh", "#!/usr/bin/perl\nif (1) {\n", ""},
+		{"", "x.php", "no code\n", ""},
+		{"php", "x.php", "<?php echo (;\n", "x.php:1: php: Parse error: syntax error"},
+		{"php", "x.php", "<?php echo 1;\n", ""},
+		{"named-checkzone", "roll.test.zone", zone, ""},
+		{"named-checkzone", "roll.test.zone", zone + "x IN A 1.2.3\n", "roll.test.zone:5: zone: "},
+		{"named-checkzone", "roll.test.zone", "@ IN A 1.2.3.4\n", "roll.test.zone:1: zone: no TTL"},
+		{"named-checkzone", "-oops.zone", zone, "-oops.zone: zone: not checked"},
+		{"apache2", "httpd.conf", "ServerName x\nNonsense on\n", "httpd.conf:"},
+		{"apache2", "httpd.conf", "LoadModule x_module evil.so\n", "httpd.conf: apache: not checked, as that would run it: LoadModule"},
+		{"apache2", "httpd.conf", "<Perl>\nsystem 'id';\n</Perl>\n", "httpd.conf: apache: not checked, as that would run it: <Perl>"},
+		{"", "readme.txt", "<?php (", ""},
+	} {
+		if c.need != "" {
+			if nodetest.Program(c.need) == "" {
+				continue
+			}
+		}
+		dir := t.TempDir()
+		write(t, dir, map[string]string{c.name: c.text})
+		res := check(t, lint.New(session(t), luaCheck), dir)
+		got := found(res)
+		if c.want == "" && got != "" || !strings.HasPrefix(got, c.want) || c.want != "" && len(res.Errors) == 0 {
+			t.Errorf("%s %.60q:\n got %q\nwant %q", c.name, c.text, got, c.want)
+		}
+	}
+}
+
+func TestPuppet(t *testing.T) {
+	nodetest.Need(t, "puppet")
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a.pp": "class a {\n  file { '/x': ensure => present }\n}\n", "b.pp": "class b {\n  file { '/x' ensure => present }\n}\n", "m/c.pp": "class c {\n"})
+	l := lint.New(session(t), nil)
+	res := check(t, l, dir)
+	if got := found(res); res.Checked != 3 || len(res.Errors) != 2 || got != "b.pp:2: puppet: Syntax error at 'ensure'\nm/c.pp: puppet: Syntax error at end of input" {
+		t.Errorf("%+v", res)
+	}
+	if res := check(t, l, dir); res.Cached != 3 || len(res.Errors) != 2 {
+		t.Errorf("again: %+v", res)
+	}
+}
+
+func TestErr(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a.json": "{", "b.yml": "a: 1\na: 2\nb: 1\nb: 1\n", "c.json": "{}"})
+	res := check(t, lint.New(session(t), nil), dir)
+	want := "3 errors in 2 files\n  a.json:1: json: unexpected end of JSON input\n" +
+		"  b.yml:2: yaml: key 'a' is on line 1 already\n  b.yml:4: yaml: key 'b' is on line 3 already"
+	if err := res.Err(); nodes.KindOf(err) != nodes.Lint || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestMissingTool: a tool that a file needs and that is not there is an error;
+// where no file needs it, it is none.
+func TestMissingTool(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a.php": "<?php echo 1;", "b.php": "<?php echo 2;", "c.html": "<p>", "d.json": "{}"})
+	t.Setenv("PATH", t.TempDir())
+	l := lint.New(session(t), nil)
+	_, err := l.Check(t.Context(), lint.Paths(dir), lint.Options{})
+	want := "php is not installed, and 2 files to be checked by the rule php (hint: apt-get install php-cli)"
+	if nodes.KindOf(err) != nodes.NotFound || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if res := check(t, l, filepath.Join(dir, "c.html")); res.Checked != 1 || len(res.Errors) != 0 {
+		t.Errorf("a page without code needs no php: %+v", res)
+	}
+	if _, err := l.Check(t.Context(), lint.Paths(dir), lint.Options{Rules: []string{"json"}}); err != nil {
+		t.Errorf("php is not asked for: %v", err)
+	}
+	if _, err := l.Check(t.Context(), lint.Paths(dir), lint.Options{Rules: []string{"jsn"}}); nodes.KindOf(err) != nodes.NotFound || !strings.Contains(err.Error(), "did you mean 'json'?") {
+		t.Error(err)
+	}
+}
+
+func TestCustomRules(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"it's $(touch x).foo": "good", "bad.foo": "bad", "sub/deep.bar": "x"})
+	l := lint.New(session(t), nil)
+	add := func(r lint.Rule) {
+		t.Helper()
+		if err := l.Add(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(lint.CommandRule("foo", []string{"*.foo"}, `echo {file}:7: name is {name}; grep -q good {file}`))
+	add(lint.FunctionRule("bar", []string{"sub/**/*.bar"}, func(_ context.Context, path, text string) ([]lint.Problem, error) {
+		return []lint.Problem{{Line: 3, Message: filepath.Base(path) + " holds " + text}}, nil
+	}))
+	want := "bad.foo:7: foo: name is bad\nsub/deep.bar:3: bar: deep.bar holds x"
+	for range 2 {
+		if res := check(t, l, dir); found(res) != want || res.Checked != 3 || res.Cached != 0 {
+			t.Errorf("%+v", res)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "x")); err == nil {
+		t.Error("a file's name was run")
+	}
+	add(lint.CommandRule("foo", []string{"*.foo"}, "no-such-program {file}"))
+	if _, err := l.Check(t.Context(), lint.Paths(dir), lint.Options{}); nodes.KindOf(err) != nodes.NotFound {
+		t.Errorf("a command that is not there: %v", err)
+	}
+	add(lint.FunctionRule("foo", []string{"*.foo"}, func(context.Context, string, string) ([]lint.Problem, error) {
+		return nil, errors.New("oh")
+	}))
+	if _, err := l.Check(t.Context(), lint.Paths(dir), lint.Options{}); err == nil || err.Error() != "oh" {
+		t.Errorf("a function that fails: %v", err)
+	}
+	for _, r := range []lint.Rule{lint.CommandRule("", []string{"*"}, "x"), lint.CommandRule("x", nil, "x"), lint.CommandRule("x", []string{"["}, "x")} {
+		if err := l.Add(r); nodes.KindOf(err) != nodes.Usage {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+}
+
+// TestNothingIsRun: files that would leave a mark if they were run leave none.
+func TestNothingIsRun(t *testing.T) {
+	nodetest.Need(t, "php")
+	dir, mark := t.TempDir(), filepath.Join(t.TempDir(), "ran")
+	code := "touch('" + mark + "'); file_put_contents('" + mark + "', 'x');"
+	files := map[string]string{
+		"plain.php":     "<?php " + code,
+		"html.html":     "<p><?php " + code + "?>",
+		"echo.php":      "<?= touch('" + mark + "') ?>",
+		"ns.php":        "<?php namespace A; \\" + code,
+		"ns2.php":       "<?php namespace A { \\" + code + " } namespace B { \\" + code + "}",
+		"strict.php":    "<?php declare(strict_types=1); " + code,
+		"ticks.php":     "<?php declare(ticks=1) { " + code + " }",
+		"ticks2.php":    "<?php declare(ticks=1): " + code + " enddeclare;",
+		"close.php":     "<?php ?><?php " + code,
+		"semi.php":      "<?php ;;; " + code,
+		"comment.php":   "<?php # ?>\n<?php " + code,
+		"shebang.php":   "#!/usr/bin/php\n<?php " + code,
+		"bom.php":       "\xef\xbb\xbf<?php " + code,
+		"label.php":     "<?php a: " + code + " goto a;",
+		"long.php":      "<?php /*" + strings.Repeat("x", 9000) + "*/ " + code,
+		"late.php":      "<?php /*" + strings.Repeat("x", 8180) + "*/ namespace A; \\" + code,
+		"class.php":     "<?php class A { const X = 1; } " + code + " class B extends A {}",
+		"destruct.php":  "<?php class A { function __destruct() { " + code + " } } new A;",
+		"shutdown.php":  "<?php register_shutdown_function(function() { " + code + " });",
+		"a.sh":          "touch '" + mark + "'\n",
+		"b.sh":          "#!/bin/bash\n$(touch '" + mark + "')\n",
+		"heredoc.php":   "<?php echo <<<X\n{${" + strings.TrimSuffix(strings.Split(code, ";")[0], ";") + "}}\nX;\n",
+		"attribute.php": "<?php #[A(1)] class B {} " + code,
+	}
+	write(t, dir, files)
+	env := filepath.Join(dir, "env")
+	write(t, dir, map[string]string{"env": "touch '" + mark + "'\n"})
+	t.Setenv("BASH_ENV", env)
+	t.Setenv("ENV", env)
+	res := check(t, lint.New(session(t), nil), dir)
+	if len(res.Errors) > 0 || res.Checked != len(files) {
+		t.Errorf("%d of %d: %s", res.Checked, len(files), found(res))
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("something was run")
+	}
+}
+
+func TestCancelEndsWithinASecond(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a.slow": "", "b.slow": ""})
+	l := lint.New(session(t), nil)
+	started := filepath.Join(dir, "started")
+	if err := l.Add(lint.CommandRule("slow", []string{"*.slow"}, "echo $$ >> "+started+"; sleep 60; true")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			if _, err := os.Stat(started); err == nil {
+				break
+			}
+		}
+		cancel()
+	}()
+	_, err := l.Check(ctx, lint.Paths(dir), lint.Options{})
+	if nodes.KindOf(err) != nodes.Cancelled {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(started)
+	if err != nil || len(strings.Fields(string(text))) == 0 {
+		t.Fatal("it did not start", err)
+	}
+	for _, pid := range strings.Fields(string(text)) {
+		if state, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && !slices.Contains([]string{"Z", "X"}, strings.Fields(string(state))[2]) {
+			t.Errorf("process %s goes on", pid)
+		}
+	}
+}

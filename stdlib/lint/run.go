@@ -1,0 +1,299 @@
+package lint
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// headSize is how much of a file is shown to Rule.trivial at a time.
+const headSize = 64 << 10
+
+// run is one check under way.
+type run struct {
+	session  *nodes.Session
+	progress *progress
+	files    []*file
+}
+
+// prepare finds the rules of every file and reads the files once.
+func (r *run) prepare(ctx context.Context, files []*file, rules []Rule) error {
+	for _, f := range files {
+		for i := range rules {
+			if rules[i].matches(filepath.ToSlash(f.name)) {
+				f.rules = append(f.rules, &ruled{job: &job{path: f.path, name: f.name}, rule: &rules[i]})
+			}
+		}
+		if len(f.rules) > 0 {
+			r.files = append(r.files, f)
+		}
+	}
+	r.progress.total(len(r.files))
+	err := parallel(ctx, len(r.files), func(i int) error { return r.files[i].read() })
+	// A file that went away meanwhile is like one that was deleted.
+	r.files = slices.DeleteFunc(r.files, func(f *file) bool { return f.sum == "" })
+	return err
+}
+
+// workers is how many files are worked on at once.
+func workers() int { return min(8, runtime.GOMAXPROCS(0)) }
+
+// parallel calls f for 0..n-1 from several goroutines until one fails.
+func parallel(ctx context.Context, n int, f func(i int) error) error {
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	var failed atomic.Bool
+	errs := make([]error, workers())
+	for w := range errs {
+		wg.Go(func() {
+			for !failed.Load() && ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				if errs[w] = f(i); errs[w] != nil {
+					failed.Store(true)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nodes.Stopped(ctx)
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stamp tells whether a file was changed between two looks.
+type stamp struct {
+	size    int64
+	mtime   time.Time
+	changed syscall.Timespec
+	inode   uint64
+}
+
+func stampOf(info fs.FileInfo) stamp {
+	s := stamp{size: info.Size(), mtime: info.ModTime()}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.inode, s.changed = st.Ino, ctime(st)
+	}
+	return s
+}
+
+// read hashes the file and asks the rules whether it is good at first sight. A
+// file that is gone, or is no regular file, is left without a sum.
+func (f *file) read() error {
+	in, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
+		return nil
+	}
+	if err != nil {
+		return &nodes.Error{Kind: nodes.Permission, Message: "cannot read " + f.name + ": " + reason(err), Cause: err}
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	f.stamp = stampOf(info)
+	if f.sum, err = f.hash(in); err != nil {
+		return &nodes.Error{Kind: nodes.Permission, Message: "cannot read " + f.name + ": " + reason(err), Cause: err}
+	}
+	return nil
+}
+
+// hash reads the file to its end. A file is trivial for a rule when each piece
+// of it is; pieces overlap by a byte, so that no two bytes are seen apart.
+func (f *file) hash(in io.Reader) (string, error) {
+	h := sha256.New()
+	for _, j := range f.rules {
+		j.trivial = j.rule.trivial != nil
+	}
+	buf := make([]byte, 1+headSize)
+	keep := 0
+	for {
+		n, err := in.Read(buf[keep:])
+		h.Write(buf[keep : keep+n])
+		piece := buf[:keep+n]
+		for _, j := range f.rules {
+			j.trivial = j.trivial && j.rule.trivial(piece)
+		}
+		if err == io.EOF {
+			return hex.EncodeToString(h.Sum(nil)), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if n > 0 {
+			buf[0] = piece[len(piece)-1]
+			keep = 1
+		}
+	}
+}
+
+// reason is err without the operation and path that Go puts before it.
+func reason(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+// apply brings one rule to all its files: what is known is taken from the cache,
+// the rest is checked and remembered.
+func (r *run) apply(ctx context.Context, rule *Rule) error {
+	var todo []pair
+	open := 0
+	for _, f := range r.files {
+		for _, j := range f.rules {
+			if j.rule == rule {
+				todo = append(todo, pair{f, j})
+				if !j.trivial {
+					open++
+				}
+			}
+		}
+	}
+	if open == 0 {
+		return nil
+	}
+	shelf, err := r.shelf(ctx, rule, open)
+	if err != nil {
+		return err
+	}
+	fresh := r.recall(shelf, rule, todo)
+	var jobs []*job
+	for _, p := range fresh {
+		if !p.trivial {
+			jobs = append(jobs, p.job)
+		}
+	}
+	if len(jobs) > 0 {
+		if err := rule.check(ctx, jobs, r.progress.done); err != nil {
+			return err
+		}
+	}
+	for _, p := range fresh {
+		shelf.remember(rule, p.file, p.job)
+	}
+	shelf.save()
+	return nil
+}
+
+// pair is a file and one of its rules at work.
+type pair struct {
+	file *file
+	*ruled
+}
+
+// recall gives the pairs whose verdict is not known yet.
+func (r *run) recall(shelf *shelf, rule *Rule, todo []pair) []pair {
+	var fresh []pair
+	for _, p := range todo {
+		if p.cached = shelf.recall(rule, p.file, p.job); !p.cached {
+			fresh = append(fresh, p)
+		}
+		if p.cached || p.trivial {
+			r.progress.done()
+		}
+	}
+	return fresh
+}
+
+// shelf opens the record of the rule's verdicts; n files need the rule.
+func (r *run) shelf(ctx context.Context, rule *Rule, n int) (*shelf, error) {
+	id := "built in"
+	if rule.tool != nil {
+		var err error
+		if id, err = rule.tool(ctx); err != nil {
+			e := *nodes.AsError(err, nodes.NotFound)
+			if e.Kind == nodes.NotFound {
+				e.Message += fmt.Sprintf(", and %s to be checked by the rule %s", count(n, "file"), rule.Name)
+			}
+			return nil, &e
+		}
+	}
+	if id == "" || r.session.Cache == "" {
+		return &shelf{}, nil
+	}
+	return openShelf(filepath.Join(r.session.Cache, "lint"), rule.Name, id), nil
+}
+
+func (r *run) result() *Result {
+	res := &Result{Checked: len(r.files), Errors: []Problem{}}
+	for _, f := range r.files {
+		at := len(res.Errors)
+		cached := true
+		for _, j := range f.rules {
+			cached = cached && j.cached
+			for _, p := range j.problems {
+				p.File, p.Rule = f.name, j.rule.Name
+				p.Message = strings.ReplaceAll(p.Message, placeholder, nodes.Clean(f.name))
+				res.Errors = append(res.Errors, p)
+			}
+		}
+		if cached {
+			res.Cached++
+		}
+		slices.SortStableFunc(res.Errors[at:], func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	}
+	return res
+}
+
+// hasOpenTag is the trivial test of php: without <? there is no code.
+func hasOpenTag(text []byte) bool { return bytes.Contains(text, []byte("<?")) }
+
+// progress tells how far a check is, a few times a second.
+type progress struct {
+	sink  nodes.Sink
+	event nodes.Event
+	mu    sync.Mutex
+	last  time.Time
+}
+
+const progressEvery = 200 * time.Millisecond
+
+func newProgress(ctx context.Context, s *nodes.Session) *progress {
+	caller := nodes.CallerOf(ctx)
+	p := &progress{sink: s.Events, last: time.Now(), event: nodes.Event{Type: nodes.Progress, Where: caller.Where,
+		Op: cmp.Or(caller.Op, "lint.check"), Unit: "files"}}
+	if p.sink == nil {
+		p.sink = nodes.Discard{}
+	}
+	return p
+}
+
+func (p *progress) total(n int) { p.event.Total = int64(n) }
+
+func (p *progress) done() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.event.Done = min(p.event.Done+1, p.event.Total)
+	if now := time.Now(); now.Sub(p.last) >= progressEvery {
+		p.last, p.event.Time = now, now
+		p.sink.Emit(p.event)
+	}
+}

@@ -1,0 +1,273 @@
+package lint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// maxFiles is how many files one check takes.
+const maxFiles = 1_000_000
+
+// What is what to check. Exactly one of its fields is set.
+type What struct {
+	paths   []string // folders and files, as a person gave them
+	tree    nodes.Tree
+	touched nodes.Touched
+}
+
+// Paths are folders and files; relative ones belong to the project.
+func Paths(paths ...string) What { return What{paths: paths} }
+
+// InTree is a checkout, or the part of it that Options choose.
+func InTree(t nodes.Tree) What { return What{tree: t} }
+
+// InTouched is what a merge's working copy differs in.
+func InTouched(t nodes.Touched) What { return What{touched: t} }
+
+// UnpackLua takes a folder, a file, a list of those, a Checkout or a Merge.
+func (w *What) UnpackLua(v any) error {
+	switch v := v.(type) {
+	case string:
+		*w = Paths(v)
+		return nil
+	case []any:
+		*w = What{}
+		for i, item := range v {
+			path, ok := item.(string)
+			if !ok {
+				return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("item %d of the list is no path", i+1)}
+			}
+			w.paths = append(w.paths, path)
+		}
+		return nil
+	case nodes.Tree:
+		*w = InTree(v)
+		return nil
+	case nodes.Touched:
+		*w = InTouched(v)
+		return nil
+	}
+	return &nodes.Error{Kind: nodes.Usage, Message: "expected a Checkout, a Merge, a folder, a file or a list of files"}
+}
+
+// files lists the files to look at, each once.
+func (w What) files(ctx context.Context, s *nodes.Session, o Options) ([]*file, error) {
+	part := len(o.Changes) > 0 || o.From != "" || o.To != ""
+	if part && w.tree == nil {
+		return nil, &nodes.Error{Kind: nodes.Usage, Message: "changes=, from= and to= choose from a Checkout", Hint: "give the Checkout, not its path"}
+	}
+	l := &listing{ctx: ctx, seen: map[string]bool{}}
+	var err error
+	switch {
+	case w.touched != nil:
+		err = l.touched(w.touched)
+	case w.tree != nil && len(o.Changes) > 0:
+		err = l.changes(w.tree.Root(), o.Changes)
+	case w.tree != nil && part:
+		err = l.between(w.tree, o.From, o.To)
+	case w.tree != nil:
+		err = l.walk(w.tree.Root(), "")
+	default:
+		err = l.paths(s, w.paths)
+	}
+	if ctx.Err() != nil {
+		return nil, nodes.Stopped(ctx)
+	}
+	return l.files, err
+}
+
+// listing gathers files.
+type listing struct {
+	ctx   context.Context
+	files []*file
+	seen  map[string]bool // by absolute path
+}
+
+func (l *listing) add(path, name string) error {
+	if l.seen[path] {
+		return nil
+	}
+	if len(l.files) >= maxFiles {
+		return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("more than %d files to check", maxFiles)}
+	}
+	l.seen[path] = true
+	l.files = append(l.files, &file{path: path, name: name})
+	return nil
+}
+
+// skipped are folders that no roll sends.
+func skipped(name string) bool {
+	switch name {
+	case ".svn", ".git", ".hg", ".bzr":
+		return true
+	}
+	return strings.HasPrefix(name, ".rollsh")
+}
+
+// walk adds the regular files under root; names are relative to it, with prefix
+// before them.
+func (l *listing) walk(root, prefix string) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if l.ctx.Err() != nil {
+			return l.ctx.Err()
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && path != root:
+			return nil
+		case err != nil:
+			return &nodes.Error{Kind: nodes.Permission, Message: "cannot read " + path + ": " + reason(err), Cause: err}
+		case d.IsDir() && path != root && skipped(d.Name()):
+			return filepath.SkipDir
+		case !d.Type().IsRegular():
+			return nil
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		return l.add(path, filepath.Join(prefix, rel))
+	})
+}
+
+// paths adds what a person named; a path that is not there is an error.
+func (l *listing) paths(s *nodes.Session, paths []string) error {
+	for _, p := range paths {
+		abs := s.Path(p)
+		info, err := os.Stat(abs)
+		if errors.Is(err, fs.ErrNotExist) {
+			return &nodes.Error{Kind: nodes.NotFound, Message: "no file or folder " + p}
+		}
+		if err != nil {
+			return &nodes.Error{Kind: nodes.Permission, Message: "cannot read " + p + ": " + reason(err), Cause: err}
+		}
+		if abs, err = filepath.EvalSymlinks(abs); err != nil {
+			return &nodes.Error{Kind: nodes.NotFound, Message: "no file or folder " + p, Cause: err}
+		}
+		prefix := ""
+		if len(paths) > 1 {
+			prefix = p
+		}
+		switch {
+		case info.IsDir():
+			err = l.walk(abs, prefix)
+		case info.Mode().IsRegular():
+			err = l.add(abs, p)
+		default:
+			err = &nodes.Error{Kind: nodes.Usage, Message: p + " is neither a file nor a folder"}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inside adds a path relative to root, when it is a regular file beneath it.
+func (l *listing) inside(root, name string) error {
+	if !filepath.IsLocal(name) || slices.ContainsFunc(strings.Split(filepath.ToSlash(name), "/"), skipped) {
+		return nil
+	}
+	path := filepath.Join(root, name)
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	return l.add(path, name)
+}
+
+func (l *listing) touched(t nodes.Touched) error {
+	names, err := t.Touched(l.ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := l.inside(t.Root(), name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// between adds the files that differ between two revisions. A folder that was
+// added stands for what is in it, as the repository may have copied it whole.
+func (l *listing) between(t nodes.Tree, from, to nodes.Revision) error {
+	changes, err := t.Files(l.ctx, from, to)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if err := l.changed(t.Root(), c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *listing) changed(root string, c nodes.Change) error {
+	if c.Action == "D" {
+		return nil
+	}
+	path := filepath.Join(root, c.Path)
+	if info, err := os.Lstat(path); (c.Action == "A" || c.Action == "R") && err == nil && info.IsDir() && filepath.IsLocal(c.Path) {
+		return l.walk(path, c.Path)
+	}
+	return l.inside(root, c.Path)
+}
+
+// changes adds the files that changesets touch. Their paths are the
+// repository's; how many leading elements of those lie above the working copy is
+// found by looking under which most of the paths exist.
+func (l *listing) changes(root string, cs nodes.Changesets) error {
+	var paths []nodes.ChangedPath
+	for _, c := range cs {
+		paths = append(paths, c.Paths...)
+	}
+	depth := depthOf(root, paths)
+	for _, p := range paths {
+		name := below(p.Path, depth)
+		if name == "" {
+			continue
+		}
+		if err := l.changed(root, nodes.Change{Path: name, Action: p.Action}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// below is a path of the repository without its first elements.
+func below(path string, depth int) string {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	return filepath.Join(parts[min(depth, len(parts)):]...)
+}
+
+func depthOf(root string, paths []nodes.ChangedPath) int {
+	best, most := 0, 0
+	deepest := 0
+	for _, p := range paths {
+		deepest = max(deepest, strings.Count(strings.Trim(p.Path, "/"), "/"))
+	}
+	for depth := range deepest + 1 {
+		found := 0
+		for _, p := range paths {
+			name := below(p.Path, depth)
+			if name == "" || !filepath.IsLocal(name) {
+				continue
+			}
+			if _, err := os.Lstat(filepath.Join(root, name)); err == nil {
+				found++
+			}
+		}
+		if found > most {
+			best, most = depth, found
+		}
+	}
+	return best
+}
