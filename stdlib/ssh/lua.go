@@ -50,6 +50,17 @@ func Module(s *nodes.Session) lua.Module {
 	}
 }
 
+// onNode makes a method of nodes whose errors name the node.
+func onNode[A, R any](f func(context.Context, *nodes.Node, A) (R, error)) lua.Impl {
+	return lua.OnNode(func(ctx context.Context, n *nodes.Node, a A) (R, error) {
+		r, err := f(ctx, n, a)
+		if n.Local {
+			return r, err
+		}
+		return r, nodes.At(err, "", n.Name)
+	})
+}
+
 // planned is what a plan takes for the result of a command.
 var planned = map[string]any{"code": 0, "stdout": "", "stderr": "", "seconds": 0}
 
@@ -111,12 +122,12 @@ func (h Hand) commands() []lua.Func {
 	return []lua.Func{
 		{
 			Name: "run", Doc: "Runs a command and gives {code, signal, stdout, stderr, seconds}.", Returns: "table", Mutates: true,
-			Example: `print(node("web1"):run("uptime").stdout)`, Planned: planned, Do: lua.OnNode(h.luaRun),
+			Example: `print(node("web1"):run("uptime").stdout)`, Planned: planned, Do: onNode(h.luaRun),
 		},
 		{
 			Name: "test", Doc: "Runs a command that answers a question: true for exit code 0, false for 1; anything else is raised.", Returns: "boolean",
 			Example: `if node("web1"):test "test -e /etc/nologin" then fail "closed" end`,
-			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, a testArgs) (bool, error) {
+			Do: onNode(func(ctx context.Context, n *nodes.Node, a testArgs) (bool, error) {
 				c := a.Cmd.cmd
 				c.Timeout, c.Sudo = a.Timeout, string(a.Sudo)
 				return h.Test(ctx, n, c)
@@ -125,7 +136,7 @@ func (h Hand) commands() []lua.Func {
 		{
 			Name: "shell", Doc: "Opens a login shell on the node, at the terminal; gives its exit code.", Returns: "number", Mutates: true,
 			Example: `node("web1"):shell()`,
-			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, _ lua.None) (int, error) {
+			Do: onNode(func(ctx context.Context, n *nodes.Node, _ lua.None) (int, error) {
 				res, err := Interact(ctx, h.session, n)
 				return res.Code, err
 			}),
@@ -158,33 +169,33 @@ func (h Hand) files() []lua.Func {
 	return []lua.Func{
 		{
 			Name: "read", Doc: "Reads a file.", Returns: "string", Example: `print(node("web1"):read "/etc/hostname")`,
-			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, a pathArgs) ([]byte, error) { return h.Read(ctx, n, a.Path) }),
+			Do: onNode(func(ctx context.Context, n *nodes.Node, a pathArgs) ([]byte, error) { return h.Read(ctx, n, a.Path) }),
 		},
 		{
 			Name: "write", Doc: "Replaces a file's content, atomically: temporary file, flush, rename.", Returns: "nil", Mutates: true,
 			Example: `node("web1"):write("/srv/app/version", "123\n", {perms = "0644"})`,
-			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, a writeArgs) (lua.None, error) {
+			Do: onNode(func(ctx context.Context, n *nodes.Node, a writeArgs) (lua.None, error) {
 				return lua.None{}, h.Write(ctx, n, a.Path, string(a.Text), a.Perms, a.Owner)
 			}),
 		},
 		{
 			Name: "put", Doc: "Copies a local file or folder to the node; each file arrives atomically.", Returns: "table", Mutates: true,
 			Example: `node("web1"):put("index.html", "/srv/www/index.html")`, Planned: map[string]any{"files": 0, "bytes": 0},
-			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, a putArgs) (Copied, error) {
+			Do: onNode(func(ctx context.Context, n *nodes.Node, a putArgs) (Copied, error) {
 				return h.Put(ctx, n, a.Local, a.Remote)
 			}),
 		},
 		{
 			Name: "get", Doc: "Copies a file or folder of the node here.", Returns: "table", Mutates: true,
 			Example: `node("web1"):get("/var/log/app.log", "logs/")`, Planned: map[string]any{"files": 0, "bytes": 0},
-			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, a getArgs) (Copied, error) {
+			Do: onNode(func(ctx context.Context, n *nodes.Node, a getArgs) (Copied, error) {
 				return h.Get(ctx, n, a.Remote, a.Local, strings.HasPrefix(nodes.CallerOf(ctx).Op, "set:"))
 			}),
 		},
 		{
 			Name: "exists", Doc: "Tells whether there is something at a path; a symlink to nothing is nothing.", Returns: "boolean",
 			Example: `if node("web1"):exists "/etc/nologin" then fail "closed" end`,
-			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, a pathArgs) (bool, error) {
+			Do: onNode(func(ctx context.Context, n *nodes.Node, a pathArgs) (bool, error) {
 				st, err := h.Stat(ctx, n, a.Path)
 				return st != nil, err
 			}),
@@ -192,7 +203,7 @@ func (h Hand) files() []lua.Func {
 		{
 			Name: "stat", Doc: "Looks at a path, through symlinks: {type, size, perms, mtime, uid, gid}, or nil when there is nothing.", Returns: "table?",
 			Example: `print(node("web1"):stat("/etc/hostname").size)`,
-			Do:      lua.OnNode(func(ctx context.Context, n *nodes.Node, a pathArgs) (*Status, error) { return h.Stat(ctx, n, a.Path) }),
+			Do:      onNode(func(ctx context.Context, n *nodes.Node, a pathArgs) (*Status, error) { return h.Stat(ctx, n, a.Path) }),
 		},
 	}
 }
@@ -228,7 +239,7 @@ func (h Hand) network() []lua.Func {
 		{
 			Name: "wait", Doc: "Waits until the node answers as asked, asking from the node itself; raises kind timeout when it does not in time.", Returns: "nil",
 			Example: `node("web1"):wait{http = "/health", port = 8080, timeout = 60}`,
-			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, a waitArgs) (lua.None, error) {
+			Do: onNode(func(ctx context.Context, n *nodes.Node, a waitArgs) (lua.None, error) {
 				w := Wait{HTTP: a.HTTP, TLS: a.TLS.on, Trust: a.TLS.trust, Host: a.Host, Port: a.Port, Run: a.Run, Timeout: a.Timeout, Every: a.Every}
 				return lua.None{}, WaitFor(ctx, h.session.Dialer, n, w)
 			}),
@@ -236,7 +247,7 @@ func (h Hand) network() []lua.Func {
 		{
 			Name: "http", Doc: "Makes an HTTP request from the node itself, over ssh: {status, headers, body, seconds}. Raises only when there is no answer.", Returns: "table",
 			Example: `print(node("web1"):http("/health", {port = 8080}).status)`,
-			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, a httpArgs) (Response, error) {
+			Do: onNode(func(ctx context.Context, n *nodes.Node, a httpArgs) (Response, error) {
 				return HTTP(ctx, h.session.Dialer, n, Request{
 					Path: a.Path, Port: a.Port, TLS: a.TLS.on, Trust: a.TLS.trust, Host: a.Host,
 					Method: a.Method, Body: a.Body, Headers: a.Headers, Timeout: a.Timeout,
@@ -246,7 +257,7 @@ func (h Hand) network() []lua.Func {
 		{
 			Name: "forward", Doc: "Makes a local port whose connections come out at the node, until it is closed or rollsh ends.", Returns: "Forward",
 			Example: `print(node("web1"):forward{to = "127.0.0.1:80"}.address)`,
-			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, a forwardArgs) (*Forward, error) {
+			Do: onNode(func(ctx context.Context, n *nodes.Node, a forwardArgs) (*Forward, error) {
 				return NewForward(ctx, h.session.Dialer, n, a.To, a.Listen)
 			}),
 		},

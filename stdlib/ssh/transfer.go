@@ -68,11 +68,12 @@ func WriteFile(f nodes.Files, name nodes.RemotePath, content io.Reader, a Attrib
 	temp := nodes.RemotePath(path.Join(path.Dir(string(name)), ".rollsh-"+rand.Text()))
 	w, err := f.Create(temp, perm)
 	if err != nil {
-		return err
+		return named(err, temp, name)
 	}
 	defer func() {
 		if err != nil {
 			_ = f.Remove(temp)
+			err = named(err, temp, name)
 		}
 	}()
 	_, err = io.Copy(w, content)
@@ -89,6 +90,17 @@ func WriteFile(f nodes.Files, name nodes.RemotePath, content io.Reader, a Attrib
 		return err
 	}
 	return f.Rename(temp, name)
+}
+
+// named puts the file that is meant in the place of the temporary one.
+func named(err error, temp, name nodes.RemotePath) error {
+	var e *nodes.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	told := *e
+	told.Message = strings.ReplaceAll(e.Message, string(temp), string(name))
+	return &told
 }
 
 // target follows symlinks, at most eight; it refuses a folder.

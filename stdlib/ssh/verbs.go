@@ -65,14 +65,13 @@ func exitError(c nodes.Cmd, res nodes.Result) error {
 // lastLines is the end of an output: at most 20 lines and 4 KiB.
 func lastLines(out []byte) string {
 	const most, limit = 20, 4096
+	out = bytes.TrimRight(out, "\n")
 	if len(out) > limit {
 		out = out[len(out)-limit:]
 	}
-	at := len(bytes.TrimRight(out, "\n"))
-	for range most {
-		if at = bytes.LastIndexByte(out[:max(at, 0)], '\n'); at < 0 {
-			break
-		}
+	at := len(out)
+	for i := 0; i < most && at >= 0; i++ {
+		at = bytes.LastIndexByte(out[:at], '\n')
 	}
 	return strings.ToValidUTF8(string(out[at+1:]), "\ufffd")
 }
