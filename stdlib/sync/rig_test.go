@@ -228,3 +228,21 @@ func wantKind(t *testing.T, err error, kind nodes.Kind, words ...string) {
 		}
 	}
 }
+
+// wholeSeconds cuts the times of the source's files, which SFTP does too.
+func (r *rig) wholeSeconds() {
+	r.Helper()
+	err := filepath.WalkDir(r.src, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		st, err := os.Stat(p)
+		if err != nil {
+			return err
+		}
+		return os.Chtimes(p, st.ModTime().Truncate(time.Second), st.ModTime().Truncate(time.Second))
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+}

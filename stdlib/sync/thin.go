@@ -1,19 +1,352 @@
 package sync
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strconv"
+	"time"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/sync/agent"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
 
-type thinStage struct{}
+// The thin path serves nodes on which no agent can run, with nothing but
+// SFTP. It keeps the same marker and takes the same decisions. What it cannot
+// promise: a switch that is cut short waits for the next push, which puts the
+// rest in place; symlinks that are planted while it works are seen only by a
+// look before; a file's time is kept in whole seconds; nothing is kept for
+// undo.
 
-func (e *Engine) thinStage(ctx context.Context, j *job, why string) (*thinStage, *wire.Report, error) {
-	return nil, nil, &nodes.Error{Kind: nodes.Permission, Message: why}
+// staleLock is how old a lock of the thin path must be to be taken over: SFTP
+// has no lock that ends with its holder.
+const staleLock = 15 * time.Minute
+
+// thin is one tree seen over SFTP.
+type thin struct {
+	e      *Engine
+	j      *job
+	f      nodes.Files
+	root   string
+	state  string
+	exists bool
+	now    *wire.Record
 }
+
+// sayThin tells once a session that a node gets less.
+func (e *Engine) sayThin(m emitter, n *nodes.Node, why string) {
+	e.mu.Lock()
+	said := e.thin[placeOf(n)]
+	e.thin[placeOf(n)] = true
+	e.mu.Unlock()
+	if !said {
+		m.warn("works over SFTP alone, with weaker promises (a switch cut short waits for the next push; no undo): " + why)
+	}
+}
+
+// openThin finds the tree and what rolls left there. Nothing is changed.
+func (e *Engine) openThin(ctx context.Context, j *job) (*thin, error) {
+	c, err := e.dial(ctx, j.node)
+	if err != nil {
+		return nil, err
+	}
+	f, err := c.Files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := &thin{e: e, j: j, f: f, root: path.Clean(string(j.path)), now: &wire.Record{}}
+	if err := t.find(); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *thin) find() error {
+	st, err := t.f.Stat(nodes.RemotePath(t.root))
+	switch {
+	case err == nil && !st.Mode.IsDir():
+		return &nodes.Error{Kind: nodes.Failed, Message: t.root + " is a file where a folder is needed", Hint: "move it away, or give another path"}
+	case err != nil && nodes.KindOf(err) != nodes.NotFound:
+		return err
+	}
+	t.exists = err == nil
+	beside := path.Join(path.Dir(t.root), ".rollsh-"+path.Base(t.root))
+	within := path.Join(t.root, ".rollsh")
+	t.state = beside
+	if _, err := t.f.Lstat(nodes.RemotePath(beside)); err != nil {
+		if _, err := t.f.Lstat(nodes.RemotePath(within)); err == nil {
+			t.state = within
+		}
+	}
+	b, err := t.slurp(path.Join(t.state, "marker"))
+	if nodes.KindOf(err) == nodes.NotFound {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if t.now, err = wire.DecodeRecord(b); err != nil {
+		return &nodes.Error{Kind: nodes.Failed, Message: t.state + "/marker is damaged: " + err.Error(), Hint: "move it away"}
+	}
+	return nil
+}
+
+func (t *thin) slurp(name string) ([]byte, error) {
+	r, err := t.f.Open(nodes.RemotePath(name))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, wire.MaxFrame))
+	return b, err
+}
+
+// prepare makes the state folder and takes the lock.
+func (t *thin) prepare() error {
+	if err := t.mkdirs(path.Dir(t.root)); err != nil {
+		return err
+	}
+	err := t.f.Mkdir(nodes.RemotePath(t.state), 0o700)
+	if err != nil {
+		if _, there := t.f.Lstat(nodes.RemotePath(t.state)); there != nil {
+			if !t.exists {
+				return err
+			}
+			t.state = path.Join(t.root, ".rollsh")
+			if err := t.f.Mkdir(nodes.RemotePath(t.state), 0o700); err != nil {
+				return err
+			}
+		}
+	}
+	return t.lock()
+}
+
+func (t *thin) mkdirs(dir string) error {
+	st, err := t.f.Stat(nodes.RemotePath(dir))
+	if err == nil && st.Mode.IsDir() {
+		return nil
+	} else if err == nil {
+		return &nodes.Error{Kind: nodes.Failed, Message: dir + " is a file where a folder is needed"}
+	}
+	if err := t.mkdirs(path.Dir(dir)); err != nil {
+		return err
+	}
+	return t.f.Mkdir(nodes.RemotePath(dir), 0o755)
+}
+
+func (t *thin) lockName() nodes.RemotePath { return nodes.RemotePath(path.Join(t.state, "lock-sftp")) }
+
+func (t *thin) lock() error {
+	by := t.j.by
+	by.Roll, by.Since = t.j.roll, time.Now()
+	b, err := json.Marshal(by)
+	if err != nil {
+		return err
+	}
+	for try := 0; ; try++ {
+		w, err := t.f.Create(t.lockName(), 0o600)
+		if err == nil {
+			_, err = w.Write(b)
+			return errors.Join(err, w.Close())
+		}
+		var h wire.Holder
+		old, readErr := t.slurp(string(t.lockName()))
+		if readErr != nil && try == 0 && nodes.KindOf(readErr) != nodes.NotFound {
+			return err
+		}
+		_ = json.Unmarshal(old, &h)
+		switch {
+		case h.Roll == t.j.roll && h.Roll != "":
+			return nil
+		case readErr == nil && time.Since(h.Since) > staleLock && try == 0:
+			_ = t.f.Remove(t.lockName())
+		case try > 0 || readErr == nil:
+			return &nodes.Error{Kind: nodes.Locked, Message: fmt.Sprintf("the tree is locked by %s on %s (%s) since %s", h.Who, h.Host, h.Why, h.Since.Format(time.DateTime)),
+				Hint: "wait until that has ended; a lock over SFTP ends by itself after " + staleLock.String()}
+		}
+	}
+}
+
+func (t *thin) close(unlock bool) {
+	if unlock {
+		_ = t.f.Remove(t.lockName())
+	}
+	_ = t.f.Close()
+}
+
+// compare walks the tree and decides.
+func (t *thin) compare() (*comparison, error) {
+	c := &comparison{t: t}
+	rules := t.j.src.rules
+	c.ours, c.rest = rules.Filter(t.now.Ours)
+	if t.exists {
+		var err error
+		if c.live, err = t.walk(rules); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.parents(rules); err != nil {
+		return nil, err
+	}
+	unknown := manifest.Inherit(c.ours, c.live.Entries, c.want)
+	if t.j.o.Verify == "checksum" {
+		unknown = unknown[:0]
+		for i := range c.live.Entries {
+			if c.live.Entries[i].Kind == manifest.File {
+				unknown = append(unknown, i)
+			}
+		}
+	}
+	if err := t.hash(c.live.Entries, unknown); err != nil {
+		return nil, err
+	}
+	pol := t.j.o.policy()
+	pol.First = t.now.First()
+	c.dec = manifest.Decide(c.ours, c.live, c.want, pol)
+	return c, nil
+}
+
+// comparison is what a decision over SFTP was made of.
+type comparison struct {
+	t          *thin
+	ours, rest []manifest.Entry
+	want       []manifest.Entry
+	live       manifest.Listing
+	dec        manifest.Decision
+}
+
+// parents leaves out folders that are only wanted as a place and are there.
+func (c *comparison) parents(rules *manifest.Rules) error {
+	c.want = c.t.j.src.entries
+	if !rules.Partial() {
+		return nil
+	}
+	in, rest := rules.Filter(c.want)
+	var make []manifest.Entry
+	for _, e := range rest {
+		st, err := c.t.f.Lstat(c.t.at(e.Path))
+		switch {
+		case nodes.KindOf(err) == nodes.NotFound:
+			make = append(make, e)
+		case err != nil:
+			return err
+		case !st.Mode.IsDir():
+			return &nodes.Error{Kind: nodes.Refused, Message: manifest.Quote(e.Path) + " is not a folder on the node"}
+		}
+	}
+	c.want = manifest.Merge(in, make)
+	return nil
+}
+
+func (t *thin) at(p string) nodes.RemotePath { return nodes.RemotePath(path.Join(t.root, p)) }
+
+func (c *comparison) findings() []wire.Finding {
+	var out []wire.Finding
+	for i := range c.dec.Drift {
+		d := &c.dec.Drift[i]
+		f := wire.Finding{Path: []byte(d.Path), What: d.What, Yield: d.Yield, Size: d.Live.Size, Mtime: d.Live.Mtime}
+		if d.Live.Kind != 0 {
+			f.Owner = strconv.Itoa(int(d.Live.UID))
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// thinLook says what a stage would do.
 func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report, error) {
-	return nil, &nodes.Error{Kind: nodes.Permission, Message: why}
+	e.sayThin(j.events, j.node, why)
+	t, err := e.openThin(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	defer t.close(false)
+	c, err := t.compare()
+	if err != nil {
+		return nil, err
+	}
+	rep := agent.Summary(&c.dec, c.live.Entries, true)
+	rep.First, rep.Drift = t.now.First(), c.findings()
+	rep.Facts = &wire.Facts{Exists: t.exists, State: t.state, Writable: true}
+	if free, err := t.f.Free(nodes.RemotePath(path.Dir(t.root))); err == nil {
+		rep.Facts.FreeBytes, rep.Facts.FreeFiles = free.Bytes, free.Inodes
+	}
+	return rep, nil
 }
-func (t *thinStage) drop(ctx context.Context) error                   { return nil }
-func (t *thinStage) change(ctx context.Context) (*wire.Report, error) { return nil, nil }
+
+// refuse turns what must not be done into an error, as the agent does.
+func (c *comparison) refuse(digest string) error {
+	j := c.t.j
+	if list := c.findings(); j.o.Drift == "refuse" && len(list) > 0 {
+		return &nodes.Error{Kind: nodes.Changed, Message: wire.Drifted(list), Hint: wire.DriftHint, Cause: &Changed{list}}
+	}
+	if len(c.dec.Blocked) > 0 {
+		return &nodes.Error{Kind: nodes.Refused, Message: c.dec.Blocked[0]}
+	}
+	if j.expect != "" && j.expect != digest {
+		return &nodes.Error{Kind: nodes.Changed, Message: "the node is not as it was when the plan was made", Hint: "plan again"}
+	}
+	return nil
+}
+
+// next is the marker that the switch will leave.
+func (c *comparison) next() *wire.Record {
+	j, now := c.t.j, c.t.now
+	n := &wire.Record{Ours: manifest.Apply(c.rest, c.dec.Ours, nil)}
+	n.Marker = wire.Marker{Roll: j.roll, Rev: string(j.src.rev), Who: j.by.Who, Host: j.by.Host, At: time.Now(), Seq: now.Seq + 1}
+	n.Digest = manifest.DigestOf(manifest.Encode(n.Ours))
+	if j.src.rules.Partial() {
+		n.Rev, n.Partial = now.Rev, append(append([]string(nil), now.Partial...), j.o.Only...)
+	}
+	return n
+}
+
+// unixMode turns Go's permission bits into Unix's.
+func unixMode(m fs.FileMode) uint32 {
+	bits := uint32(m.Perm())
+	for flag, bit := range map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if m&flag != 0 {
+			bits |= bit
+		}
+	}
+	return bits
+}
+
+// goMode is the reverse of unixMode.
+func goMode(bits uint32) fs.FileMode {
+	m := fs.FileMode(bits & 0o777)
+	for flag, bit := range map[fs.FileMode]uint32{fs.ModeSetuid: 0o4000, fs.ModeSetgid: 0o2000, fs.ModeSticky: 0o1000} {
+		if bits&bit != 0 {
+			m |= flag
+		}
+	}
+	return m
+}
+
+// put writes a file of the state whole.
+func (t *thin) put(name string, b []byte) error {
+	tmp := nodes.RemotePath(name + ".new")
+	_ = t.f.Remove(tmp)
+	w, err := t.f.Create(tmp, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, bytes.NewReader(b))
+	if err == nil {
+		err = w.Sync()
+	}
+	if e := w.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return t.f.Rename(tmp, nodes.RemotePath(name))
+}

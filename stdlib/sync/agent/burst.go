@@ -15,13 +15,13 @@ import (
 // was cut short; then it does nothing.
 type runner struct {
 	t      *tree
-	source int                   // folder with the prepared files
-	name   func(at int) string   // the prepared file of an opPut; empty for none
-	mine   func(step, int) error // nil when the thing that opUnlink takes is what the plan means
-	point  string                // crash point
+	source int                            // folder with the prepared files
+	name   func(at int) string            // the prepared file of an manifest.OpPut; empty for none
+	mine   func(manifest.Step, int) error // nil when the thing that manifest.OpUnlink takes is what the plan means
+	point  string                         // crash point
 }
 
-func (r *runner) run(steps []step) error {
+func (r *runner) run(steps []manifest.Step) error {
 	for i := range steps {
 		if err := r.step(&steps[i]); err != nil {
 			return err
@@ -31,33 +31,33 @@ func (r *runner) run(steps []step) error {
 	return nil
 }
 
-func (r *runner) step(s *step) error {
-	d, name := beneath.Split(s.path)
+func (r *runner) step(s *manifest.Step) error {
+	d, name := beneath.Split(s.Path)
 	fd, err := r.t.dir(d)
-	if vanished(err) && (s.op == opUnlink || s.op == opRmdir) {
+	if vanished(err) && (s.Op == manifest.OpUnlink || s.Op == manifest.OpRmdir) {
 		return nil // went with its folder
 	} else if err != nil {
 		return cannot("open the folder", d, err)
 	}
-	switch s.op {
-	case opMkdir:
-		err = r.mkdir(fd, name, s.entry)
-	case opPut:
+	switch s.Op {
+	case manifest.OpMkdir:
+		err = r.mkdir(fd, name, s.Entry)
+	case manifest.OpPut:
 		err = r.put(fd, name, s)
-	case opUnlink:
+	case manifest.OpUnlink:
 		err = r.unlink(fd, name, s)
-	case opRmdir:
+	case manifest.OpRmdir:
 		err = r.rmdir(fd, name, s)
-	case opMode:
+	case manifest.OpMode:
 		err = r.mode(s)
-	case opTouch:
-		err = touch(fd, name, s.entry)
+	case manifest.OpTouch:
+		err = touch(fd, name, s.Entry)
 	}
-	return cannot(verbs[s.op], s.path, err)
+	return cannot(verbs[s.Op], s.Path, err)
 }
 
-var verbs = map[op]string{opMkdir: "make the folder", opPut: "write", opUnlink: "delete",
-	opRmdir: "remove the folder", opMode: "set the permissions of", opTouch: "set the permissions of"}
+var verbs = map[manifest.Op]string{manifest.OpMkdir: "make the folder", manifest.OpPut: "write", manifest.OpUnlink: "delete",
+	manifest.OpRmdir: "remove the folder", manifest.OpMode: "set the permissions of", manifest.OpTouch: "set the permissions of"}
 
 func vanished(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP)
@@ -74,8 +74,8 @@ func (r *runner) mkdir(fd int, name string, e *manifest.Entry) error {
 	return err
 }
 
-func (r *runner) put(fd int, name string, s *step) error {
-	from := r.name(s.at)
+func (r *runner) put(fd int, name string, s *manifest.Step) error {
+	from := r.name(s.At)
 	if from == "" {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (r *runner) put(fd int, name string, s *step) error {
 	return err
 }
 
-func (r *runner) unlink(fd int, name string, s *step) error {
+func (r *runner) unlink(fd int, name string, s *manifest.Step) error {
 	if err := r.mine(*s, fd); err != nil {
 		return nil // gone, or somebody else's by now
 	}
@@ -97,8 +97,8 @@ func (r *runner) unlink(fd int, name string, s *step) error {
 	return err
 }
 
-func (r *runner) rmdir(fd int, name string, s *step) error {
-	r.t.dropDir(s.path)
+func (r *runner) rmdir(fd int, name string, s *manifest.Step) error {
+	r.t.dropDir(s.Path)
 	err := unix.Unlinkat(fd, name, unix.AT_REMOVEDIR)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENOTDIR) {
 		return nil // gone, or it holds what came since
@@ -107,8 +107,8 @@ func (r *runner) rmdir(fd int, name string, s *step) error {
 }
 
 // mode sets a folder's permissions; a setgid bit that is there stays.
-func (r *runner) mode(s *step) error {
-	fd, err := r.t.dir(s.path)
+func (r *runner) mode(s *manifest.Step) error {
+	fd, err := r.t.dir(s.Path)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (r *runner) mode(s *step) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	want := s.entry.Mode | st.Mode&unix.S_ISGID
+	want := s.Entry.Mode | st.Mode&unix.S_ISGID
 	if st.Mode&0o7777 == want {
 		return nil
 	}
@@ -164,12 +164,12 @@ func (t *tree) forward(stage int, j *journal) error {
 			}
 			return strconv.Itoa(j.Source[i])
 		},
-		mine: func(st step, fd int) error { return sameFile(fd, st.path, u, oldName(st.at)) }}
+		mine: func(st manifest.Step, fd int) error { return sameFile(fd, st.Path, u, oldName(st.At)) }}
 	return r.run(j.steps())
 }
 
-func (j *journal) steps() []step {
-	return burst(j.old, j.change, j.touches())
+func (j *journal) steps() []manifest.Step {
+	return manifest.Burst(j.old, j.change, j.touches())
 }
 
 func (j *journal) touches() func(string) bool {
@@ -191,15 +191,15 @@ func (t *tree) backward(stage int, j *journal) error {
 	}
 	defer unix.Close(u)
 	r := &runner{t: t, source: u, point: "back", name: oldName,
-		mine: func(st step, fd int) error {
-			_, name := beneath.Split(st.path)
+		mine: func(st manifest.Step, fd int) error {
+			_, name := beneath.Split(st.Path)
 			l, err := manifest.Lstat(fd, name)
-			if err == nil && !l.SameStat(st.entry) {
+			if err == nil && !l.SameStat(st.Entry) {
 				return unix.EEXIST
 			}
 			return err
 		}}
-	return r.run(burst(j.change, j.old, j.touches()))
+	return r.run(manifest.Burst(j.change, j.old, j.touches()))
 }
 
 // sameFile fails unless the path's file in the folder fd is the one that was

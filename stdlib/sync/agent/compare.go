@@ -22,7 +22,7 @@ type comparison struct {
 	t     *tree
 	req   *wire.Request
 	rules *manifest.Rules
-	now   *left
+	now   *wire.Record
 	ours  []manifest.Entry // of now, what the rules look at
 	rest  []manifest.Entry // of now, what they do not
 	want  []manifest.Entry // what is to be there
@@ -44,7 +44,7 @@ func newComparison(s *server, t *tree, req *wire.Request) (*comparison, error) {
 	if c.now, err = t.marker(); err != nil {
 		return nil, err
 	}
-	c.ours, c.rest = c.rules.Filter(c.now.ours)
+	c.ours, c.rest = c.rules.Filter(c.now.Ours)
 	return c, nil
 }
 
@@ -171,7 +171,7 @@ func (c *comparison) decide() error {
 	}
 	c.hash(unknown)
 	pol := c.req.Policy
-	pol.First = c.now.first()
+	pol.First = c.now.First()
 	c.dec = manifest.Decide(c.ours, c.live, c.want, pol)
 	return nil
 }
@@ -232,7 +232,7 @@ func (c *comparison) hash(indexes []int) {
 func (c *comparison) refuse(digest string) error {
 	if c.req.Policy.Drift == "refuse" && len(c.dec.Drift) > 0 {
 		return &Error{Failure: wire.Failure{Kind: "changed", Drift: c.findings(),
-			Message: drifted(c.findings()), Hint: `drift="overwrite" replaces them, drift="keep" leaves them; sync.drift shows what changed`}}
+			Message: wire.Drifted(c.findings()), Hint: wire.DriftHint}}
 	}
 	if len(c.dec.Blocked) > 0 {
 		return failure("refused", strings.Join(c.dec.Blocked, "; "))
@@ -241,29 +241,6 @@ func (c *comparison) refuse(digest string) error {
 		return hinted("changed", "the node is not as it was when the plan was made", "plan again")
 	}
 	return nil
-}
-
-const maxNamed = 5
-
-// drifted says in words what changed on the node.
-func drifted(list []wire.Finding) string {
-	var b strings.Builder
-	if len(list) == 1 {
-		b.WriteString("a file was changed on the node: ")
-	} else {
-		b.WriteString(strconv.Itoa(len(list)) + " files were changed on the node: ")
-	}
-	for i, f := range list {
-		if i == maxNamed {
-			b.WriteString(" and " + strconv.Itoa(len(list)-i) + " more")
-			break
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(f.Text())
-	}
-	return b.String()
 }
 
 // findings describes the drift with owners and times.

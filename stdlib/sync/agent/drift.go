@@ -33,7 +33,7 @@ func (s *server) drift(req *wire.Request) (*wire.Report, error) {
 			return nil, err
 		}
 		base = c.want
-	} else if c.now.first() {
+	} else if c.now.First() {
 		return nil, hinted("notfound", "no roll was made to "+show(t.path), "give from= to compare with")
 	}
 	if err := c.look(false); err != nil {
@@ -53,7 +53,7 @@ func (c *comparison) compareWith(base []manifest.Entry) (*wire.Report, error) {
 		}
 	}
 	c.hash(unknown)
-	rep := &wire.Report{Marker: &c.now.Marker, First: c.now.first(), Pending: c.t.unsettled()}
+	rep := &wire.Report{Marker: &c.now.Marker, First: c.now.First(), Pending: c.t.unsettled()}
 	owners := map[uint32]string{}
 	add := func(what string, l *manifest.Entry, p string) {
 		f := wire.Finding{Path: []byte(p), What: what}
@@ -88,7 +88,7 @@ func difference(want, live *manifest.Entry) string {
 		return "type"
 	case !want.SameContent(live):
 		return "changed"
-	case want.Mode != live.Mode:
+	case want.Kind != manifest.Link && (want.Mode^live.Mode)&^0o2000 != 0:
 		return "mode"
 	}
 	return ""

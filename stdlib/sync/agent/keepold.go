@@ -13,12 +13,13 @@ import (
 
 	"github.com/rollsh/rollsh/stdlib/sync/beneath"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
 )
 
 // journal prepares everything else that the switch needs and writes it down:
 // the last thing is the file that makes the stage complete.
-func (st *stager) journal(next *left) error {
+func (st *stager) journal(next *wire.Record) error {
 	if err := st.open(); err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ func (st *stager) journal(next *left) error {
 	if err := st.keepOld(j); err != nil {
 		return err
 	}
-	change, gone := manifest.Delta(next.ours, c.now.ours)
+	change, gone := manifest.Delta(next.Ours, c.now.Ours)
 	j.OursChange, j.OursGone = manifest.Encode(change), manifest.EncodePaths(gone)
 	return st.seal(j, next)
 }
@@ -97,7 +98,7 @@ func (st *stager) closedFolders(j *journal) error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	known := index(j.change)
+	known := manifest.Index(j.change)
 	seen := map[string]bool{}
 	var more []manifest.Entry
 	check := func(p string) {
@@ -217,9 +218,9 @@ func (st *stager) copyAside(p string, e *manifest.Entry, n int) error {
 }
 
 // seal brings everything to the disk, the journal last.
-func (st *stager) seal(j *journal, next *left) error {
+func (st *stager) seal(j *journal, next *wire.Record) error {
 	place := st.t.place
-	b, err := next.encode()
+	b, err := next.Encode()
 	if err != nil {
 		return err
 	}

@@ -164,8 +164,8 @@ func (t *tree) status(*wire.Request) (*wire.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep := &wire.Report{First: now.first(), Pending: t.unsettled(), Facts: t.facts()}
-	if !now.first() {
+	rep := &wire.Report{First: now.First(), Pending: t.unsettled(), Facts: t.facts()}
+	if !now.First() {
 		rep.Marker = &now.Marker
 	}
 	return rep, nil

@@ -62,7 +62,7 @@ func (st *stager) run() (*wire.Report, error) {
 		return nil, err
 	}
 	rep := Summary(&c.dec, c.live.Entries, c.req.Lists)
-	rep.First, rep.Drift = c.now.first(), c.findings()
+	rep.First, rep.Drift = c.now.First(), c.findings()
 	if err := c.refuse(rep.Digest); err != nil {
 		return nil, err
 	}
@@ -102,11 +102,11 @@ func (st *stager) receiveAndLook() error {
 
 // next makes the marker that the switch will leave; nil when it would say what
 // the present one says and nothing has to be done.
-func (c *comparison) next() *left {
-	n := &left{ours: manifest.Apply(c.rest, c.dec.Ours, nil)}
+func (c *comparison) next() *wire.Record {
+	n := &wire.Record{Ours: manifest.Apply(c.rest, c.dec.Ours, nil)}
 	n.Marker = wire.Marker{Roll: c.req.Roll, Rev: c.req.Rev, Who: c.req.By.Who, Host: c.req.By.Host,
 		At: time.Now(), Seq: c.now.Seq + 1}
-	n.Digest = manifest.DigestOf(manifest.Encode(n.ours))
+	n.Digest = manifest.DigestOf(manifest.Encode(n.Ours))
 	if c.rules.Partial() {
 		n.Rev, n.Partial = c.now.Rev, c.now.Partial
 		for _, p := range c.req.Rules.Only {
@@ -115,7 +115,7 @@ func (c *comparison) next() *left {
 			}
 		}
 	}
-	if !c.now.first() && len(c.dec.Puts)+len(c.dec.Deletes) == 0 && n.Digest == c.now.Digest &&
+	if !c.now.First() && len(c.dec.Puts)+len(c.dec.Deletes) == 0 && n.Digest == c.now.Digest &&
 		n.Rev == c.now.Rev && slices.Equal(n.Partial, c.now.Partial) {
 		return nil
 	}
@@ -151,9 +151,9 @@ func (s *server) look(req *wire.Request) (*wire.Report, error) {
 		return nil, err
 	}
 	rep := Summary(&c.dec, c.live.Entries, req.Lists)
-	rep.First, rep.Drift, rep.Pending, rep.Facts = c.now.first(), c.findings(), t.unsettled(), t.facts()
+	rep.First, rep.Drift, rep.Pending, rep.Facts = c.now.First(), c.findings(), t.unsettled(), t.facts()
 	rep.Nothing = rep.Nothing && c.next() == nil
-	if !c.now.first() {
+	if !c.now.First() {
 		rep.Marker = &c.now.Marker
 	}
 	return rep, nil

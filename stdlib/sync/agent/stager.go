@@ -36,7 +36,7 @@ type stager struct {
 	count   int
 	arrived map[string]int // s/N by path
 	local   int64
-	next    *left
+	next    *wire.Record
 }
 
 func (st *stager) close() {

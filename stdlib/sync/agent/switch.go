@@ -79,14 +79,14 @@ func (t *tree) readJournal(dir int) (*journal, error) {
 }
 
 // moved fails with changed when the tree is not what the journal was made for.
-func (t *tree) moved(j *journal, now *left) error {
-	if now.Seq != j.Seq || now.Digest != j.Base && !(now.first() && j.Base == "") {
+func (t *tree) moved(j *journal, now *wire.Record) error {
+	if now.Seq != j.Seq || now.Digest != j.Base && !(now.First() && j.Base == "") {
 		return hinted("changed", fmt.Sprintf("%s rolled to this tree since it was looked at (%s)", now.Who, now.Roll), "look again: plan, or push")
 	}
 	if (t.root < 0) != j.MakeRoot {
 		return hinted("changed", show(t.path)+" was made or removed since it was looked at", "look again: plan, or push")
 	}
-	old := index(j.old)
+	old := manifest.Index(j.old)
 	for i := range j.old {
 		l, err := t.lstat(j.old[i].Path)
 		if err != nil || !l.SameStat(&j.old[i]) {

@@ -67,7 +67,7 @@ func (t *tree) findUndo(roll string) (string, error) {
 // stands fails with changed when a path of the roll is no longer as the roll
 // left it.
 func (t *tree) stands(j *journal) error {
-	to := index(j.change)
+	to := manifest.Index(j.change)
 	for i := range j.change {
 		if e := &j.change[i]; !t.same(e) {
 			return changedSince(e.Path)
@@ -93,7 +93,7 @@ func changedSince(p string) error {
 }
 
 // undoStage builds the reverse of a journal as a stage and switches it.
-func (t *tree) undoStage(req *wire.Request, name string, from int, done *journal, now *left) (*wire.Report, error) {
+func (t *tree) undoStage(req *wire.Request, name string, from int, done *journal, now *wire.Record) (*wire.Report, error) {
 	st := &stager{t: t, dir: -1, files: -1, old: -1, arrived: map[string]int{}}
 	defer st.close()
 	st.c = &comparison{s: t.server, t: t, req: req, now: now}
@@ -114,7 +114,7 @@ func (t *tree) undoStage(req *wire.Request, name string, from int, done *journal
 	if err := st.keepOld(j); err != nil {
 		return nil, err
 	}
-	next, err := now.before(done)
+	next, err := before(now, done)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (st *stager) takeOld(j *journal, done *journal, u int) error {
 
 // deletions lists what the roll added and what now has to go.
 func (st *stager) deletions(done *journal) {
-	was := index(done.old)
+	was := manifest.Index(done.old)
 	for i := range done.change {
 		e := &done.change[i]
 		if was[e.Path] != nil {
@@ -171,7 +171,7 @@ func (st *stager) deletions(done *journal) {
 
 // before gives the marker that stood before a roll. When later rolls stand on
 // it, they keep the name of the last.
-func (l *left) before(done *journal) (*left, error) {
+func before(l *wire.Record, done *journal) (*wire.Record, error) {
 	change, err := manifest.Decode(done.OursChange)
 	if err != nil {
 		return nil, errors.New("the journal is damaged")
@@ -180,19 +180,19 @@ func (l *left) before(done *journal) (*left, error) {
 	if err != nil {
 		return nil, errors.New("the journal is damaged")
 	}
-	b := &left{Marker: done.Was, ours: manifest.Apply(l.ours, change, gone)}
+	b := &wire.Record{Marker: done.Was, Ours: manifest.Apply(l.Ours, change, gone)}
 	if l.Roll != done.Roll {
 		b.Marker = l.Marker
 	}
 	b.Seq, b.At = l.Seq+1, time.Now()
-	b.Digest = manifest.DigestOf(manifest.Encode(b.ours))
+	b.Digest = manifest.DigestOf(manifest.Encode(b.Ours))
 	return b, nil
 }
 
 // reverse counts what an undo did.
 func reverse(rep *wire.Report, j, done *journal) {
-	was := index(done.old)
-	to := index(done.change)
+	was := manifest.Index(done.old)
+	to := manifest.Index(done.change)
 	for i := range j.change {
 		if j.change[i].Kind == manifest.Dir {
 			continue

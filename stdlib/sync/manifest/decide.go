@@ -128,7 +128,7 @@ func (d *decider) present(p string, o, l, w *Entry) {
 	case l.Same(w):
 		d.keep(*w)
 		return
-	case l.SameContent(w) && (o == nil || o.Kind != l.Kind || o.Mode == l.Mode || l.Mode == w.Mode):
+	case l.SameContent(w) && (o == nil || o.Kind != l.Kind || o.sameMode(l) || l.sameMode(w)):
 		// The bytes are there already, whoever put them: permissions and time
 		// follow the source, unless somebody changed the permissions of ours.
 	case o == nil && (d.pol.First || l.Kind == Dir && w.Kind == Dir):
@@ -167,7 +167,7 @@ func touched(o, l *Entry) bool {
 	if o.SameStat(l) {
 		return o.Kind == File && l.Sum.Known() && l.Sum != o.Sum
 	}
-	return !o.SameContent(l) || o.Mode != l.Mode
+	return !o.SameContent(l) || !o.sameMode(l)
 }
 
 func difference(o, l *Entry) string {

@@ -79,6 +79,15 @@ func (e *Entry) SameStat(b *Entry) bool {
 	case Link:
 		return e.Link == b.Link
 	}
+	return e.sameMode(b)
+}
+
+// sameMode compares permissions. The setgid bit of a folder is the node's own
+// matter: it is inherited from the folder above.
+func (e *Entry) sameMode(b *Entry) bool {
+	if e.Kind == Dir && b.Kind == Dir {
+		return (e.Mode^b.Mode)&^0o2000 == 0
+	}
 	return e.Mode == b.Mode
 }
 

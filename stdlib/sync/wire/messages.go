@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -253,3 +254,29 @@ func (f Finding) Text() string {
 
 var words = map[string]string{"missing": "deleted", "mode": "permissions changed", "type": "type changed",
 	"unknown": "not put there by a roll", "extra": "not put there by a roll"}
+
+// DriftHint is what can be done about drift.
+const DriftHint = `drift="overwrite" replaces them, drift="keep" leaves them; sync.drift shows what changed`
+
+const maxNamed = 5
+
+// Drifted says in words what changed on the node.
+func Drifted(list []Finding) string {
+	var b strings.Builder
+	if len(list) == 1 {
+		b.WriteString("a file was changed on the node: ")
+	} else {
+		b.WriteString(strconv.Itoa(len(list)) + " files were changed on the node: ")
+	}
+	for i, f := range list {
+		if i == maxNamed {
+			b.WriteString(" and " + strconv.Itoa(len(list)-i) + " more")
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(f.Text())
+	}
+	return b.String()
+}

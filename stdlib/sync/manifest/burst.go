@@ -1,0 +1,144 @@
+package manifest
+
+// Op is one kind of step of a burst.
+type Op byte
+
+// The kinds of steps.
+const (
+	OpMkdir  Op = 'm'
+	OpPut    Op = 'p' // rename a prepared file or link over the path
+	OpUnlink Op = 'u'
+	OpRmdir  Op = 'r'
+	OpMode   Op = 'c' // permissions of a folder
+	OpTouch  Op = 't' // permissions and time of a file
+)
+
+// Step is one system call of a burst, as good as.
+type Step struct {
+	Op    Op
+	Path  string
+	Entry *Entry // what is wanted; for OpUnlink and OpRmdir what goes
+	At    int    // index of Entry in its list
+}
+
+// Burst lists, in order, the steps that turn the entries from into to; both
+// hold all paths concerned, sorted. Readers that follow references from old to
+// new files are never led to nothing: folders come first, then new files, then
+// changed ones, then deletes, then empty folders; only what changes its type is
+// cleared before. touch tells which entries of to keep their file.
+func Burst(from, to []Entry, touch func(path string) bool) []Step {
+	b := burster{from: Index(from), to: Index(to)}
+	b.clear(from)
+	b.folders(to)
+	b.files(to, touch)
+	b.deletes(from)
+	b.modes(from, to)
+	return b.steps
+}
+
+type burster struct {
+	from, to map[string]*Entry
+	cleared  map[string]bool
+	steps    []Step
+}
+
+// Index finds entries by their path.
+func Index(list []Entry) map[string]*Entry {
+	m := make(map[string]*Entry, len(list))
+	for i := range list {
+		m[list[i].Path] = &list[i]
+	}
+	return m
+}
+
+func (b *burster) add(o Op, e *Entry, at int) {
+	b.steps = append(b.steps, Step{o, e.Path, e, at})
+}
+
+// clear takes away what changes its type: a folder with all that goes from it,
+// or a file where a folder must be.
+func (b *burster) clear(from []Entry) {
+	b.cleared = map[string]bool{}
+	turns := map[string]bool{} // folders that become something else
+	for i := range from {
+		e := &from[i]
+		if to := b.to[e.Path]; to != nil && (e.Kind == Dir) != (to.Kind == Dir) {
+			b.cleared[e.Path] = true
+			turns[e.Path] = e.Kind == Dir
+		} else if b.under(turns, e.Path) {
+			b.cleared[e.Path] = true
+		}
+	}
+	for i := len(from) - 1; i >= 0; i-- {
+		if e := &from[i]; b.cleared[e.Path] {
+			b.remove(e, i)
+		}
+	}
+}
+
+func (b *burster) under(turns map[string]bool, p string) bool {
+	for i := len(p) - 1; i > 0; i-- {
+		if p[i] == '/' && turns[p[:i]] {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *burster) remove(e *Entry, at int) {
+	if e.Kind == Dir {
+		b.add(OpRmdir, e, at)
+	} else {
+		b.add(OpUnlink, e, at)
+	}
+}
+
+func (b *burster) folders(to []Entry) {
+	for i := range to {
+		e := &to[i]
+		if e.Kind == Dir && (b.from[e.Path] == nil || b.cleared[e.Path]) {
+			b.add(OpMkdir, e, i)
+		} else if e.Kind == Dir && b.from[e.Path].Mode&0o300 != 0o300 {
+			open := *e
+			open.Mode = b.from[e.Path].Mode | 0o700
+			b.add(OpMode, &open, i)
+		}
+	}
+}
+
+func (b *burster) files(to []Entry, touch func(string) bool) {
+	for _, fresh := range []bool{true, false} {
+		for i := range to {
+			e := &to[i]
+			if e.Kind == Dir || (b.from[e.Path] == nil) != fresh {
+				continue
+			}
+			if touch(e.Path) {
+				b.add(OpTouch, e, i)
+			} else {
+				b.add(OpPut, e, i)
+			}
+		}
+	}
+}
+
+func (b *burster) deletes(from []Entry) {
+	for _, folders := range []bool{false, true} {
+		for i := len(from) - 1; i >= 0; i-- {
+			e := &from[i]
+			if b.to[e.Path] == nil && !b.cleared[e.Path] && (e.Kind == Dir) == folders {
+				b.remove(e, i)
+			}
+		}
+	}
+}
+
+// modes sets the permissions of folders last, deepest first, so that closed
+// ones do not stop the work in them.
+func (b *burster) modes(_, to []Entry) {
+	for i := len(to) - 1; i >= 0; i-- {
+		if to[i].Kind == Dir {
+			b.add(OpMode, &to[i], i)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package sync_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+)
+
+func TestSFTPOnly(t *testing.T) {
+	r := newRig(t, 2, nodetest.SFTPOnly(1))
+	r.file("index.html", "one")
+	r.file("d/with space/'quote", "two")
+	r.file("turns", "a file")
+	link(t, "index.html", filepath.Join(r.src, "l"))
+	r.wholeSeconds()
+	r.push()
+	r.equal(0)
+	r.equal(1)
+	if text := r.events.Text(nodes.Warned); !strings.Contains(text, "over SFTP alone") {
+		t.Errorf("nothing was said of SFTP: %q", text)
+	}
+	r.file("index.html", "one and more")
+	r.remove("turns")
+	r.file("turns/into", "a folder")
+	r.remove("d")
+	r.file("d", "a file")
+	r.wholeSeconds()
+	p, err := r.engine.Plan(r.ctx(), r.set, r.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := p.Node("web1")
+	b, _ := p.Node("web2")
+	if strings.Join(a.Changed, " ") != strings.Join(b.Changed, " ") || strings.Join(a.Added, " ") != strings.Join(b.Added, " ") {
+		t.Errorf("plans differ: %+v %+v", a, b)
+	}
+	if _, err := p.Apply(r.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	r.equal(0)
+	r.equal(1)
+	if v := r.stats(r.push(), 1); v.Added+v.Changed+v.Deleted != 0 {
+		t.Errorf("not unchanged: %+v", v)
+	}
+	write(t, filepath.Join(r.live(1), "index.html"), "by hand")
+	r.file("index.html", "other")
+	_, err = r.try()
+	wantKind(t, err, nodes.Changed, "web2", "index.html")
+	if got := r.state(1); len(got) != 1 {
+		t.Errorf("left behind: %v", got)
+	}
+	if _, err := os.Stat(filepath.Join(r.live(0), "d")); err != nil {
+		t.Error(err)
+	}
+}
+
+// link makes a symlink.
+func link(t *testing.T, target, name string) {
+	t.Helper()
+	if err := os.Symlink(target, name); err != nil {
+		t.Fatal(err)
+	}
+}
