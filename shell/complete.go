@@ -146,8 +146,12 @@ func (c *completer) typeOf(tokens []token) thing {
 	if len(tokens) == 0 {
 		return thing{}
 	}
-	v := c.rootOf(tokens[0])
-	for i := 1; i < len(tokens); {
+	v, i := c.rootOf(tokens[0]), 1
+	if tokens[0].text == "(" {
+		end := closing(tokens, 0)
+		v, i = c.typeOf(tokens[1:end]), end+1
+	}
+	for i < len(tokens) {
 		t := tokens[i]
 		switch {
 		case (t.text == "." || t.text == ":") && i+1 < len(tokens):

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
 )
 
@@ -60,3 +61,83 @@ func reopen(terminal *os.File) (*os.File, error) {
 
 // ParsePicks reads the answer to a list.
 func ParsePicks(line string, n int, many bool) ([]int, error) { return parsePicks(line, n, many) }
+
+// KnowHow is what completion knows in a test.
+type KnowHow struct {
+	Globals map[string]string
+	Names   map[string][]string
+	Files   []string
+	Nodes   []string
+	Tiers   []string
+	Paths   []string
+}
+
+// Complete gives the candidates for the text before the cursor.
+func Complete(h *lua.Host, k KnowHow, before string) (typed string, candidates []string) {
+	c := &completer{
+		host: h, globals: k.Globals, names: k.Names, files: k.Files, nodes: k.Nodes, tiers: k.Tiers, paths: k.Paths, help: helpNames(h),
+	}
+	return c.complete(before)
+}
+
+// Lex gives the texts of the tokens.
+func Lex(src string) []string {
+	var out []string
+	for _, t := range lex(src) {
+		out = append(out, t.text)
+	}
+	return out
+}
+
+// Paint gives a line as it is coloured while it is typed.
+func Paint(line string) string { return string(painter{newPalette(true)}.Paint([]rune(line), 0)) }
+
+// TypedKeys gives what readline gets for pieces of input.
+func TypedKeys(typed int64, pieces ...string) string {
+	k := &keyboard{}
+	k.typed.Store(typed)
+	var out []byte
+	for _, p := range pieces {
+		out = append(out, k.filter([]byte(p))...)
+	}
+	return string(out)
+}
+
+// Newline stands for a line break inside a line.
+const Newline = string(newline)
+
+// Desugar turns a line of the prompt into Lua.
+func Desugar(project, line string) (string, error) { return desugar(project, line) }
+
+// SplitWords cuts a command line.
+func SplitWords(line string) ([]string, error) { return splitWords(line) }
+
+// AsRecipe writes typed chunks as a recipe.
+func AsRecipe(chunks []string) string { return asRecipe(chunks, "typed.lua") }
+
+// Remember writes chunks to a history file and reads them back.
+func Remember(path string, chunks ...string) ([]string, error) {
+	h := history{path}
+	for _, c := range chunks {
+		if remembered(c) {
+			if err := h.add(c); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return h.load()
+}
+
+// TypesText and ReferencePages are what is generated from the records.
+func TypesText(h *lua.Host) string                 { return typesText(h) }
+func ReferencePages(h *lua.Host) map[string]string { return referencePages(h) }
+
+// HelpText is a help page; HelpNames lists them.
+func HelpText(h *lua.Host, name string) (string, bool) { return helpText(h, newPalette(false), name) }
+func HelpNames(h *lua.Host) []string                   { return helpNames(h) }
+
+// StateOf is the folder of journal and locks.
+func StateOf(project string, env func(string) string) (string, bool) { return stateOf(project, env) }
+
+// NameGrid lays names out in columns.
+func NameGrid(names []string, width, height int) string { return grid(names, width, height) }
