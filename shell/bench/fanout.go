@@ -27,7 +27,7 @@ func fanout(ctx context.Context, b *bench) error {
 	if err := p.write("recipes/warm.lua", p.timed(`all:run "uptime"`, b.runs)); err != nil {
 		return err
 	}
-	warm, err := marked(ctx, "rollsh, warm (no CPU taken)", p.command("recipes/warm.lua"), p.gate, b.runs, nil)
+	warm, err := marked(ctx, "rollsh, warm", p.command("recipes/warm.lua"), p.gate, b.runs, nil)
 	if err != nil {
 		return err
 	}

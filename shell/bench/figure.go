@@ -16,7 +16,9 @@ type figure struct {
 type sample struct {
 	wall time.Duration
 	cpu  time.Duration // of the program and what it started here, not of the nodes
-	peak int64         // bytes: the largest resident size of the program itself
+	// peak is the largest resident size of the program itself in bytes. The
+	// kernel starts it as a copy of bench and counts that too: about 7 MB at least.
+	peak int64
 }
 
 // median gives the middle wall time with the samples' range.
@@ -57,7 +59,10 @@ func table(title string, figures []figure) {
 	for _, f := range figures {
 		mid, low, high := f.median()
 		span := fmt.Sprintf("%.3f-%.3f", low.Seconds(), high.Seconds())
-		fmt.Printf("  %-28s %9.3f %17s %9.3f %7.1fx\n", f.name, mid.Seconds(), span, f.cpu().Seconds(),
-			float64(mid)/float64(base))
+		cpu := "-" // not taken of a recipe under way
+		if f.cpu() > 0 {
+			cpu = fmt.Sprintf("%.3f", f.cpu().Seconds())
+		}
+		fmt.Printf("  %-28s %9.3f %17s %9s %7.1fx\n", f.name, mid.Seconds(), span, cpu, float64(mid)/float64(base))
 	}
 }

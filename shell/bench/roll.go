@@ -38,7 +38,7 @@ func smallRoll(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	warm, err := marked(ctx, "rollsh, warm (no CPU taken)", p.command("recipes/warm.lua"), p.gate, b.runs, src.change)
+	warm, err := marked(ctx, "rollsh, warm", p.command("recipes/warm.lua"), p.gate, b.runs, src.change)
 	if err != nil {
 		return err
 	}
