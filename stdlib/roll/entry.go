@@ -43,6 +43,7 @@ type NodeEntry struct {
 	Out     bool           // it is out of service
 	Touched bool           // it was drained or switched, or a step to that began
 	Rev     nodes.Revision // what this roll put there; empty: nothing
+	Undo    string         // by what name the sync engine undoes it; empty: nothing to undo
 }
 
 // Step is one step on one node: what was meant, and what came of it.
@@ -107,8 +108,8 @@ func insert(ctx context.Context, tx *sql.Tx, e Entry) error {
 		return err
 	}
 	for i, n := range e.Nodes {
-		_, err := tx.ExecContext(ctx, `INSERT INTO roll_nodes (roll, place, node, state, why, since, out, touched, rev) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			e.ID, i, string(n.Node), string(n.State), n.Why, stamp(n.Since), flag(n.Out), flag(n.Touched), string(n.Rev))
+		_, err := tx.ExecContext(ctx, `INSERT INTO roll_nodes (roll, place, node, state, why, since, out, touched, rev, undo) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+			e.ID, i, string(n.Node), string(n.State), n.Why, stamp(n.Since), flag(n.Out), flag(n.Touched), string(n.Rev), n.Undo)
 		if err != nil {
 			return err
 		}
@@ -210,7 +211,7 @@ func (j *Journal) liveRolls(ctx context.Context, tx *sql.Tx) (map[string]bool, e
 // nodesOf reads the nodes of a roll in their order. Where the roll is not
 // running, a step without an outcome makes its node unknown.
 func nodesOf(ctx context.Context, tx *sql.Tx, e Entry) ([]NodeEntry, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT node, state, why, since, out, touched, rev,
+	rows, err := tx.QueryContext(ctx, `SELECT node, state, why, since, out, touched, rev, undo,
 		COALESCE((SELECT max(what) FROM steps s WHERE s.roll = n.roll AND s.node = n.node AND s.outcome = ''), ''),
 		COALESCE((SELECT max(intent) FROM steps s WHERE s.roll = n.roll AND s.node = n.node AND s.outcome = ''), '')
 		FROM roll_nodes n WHERE roll = $1 ORDER BY place`, e.ID)
@@ -222,7 +223,7 @@ func nodesOf(ctx context.Context, tx *sql.Tx, e Entry) ([]NodeEntry, error) {
 	for rows.Next() {
 		var n NodeEntry
 		var since, meant, at string
-		if err := rows.Scan(&n.Node, &n.State, &n.Why, &since, &n.Out, &n.Touched, &n.Rev, &meant, &at); err != nil {
+		if err := rows.Scan(&n.Node, &n.State, &n.Why, &since, &n.Out, &n.Touched, &n.Rev, &n.Undo, &meant, &at); err != nil {
 			return nil, err
 		}
 		n.Since = unstamp(since)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/roll"
+	"github.com/rollsh/rollsh/stdlib/sync/agent"
 )
 
 // child is what this test program does when it is started by a test as a
@@ -21,6 +22,9 @@ import (
 const child = "ROLL_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if handled, code := agent.Main(os.Args); handled { // on a node: the agent of sync
+		os.Exit(code)
+	}
 	if what := os.Getenv(child); what != "" {
 		os.Exit(playChild(what))
 	}

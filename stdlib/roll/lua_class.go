@@ -38,10 +38,11 @@ type atArgs struct {
 }
 
 type pinArgs struct {
-	From       revision         `lua:"from" type:"number|string" doc:"what the nodes have"`
-	To         revision         `lua:"to" type:"number|string" doc:"what is rolled"`
-	Changesets nodes.Changesets `lua:"changesets" doc:"what that brings"`
-	Plan       planned          `lua:"plan" type:"Plan|string" doc:"the plan, or its digest"`
+	From       revision   `lua:"from" type:"number|string" doc:"what the nodes have"`
+	To         revision   `lua:"to" type:"number|string" doc:"what is rolled"`
+	Changesets changesets `lua:"changesets" type:"Changesets" doc:"what that brings"`
+	Undo       string     `lua:"undo" doc:"the roll_id of what sync staged"`
+	Plan       planned    `lua:"plan" type:"Plan|string" doc:"the plan, or its digest"`
 }
 
 type textArgs struct {
@@ -79,7 +80,7 @@ func rollChecks() []lua.Func {
 		{Name: "pin", Doc: "Writes what is rolled, as far as it is known. A plan other than the one that was pinned before raises kind changed.", Returns: "nil",
 			Example: `R:pin{ to=123, plan=plan }`,
 			Do: lua.Method(func(ctx context.Context, r *Roll, a pinArgs) (lua.None, error) {
-				return lua.None{}, r.Pin(ctx, Pin{From: nodes.Revision(a.From), To: nodes.Revision(a.To), Changesets: a.Changesets, Digest: string(a.Plan)})
+				return lua.None{}, r.Pin(ctx, Pin{From: nodes.Revision(a.From), To: nodes.Revision(a.To), Changesets: nodes.Changesets(a.Changesets), Undo: a.Undo, Digest: string(a.Plan)})
 			})},
 		{Name: "outline", Doc: "Writes what would be done in which order, for a plan.", Returns: "string", Example: `say(R:outline{ to=web, check="true" })`,
 			Do: lua.PureMethod(luaOutline)},
@@ -100,6 +101,15 @@ func rollChecks() []lua.Func {
 			})},
 		{Name: "state", Doc: "Tells the state of a node in this roll.", Returns: "string", Example: `print(R:state(node "web1"))`,
 			Do: lua.PureMethod(func(r *Roll, a nodeArgs) (State, error) { return r.StateOf(a.Node) })},
+		{Name: "undo", Doc: "Tells what sync.undo takes as roll= to undo a node of this roll; nil when there is nothing to undo.", Returns: "string?",
+			Example: `sync.undo{ to=n, path="/var/www", roll=R:undo(n) }`,
+			Do: lua.PureMethod(func(r *Roll, a nodeArgs) (any, error) {
+				e, err := r.node(a.Node)
+				if e.Undo == "" {
+					return nil, err
+				}
+				return e.Undo, err
+			})},
 		{Name: "go_on", Doc: "Raises kind cancelled when somebody asked to stop.", Returns: "nil", Example: `R:go_on()`,
 			Do: lua.PureMethod(func(r *Roll, _ lua.None) (lua.None, error) { return lua.None{}, r.GoOn() })},
 	}
@@ -242,6 +252,19 @@ func luaRevision(r nodes.Revision) any {
 		return nil
 	}
 	return string(r)
+}
+
+// changesets is a list of them as one object.
+type changesets nodes.Changesets
+
+// UnpackLua takes the object.
+func (c *changesets) UnpackLua(v any) error {
+	list, ok := v.(nodes.Changesets)
+	if !ok {
+		return errors.New("expected Changesets")
+	}
+	*c = changesets(list)
+	return nil
 }
 
 // planned is the digest of a plan.

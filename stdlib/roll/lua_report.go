@@ -1,10 +1,7 @@
 package roll
 
 import (
-	"slices"
 	"time"
-
-	"github.com/rollsh/rollsh/nodes"
 )
 
 // report is what roll{} and roll.history give.
@@ -103,22 +100,4 @@ func standings(list []Status) []standing {
 		}
 	}
 	return out
-}
-
-// StateOf tells the state of a node in the roll.
-func (r *Roll) StateOf(n *nodes.Node) (State, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	i := slices.IndexFunc(r.entry.Nodes, func(e NodeEntry) bool { return e.Node == n.Name })
-	if i < 0 {
-		return "", &nodes.Error{Kind: nodes.Usage, Node: n.Name, Message: "is not in the roll " + r.entry.ID}
-	}
-	return r.entry.Nodes[i].State, nil
-}
-
-// GoOn fails with Cancelled once a person asked the roll to stop.
-func (r *Roll) GoOn() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.asked()
 }

@@ -24,8 +24,8 @@ func (b *bench) nodesFile(t *testing.T, dir string) {
 	var text strings.Builder
 	for i := range b.Len() {
 		n := b.Node(i)
-		fmt.Fprintf(&text, "%s %s port=%d user=%s key=%s drain='touch %s/%s.out' undrain='rm %s/%s.out' check='test ! -e %s/%s.sick'\n",
-			n.Name, n.Host, n.Port, n.User, n.Key, dir, n.Name, dir, n.Name, dir, n.Name)
+		fmt.Fprintf(&text, "%s %s port=%d user=%s key=%s path=%s/www drain='touch %s/%s.out' undrain='rm %s/%s.out' check='test ! -e %s/%s.sick'\n",
+			n.Name, n.Host, n.Port, n.User, n.Key, b.Dir(i), dir, n.Name, dir, n.Name, dir, n.Name)
 	}
 	file := filepath.Join(b.session.Project, "nodes", "prod")
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -37,7 +37,7 @@ func (b *bench) nodesFile(t *testing.T, dir string) {
 }
 
 func (b *bench) modules() []lua.Module {
-	return []lua.Module{person.Module(b.session), ssh.Module(b.session), svn.Module(b.session, nil), notify.Module(b.session), b.journal.Module()}
+	return append([]lua.Module{person.Module(b.session), ssh.Module(b.session), svn.Module(b.session, nil), notify.Module(b.session), b.journal.Module()}, b.more...)
 }
 
 // recipe runs a recipe as the program does.

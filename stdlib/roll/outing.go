@@ -134,7 +134,7 @@ func WhileOut(ctx context.Context, s *nodes.Session, n *nodes.Node, act Act) err
 	if r.Drain == nil {
 		return noDrain(n)
 	}
-	return outing{session: s, node: n, Rotation: r, track: untracked{s}}.run(ctx, act)
+	return outing{session: s, node: n, Rotation: r, track: untracked{s}, final: Done}.run(ctx, act)
 }
 
 // outing is one node's time out of service.
@@ -143,6 +143,7 @@ type outing struct {
 	session *nodes.Session
 	node    *nodes.Node
 	track   track
+	final   State // when all went well
 }
 
 // track writes down what an outing does and decides.
@@ -176,7 +177,7 @@ func (o outing) run(ctx context.Context, act Act) error {
 		err = act(ctx)
 	}
 	if err == nil {
-		err = o.putBack(ctx, Done)
+		err = o.putBack(ctx, o.final)
 	}
 	if err == nil {
 		return nil
@@ -194,7 +195,7 @@ func (o outing) takeOut(ctx context.Context) (began bool, err error) {
 	if o.Drain == nil {
 		return true, nil
 	}
-	err = o.track.do(ctx, o.set(), move{Drained, "drain", yes()}, func(ctx context.Context) error {
+	err = o.track.do(ctx, o.set(), move{state: Drained, what: "drain", out: yes()}, func(ctx context.Context) error {
 		began = true
 		o.session.Service.Drained(o.node.Name) // before: a drain that was cut off may have worked
 		return o.Drain(ctx, o.node)
@@ -208,7 +209,7 @@ func (o outing) putBack(ctx context.Context, to State) error {
 	if o.Drain == nil {
 		what = "in service"
 	}
-	return o.track.do(ctx, o.set(), move{to, what, no()}, func(ctx context.Context) error {
+	return o.track.do(ctx, o.set(), move{state: to, what: what, out: no()}, func(ctx context.Context) error {
 		if o.Drain == nil {
 			return nil
 		}
@@ -240,7 +241,7 @@ func (o outing) recover(ctx context.Context, failed error, switched bool) error 
 	case o.Check == nil:
 		return o.leave(ctx, failed, why+"; its tree was switched and it has no check")
 	}
-	err := o.track.do(ctx, o.set(), move{Checked, "check", nil}, func(ctx context.Context) error { return o.Check(ctx, o.node) })
+	err := o.track.do(ctx, o.set(), move{state: Checked, what: "check"}, func(ctx context.Context) error { return o.Check(ctx, o.node) })
 	if err == nil {
 		err = o.putBack(ctx, Checked)
 	}
@@ -294,5 +295,9 @@ func (o outing) settle(ctx context.Context, failed error, state State, out bool,
 // WhileOut is WhileOut for a node of the roll: each step and the decision are
 // in its journal. A node that has no drain stays in service.
 func (r *Roll) WhileOut(ctx context.Context, n *nodes.Node, by Rotation, act Act) error {
-	return outing{session: r.journal.session, node: n, Rotation: by, track: r}.run(ctx, act)
+	final := Done
+	if r.mode == nodes.ModeBack {
+		final = Undone
+	}
+	return outing{session: r.journal.session, node: n, Rotation: by, track: r, final: final}.run(ctx, act)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/roll"
@@ -21,6 +22,8 @@ type bench struct {
 	events  *nodetest.Recorder
 	journal *roll.Journal
 	set     nodes.Set
+	more    []lua.Module // beside the usual ones
+	shown   string       // on standard output, by the last recipe
 }
 
 func onNodes(t *testing.T, n int, opts ...nodetest.Option) *bench {

@@ -38,7 +38,11 @@ func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (nodes.Set, 
 	}
 	for _, o := range results.List {
 		if o.Err != nil {
-			err := r.Settle(ctx, o.Node, stateOf(o.State), false, firstLine(nodes.AsError(o.Err, nodes.Internal).Message))
+			before, err := r.node(o.Node)
+			if err != nil {
+				return nodes.Set{}, err
+			}
+			err = r.Settle(ctx, o.Node, stateOf(o.State), before.Out, firstLine(nodes.AsError(o.Err, nodes.Internal).Message))
 			if err != nil {
 				return nodes.Set{}, err
 			}
@@ -216,6 +220,30 @@ func (r *Roll) pause(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return r.GoOn()
 	}
+}
+
+// GoOn fails with Cancelled once a person asked the roll to stop.
+func (r *Roll) GoOn() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asked()
+}
+
+// StateOf tells the state of a node in the roll.
+func (r *Roll) StateOf(n *nodes.Node) (State, error) {
+	e, err := r.node(n)
+	return e.State, err
+}
+
+func (r *Roll) node(n *nodes.Node) (NodeEntry, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.entry.Nodes {
+		if e.Node == n.Name {
+			return e, nil
+		}
+	}
+	return NodeEntry{}, notInRoll(n, r.entry)
 }
 
 // Confirm asks the person whether to go on; no is Refused.

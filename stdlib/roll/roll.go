@@ -46,6 +46,8 @@ type Roll struct {
 	entry   Entry // as the journal has it
 	open    bool
 	seq     int
+	undo    string              // by what name the sync engine undoes what is switched now
+	begun   map[nodes.Name]bool // drained or switched by this process
 	cut     map[nodes.Name]bool // a switch began, and did not end well so far
 	past    map[nodes.Name]bool // switched before this process took the roll up
 	soft    <-chan struct{}     // closed when a person asks to stop; nil until a node is touched
@@ -67,7 +69,7 @@ func (j *Journal) Begin(ctx context.Context, q Request) (*Roll, error) {
 	if err := checkRequest(q); err != nil {
 		return nil, err
 	}
-	r := &Roll{journal: j, set: q.To, mode: q.Recipe.Mode, entry: j.newEntry(q), past: map[nodes.Name]bool{}, open: true, cut: map[nodes.Name]bool{}, interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
+	r := &Roll{journal: j, set: q.To, mode: q.Recipe.Mode, entry: j.newEntry(q), past: map[nodes.Name]bool{}, open: true, begun: map[nodes.Name]bool{}, cut: map[nodes.Name]bool{}, interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
 	if q.Recipe.Mode == nodes.ModePlan || q.Recipe.Mode == nodes.ModePending {
 		return r.planned(ctx)
 	}
@@ -232,6 +234,7 @@ type Pin struct {
 	To         nodes.Revision
 	Changesets nodes.Changesets
 	Digest     string // of a plan
+	Undo       string // by what name the sync engine undoes what is switched from now on
 }
 
 // Pin writes what is rolled. A digest other than the one that was pinned
@@ -261,10 +264,14 @@ func (r *Roll) Pin(ctx context.Context, p Pin) error {
 			string(e.From), string(e.To), encode(e.Changesets), e.Digest, e.ID)
 		return err
 	})
-	if err == nil {
-		r.entry = e
+	if err != nil {
+		return err
 	}
-	return err
+	r.entry = e
+	if p.Undo != "" {
+		r.undo = p.Undo
+	}
+	return nil
 }
 
 // Notice keeps an announcement that reached nobody.

@@ -62,7 +62,24 @@ return function(o)
     return tolerated
   end
 
+  -- rollsh back: every node that this roll touched gets what it had before, and only these.
+  local function undo(set)
+    R:confirm(("undo %s on %s?"):format(R.id, set:fold()))
+    begun = true
+    local failed, unreachable = R:left()
+    set:each({ at_once = o.at_once, max_failed = failed, max_unreachable = unreachable }, function(n)
+      R:drained(n, { drain = o.drain, check = o.check }, function()
+        local id, check = R:undo(n), o.check
+        if check == nil then check = n.check end
+        R:step(n, "undone", id and function() sync.undo{ to = n, path = o.path, roll = id } end)
+        R:step(n, "undone", o.after, "after")
+        R:step(n, "undone", check, "check")
+      end)
+    end)
+  end
+
   local function body()
+    if R.mode == "back" then return undo(R:preflight(o.path)) end
     local tree, from, rev = pending()
     if R.mode == "pending" then return end
     local ready = R:preflight(o.path)
@@ -82,7 +99,7 @@ return function(o)
     R:confirm(("roll %s to %s?"):format(what, ready:fold()))
     if rev then o.from:update{ rev = rev } end
     R:step(ready, "staged", function() staged = sync.stage(job(o.from, ready)) end)
-    R:pin{ plan = staged:plan().digest } -- raises when it is not what was confirmed
+    R:pin{ plan = staged:plan().digest, undo = staged.roll_id } -- raises when it is not what was confirmed
     begun = true
     return switch(ready)
   end

@@ -38,6 +38,7 @@ var schema = []string{
 		out     INTEGER NOT NULL,
 		touched INTEGER NOT NULL,
 		rev     TEXT NOT NULL,
+		undo    TEXT NOT NULL,
 		PRIMARY KEY (roll, node))`,
 	`CREATE TABLE IF NOT EXISTS steps (
 		roll    TEXT NOT NULL REFERENCES rolls (id),

@@ -30,7 +30,7 @@ func (r *Roll) Step(ctx context.Context, set nodes.Set, state State, what string
 	if what == "" {
 		what = words[state]
 	}
-	return r.do(ctx, set, move{state: state, what: what, out: outAfter(state)}, act)
+	return r.do(ctx, set, move{state: state, what: what, out: outAfter(state), aside: state == Staged}, act)
 }
 
 // move is where a step leads.
@@ -38,13 +38,15 @@ type move struct {
 	state State
 	what  string
 	out   *bool // whether the node is out of service then; nil: as before
+	aside bool  // done beside the tree: a node that was drained or switched stays what it is
 }
 
 // outAfter tells whether a node in the state is out of service; nil where that
 // depends on how it got there.
 func outAfter(s State) *bool {
 	out := s == Drained
-	if s == Switched || s == Checked {
+	switch s {
+	case Switched, Checked, Undone:
 		return nil
 	}
 	return &out
@@ -89,6 +91,9 @@ func (r *Roll) intend(ctx context.Context, set nodes.Set, m move) (int, error) {
 		}
 		for k, i := range places {
 			meant[i].Touched = meant[i].Touched || m.state.touches()
+			if m.what == words[Switched] {
+				meant[i].Undo = r.undo
+			}
 			_, err := tx.ExecContext(ctx, `INSERT INTO steps (roll, seq, node, what, state, intent, ended, outcome, why) VALUES ($1, $2, $3, $4, $5, $6, '', '', '')`,
 				r.entry.ID, r.seq+1+k, string(meant[i].Node), m.what, string(m.state), now)
 			if err != nil {
@@ -104,9 +109,8 @@ func (r *Roll) intend(ctx context.Context, set nodes.Set, m move) (int, error) {
 		return 0, err
 	}
 	for _, n := range set.Nodes {
-		if m.what == words[Switched] {
-			r.cut[n.Name] = true
-		}
+		r.begun[n.Name] = r.begun[n.Name] || m.state.touches()
+		r.cut[n.Name] = r.cut[n.Name] || m.what == words[Switched]
 	}
 	first := r.seq + 1
 	r.entry.Nodes, r.seq = meant, r.seq+len(places)
@@ -124,7 +128,7 @@ func (r *Roll) mayBegin(places []int, s State) error {
 		r.soft, r.release = r.interrupt.Hold()
 	}
 	for _, i := range places {
-		if !r.entry.Nodes[i].Touched {
+		if !r.begun[r.entry.Nodes[i].Node] {
 			return r.asked()
 		}
 	}
@@ -181,6 +185,9 @@ type result struct {
 }
 
 func (r *Roll) judge(n NodeEntry, m move, acted error, single bool, now time.Time) result {
+	if acted == nil && m.aside && n.Touched {
+		return result{n, "ok", ""}
+	}
 	if acted == nil {
 		n.State, n.Why, n.Since = m.state, "", now
 		n.arrive(m, r.entry.To)
@@ -236,7 +243,7 @@ func (n *NodeEntry) arrive(m move, to nodes.Revision) {
 	case Switched, Done:
 		n.Rev = to
 	case Undone:
-		n.Touched, n.Rev = false, ""
+		n.Touched, n.Rev, n.Undo = n.Out, "", ""
 	}
 }
 
@@ -257,7 +264,7 @@ func (r *Roll) Settle(ctx context.Context, n *nodes.Node, state State, out bool,
 	node.State, node.Why, node.Out, node.Since = state, why, out, time.Now()
 	switch state {
 	case Untouched, Staged, Undone:
-		node.Touched, node.Rev = false, ""
+		node.Touched, node.Rev, node.Undo = false, "", ""
 	}
 	err = r.write(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE steps SET outcome = 'unknown', ended = $1 WHERE roll = $2 AND node = $3 AND outcome = ''`,
@@ -273,8 +280,8 @@ func (r *Roll) Settle(ctx context.Context, n *nodes.Node, state State, out bool,
 }
 
 func updateNode(ctx context.Context, tx *sql.Tx, id string, n NodeEntry) error {
-	_, err := tx.ExecContext(ctx, `UPDATE roll_nodes SET state = $1, why = $2, since = $3, out = $4, touched = $5, rev = $6 WHERE roll = $7 AND node = $8`,
-		string(n.State), n.Why, stamp(n.Since), flag(n.Out), flag(n.Touched), string(n.Rev), id, string(n.Node))
+	_, err := tx.ExecContext(ctx, `UPDATE roll_nodes SET state = $1, why = $2, since = $3, out = $4, touched = $5, rev = $6, undo = $7 WHERE roll = $8 AND node = $9`,
+		string(n.State), n.Why, stamp(n.Since), flag(n.Out), flag(n.Touched), string(n.Rev), n.Undo, id, string(n.Node))
 	return err
 }
 
@@ -287,11 +294,15 @@ func (r *Roll) places(set nodes.Set) ([]int, error) {
 	for _, n := range set.Nodes {
 		i := slices.IndexFunc(r.entry.Nodes, func(e NodeEntry) bool { return e.Node == n.Name })
 		if i < 0 {
-			return nil, &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("%s is not in the roll %s", n.Name, r.entry.ID)}
+			return nil, notInRoll(n, r.entry)
 		}
 		out = append(out, i)
 	}
 	return out, nil
+}
+
+func notInRoll(n *nodes.Node, e Entry) error {
+	return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("%s is not in the roll %s", n.Name, e.ID)}
 }
 
 // tell lets the screen know of a node's state.

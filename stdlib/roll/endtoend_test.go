@@ -1,0 +1,373 @@
+package roll_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/roll"
+	"github.com/rollsh/rollsh/stdlib/sync"
+)
+
+// place is a project with a repository, a checkout and real nodes.
+type place struct {
+	*bench
+	t    *testing.T
+	repo *nodetest.Repository
+	dev  string // working copy of the developers
+	co   string // checkout that is rolled
+	dir  string // flags of the nodes: web1.out, web1.sick, web1.no
+	says string // the notices
+}
+
+func newPlace(t *testing.T, n int, opts ...nodetest.Option) *place {
+	t.Helper()
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("web%d", i+1)
+	}
+	p := &place{bench: onNodes(t, n, append(opts, nodetest.Names(names...))...), t: t, repo: nodetest.Svn(t)}
+	p.dir, p.dev, p.co = t.TempDir(), filepath.Join(t.TempDir(), "dev"), filepath.Join(t.TempDir(), "co")
+	p.says = filepath.Join(p.dir, "says")
+	engine := sync.New(p.session)
+	t.Cleanup(engine.Close)
+	p.more = append(p.more, engine.Module())
+	p.nodesFile(t, p.dir)
+	p.run("svn", "checkout", "-q", p.repo.File+"/trunk", p.dev)
+	p.commit("alice", "first page, fixes #1", "index.html", "one\n", "lib/a.txt", "a\n")
+	return p
+}
+
+func (p *place) run(args ...string) string {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.t.Context(), args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		p.t.Fatalf("%q: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+// commit writes files, given as name and text in turn, and commits them.
+func (p *place) commit(author, message string, files ...string) {
+	p.t.Helper()
+	for i := 0; i < len(files); i += 2 {
+		file := filepath.Join(p.dev, files[i])
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			p.t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(files[i+1]), 0o644); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	p.run("svn", "add", "-q", "--force", p.dev)
+	p.run("svn", "commit", "-q", "--username", author, "-m", message, p.dev)
+}
+
+func (p *place) flag(name string, up bool) {
+	p.t.Helper()
+	file := filepath.Join(p.dir, name)
+	err := os.Remove(file)
+	if up {
+		err = os.WriteFile(file, nil, 0o600)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *place) raised(name string) bool {
+	_, err := os.Stat(filepath.Join(p.dir, name))
+	return err == nil
+}
+
+// page is what a node serves.
+func (p *place) page(i int) string {
+	text, _ := os.ReadFile(filepath.Join(p.Dir(i), "www", "index.html"))
+	return strings.TrimSpace(string(text))
+}
+
+func (p *place) pages() string {
+	all := make([]string, p.Len())
+	for i := range all {
+		all[i] = p.page(i)
+	}
+	return strings.Join(all, " ")
+}
+
+type outcome struct {
+	ID    string
+	State string
+	Nodes map[string]string
+	From  any
+	To    any
+}
+
+// roll runs testdata/prod.lua; the person answers yes to everything.
+func (p *place) roll(r nodes.Recipe, args ...string) (outcome, error) {
+	p.t.Helper()
+	return p.rollAs(p.t.Context(), r, []string{"yes", "yes", "yes", "yes"}, args...)
+}
+
+func (p *place) rollAs(ctx context.Context, r nodes.Recipe, answers []string, args ...string) (outcome, error) {
+	p.t.Helper()
+	person := &nodetest.Person{Answers: answers}
+	p.session.Person = person
+	r.Path = testdata(p.t, "prod.lua")
+	r.Args = append([]string{"--dir=" + p.dir, "--co=" + p.co, "--url=" + p.repo.File + "/trunk", "--say=" + p.says}, args...)
+	err := p.recipe(ctx, r)
+	var o outcome
+	if err == nil && r.Mode == nodes.ModeRun {
+		if err := json.Unmarshal([]byte(person.Shown[len(person.Shown)-1]), &o); err != nil {
+			p.t.Fatalf("%v: %q", err, person.Shown)
+		}
+	}
+	p.shown = strings.Join(person.Shown, "\n")
+	return o, err
+}
+
+func (p *place) last() roll.Entry {
+	p.t.Helper()
+	list, err := p.journal.History(p.t.Context(), "www", 1)
+	if err != nil || len(list) != 1 {
+		p.t.Fatalf("%v, %v", list, err)
+	}
+	return list[0]
+}
+
+func TestRollFromCheckoutToNodes(t *testing.T) {
+	p := newPlace(t, 3)
+	o, err := p.roll(nodes.Recipe{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.State != "done" || o.Nodes["web3"] != "done" || o.To != 2.0 || p.pages() != "one one one" {
+		t.Errorf("%+v, pages %q", o, p.pages())
+	}
+	p.commit("bob", "better page, see #2", "index.html", "two\n")
+	p.commit("carol", "gone", "lib/b.txt", "b\n")
+	if o, err = p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	if o.State != "done" || o.From != 2.0 || o.To != 4.0 || p.pages() != "two two two" {
+		t.Errorf("%+v, pages %q", o, p.pages())
+	}
+	said, err := os.ReadFile(p.says)
+	if err != nil || !strings.Contains(string(said), "bob") || !strings.Contains(string(said), "carol") {
+		t.Errorf("announced: %s, %v", said, err)
+	}
+	if e := p.last(); len(e.Changesets) != 2 || e.Digest == "" || !strings.HasSuffix(e.Recipe, "prod.lua") || e.Source != p.co {
+		t.Errorf("%+v", e)
+	}
+	for _, name := range []string{"web1.out", "web2.out", "web3.out"} {
+		if p.raised(name) {
+			t.Errorf("%s: still out of service", name)
+		}
+	}
+}
+
+func TestSecondRollSaysUnchangedAndDrainsNobody(t *testing.T) {
+	p := newPlace(t, 2)
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	before := len(p.events.Events())
+	o, err := p.rollAs(t.Context(), nodes.Recipe{}, nil) // nobody is asked
+	if err != nil || o.State != "done" {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	said := ""
+	for _, e := range p.events.Events()[before:] {
+		said += string(e.Type) + " " + e.Text + e.State + "\n"
+	}
+	if !strings.Contains(said, "unchanged on web[1-2]") || strings.Contains(said, "drained") {
+		t.Errorf("%s", said)
+	}
+}
+
+func TestPlanOfARollChangesNothing(t *testing.T) {
+	p := newPlace(t, 2)
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	p.commit("bob", "two", "index.html", "two\n")
+	tree := p.run("sh", "-c", "find "+p.co+" -path '*/.svn' -prune -o -type f -print0 | sort -z | xargs -0 sha256sum")
+	if _, err := p.rollAs(t.Context(), nodes.Recipe{Mode: nodes.ModePlan}, nil); err != nil {
+		t.Fatal(err)
+	}
+	said := p.shown + p.events.Text(nodes.Said)
+	for _, want := range []string{"index.html", "bob", "drain: touch", "check: test"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the plan does not say %q:\n%s", want, said)
+		}
+	}
+	if p.pages() != "one one" || strings.TrimSpace(p.run("svn", "info", "--show-item", "revision", p.co)) != "2" {
+		t.Error("a plan changed something")
+	}
+	if now := p.run("sh", "-c", "find "+p.co+" -path '*/.svn' -prune -o -type f -print0 | sort -z | xargs -0 sha256sum"); now != tree {
+		t.Error("a plan changed the checkout")
+	}
+	if list, err := p.journal.History(t.Context(), "", 0); err != nil || len(list) != 1 {
+		t.Errorf("a plan wrote to the journal: %v, %v", list, err)
+	}
+}
+
+func TestNodeThatFailsStopsTheRoll(t *testing.T) {
+	p := newPlace(t, 4)
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	p.commit("bob", "two", "index.html", "two\n")
+	p.flag("web2.sick", true)
+	_, err := p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Tasks, "web2", "2 untouched")
+	e := p.last()
+	if states(e) != "web1=done web2=left-drained web3=staged web4=staged" || e.State != roll.RollFailed || !e.Unfinished() {
+		t.Errorf("%s %s", e.State, states(e))
+	}
+	if p.pages() != "two two one one" || p.raised("web1.out") || !p.raised("web2.out") || p.raised("web3.out") {
+		t.Errorf("pages %q", p.pages())
+	}
+	if !strings.Contains(p.events.Text(nodes.Warned), "left drained: web2") {
+		t.Errorf("not said: %s", p.events.Text(nodes.Warned))
+	}
+	_, err = p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Refused, "unfinished", e.ID)
+
+	p.flag("web2.sick", false)
+	if _, err = p.roll(nodes.Recipe{Mode: nodes.ModeResume, RollID: e.ID, Failed: true}); err != nil {
+		t.Fatal(err)
+	}
+	e = p.last()
+	if states(e) != "web1=done web2=done web3=done web4=done" || e.State != roll.RollDone || p.pages() != "two two two two" || p.raised("web2.out") {
+		t.Errorf("%s %s, pages %q", e.State, states(e), p.pages())
+	}
+}
+
+func TestBackUndoesOnlyWhatWasSwitched(t *testing.T) {
+	p := newPlace(t, 3)
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	p.commit("bob", "two", "index.html", "two\n")
+	p.flag("web2.sick", true)
+	_, err := p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Tasks)
+	p.flag("web2.sick", false)
+	id := p.last().ID
+	if _, err := p.roll(nodes.Recipe{Mode: nodes.ModeBack, RollID: id}); err != nil {
+		t.Fatal(err)
+	}
+	e := p.last()
+	if e.State != roll.RollUndone || states(e) != "web1=undone web2=undone web3=staged" || p.pages() != "one one one" || p.raised("web2.out") {
+		t.Errorf("%s %s, pages %q", e.State, states(e), p.pages())
+	}
+	if _, err := p.roll(nodes.Recipe{}); err != nil { // and the name is free again
+		t.Fatal(err)
+	}
+	if p.pages() != "two two two" {
+		t.Errorf("pages %q", p.pages())
+	}
+}
+
+func TestToleratedFailuresAreRaisedAtTheEnd(t *testing.T) {
+	p := newPlace(t, 3)
+	p.flag("web1.no", true) // before fails: it is never drained
+	_, err := p.roll(nodes.Recipe{}, "--max_failed=1")
+	wantKind(t, err, nodes.Tasks, "web1")
+	e := p.last()
+	if states(e) != "web1=failed web2=done web3=done" || e.Unfinished() || p.pages() != " one one" || p.raised("web1.out") {
+		t.Errorf("%s unfinished=%v %s, pages %q", e.State, e.Unfinished(), states(e), p.pages())
+	}
+}
+
+func TestAfterThatFailsLeavesTheNodeInServiceIfItsCheckPasses(t *testing.T) {
+	p := newPlace(t, 2)
+	_, err := p.roll(nodes.Recipe{}, "--after=echo no such service >&2; exit 5")
+	wantKind(t, err, nodes.Tasks, "no such service")
+	e := p.last()
+	if states(e) != "web1=failed web2=staged" || p.raised("web1.out") || !strings.Contains(e.Nodes[0].Why, "its check passes") {
+		t.Errorf("%s %+v", states(e), e.Nodes[0])
+	}
+}
+
+func TestRefusedConfirmationChangesNothing(t *testing.T) {
+	p := newPlace(t, 2)
+	_, err := p.rollAs(t.Context(), nodes.Recipe{}, []string{"no"})
+	wantKind(t, err, nodes.Refused, "nothing was changed")
+	e := p.last()
+	if e.State != roll.Stopped || e.Unfinished() || p.pages() != " " {
+		t.Errorf("%s, pages %q", e.State, p.pages())
+	}
+}
+
+func TestNodeThatIsDown(t *testing.T) {
+	p := newPlace(t, 3)
+	p.Stop(1)
+	_, err := p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Tasks, "web2")
+	e := p.last()
+	if states(e) != "web1=untouched web2=unreachable web3=untouched" || e.Unfinished() || p.pages() != "  " {
+		t.Errorf("%s, pages %q", states(e), p.pages())
+	}
+}
+
+func TestRollOfAPlainFolder(t *testing.T) {
+	p := newPlace(t, 2)
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "index.html"), []byte("plain\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o, err := p.roll(nodes.Recipe{}, "--folder="+folder)
+	if err != nil || o.State != "done" || o.To != nil || p.pages() != "plain plain" {
+		t.Errorf("%+v, %v, pages %q", o, err, p.pages())
+	}
+}
+
+// TestCancelInARoll cancels all while web1 is out of service.
+func TestCancelInARoll(t *testing.T) {
+	p := newPlace(t, 3)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error)
+	after := "--after=touch " + p.dir + "/begun; test -e " + p.dir + "/go || sleep 60"
+	go func() {
+		_, err := p.rollAs(ctx, nodes.Recipe{}, []string{"yes"}, after)
+		ended <- err
+	}()
+	await(t, func() bool { return p.raised("begun") })
+	cancel()
+	wantKind(t, <-ended, nodes.Cancelled)
+	e := p.last()
+	if e.State != roll.Stopped || states(e) != "web1=checked web2=staged web3=staged" || p.raised("web1.out") {
+		t.Errorf("%s %s %+v", e.State, states(e), e.Nodes[0])
+	}
+	if locks, err := p.journal.Locks(t.Context(), "www"); err != nil || len(locks) != 0 {
+		t.Errorf("locks %v, %v", locks, err)
+	}
+	p.flag("go", true)
+	if _, err := p.roll(nodes.Recipe{Mode: nodes.ModeResume, RollID: e.ID}, after); err != nil {
+		t.Fatal(err)
+	}
+	if e = p.last(); e.State != roll.RollDone || p.pages() != "one one one" {
+		t.Errorf("%s %s, pages %q", e.State, states(e), p.pages())
+	}
+}
+
+func await(t *testing.T, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it never came")
+		}
+	}
+}
