@@ -284,7 +284,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[int](t)(co.Update(ctx, "")) // the holder itself goes on
-	other := must[*svn.Checkout](t)(svn.New(b.session, nil).Checkout(ctx, co.Path, svn.CheckoutOptions{}))
+	other := must[*svn.Checkout](t)(svn.New(b.session).Checkout(ctx, co.Path, svn.CheckoutOptions{}))
 	_, err = other.Update(ctx, "")
 	fails(t, err, nodes.Locked, "alice", "staging", "roll www", fmt.Sprint(os.Getpid()))
 	if h, _ := other.Holder(ctx); h == nil || h.What != "roll www" {

@@ -72,9 +72,11 @@ func (w *work) commit(ctx context.Context, message string, lint bool) (int, erro
 		return 0, err
 	}
 	for try := 1; ; try++ {
-		if lint && w.m.lint != nil {
-			if err := w.m.lint(ctx, w.m); err != nil {
-				return 0, err
+		if lint {
+			for _, check := range w.m.lint {
+				if err := check(ctx, w.m); err != nil {
+					return 0, err
+				}
 			}
 		}
 		rev, err := w.send(ctx, message)

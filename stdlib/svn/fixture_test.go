@@ -31,7 +31,7 @@ func newBench(t *testing.T) *bench {
 	rec := &nodetest.Recorder{}
 	b := &bench{t: t, repo: repo, events: rec, dev: filepath.Join(t.TempDir(), "dev")}
 	b.session = &nodes.Session{Project: t.TempDir(), Cache: t.TempDir(), User: "alice", Host: "staging", Events: rec, Person: &nodetest.Person{}}
-	b.svn = svn.New(b.session, nil)
+	b.svn = svn.New(b.session)
 	b.run("", "svn", "checkout", "-q", repo.File, b.dev)
 	return b
 }
@@ -41,6 +41,9 @@ func (b *bench) run(dir, name string, args ...string) string {
 	b.t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
+	if dir == "" {
+		cmd.Dir = b.t.TempDir()
+	}
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -24,13 +24,13 @@ What changes a checkout holds its lock and names who has it. Errors of svn have
 its number in err.code.`
 
 // Module gives recipes the svn functions. lint is what a merge's commit asks
-// first; nil checks nothing.
-func Module(s *nodes.Session, lint Linter) lua.Module {
-	v := New(s, lint)
+// first.
+func Module(s *nodes.Session, lint ...Linter) lua.Module {
+	v := New(s, lint...)
 	return lua.Module{
 		Name: "svn", Doc: manual,
-		Funcs:   []lua.Func{checkoutFunc(v), logFunc(v)},
-		Classes: []lua.Class{checkoutClass(), changesetClass(), changesetsClass(s)},
+		Funcs:   []lua.Func{checkoutFunc(v), logFunc(v), mergeFunc(v)},
+		Classes: []lua.Class{checkoutClass(), changesetClass(), changesetsClass(s), mergeClass(), conflictClass()},
 	}
 }
 

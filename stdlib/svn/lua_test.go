@@ -20,7 +20,7 @@ func (b *bench) recipe(name string, args ...string) {
 	}
 	b.session.Service = nodes.NewService()
 	b.session.Recipe = &nodes.Recipe{Path: path, Args: args, Files: map[string]string{}}
-	h := lua.New(b.session, []lua.Module{svn.Module(b.session, nil)})
+	h := lua.New(b.session, []lua.Module{svn.Module(b.session)})
 	if err := h.RunFile(b.ctx()); err != nil {
 		b.t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ type Merge struct {
 	Into *Checkout
 
 	path string // of the source in the repository
-	lint Linter
+	lint []Linter
 }
 
 // Linter checks what a merge changed before it is committed; it fails with kind
@@ -188,7 +188,7 @@ const (
 	blocked     standing = "blocked"
 	reflected   standing = "itself a merge from the target"
 	bookkeeping standing = "only bookkeeping of merges"
-	shared      standing = "older than the branch: both sides have it"
+	shared      standing = "the making of the branch or older: both sides have it"
 	phantom     standing = "no change of the source"
 	unknown     standing = "not a revision yet"
 )
@@ -218,7 +218,7 @@ func (p *picture) standOf(c commit) standing {
 	case p.mergedWhole(c, path):
 		return integrated
 	case isBirth(c, path):
-		return bookkeeping
+		return shared
 	}
 	if d, ok := p.source.Deltas[c.Rev]; ok && suspicious(c, path) {
 		switch {
@@ -409,13 +409,12 @@ func (m *Merge) sort(p *picture, f Filter) (List, []commit) {
 			out.Reflected++
 		case bookkeeping:
 			out.Bookkeeping++
-		case available:
-			if p.mergedPart(c, path) {
-				out.Partly = append(out.Partly, c.Rev)
-			}
 		}
 		if s == available || f.All && (s == reflected || s == bookkeeping) {
 			commits = append(commits, c)
+			if p.mergedPart(c, path) {
+				out.Partly = append(out.Partly, c.Rev)
+			}
 		}
 	}
 	return out, commits

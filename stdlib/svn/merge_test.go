@@ -227,7 +227,7 @@ func TestConflictStopsAndTheSameCallGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	// another process, another person
-	other := must[*svn.Merge](t)(svn.New(b.session, nil).Merge(ctx, "", m.Into))
+	other := must[*svn.Merge](t)(svn.New(b.session).Merge(ctx, "", m.Into))
 	taken = must[svn.Taken](t)(other.Take(ctx, revs(t, "6,8"), false))
 	if len(taken.Conflicts) != 0 || !contains(taken.Files, "c.php") {
 		t.Fatalf("taken %+v", taken)

@@ -31,12 +31,12 @@ type Svn struct {
 	program  string
 	holds    *holds
 	metadata *metadataCache
-	lint     Linter
+	lint     []Linter
 }
 
 // New makes the svn primitive of a session. It contacts nothing. lint checks
-// what a merge changed before it is committed; nil checks nothing.
-func New(s *nodes.Session, lint Linter) *Svn {
+// what a merge changed before it is committed.
+func New(s *nodes.Session, lint ...Linter) *Svn {
 	return &Svn{session: s, program: "svn", holds: newHolds(), metadata: newMetadataCache(s.Cache), lint: lint}
 }
 
