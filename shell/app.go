@@ -56,6 +56,9 @@ type app struct {
 // Main runs rollsh and gives its exit code; see ExitCode. The streams are the
 // process's own; terminals among them are treated as such.
 func Main(version string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if handled, code := stdlib.Agent(args); handled {
+		return code
+	}
 	a := &app{
 		version: version, env: os.Getenv, stdin: stdin, stdout: stdout, stderr: stderr,
 		interrupt: nodes.NewInterrupt(), leave: make(chan int, 1),

@@ -6,12 +6,15 @@ import (
 
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/haproxy"
 	"github.com/rollsh/rollsh/stdlib/http"
 	"github.com/rollsh/rollsh/stdlib/notify"
 	"github.com/rollsh/rollsh/stdlib/person"
 	"github.com/rollsh/rollsh/stdlib/roll"
 	"github.com/rollsh/rollsh/stdlib/ssh"
 	"github.com/rollsh/rollsh/stdlib/svn"
+	sync "github.com/rollsh/rollsh/stdlib/sync"
+	"github.com/rollsh/rollsh/stdlib/sync/agent"
 	"github.com/rollsh/rollsh/stdlib/trac"
 )
 
@@ -22,20 +25,23 @@ type Library struct {
 	pool    *ssh.Pool
 	desk    *notify.Desk
 	journal *roll.Journal
+	engine  *sync.Engine
 }
 
 // New joins the primitives for a session and gives the session its ways to
 // nodes. Nothing is contacted or opened before it is used.
 func New(s *nodes.Session) *Library {
-	l := &Library{pool: ssh.NewPool(s), desk: notify.New(s), journal: roll.NewJournal(s)}
+	l := &Library{pool: ssh.NewPool(s), desk: notify.New(s), journal: roll.NewJournal(s), engine: sync.New(s)}
 	s.Dialer, s.Here = l.pool, ssh.NewLocal(s)
 	l.Modules = []lua.Module{
 		person.Module(s),
 		ssh.Module(s),
-		svn.Module(s, nil),
+		l.engine.Module(),
+		svn.Module(s),
 		l.desk.Module(),
 		http.Module(s),
 		trac.Module(s),
+		haproxy.Module(s),
 		l.journal.Module(),
 	}
 	return l
@@ -53,5 +59,13 @@ func (l *Library) Close() {
 	defer cancel()
 	l.desk.Close(ctx)
 	_ = l.journal.Close() // what is in it is on disk; a failed close loses nothing
+	l.engine.Close()
 	l.pool.Close()
+}
+
+// Agent runs as the sync agent of a node where the arguments, without the
+// program's name, ask for that: a rollsh that was built without agents serves
+// as its own.
+func Agent(args []string) (handled bool, code int) {
+	return agent.Main(append([]string{"rollsh"}, args...))
 }
