@@ -99,9 +99,13 @@ func mergeChanges() []lua.Func {
 	return []lua.Func{
 		{Name: "block", Doc: "Notes, in the checkout, that revisions are not to be merged, with a reason. m:commit commits it.",
 			Example: `m:block("125", "waits for the new prices")`, Returns: "Changesets", Mutates: true,
-			Do: lua.Method(func(ctx context.Context, m *Merge, a blockArgs) (nodes.Changesets, error) { return m.Block(ctx, a.Revs, a.Reason) })},
+			Do: lua.Method(func(ctx context.Context, m *Merge, a blockArgs) (nodes.Changesets, error) {
+				return m.Block(ctx, a.Revs, a.Reason)
+			})},
 		{Name: "unblock", Doc: "Takes blocks back, in the checkout.", Example: `m:unblock "125"`, Returns: "Changesets", Mutates: true,
-			Do: lua.Method(func(ctx context.Context, m *Merge, a pickArgs) (nodes.Changesets, error) { return m.Unblock(ctx, a.Revs) })},
+			Do: lua.Method(func(ctx context.Context, m *Merge, a pickArgs) (nodes.Changesets, error) {
+				return m.Unblock(ctx, a.Revs)
+			})},
 		{Name: "take", Doc: "Merges revisions into the checkout and commits nothing. Conflicts are in the result; after they are resolved the same call goes on.",
 			Example: `local t = m:take("120-123,130") print(#t.files, #t.conflicts)`, Returns: "table", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, m *Merge, a takeArgs) (takenTable, error) {
@@ -128,7 +132,9 @@ func mergeEnds() []lua.Func {
 	return []lua.Func{
 		{Name: "commit", Doc: "Commits what is under way, after its files passed lint, and tells the revision. Fails with kind conflict while one is left.",
 			Example: `m:commit{message = m:message()}`, Returns: "integer", Mutates: true,
-			Do: lua.Method(func(ctx context.Context, m *Merge, a mergeCommitArgs) (int, error) { return m.Commit(ctx, a.Message, a.Lint) })},
+			Do: lua.Method(func(ctx context.Context, m *Merge, a mergeCommitArgs) (int, error) {
+				return m.Commit(ctx, a.Message, a.Lint)
+			})},
 		{Name: "abandon", Doc: "Takes the whole merge back; the checkout is as it was before.", Example: `m:abandon()`, Returns: "nil", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (lua.None, error) { return lua.None{}, m.Abandon(ctx) })},
 	}
@@ -161,7 +167,9 @@ func conflictClass() lua.Class {
 		},
 		Funcs: []lua.Func{
 			{Name: "resolve", Doc: "Ends the conflict by a choice; svn resolves a path as a whole.", Example: `c:resolve "theirs"`, Returns: "nil", Mutates: true,
-				Do: lua.Method(func(ctx context.Context, k *Conflict, a choiceArgs) (lua.None, error) { return lua.None{}, k.Resolve(ctx, a.Choice) })},
+				Do: lua.Method(func(ctx context.Context, k *Conflict, a choiceArgs) (lua.None, error) {
+					return lua.None{}, k.Resolve(ctx, a.Choice)
+				})},
 			{Name: "edit", Doc: "Opens the file in $EDITOR, and ends the conflict when no marker is left in it.", Example: `c:edit()`, Returns: "nil", Mutates: true,
 				Do: lua.Method(func(ctx context.Context, k *Conflict, _ lua.None) (lua.None, error) { return lua.None{}, k.Edit(ctx) })},
 		},
