@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/lint"
 	"github.com/rollsh/rollsh/stdlib/roll"
 	"github.com/rollsh/rollsh/stdlib/sync"
 )
@@ -26,6 +27,8 @@ type place struct {
 	co   string // checkout that is rolled
 	dir  string // flags of the nodes: web1.out, web1.sick, web1.no
 	says string // the notices
+
+	confirmed func() // called after each confirmation
 }
 
 func newPlace(t *testing.T, n int, opts ...nodetest.Option) *place {
@@ -39,7 +42,7 @@ func newPlace(t *testing.T, n int, opts ...nodetest.Option) *place {
 	p.says = filepath.Join(p.dir, "says")
 	engine := sync.New(p.session)
 	t.Cleanup(engine.Close)
-	p.more = append(p.more, engine.Module())
+	p.more = append(p.more, engine.Module(), lint.Module(p.session))
 	p.nodesFile(t, p.dir)
 	p.run("svn", "checkout", "-q", p.repo.File+"/trunk", p.dev)
 	p.commit("alice", "first page, fixes #1", "index.html", "one\n", "lib/a.txt", "a\n")
@@ -104,6 +107,20 @@ func (p *place) pages() string {
 	return strings.Join(all, " ")
 }
 
+// answering does something after each confirmation.
+type answering struct {
+	*nodetest.Person
+	then func()
+}
+
+func (a answering) Confirm(ctx context.Context, text string) (bool, error) {
+	ok, err := a.Person.Confirm(ctx, text)
+	if a.then != nil {
+		a.then()
+	}
+	return ok, err
+}
+
 type outcome struct {
 	ID    string
 	State string
@@ -121,7 +138,7 @@ func (p *place) roll(r nodes.Recipe, args ...string) (outcome, error) {
 func (p *place) rollAs(ctx context.Context, r nodes.Recipe, answers []string, args ...string) (outcome, error) {
 	p.t.Helper()
 	person := &nodetest.Person{Answers: answers}
-	p.session.Person = person
+	p.session.Person = answering{person, p.confirmed}
 	r.Path = testdata(p.t, "prod.lua")
 	r.Args = append([]string{"--dir=" + p.dir, "--co=" + p.co, "--url=" + p.repo.File + "/trunk", "--say=" + p.says}, args...)
 	err := p.recipe(ctx, r)
@@ -330,6 +347,113 @@ func TestRollOfAPlainFolder(t *testing.T) {
 	o, err := p.roll(nodes.Recipe{}, "--folder="+folder)
 	if err != nil || o.State != "done" || o.To != nil || p.pages() != "plain plain" {
 		t.Errorf("%+v, %v, pages %q", o, err, p.pages())
+	}
+}
+
+func TestLintRefusesBeforeANodeIsTouched(t *testing.T) {
+	p := newPlace(t, 2)
+	if _, err := p.roll(nodes.Recipe{}, "--lint"); err != nil {
+		t.Fatal(err)
+	}
+	p.commit("bob", "oops", "data.json", "{ no json\n", "index.html", "two\n")
+	_, err := p.roll(nodes.Recipe{}, "--lint")
+	wantKind(t, err, nodes.Lint, "data.json")
+	e := p.last()
+	if e.State != roll.Stopped || e.Unfinished() || states(e) != "web1=untouched web2=untouched" || p.pages() != "one one" {
+		t.Errorf("%s %s, pages %q", e.State, states(e), p.pages())
+	}
+	if rev := strings.TrimSpace(p.run("svn", "info", "--show-item", "revision", p.co)); rev != "2" {
+		t.Errorf("the checkout went to r%s", rev)
+	}
+	p.commit("bob", "mended", "data.json", "{}\n")
+	if _, err := p.roll(nodes.Recipe{}, "--lint"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCheckoutWithChangesOfItsOwn(t *testing.T) {
+	p := newPlace(t, 1)
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(p.co, "index.html"), []byte("by hand\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Failed, "changes of its own")
+	if p.pages() != "one" {
+		t.Errorf("pages %q", p.pages())
+	}
+}
+
+func TestOlderRevisionTakesBack(t *testing.T) {
+	p := newPlace(t, 2)
+	p.commit("bob", "two", "index.html", "two\n")
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	o, err := p.roll(nodes.Recipe{}, "--rev=2")
+	if err != nil || o.From != 3.0 || o.To != 2.0 || p.pages() != "one one" {
+		t.Errorf("%+v, %v, pages %q", o, err, p.pages())
+	}
+	if !strings.Contains(p.events.Text(nodes.Warned), "r2 is older than r3") {
+		t.Errorf("%q", p.events.Text(nodes.Warned))
+	}
+}
+
+// TestNodeChangedAfterTheConfirmation: what was confirmed is what runs.
+func TestNodeChangedAfterTheConfirmation(t *testing.T) {
+	p := newPlace(t, 2)
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	p.commit("bob", "two", "index.html", "two\n")
+	p.confirmed = func() {
+		if err := os.WriteFile(filepath.Join(p.Dir(1), "www", "lib", "a.txt"), []byte("hot fix\n"), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := p.roll(nodes.Recipe{})
+	if kind := nodes.KindOf(err); kind != nodes.Changed && kind != nodes.Tasks {
+		t.Fatalf("%q: %v", kind, err)
+	}
+	if p.pages() != "one one" || p.last().Unfinished() {
+		t.Errorf("pages %q", p.pages())
+	}
+}
+
+// TestKilledInARoll: the next rollsh says what is unknown, and resume mends it.
+func TestKilledInARoll(t *testing.T) {
+	p := newPlace(t, 3)
+	args := []string{"--dir=" + p.dir, "--co=" + p.co, "--url=" + p.repo.File + "/trunk",
+		"--after=touch " + p.dir + "/begun; test -e " + p.dir + "/go || sleep 60"}
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), child+"=recipe", "ROLL_TEST_SESSION="+encode(t, sessionText{p.session.Project, p.session.State, p.session.Cache, p.session.Home, p.session.User}),
+		"ROLL_TEST_ARGS="+encode(t, args), "ROLL_TEST_RECIPE="+testdata(t, "prod.lua"))
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return p.raised("begun") })
+	if e := p.last(); e.State != roll.Running {
+		t.Errorf("while it runs: %s", e.State)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	e := p.last()
+	if e.State != roll.Interrupted || states(e) != "web1=unknown web2=staged web3=staged" || !e.Nodes[0].Out || !p.raised("web1.out") {
+		t.Errorf("%s %s", e.State, states(e))
+	}
+	_, err := p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Refused, "unfinished", "1 unknown, 2 staged")
+	p.flag("go", true)
+	if _, err := p.roll(nodes.Recipe{Mode: nodes.ModeResume, RollID: e.ID}, args[3]); err != nil {
+		t.Fatal(err)
+	}
+	if e = p.last(); e.State != roll.RollDone || p.pages() != "one one one" || p.raised("web1.out") {
+		t.Errorf("%s %s, pages %q", e.State, states(e), p.pages())
 	}
 }
 

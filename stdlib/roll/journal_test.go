@@ -435,6 +435,9 @@ func TestTwoProcessesRaceForALock(t *testing.T) {
 }
 
 func playChild(what string) int {
+	if what == "recipe" {
+		return playRecipe()
+	}
 	ctx := context.Background()
 	s := session(os.Getenv("ROLL_TEST_STATE"))
 	s.Shared = os.Getenv("ROLL_TEST_SHARED") != ""

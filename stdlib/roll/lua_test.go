@@ -2,6 +2,8 @@ package roll_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,10 +14,13 @@ import (
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/lint"
 	"github.com/rollsh/rollsh/stdlib/notify"
 	"github.com/rollsh/rollsh/stdlib/person"
+	"github.com/rollsh/rollsh/stdlib/roll"
 	"github.com/rollsh/rollsh/stdlib/ssh"
 	"github.com/rollsh/rollsh/stdlib/svn"
+	"github.com/rollsh/rollsh/stdlib/sync"
 )
 
 // nodesFile writes nodes/prod: all nodes of the bed, drained by a file in dir.
@@ -47,6 +52,38 @@ func (b *bench) recipe(ctx context.Context, r nodes.Recipe) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	return lua.New(b.session, b.modules()).RunFile(ctx)
+}
+
+// sessionText is what another process needs to know of a session.
+type sessionText struct{ Project, State, Cache, Home, User string }
+
+func encode(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// playRecipe runs a recipe in a process of its own.
+func playRecipe() int {
+	var text sessionText
+	var args []string
+	err := errors.Join(json.Unmarshal([]byte(os.Getenv("ROLL_TEST_SESSION")), &text), json.Unmarshal([]byte(os.Getenv("ROLL_TEST_ARGS")), &args))
+	if err != nil {
+		return 2
+	}
+	s := &nodes.Session{Project: text.Project, State: text.State, Cache: text.Cache, Home: text.Home, User: text.User, Host: "deploy",
+		Events: nodes.Discard{}, Person: &nodetest.Person{Answers: []string{"yes", "yes"}}, Service: nodes.NewService(),
+		Recipe: &nodes.Recipe{Path: os.Getenv("ROLL_TEST_RECIPE"), Args: args, Files: map[string]string{}}}
+	s.Here, s.Dialer = ssh.NewLocal(s), ssh.NewPool(s, ssh.SystemConfig("/dev/null"))
+	b := &bench{session: s, journal: roll.NewJournal(s), more: []lua.Module{sync.New(s).Module(), lint.Module(s)}}
+	if err := lua.New(s, b.modules()).RunFile(context.Background()); err != nil {
+		_, _ = os.Stderr.WriteString(err.Error() + "\n")
+		return 1
+	}
+	return 0
 }
 
 func testdata(t *testing.T, name string) string {

@@ -16,12 +16,14 @@ return function(o)
     local tree = R:at(o.from, R.to or o.rev)
     local rev = tree:revision()
     if not rev then return tree end -- a plain folder has none
-    local from = R.from or o.from:revision()
+    if not o.from:clean() then fail(("%s has changes of its own: commit or revert them (svn status)"):format(o.from)) end
+    local known = R.from
+    local from = known or o.from:revision()
     local changes = o.from:changes{ from = math.min(from, rev), to = math.max(from, rev) }
     if rev < from then warn(("r%d is older than r%d: these are taken back"):format(rev, from)) end
     if #changes > 0 then changes:print() end
     R:pin{ from = from, to = rev, changesets = changes }
-    return tree, from, rev
+    return tree, known, rev
   end
 
   -- Whether a node has it all already. A node that an earlier try may have drained is rolled again in any case.
@@ -80,10 +82,10 @@ return function(o)
 
   local function body()
     if R.mode == "back" then return undo(R:preflight(o.path)) end
-    local tree, from, rev = pending()
+    local tree, known, rev = pending()
     if R.mode == "pending" then return end
     local ready = R:preflight(o.path)
-    if o.lint then lint.check(tree, { from = from, to = rev }) end
+    if o.lint then lint.check(tree, known and { from = known, to = rev } or nil) end -- the first time, all of it
     plan = sync.plan(job(tree, ready))
     plan:print()
     say(R:outline{ to = ready, drain = o.drain, before = o.before, after = o.after, check = o.check, at_once = o.at_once })
