@@ -6,7 +6,7 @@
 -- Effects   drains the node, replaces that file there (a version edited by hand is shown first and goes to undo),
 --           runs the check, undrains. The node's record then says "r1234 + lib/cart.php".
 -- Ends      with the node out of service when the check fails after the push, and says so. To undo the push:
---           rollsh -e 'sync.undo{ to = node "app2", path = "/var/www/html" }'
+--           rollsh -e 'sync.undo{ to = node "app2" }'
 local site = require "site"
 
 local a = args{
@@ -18,7 +18,7 @@ local n = node(a.node)
 if not confirm(("replace %s on %s?"):format(a.file, n.name)) then fail("not confirmed") end
 
 n:drained(function()
-  sync.push{ from = site.production, to = n, path = site.path, only = {a.file}, drift = "overwrite" }
+  sync.push{ from = site.production, to = n, only = {a.file}, drift = "overwrite" }
   n:run(site.check)
 end)
 say(n.name .. " is back in service with " .. a.file)

@@ -21,6 +21,6 @@ local live = nodes "prod"
 if a.node then live = live:only(a.node) end
 
 roll{
-  name = "www", from = site.production, rev = a.rev, to = live, path = site.path,
+  name = "www", from = site.production, rev = a.rev, to = live,
   check = site.check, announce = site.room,
 }

@@ -1,5 +1,6 @@
 -- site.lua: what the other recipes here must know of your place. Change this file, not them.
 --
+-- Where the nodes are, and the path= of the tree on them, is in nodes/prod and nodes/staging.
 -- Secrets are not written here: secret "chat" takes $ROLLSH_SECRET_CHAT, or a file that only you can read, or asks.
 local repository = "https://svn.example.org/www"
 
@@ -7,9 +8,6 @@ return {
   -- What is rolled: working copies on this machine, made when they are not there yet.
   production = svn.checkout("checkouts/production", { url = repository .. "/branches/production", create = true }),
   trunk      = svn.checkout("checkouts/trunk", { url = repository .. "/trunk", create = true }),
-
-  -- Where it goes on a node whose nodes file gives no path=.
-  path = "/var/www/html",
 
   -- Run on a node that was just switched: any code but 0 fails the node and keeps it out of service.
   check = "curl -fsS -o /dev/null --max-time 5 http://127.0.0.1/",

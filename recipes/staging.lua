@@ -19,6 +19,6 @@ local linted = lint.check(site.trunk)
 say(("r%s: %d files linted, %d of them known"):format(rev, linted.checked + linted.cached, linted.cached))
 
 roll{
-  name = "staging", from = site.trunk, rev = rev, to = nodes "staging", path = site.path,
+  name = "staging", from = site.trunk, rev = rev, to = nodes "staging",
   lint = false, at_once = "all", check = site.check,
 }

@@ -71,11 +71,11 @@ make_repository() {
 	for i in $(seq 1 40); do
 		who=${authors[i % 5]}
 		if ((i % 2)); then
-			thing=${things[i % 6]}
+			thing=${things[i / 2 % 6]}
 			class "${thing^}" "1.$((10 + i))" >"$D/file"
 			commit "$who" "$thing: rate of week $i, refs #$((200 + i / 3))" "$D/file" "trunk/lib/$thing.php"
 		else
-			thing=${pages[i % 8]}
+			thing=${pages[i / 2 % 8]}
 			page "$thing" "$i" >"$D/file"
 			commit "$who" "pages: say it shorter on $thing, fixes #$((300 + i))" "$D/file" "trunk/pages/$thing.html"
 		fi
@@ -84,14 +84,16 @@ make_repository() {
 	svn checkout -q "$url/branches/production" "$D/desk"
 }
 
-# merge AUTHOR REV MESSAGE: takes one changeset of trunk to production.
+# merge AUTHOR PATH MESSAGE: takes the last change of a file of trunk to production.
 merge() {
+	local before
+	before=$(production_revision)
 	svn update -q "$D/desk"
-	svn merge -q --non-interactive -c "$2" '^/trunk' "$D/desk"
+	svn merge -q --non-interactive -c "$(trunk_revision "$2")" '^/trunk' "$D/desk"
 	svn commit -q --non-interactive --username "$1" -m "$3" "$D/desk"
+	[ "$(production_revision)" != "$before" ] || die "nothing of trunk/$2 was left to merge"
 }
 
-# trunk_revision PATH: the last revision that changed PATH of trunk.
 trunk_revision() { svn info --show-item last-changed-revision --no-newline "$(repository_url)/trunk/$1"; }
 
 production_revision() { svn info --show-item last-changed-revision --no-newline "$(repository_url)/branches/production"; }
