@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 
 	glua "github.com/yuin/gopher-lua"
@@ -272,16 +271,4 @@ func callerSource(L *glua.LState) string {
 			return dbg.Source
 		}
 	}
-}
-
-// Syntax tells where a text stops being Lua; ok when it parses.
-func Syntax(src, name string) (line int, message string, ok bool) {
-	_, err := parseChunk(src, name)
-	if err == nil {
-		return 0, "", true
-	}
-	e := nodes.AsError(err, nodes.Usage)
-	_, at, _ := strings.Cut(strings.TrimPrefix(e.Where, name), ":")
-	line, _ = strconv.Atoi(at)
-	return line, e.Message, false
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/haproxy"
 	"github.com/rollsh/rollsh/stdlib/http"
+	"github.com/rollsh/rollsh/stdlib/lint"
 	"github.com/rollsh/rollsh/stdlib/notify"
 	"github.com/rollsh/rollsh/stdlib/person"
 	"github.com/rollsh/rollsh/stdlib/roll"
@@ -33,11 +34,13 @@ type Library struct {
 func New(s *nodes.Session) *Library {
 	l := &Library{pool: ssh.NewPool(s), desk: notify.New(s), journal: roll.NewJournal(s), engine: sync.New(s)}
 	s.Dialer, s.Here = l.pool, ssh.NewLocal(s)
+	linter := lint.New(s, lint.LuaSyntax)
 	l.Modules = []lua.Module{
 		person.Module(s),
 		ssh.Module(s),
 		l.engine.Module(),
-		svn.Module(s),
+		svn.Module(s, lintFirst(linter)),
+		linter.Module(),
 		l.desk.Module(),
 		http.Module(s),
 		trac.Module(s),
@@ -68,4 +71,16 @@ func (l *Library) Close() {
 // as its own.
 func Agent(args []string) (handled bool, code int) {
 	return agent.Main(append([]string{"rollsh"}, args...))
+}
+
+// lintFirst is what a merge's commit asks: everything that its working copy
+// differs in passes the linter.
+func lintFirst(l *lint.Linter) svn.Linter {
+	return func(ctx context.Context, what nodes.Touched) error {
+		r, err := l.Check(ctx, lint.InTouched(what), lint.Options{})
+		if err != nil {
+			return err
+		}
+		return r.Err()
+	}
 }
