@@ -163,13 +163,13 @@ ready_or_gone() { listening "$1" || gone "$2"; }
 nodes_file() {
 	cat <<'TEXT'
 # The order of this file is the order of the roll. One node a line: name, address, and what is true of it alone.
-drain='touch $HOME/drained'  undrain='rm -f $HOME/drained'
+drain='touch ~/drained'  undrain='rm -f ~/drained'
 
-[cdn] at_once=all  check='test -s $HOME/www/css/site.css'
+[cdn] at_once=all  check='test -s ~/www/css/site.css'
 TEXT
 	node_line cdn1
 	node_line cdn2
-	printf "\n[app] at_once=1  check='php \$HOME/www/index.php'\n"
+	printf "\n[app] at_once=1  check='php ~/www/index.php'\n"
 	node_line app1
 	node_line app2
 	node_line app3
