@@ -32,7 +32,7 @@ func (o offer) PublicKey() ssh.PublicKey {
 
 // login is one attempt to log in to one node.
 type login struct {
-	ctx     context.Context //nolint:containedctx // lives for one handshake only
+	ctx     context.Context // lives for one handshake only
 	s       *settings
 	keys    *keyring
 	person  nodes.Person

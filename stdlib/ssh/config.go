@@ -39,7 +39,7 @@ type loader struct {
 	host      string // what Host lines match: the alias, in a final pass the resolved name
 	final     bool
 	wantFinal bool
-	ctx       context.Context //nolint:containedctx // lives for one evaluation only
+	ctx       context.Context // lives for one evaluation only
 }
 
 // load evaluates the configuration for a node: what the node says, then

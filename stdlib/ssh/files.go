@@ -19,7 +19,7 @@ import (
 
 // files are a node's files over SFTP. Their session ends with the context.
 type files struct {
-	ctx     context.Context //nolint:containedctx // the files are bound to it
+	ctx     context.Context // the files are bound to it
 	conn    *connection
 	client  *sftp.Client
 	session *ssh.Session

@@ -3,7 +3,7 @@ package ssh
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // known_hosts hashes names with HMAC-SHA1
+	"crypto/sha1" // known_hosts hashes names with HMAC-SHA1
 	"encoding/base64"
 	"fmt"
 	"net"

@@ -23,7 +23,7 @@ func signalName(s syscall.Signal) string { return strings.TrimPrefix(unix.Signal
 
 // localFiles are the files of this machine.
 type localFiles struct {
-	ctx context.Context //nolint:containedctx // the files are bound to it
+	ctx context.Context // the files are bound to it
 }
 
 // localError puts an error of the system into words and kinds.
@@ -192,7 +192,7 @@ func (f *localFiles) Chtimes(name nodes.RemotePath, mtime time.Time) error {
 func (f *localFiles) Free(name nodes.RemotePath) (nodes.Free, error) {
 	var st unix.Statfs_t
 	err := unix.Statfs(string(name), &st)
-	return nodes.Free{Bytes: st.Bavail * uint64(st.Bsize), Inodes: st.Ffree}, f.done("look at", name, err) //nolint:gosec // sizes are not negative
+	return nodes.Free{Bytes: st.Bavail * uint64(st.Bsize), Inodes: st.Ffree}, f.done("look at", name, err) // sizes are not negative
 }
 
 // Close does nothing: there is no connection.

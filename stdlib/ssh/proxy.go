@@ -43,16 +43,19 @@ func startProxy(line string) (net.Conn, error) {
 	return p, nil
 }
 
-// Close ends the command and what it started.
+// Close ends the command: it may end by itself when its input ends, and say why
+// it failed; else it and what it started are killed.
 func (p *proxyConn) Close() error {
 	p.once.Do(func() {
 		p.WriteCloser.Close()
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
+		group := -p.cmd.Process.Pid
+		term := time.AfterFunc(300*time.Millisecond, func() { _ = syscall.Kill(group, syscall.SIGTERM) })
+		kill := time.AfterFunc(time.Second, func() { _ = syscall.Kill(group, syscall.SIGKILL) })
 		go func() {
 			defer close(p.ended)
-			kill := time.AfterFunc(time.Second, func() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) })
-			defer kill.Stop()
 			_ = p.cmd.Wait()
+			term.Stop()
+			kill.Stop()
 		}()
 	})
 	return nil

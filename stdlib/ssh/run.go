@@ -221,7 +221,7 @@ func (w *watched) Read(p []byte) (int, error) {
 // process is nodes.Process over a child.
 type process struct {
 	child
-	ctx   context.Context //nolint:containedctx // the process is bound to it
+	ctx   context.Context // the process is bound to it
 	stop  func() bool
 	began time.Time
 }

@@ -1,0 +1,104 @@
+package ssh_test
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	xssh "golang.org/x/crypto/ssh"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// After a pool was closed no goroutine of it is left.
+func TestNothingIsLeftBehind(t *testing.T) {
+	b := start(t, 4)
+	before := runtime.NumGoroutine()
+	var wg sync.WaitGroup
+	for i := range 4 {
+		c := b.dial(t, i)
+		wg.Go(func() {
+			c.Run(t.Context(), nodes.Cmd{Line: "echo x"})
+			c.Run(t.Context(), nodes.Cmd{Line: "sleep 30", Timeout: 50 * time.Millisecond})
+			f, err := c.Files(t.Context())
+			if err == nil {
+				f.Stat("/")
+				f.Close()
+			}
+		})
+	}
+	wg.Wait()
+	b.pool.Close()
+	b.pool.Close()
+	await(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before })
+	_, err := b.pool.Dial(t.Context(), b.Node(0))
+	fails(t, err, nodes.Cancelled)
+	for i := range 4 {
+		await(t, "nothing runs on the node", func() bool { return b.Sessions(i, "") == 0 })
+	}
+}
+
+// OpenSSH always tells an exit status; this server does not, and keeps the
+// connection open. (No real server can be made to do that.)
+func TestNoExitStatusOnALiveConnection(t *testing.T) {
+	b := start(t, 0)
+	port := silentServer(t)
+	b.known(t, "")
+	b.config(t, "StrictHostKeyChecking accept-new")
+	c, err := b.pool.Dial(within(t, 20*time.Second), &nodes.Node{Name: "odd", Host: "127.0.0.1", Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Run(within(t, 20*time.Second), nodes.Cmd{Line: "true"})
+	fails(t, err, nodes.Lost, "without an exit status")
+}
+
+func silentServer(t *testing.T) (port int) {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := xssh.NewSignerFromKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &xssh.ServerConfig{NoClientAuth: true}
+	config.AddHostKey(signer)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, channels, requests, err := xssh.NewServerConn(conn, config)
+		if err != nil {
+			return
+		}
+		go xssh.DiscardRequests(requests)
+		for ch := range channels {
+			c, asked, err := ch.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				for r := range asked {
+					r.Reply(true, nil)
+					if r.Type == "exec" {
+						c.Write([]byte("output\n"))
+						c.Close()
+					}
+				}
+			}()
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port
+}
