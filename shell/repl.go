@@ -23,7 +23,7 @@ const (
 // has its own.
 type repl struct {
 	app      *app
-	line     *readline.Instance
+	line     editor
 	keyboard *keyboard
 	history  history
 	tab      *tab
@@ -37,9 +37,27 @@ func (a *app) repl() error {
 		return err
 	}
 	r := &repl{app: a, history: history{filepath.Join(userState(a.env), "history")}}
-	r.keyboard = &keyboard{in: a.stdin}
 	r.tab = &tab{app: a}
-	width, _ := a.screen.size()
+	if err := r.open(); err != nil {
+		return err
+	}
+	defer func() { _ = r.line.Close() }() // the terminal's settings are put back by Main as well
+	r.remember()
+	if width, _ := a.screen.size(); width >= 60 {
+		a.screen.line(a.outPaint.as(dim, r.greeting(width)) + "\n")
+	}
+	return r.loop()
+}
+
+// open makes the line editor.
+func (r *repl) open() error {
+	a := r.app
+	if a.env("TERM") == "dumb" {
+		r.line = newDumb(a.stdin, a.screen)
+		r.tab.out = r.line.Stdout()
+		return nil
+	}
+	r.keyboard = &keyboard{in: a.stdin}
 	line, err := readline.NewEx(&readline.Config{
 		Stdin: r.keyboard, Stdout: a.stdout, Stderr: a.stderr,
 		HistoryLimit: historyLimit, DisableAutoSaveHistory: true, HistorySearchFold: true,
@@ -55,28 +73,34 @@ func (a *app) repl() error {
 	if err != nil {
 		return &nodes.Error{Kind: nodes.Failed, Message: "no line editing: " + err.Error(), Cause: err}
 	}
-	r.line = line
-	r.tab.out = line.Stdout()
-	r.remember()
 	a.screen.prompt(bracketedPasteOn)
-	defer func() {
-		_ = line.Close() // the terminal's settings are put back by Main as well
-		a.screen.prompt(bracketedPasteOff)
-	}()
-	if width >= 60 {
-		a.screen.line(a.outPaint.as(dim, r.greeting()) + "\n")
-	}
-	return r.loop()
+	r.line = pasting{line, a.screen}
+	r.tab.out = line.Stdout()
+	return nil
 }
 
-func (r *repl) greeting() string {
-	text := "rollsh " + r.app.version
+// pasting is readline with the terminal's bracketed paste turned off at the end.
+type pasting struct {
+	*readline.Instance
+	screen *screen
+}
+
+// Close ends line editing.
+func (p pasting) Close() error {
+	p.screen.prompt(bracketedPasteOff)
+	return p.Instance.Close()
+}
+
+// greeting says what this is, in one line of the terminal.
+func (r *repl) greeting(width int) string {
+	text := clean("rollsh " + r.app.version)
 	if p := r.app.session.Project; p != "" {
-		text += ", project " + p
+		text += ", project " + clean(p)
 	} else {
 		text += ", no project here"
 	}
-	return clean(text) + "; help() or ?NAME for help, exit to leave"
+	const advice = "; ?NAME is help, exit leaves"
+	return cut(text, width-1-len(advice)) + advice
 }
 
 // remember gives readline the chunks of earlier sessions.

@@ -121,7 +121,7 @@ func (a *app) loginLine(line string) error {
 
 // interactive is the REPL in a terminal; otherwise standard input is run.
 func (a *app) interactive() error {
-	if isTerminal(a.stdin) && isTerminal(a.stdout) && a.json == nil && a.env("TERM") != "dumb" {
+	if isTerminal(a.stdin) && isTerminal(a.stdout) && a.json == nil {
 		return a.repl()
 	}
 	src, err := io.ReadAll(a.stdin)

@@ -1,0 +1,133 @@
+package shell_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// program is rollsh as a process of its own.
+type program struct {
+	cmd *exec.Cmd
+	mu  sync.Mutex
+	err bytes.Buffer
+}
+
+func (p *program) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err.Write(b)
+}
+
+func (p *program) stderr() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err.String()
+}
+
+func start(t *testing.T, code string) *program {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &program{cmd: exec.CommandContext(t.Context(), self, "-e", code)}
+	p.cmd.Env = append(os.Environ(), "ROLLSH_TEST_AS_PROGRAM=1", "HOME="+t.TempDir())
+	p.cmd.Stderr = p
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "its first word", func() bool { return strings.Contains(p.stderr(), "ready") })
+	return p
+}
+
+// code waits for the end.
+func (p *program) code(t *testing.T) int {
+	t.Helper()
+	err := p.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func TestSignalsEndARunAfterItsCleanup(t *testing.T) {
+	t.Parallel()
+	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
+		p := start(t, `defer(function() sleep(0.2) say "cleaned" end) say "ready" sleep(60)`)
+		began := time.Now()
+		if err := p.cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.code(t); got != want {
+			t.Errorf("%v: exit code %d, want %d\n%s", signal, got, want, p.stderr())
+		}
+		if !strings.Contains(p.stderr(), "cleaned") || !strings.Contains(p.stderr(), "interrupted") {
+			t.Errorf("%v: %s", signal, p.stderr())
+		}
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("%v: it took %v", signal, took)
+		}
+	}
+}
+
+func TestSecondCtrlCLeavesAtOnceAndNamesDrainedNodes(t *testing.T) {
+	t.Parallel()
+	p := start(t, `local n = node{name="web7", host="127.0.0.1", drain="local: true", undrain="local: true"}
+		n:drain() defer(function() say "cleaning" sleep(60) end) say "ready" sleep(60)`)
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the cleanup", func() bool { return strings.Contains(p.stderr(), "cleaning") })
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.code(t); got != 130 || !strings.Contains(p.stderr(), "left at once: web7 still drained") {
+		t.Errorf("exit code %d: %s", got, p.stderr())
+	}
+}
+
+func TestStuckLuaIsLeft(t *testing.T) {
+	t.Parallel()
+	p := start(t, `say "ready" string.find(string.rep("a", 30), string.rep("a*", 30) .. "b")`)
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.code(t); got != 130 || !strings.Contains(p.stderr(), "Lua does not end") {
+		t.Errorf("exit code %d: %s", got, p.stderr())
+	}
+}
+
+func TestAClosedPipeEndsARun(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, "-e", `while true do print "y" end`)
+	cmd.Env = append(os.Environ(), "ROLLSH_TEST_AS_PROGRAM=1", "HOME="+t.TempDir())
+	cmd.Stdout = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if _, err := r.Read(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	_ = cmd.Wait() // the exit code tells
+	if got := cmd.ProcessState.ExitCode(); got != 128+int(syscall.SIGPIPE) {
+		t.Errorf("exit code %d", got)
+	}
+}
