@@ -152,16 +152,35 @@ type track interface {
 	Settle(ctx context.Context, n *nodes.Node, state State, out bool, why string) error
 	// whole is false when a switch of the node began and did not end well.
 	whole(n *nodes.Node) bool
+	// checked tells what its check said last, since the switch.
+	checked(n *nodes.Node) answer
 	// earlier is true when the tree may have been switched before the outing.
 	earlier(n *nodes.Node) bool
 }
+
+// answer is what a check said.
+type answer int
+
+const (
+	unasked answer = iota
+	yes
+	no
+)
 
 // untracked is an outing outside a roll.
 type untracked struct{ session *nodes.Session }
 
 func (untracked) do(ctx context.Context, _ nodes.Set, _ move, act Act) error { return act(ctx) }
 
-func (untracked) Settle(context.Context, *nodes.Node, State, bool, string) error { return nil }
+// Settle says what a roll says at its end.
+func (u untracked) Settle(_ context.Context, n *nodes.Node, _ State, out bool, why string) error {
+	if out {
+		u.session.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: "node:drained", Text: fmt.Sprintf("left drained: %s: %s", n.Name, why)})
+	}
+	return nil
+}
+
+func (untracked) checked(*nodes.Node) answer { return unasked }
 
 func (untracked) whole(*nodes.Node) bool { return true }
 
@@ -195,7 +214,7 @@ func (o outing) takeOut(ctx context.Context) (began bool, err error) {
 	if o.Drain == nil {
 		return true, nil
 	}
-	err = o.track.do(ctx, o.set(), move{state: Drained, what: "drain", out: yes()}, func(ctx context.Context) error {
+	err = o.track.do(ctx, o.set(), move{state: Drained, what: "drain", out: new(true)}, func(ctx context.Context) error {
 		began = true
 		o.session.Service.Drained(o.node.Name) // before: a drain that was cut off may have worked
 		return o.Drain(ctx, o.node)
@@ -209,7 +228,7 @@ func (o outing) putBack(ctx context.Context, to State) error {
 	if o.Drain == nil {
 		what = "in service"
 	}
-	return o.track.do(ctx, o.set(), move{state: to, what: what, out: no()}, func(ctx context.Context) error {
+	return o.track.do(ctx, o.set(), move{state: to, what: what, out: new(false)}, func(ctx context.Context) error {
 		if o.Drain == nil {
 			return nil
 		}
@@ -221,44 +240,40 @@ func (o outing) putBack(ctx context.Context, to State) error {
 	})
 }
 
-func yes() *bool { b := true; return &b }
-func no() *bool  { b := false; return &b }
-
 // recover decides what becomes of a node on which something failed, and gives
 // the failure on.
 func (o outing) recover(ctx context.Context, failed error, switched bool) error {
-	if nodes.KindOf(failed) == nodes.Locked {
-		return failed // the roll is somebody else's now, and so is the decision
-	}
 	cancelled := nodes.KindOf(failed) == nodes.Cancelled
-	why := firstLine(nodes.AsError(failed, nodes.Internal).Message)
-	if !switched {
-		return o.recoverOld(ctx, failed, cancelled, why)
-	}
 	switch {
+	case nodes.KindOf(failed) == nodes.Locked:
+		return failed // the roll is somebody else's now, and so is the decision
+	case !switched:
+		return o.recoverOld(ctx, failed, cancelled)
 	case !o.track.whole(o.node):
-		return o.leave(ctx, failed, why+"; its switch was cut off")
+		return o.leave(ctx, failed, "its switch was cut off")
 	case o.Check == nil:
-		return o.leave(ctx, failed, why+"; its tree was switched and it has no check")
+		return o.leave(ctx, failed, "its tree was switched, and it has no check")
+	case !cancelled && o.track.checked(o.node) == no:
+		return o.leave(ctx, failed, "its tree was switched, and its check fails")
 	}
-	err := o.track.do(ctx, o.set(), move{state: Checked, what: "check"}, func(ctx context.Context) error { return o.Check(ctx, o.node) })
-	if err == nil {
-		err = o.putBack(ctx, Checked)
-	}
+	err := o.track.do(ctx, o.set(), move{state: Checked, what: words[Checked]}, func(ctx context.Context) error { return o.Check(ctx, o.node) })
 	if err != nil {
-		return o.leave(ctx, failed, why+"; its tree was switched and then: "+firstLine(nodes.AsError(err, nodes.Internal).Message))
+		return o.leave(ctx, failed, "its tree was switched, and its check fails: "+reason(err))
+	}
+	if err := o.putBack(ctx, Checked); err != nil {
+		return o.leave(ctx, failed, "it cannot be put back: "+reason(err))
 	}
 	state := Failed
 	if cancelled {
 		state = Checked
 	}
-	return o.settle(ctx, failed, state, false, why+"; its tree was switched, its check passes")
+	return o.settle(ctx, failed, state, false, "its tree was switched, its check passes")
 }
 
 // recoverOld puts a node back that still has what it had.
-func (o outing) recoverOld(ctx context.Context, failed error, cancelled bool, why string) error {
+func (o outing) recoverOld(ctx context.Context, failed error, cancelled bool) error {
 	if err := o.putBack(ctx, Staged); err != nil {
-		return o.leave(ctx, failed, why+"; it cannot be put back: "+firstLine(nodes.AsError(err, nodes.Internal).Message))
+		return o.leave(ctx, failed, "it cannot be put back: "+reason(err))
 	}
 	state := Failed
 	if s := stateAfter(failed); s == Unreachable {
@@ -267,26 +282,26 @@ func (o outing) recoverOld(ctx context.Context, failed error, cancelled bool, wh
 	if cancelled {
 		state = Staged
 	}
-	return o.settle(ctx, failed, state, false, why)
+	return o.settle(ctx, failed, state, false, "its tree was not switched")
 }
 
-// leave keeps the node out of service and says so. One that has no drain is in
-// service, whatever we think of it.
-func (o outing) leave(ctx context.Context, failed error, why string) error {
-	state, words := LeftDrained, "left drained"
-	if o.Drain == nil {
-		state, words = Failed, "failed and still in service, for it has no drain"
-		if !o.track.whole(o.node) {
-			state = Unknown
-		}
+// leave keeps the node out of service. One that has no drain is in service,
+// whatever we think of it.
+func (o outing) leave(ctx context.Context, failed error, decision string) error {
+	if o.Drain != nil {
+		return o.settle(ctx, failed, LeftDrained, true, decision)
 	}
-	o.session.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: "roll", Node: o.node.Name,
-		Text: fmt.Sprintf("%s: %s: %s", words, o.node.Name, why)})
-	return o.settle(ctx, failed, state, o.Drain != nil, why)
+	state := Failed
+	if !o.track.whole(o.node) {
+		state = Unknown
+	}
+	return o.settle(ctx, failed, state, false, decision+"; it stays in service, for it has no drain")
 }
 
-func (o outing) settle(ctx context.Context, failed error, state State, out bool, why string) error {
-	if err := o.track.Settle(ctx, o.node, state, out, why); err != nil {
+func reason(err error) string { return firstLine(nodes.AsError(err, nodes.Internal).Message) }
+
+func (o outing) settle(ctx context.Context, failed error, state State, out bool, decision string) error {
+	if err := o.track.Settle(ctx, o.node, state, out, reason(failed)+"; "+decision); err != nil {
 		return errors.Join(failed, err)
 	}
 	return failed

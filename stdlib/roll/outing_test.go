@@ -121,9 +121,6 @@ func TestLawOfService(t *testing.T) {
 			if left := len(b.session.Service.Out()) == 1; left != c.out {
 				t.Errorf("session says out: %v", left)
 			}
-			if said := strings.Contains(b.events.Text(nodes.Warned), "left drained: "+string(n.Name)); c.out && !said {
-				t.Errorf("not said: %q", b.events.Text(nodes.Warned))
-			}
 			e := find(t, b.journal, r.Entry().ID)
 			if e.Nodes[0].State != c.state || e.Nodes[0].Out != c.out {
 				t.Errorf("%+v, want %s", e.Nodes[0], c.state)
@@ -131,6 +128,9 @@ func TestLawOfService(t *testing.T) {
 			b.session.Service.Undrained(n.Name)
 			if e, err = r.Finish(t.Context(), err); err != nil {
 				t.Fatal(err)
+			}
+			if said := strings.Contains(b.events.Text(nodes.Warned), "left drained: "+string(n.Name)); c.out && !said {
+				t.Errorf("not said: %q", b.events.Text(nodes.Warned))
 			}
 			if e.Unfinished() {
 				if err := b.journal.CloseRoll(t.Context(), e.ID, "test"); err != nil {

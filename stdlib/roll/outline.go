@@ -17,7 +17,7 @@ type Words struct {
 // Outline writes what is done in which order: a line for each group of nodes,
 // in order, that are treated alike.
 //
-//	cdn  cdn[1-2], 1 at a time: drain: touch /srv/out, switch, check: curl -sf localhost, undrain
+//	cdn[1-2], one by one: drain: touch /srv/out, switch, check: curl -sf localhost, undrain
 func Outline(set nodes.Set, rotation func(*nodes.Node) (Rotation, error), w Words) (string, error) {
 	var lines []string
 	for _, tier := range set.Tiers() {
@@ -51,8 +51,11 @@ func (w Words) pace(tier nodes.Set) string {
 			pace = own.String()
 		}
 	}
-	if pace == "" {
-		pace = "1"
+	switch pace {
+	case "", "1":
+		return "one by one"
+	case "all":
+		return "all at once"
 	}
 	return pace + " at a time"
 }

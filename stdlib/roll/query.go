@@ -220,7 +220,7 @@ func (j *Journal) takeBack(ctx context.Context, tx *sql.Tx, e Entry) error {
 // that failed only if the recipe says so; back with those that were touched. It
 // fails with Changed when a file of the recipe is not as it was.
 func (j *Journal) Reopen(ctx context.Context, q Request) (*Roll, error) {
-	r := &Roll{journal: j, mode: q.Recipe.Mode, open: true, begun: map[nodes.Name]bool{}, cut: map[nodes.Name]bool{}, past: map[nodes.Name]bool{},
+	r := &Roll{journal: j, mode: q.Recipe.Mode, open: true, begun: map[nodes.Name]bool{}, answers: map[nodes.Name]answer{}, cut: map[nodes.Name]bool{}, past: map[nodes.Name]bool{},
 		interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
 	err := j.write(ctx, func(tx *sql.Tx) error {
 		e, err := j.entry(ctx, tx, q.Recipe.RollID)

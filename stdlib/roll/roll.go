@@ -46,11 +46,12 @@ type Roll struct {
 	entry   Entry // as the journal has it
 	open    bool
 	seq     int
-	undo    string              // by what name the sync engine undoes what is switched now
-	begun   map[nodes.Name]bool // drained or switched by this process
-	cut     map[nodes.Name]bool // a switch began, and did not end well so far
-	past    map[nodes.Name]bool // switched before this process took the roll up
-	soft    <-chan struct{}     // closed when a person asks to stop; nil until a node is touched
+	undo    string                // by what name the sync engine undoes what is switched now
+	answers map[nodes.Name]answer // of checks, since the switch
+	begun   map[nodes.Name]bool   // drained or switched by this process
+	cut     map[nodes.Name]bool   // a switch began, and did not end well so far
+	past    map[nodes.Name]bool   // switched before this process took the roll up
+	soft    <-chan struct{}       // closed when a person asks to stop; nil until a node is touched
 	release func()
 	closers []func() // what ends with the roll
 }
@@ -69,7 +70,7 @@ func (j *Journal) Begin(ctx context.Context, q Request) (*Roll, error) {
 	if err := checkRequest(q); err != nil {
 		return nil, err
 	}
-	r := &Roll{journal: j, set: q.To, mode: q.Recipe.Mode, entry: j.newEntry(q), past: map[nodes.Name]bool{}, open: true, begun: map[nodes.Name]bool{}, cut: map[nodes.Name]bool{}, interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
+	r := &Roll{journal: j, set: q.To, mode: q.Recipe.Mode, entry: j.newEntry(q), past: map[nodes.Name]bool{}, open: true, begun: map[nodes.Name]bool{}, answers: map[nodes.Name]answer{}, cut: map[nodes.Name]bool{}, interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
 	if q.Recipe.Mode == nodes.ModePlan || q.Recipe.Mode == nodes.ModePending {
 		return r.planned(ctx)
 	}
@@ -321,10 +322,30 @@ func (r *Roll) Finish(ctx context.Context, err error) (Entry, error) {
 		}
 		return r.journal.release(ctx, tx, r.lock)
 	})
+	r.sayWhatIsLeft(e)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.entry = e
 	return e, failed
+}
+
+// sayWhatIsLeft warns of what somebody has to see to.
+func (r *Roll) sayWhatIsLeft(e Entry) {
+	if r.plan {
+		return
+	}
+	var out []string
+	for _, n := range e.Nodes {
+		if n.Out {
+			out = append(out, string(n.Node))
+		}
+	}
+	if len(out) > 0 {
+		r.warn("left drained: " + nodes.FoldNames(out))
+	}
+	if e.Unfinished() {
+		r.warn(fmt.Sprintf("roll %s is unfinished (%s): resume goes on, back undoes it, close leaves it as it is", e.ID, e.summary()))
+	}
 }
 
 // Ending gives the roll as Finish(err) would write it, for the announcement.

@@ -191,8 +191,12 @@ func (r *Roll) judge(n NodeEntry, m move, acted error, single bool, now time.Tim
 	if acted == nil {
 		n.State, n.Why, n.Since = m.state, "", now
 		n.arrive(m, r.entry.To)
-		if m.state == Switched {
+		switch m.what {
+		case words[Switched]:
 			delete(r.cut, n.Node)
+			delete(r.answers, n.Node)
+		case words[Checked]:
+			r.answers[n.Node] = yes
 		}
 		return result{n, "ok", ""}
 	}
@@ -213,6 +217,9 @@ func (r *Roll) judge(n NodeEntry, m move, acted error, single bool, now time.Tim
 	n.State, n.Why, n.Since = state, why, now
 	if n.State == Unknown {
 		return result{n, "unknown", why}
+	}
+	if m.what == words[Checked] {
+		r.answers[n.Node] = no
 	}
 	return result{n, "failed", why}
 }
@@ -318,3 +325,9 @@ func (r *Roll) whole(n *nodes.Node) bool {
 }
 
 func (r *Roll) earlier(n *nodes.Node) bool { return r.past[n.Name] }
+
+func (r *Roll) checked(n *nodes.Node) answer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.answers[n.Name]
+}
