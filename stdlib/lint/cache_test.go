@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/lint"
 )
@@ -45,12 +46,12 @@ func TestCacheStartsNothing(t *testing.T) {
 	}
 	before := starts()
 	second := check(t, lint.New(s, nil), dir)
-	if second.Cached != 23 || found(second) != found(first) || starts() != before {
-		t.Errorf("second: %d of %d cached, %d starts: %s", second.Cached, second.Checked, starts()-before, found(second))
+	if second.Cached != 23 || second.Checked != 0 || found(second) != found(first) || starts() != before {
+		t.Errorf("second: %d cached, %d checked, %d starts: %s", second.Cached, second.Checked, starts()-before, found(second))
 	}
 	write(t, dir, map[string]string{"f3.php": "<?php class A { const X = 1; const X = 2; }"})
 	third := check(t, lint.New(s, nil), dir)
-	if third.Cached != 22 || len(third.Errors) != 3 || starts() != before+1 {
+	if third.Cached != 22 || third.Checked != 1 || len(third.Errors) != 3 || starts() != before+1 {
 		t.Errorf("third: %+v, %d starts", third, starts()-before)
 	}
 }
@@ -106,7 +107,7 @@ func TestCacheOfTwo(t *testing.T) {
 	for range 6 {
 		wg.Go(func() {
 			res, err := lint.New(s, nil).Check(t.Context(), lint.Paths(dir), lint.Options{})
-			if err != nil || res.Checked != 201 || len(res.Errors) != 1 {
+			if err != nil || res.Checked+res.Cached != 201 || len(res.Errors) != 1 {
 				t.Errorf("%+v, %v", res, err)
 			}
 		})
@@ -153,5 +154,24 @@ func TestCacheIsOnlyACache(t *testing.T) {
 	s.Cache = "/proc/no/such/place"
 	if res := check(t, lint.New(s, nil), dir); found(res) != want {
 		t.Errorf("no cache at all: %+v", res)
+	}
+}
+
+// TestEvents: a check is one operation, begun once and ended once.
+func TestEvents(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a.json": "[]", "b.json": "["})
+	s := session(t)
+	l := lint.New(s, nil)
+	check(t, l, dir)
+	check(t, l, dir)
+	var got string
+	for _, e := range s.Events.(*nodetest.Recorder).Events() {
+		if e.Type != nodes.Progress {
+			got += fmt.Sprintf("%s %d %s %s|", e.Type, e.ID&0xff, e.Op, e.Text)
+		}
+	}
+	if want := "started 1 lint.check 2 files|finished 1 lint.check |started 2 lint.check 2 files|finished 2 lint.check |"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -26,7 +26,7 @@
 //
 // # Limits
 //
-// A single file is checked for at most 30 seconds; JSON and XML files over 64 MB
+// A tool works on a file for at most 30 seconds; JSON and XML files over 64 MB
 // and YAML files over 4 MB are reported instead of checked. Apache configurations that
 // load modules of the tree itself or hold Perl are reported instead of checked,
 // as checking would run them.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -30,8 +31,8 @@ func (p Problem) String() string {
 
 // Result is what a check found.
 type Result struct {
-	Checked int       `lua:"checked"` // files that a rule looked at, now or before
-	Cached  int       `lua:"cached"`  // those of them that were not looked at again
+	Checked int       `lua:"checked"` // files that a rule looked at
+	Cached  int       `lua:"cached"`  // files whose verdict was known
 	Errors  []Problem `lua:"errors"`  // in the order of the files, then by line
 }
 
@@ -66,6 +67,7 @@ type Linter struct {
 	session *nodes.Session
 	mu      sync.Mutex
 	rules   []Rule
+	checks  atomic.Uint64 // counts them
 }
 
 // New makes a linter with the rules that are built in; the lua rule is there
@@ -94,17 +96,11 @@ func (l *Linter) Check(ctx context.Context, w What, o Options) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	run := &run{session: l.session, progress: newProgress(ctx, l.session)}
-	if err := run.prepare(ctx, files, rules); err != nil {
+	run := &run{session: l.session, progress: newProgress(ctx, l.session, l.checks.Add(1))}
+	err = run.all(ctx, files, rules)
+	run.progress.finish(err)
+	if err != nil {
 		return nil, err
-	}
-	for i := range rules {
-		if err := run.apply(ctx, &rules[i]); err != nil {
-			return nil, err
-		}
-	}
-	if ctx.Err() != nil {
-		return nil, nodes.Stopped(ctx)
 	}
 	return run.result(), nil
 }

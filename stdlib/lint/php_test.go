@@ -171,3 +171,43 @@ func checkSieve(t *testing.T, paths []string, bad map[string]string) {
 		t.Errorf("%d of %d files were held back for nothing", alarms, len(paths))
 	}
 }
+
+// TestPHPThatCannotFork, or whose parents die: every file gets its verdict from
+// `php -l`.
+func TestPHPThatCannotFork(t *testing.T) {
+	nodetest.Need(t, "php")
+	dir := t.TempDir()
+	files := map[string]string{"bad.php": "<?php echo (;"}
+	for i := range 12 {
+		files[fmt.Sprintf("f%d.php", i)] = fmt.Sprintf("<?php function f() { echo %d; }", i)
+	}
+	write(t, dir, files)
+	verify := func(t *testing.T) {
+		s := session(t)
+		s.Cache = ""
+		if res := check(t, lint.New(s, nil), dir); res.Checked != 13 || len(res.Errors) != 1 || res.Errors[0].File != "bad.php" {
+			t.Errorf("%+v", res)
+		}
+	}
+	t.Run("no fork", func(t *testing.T) {
+		ini := t.TempDir()
+		write(t, ini, map[string]string{"php.ini": "disable_functions=pcntl_fork\n"})
+		t.Setenv("PHPRC", ini)
+		verify(t)
+	})
+	for name, instead := range map[string]string{
+		"noise":  "echo hello; exit 0",
+		"dies":   "echo 'rollsh lint 1' >&3; exit 0",
+		"claims": "echo 'rollsh lint 1' >&3; head -c 5 >/dev/null; kill -9 $$",
+	} {
+		t.Run(name, func(t *testing.T) {
+			bin := t.TempDir()
+			write(t, bin, map[string]string{"php": "#!/bin/sh\ncase \" $* \" in *' -l '*) exec '" + nodetest.Program("php") + "' \"$@\";; esac\n" + instead + "\n"})
+			if err := os.Chmod(filepath.Join(bin, "php"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+			verify(t)
+		})
+	}
+}

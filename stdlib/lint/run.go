@@ -23,14 +23,30 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 )
 
-// headSize is how much of a file is shown to Rule.trivial at a time.
-const headSize = 64 << 10
+// pieceSize is how much of a file is read, and shown to Rule.trivial, at a time.
+const pieceSize = 64 << 10
 
 // run is one check under way.
 type run struct {
 	session  *nodes.Session
 	progress *progress
 	files    []*file
+}
+
+// all brings every rule to its files.
+func (r *run) all(ctx context.Context, files []*file, rules []Rule) error {
+	if err := r.prepare(ctx, files, rules); err != nil {
+		return err
+	}
+	for i := range rules {
+		if err := r.apply(ctx, &rules[i]); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return nodes.Stopped(ctx)
+	}
+	return nil
 }
 
 // prepare finds the rules of every file and reads the files once.
@@ -45,8 +61,13 @@ func (r *run) prepare(ctx context.Context, files []*file, rules []Rule) error {
 			r.files = append(r.files, f)
 		}
 	}
-	r.progress.total(len(r.files))
-	err := parallel(ctx, len(r.files), func(i int) error { return r.files[i].read() })
+	r.progress.start(len(r.files))
+	buffers := sync.Pool{New: func() any { return new([1 + pieceSize]byte) }}
+	err := parallel(ctx, len(r.files), func(i int) error {
+		buf := buffers.Get().(*[1 + pieceSize]byte)
+		defer buffers.Put(buf)
+		return r.files[i].read(buf[:])
+	})
 	// A file that went away meanwhile is like one that was deleted.
 	r.files = slices.DeleteFunc(r.files, func(f *file) bool { return f.sum == "" })
 	return err
@@ -104,7 +125,7 @@ func stampOf(info fs.FileInfo) stamp {
 
 // read hashes the file and asks the rules whether it is good at first sight. A
 // file that is gone, or is no regular file, is left without a sum.
-func (f *file) read() error {
+func (f *file) read(buf []byte) error {
 	in, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
 		return nil
@@ -118,7 +139,7 @@ func (f *file) read() error {
 		return nil
 	}
 	f.stamp = stampOf(info)
-	if f.sum, err = f.hash(in); err != nil {
+	if f.sum, err = f.hash(in, buf); err != nil {
 		return &nodes.Error{Kind: nodes.Permission, Message: "cannot read " + f.name + ": " + reason(err), Cause: err}
 	}
 	return nil
@@ -126,12 +147,11 @@ func (f *file) read() error {
 
 // hash reads the file to its end. A file is trivial for a rule when each piece
 // of it is; pieces overlap by a byte, so that no two bytes are seen apart.
-func (f *file) hash(in io.Reader) (string, error) {
+func (f *file) hash(in io.Reader, buf []byte) (string, error) {
 	h := sha256.New()
 	for _, j := range f.rules {
 		j.trivial = j.rule.trivial != nil
 	}
-	buf := make([]byte, 1+headSize)
 	keep := 0
 	for {
 		n, err := in.Read(buf[keep:])
@@ -243,7 +263,7 @@ func (r *run) shelf(ctx context.Context, rule *Rule, n int) (*shelf, error) {
 }
 
 func (r *run) result() *Result {
-	res := &Result{Checked: len(r.files), Errors: []Problem{}}
+	res := &Result{Errors: []Problem{}}
 	for _, f := range r.files {
 		at := len(res.Errors)
 		cached := true
@@ -257,6 +277,8 @@ func (r *run) result() *Result {
 		}
 		if cached {
 			res.Cached++
+		} else {
+			res.Checked++
 		}
 		slices.SortStableFunc(res.Errors[at:], func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 	}
@@ -265,35 +287,3 @@ func (r *run) result() *Result {
 
 // hasOpenTag is the trivial test of php: without <? there is no code.
 func hasOpenTag(text []byte) bool { return bytes.Contains(text, []byte("<?")) }
-
-// progress tells how far a check is, a few times a second.
-type progress struct {
-	sink  nodes.Sink
-	event nodes.Event
-	mu    sync.Mutex
-	last  time.Time
-}
-
-const progressEvery = 200 * time.Millisecond
-
-func newProgress(ctx context.Context, s *nodes.Session) *progress {
-	caller := nodes.CallerOf(ctx)
-	p := &progress{sink: s.Events, last: time.Now(), event: nodes.Event{Type: nodes.Progress, Where: caller.Where,
-		Op: cmp.Or(caller.Op, "lint.check"), Unit: "files"}}
-	if p.sink == nil {
-		p.sink = nodes.Discard{}
-	}
-	return p
-}
-
-func (p *progress) total(n int) { p.event.Total = int64(n) }
-
-func (p *progress) done() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.event.Done = min(p.event.Done+1, p.event.Total)
-	if now := time.Now(); now.Sub(p.last) >= progressEvery {
-		p.last, p.event.Time = now, now
-		p.sink.Emit(p.event)
-	}
-}

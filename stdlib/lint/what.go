@@ -65,6 +65,7 @@ func (w What) files(ctx context.Context, s *nodes.Session, o Options) ([]*file, 
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "changes=, from= and to= choose from a Checkout", Hint: "give the Checkout, not its path"}
 	}
 	l := &listing{ctx: ctx, seen: map[string]bool{}}
+	defer l.close()
 	var err error
 	switch {
 	case w.touched != nil:
@@ -89,6 +90,7 @@ type listing struct {
 	ctx   context.Context
 	files []*file
 	seen  map[string]bool // by absolute path
+	root  *os.Root        // the folder last looked into
 }
 
 func (l *listing) add(path, name string) error {
@@ -123,7 +125,7 @@ func (l *listing) walk(root, prefix string) error {
 		case errors.Is(err, fs.ErrNotExist) && path != root:
 			return nil
 		case err != nil:
-			return &nodes.Error{Kind: nodes.Permission, Message: "cannot read " + path + ": " + reason(err), Cause: err}
+			return unreadable(path, err)
 		case d.IsDir() && path != root && skipped(d.Name()):
 			return filepath.SkipDir
 		case !d.Type().IsRegular():
@@ -146,7 +148,7 @@ func (l *listing) paths(s *nodes.Session, paths []string) error {
 			return &nodes.Error{Kind: nodes.NotFound, Message: "no file or folder " + p}
 		}
 		if err != nil {
-			return &nodes.Error{Kind: nodes.Permission, Message: "cannot read " + p + ": " + reason(err), Cause: err}
+			return unreadable(p, err)
 		}
 		if abs, err = filepath.EvalSymlinks(abs); err != nil {
 			return &nodes.Error{Kind: nodes.NotFound, Message: "no file or folder " + p, Cause: err}
@@ -175,11 +177,43 @@ func (l *listing) inside(root, name string) error {
 	if !filepath.IsLocal(name) || slices.ContainsFunc(strings.Split(filepath.ToSlash(name), "/"), skipped) {
 		return nil
 	}
-	path := filepath.Join(root, name)
-	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
-		return nil
+	info, err := l.lstat(root, name)
+	if err != nil || info == nil || !info.Mode().IsRegular() {
+		return err
 	}
-	return l.add(path, name)
+	return l.add(filepath.Join(root, name), name)
+}
+
+// lstat looks at a path beneath root; nil when there is nothing, or when a
+// symlink on the way leads out of root.
+func (l *listing) lstat(root, name string) (fs.FileInfo, error) {
+	if l.root == nil || l.root.Name() != root {
+		r, err := os.OpenRoot(root)
+		if err != nil {
+			return nil, unreadable(root, err)
+		}
+		l.close()
+		l.root = r
+	}
+	info, err := l.root.Lstat(name)
+	if err != nil {
+		return nil, nil
+	}
+	return info, nil
+}
+
+func (l *listing) close() {
+	if l.root != nil {
+		l.root.Close()
+	}
+}
+
+func unreadable(path string, err error) error {
+	kind := nodes.Permission
+	if errors.Is(err, fs.ErrNotExist) {
+		kind = nodes.NotFound
+	}
+	return &nodes.Error{Kind: kind, Message: "cannot read " + path + ": " + reason(err), Cause: err}
 }
 
 func (l *listing) touched(t nodes.Touched) error {
@@ -214,9 +248,12 @@ func (l *listing) changed(root string, c nodes.Change) error {
 	if c.Action == "D" {
 		return nil
 	}
-	path := filepath.Join(root, c.Path)
-	if info, err := os.Lstat(path); (c.Action == "A" || c.Action == "R") && err == nil && info.IsDir() && filepath.IsLocal(c.Path) {
-		return l.walk(path, c.Path)
+	info, err := l.lstat(root, c.Path)
+	if err != nil {
+		return err
+	}
+	if (c.Action == "A" || c.Action == "R") && info != nil && info.IsDir() {
+		return l.walk(filepath.Join(root, c.Path), c.Path)
 	}
 	return l.inside(root, c.Path)
 }

@@ -1,0 +1,143 @@
+package lint
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/rollsh/rollsh/lua"
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Module is the lint module of a session; Lua files are checked for syntax.
+func Module(s *nodes.Session) lua.Module { return New(s, LuaSyntax).Module() }
+
+// Module is the lint module over this linter.
+func (l *Linter) Module() lua.Module {
+	return lua.Module{
+		Name: "lint",
+		Doc: `Checks files before they are rolled, with the real tool for each kind; nothing that is checked is run.
+What was checked before, by the same rule, tool and content, is not checked again.
+Built in: php (.php .html .phtml .inc), lua, sh, json, yaml, xml, apache, zone, puppet.`,
+		Funcs: []lua.Func{
+			{Name: "check", Doc: "Checks a folder, files, a Checkout (or what changed in it), or all that a Merge changed. Raises kind lint when there are errors, unless fail=false.",
+				Example: `lint.check(co, { from = "r120" })`,
+				Returns: "{checked, cached, errors}", Do: lua.Go(l.luaCheck)},
+			{Name: "rule", Doc: `Adds a rule: a command, in which {file} and {name} (without folder and extension) are quoted for you, or a function(path, text)
+that returns nil or a list of {line=, message=}. A rule of the same name is replaced.`,
+				Example: `lint.rule{ name="zone", files={"*.zone"}, run="named-checkzone {name} {file}" }`,
+				Returns: "nil", Do: lua.Pure(l.luaRule)},
+		},
+	}
+}
+
+type checkArgs struct {
+	What    What       `lua:"what,pos" type:"Checkout|Merge|string|string[]" doc:"a Checkout, a Merge, a folder, a file or a list of those"`
+	Fail    bool       `lua:"fail" default:"true" doc:"raise when there are errors"`
+	Rules   []string   `lua:"rules" doc:"names of rules; all without it"`
+	Changes changesets `lua:"changes" type:"Changesets" doc:"of a Checkout: the files that these touch"`
+	From    revision   `lua:"from" type:"number|string" doc:"of a Checkout: the files that changed since this revision"`
+	To      revision   `lua:"to" type:"number|string" doc:"and up to this one, included; what the Checkout is at without it"`
+}
+
+func (l *Linter) luaCheck(ctx context.Context, a checkArgs) (Result, error) {
+	res, err := l.Check(ctx, a.What, Options{Rules: a.Rules, Changes: nodes.Changesets(a.Changes),
+		From: nodes.Revision(a.From), To: nodes.Revision(a.To)})
+	if err != nil {
+		return Result{}, err
+	}
+	if a.Fail {
+		err = res.Err()
+	}
+	return *res, err
+}
+
+// changesets are those of a Changesets object.
+type changesets nodes.Changesets
+
+// UnpackLua takes the object.
+func (c *changesets) UnpackLua(v any) error {
+	cs, ok := v.(nodes.Changesets)
+	if !ok {
+		return errors.New("expected Changesets")
+	}
+	*c = changesets(cs)
+	return nil
+}
+
+// revision is 123, "123", "r123" or "HEAD".
+type revision nodes.Revision
+
+// UnpackLua reads a number or a string.
+func (r *revision) UnpackLua(v any) error {
+	text, ok := v.(string)
+	if n, number := v.(float64); number && n == float64(int64(n)) && n >= 0 {
+		text, ok = strconv.FormatInt(int64(n), 10), true
+	}
+	if !ok {
+		return errors.New(`expected a revision, such as 123 or "HEAD"`)
+	}
+	*r = revision(strings.TrimPrefix(text, "r"))
+	return nil
+}
+
+type ruleArgs struct {
+	Name  string       `lua:"name,required" doc:"its name, shown with what it finds"`
+	Files []string     `lua:"files,required" doc:"globs: *.zone for names, conf/**/*.cfg for paths"`
+	Run   string       `lua:"run" doc:"a command; an exit code other than 0 is an error"`
+	Fn    lua.Callback `lua:"fn" doc:"function(path, text), instead of run"`
+}
+
+func (l *Linter) luaRule(a ruleArgs) (lua.None, error) {
+	switch {
+	case a.Run != "" == !a.Fn.IsZero():
+		return lua.None{}, &nodes.Error{Kind: nodes.Usage, Message: "a rule takes either run= or fn="}
+	case a.Run != "":
+		return lua.None{}, l.Add(CommandRule(a.Name, a.Files, a.Run))
+	}
+	return lua.None{}, l.Add(FunctionRule(a.Name, a.Files, func(ctx context.Context, path, text string) ([]Problem, error) {
+		values, err := a.Fn.Call(ctx, path, text)
+		if err != nil || len(values) == 0 || values[0] == nil {
+			return nil, err
+		}
+		return problems(a.Name, values[0])
+	}))
+}
+
+// problems reads what a rule's function returned.
+func problems(rule string, v any) ([]Problem, error) {
+	wrong := &nodes.Error{Kind: nodes.Usage, Message: "the function of the rule " + rule + " returned something else than nil or a list of {line=, message=}"}
+	list, ok := v.([]any)
+	if !ok {
+		return nil, wrong
+	}
+	var out []Problem
+	for _, item := range list {
+		fields, ok := item.(map[string]any)
+		if !ok {
+			return nil, wrong
+		}
+		message, ok := fields["message"].(string)
+		if !ok {
+			return nil, wrong
+		}
+		line, _ := fields["line"].(float64) // may be absent
+		out = append(out, Problem{Line: int(line), Message: message})
+	}
+	return out, nil
+}
+
+// LuaSyntax is a LuaCheck that finds what does not parse.
+func LuaSyntax(path string, text []byte) []Problem {
+	err := lua.Parse(string(text), path)
+	if err == nil {
+		return nil
+	}
+	e := nodes.AsError(err, nodes.Usage)
+	line := 0
+	if at := strings.LastIndexByte(e.Where, ':'); at >= 0 {
+		line, _ = strconv.Atoi(e.Where[at+1:]) // 0 where none is named
+	}
+	return []Problem{{Line: line, Message: e.Message}}
+}
