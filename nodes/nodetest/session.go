@@ -20,6 +20,7 @@ func (b *Bed) Session(sink nodes.Sink) *nodes.Session {
 	s := &nodes.Session{
 		Project: filepath.Join(b.dir, "project"), State: filepath.Join(b.dir, "state"), Cache: filepath.Join(b.dir, "cache"),
 		Home: b.Home, User: b.user, Host: "deploy", Events: sink, Person: &Person{}, Service: nodes.NewService(),
+		Recipe: &nodes.Recipe{Files: map[string]string{}},
 	}
 	for _, dir := range []string{s.Project, s.State, s.Cache} {
 		_ = os.MkdirAll(dir, 0o700) // a failure shows at the first use

@@ -17,6 +17,10 @@
 // always refused. StrictHostKeyChecking=no is taken as accept-new: it adds
 // unknown keys with a warning and still refuses changed ones.
 //
+// Of ssh_config these are not taken: CanonicalizeHostname, Match localnetwork,
+// CheckHostIP, GSSAPI, forwarding of agent and X11, RekeyLimit, ControlPath. The
+// values of all others that matter for a login agree with ssh -G.
+//
 // # Commands
 //
 // A command is run by the login shell of the node's user. Its exit code and the

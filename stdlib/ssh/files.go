@@ -178,8 +178,8 @@ type fileReader struct {
 
 func (r *fileReader) Read(p []byte) (int, error) {
 	n, err := r.file.Read(p)
-	if err == io.EOF {
-		return n, err
+	if errors.Is(err, io.EOF) {
+		return n, io.EOF
 	}
 	return n, r.files.done("read", r.name, err)
 }

@@ -94,6 +94,11 @@ func TestFileErrors(t *testing.T) {
 		write(t, string(at("file")), "x")
 		write(t, string(at("full/file")), "x")
 		os.Symlink("file", string(at("link")))
+		for what, want := range map[string]bool{"file": true, "none": false, "full": true} {
+			if got, err := ssh.Exists(f, at(what)); got != want || err != nil {
+				t.Errorf("%s: exists %s: %v %v", name, what, got, err)
+			}
+		}
 		_, err := f.Open(at("none"))
 		fails(t, err, nodes.NotFound, "none", "no such file")
 		_, err = f.Create(at("file"), 0o600)

@@ -3,8 +3,10 @@ package ssh_test
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	xssh "golang.org/x/crypto/ssh"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 )
 
 // After a pool was closed no goroutine of it is left.
@@ -46,7 +49,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 // connection open. (No real server can be made to do that.)
 func TestNoExitStatusOnALiveConnection(t *testing.T) {
 	b := start(t, 0)
-	port := silentServer(t)
+	port := silentServer(t, &xssh.ServerConfig{NoClientAuth: true})
 	b.known(t, "")
 	b.config(t, "StrictHostKeyChecking accept-new")
 	c, err := b.pool.Dial(within(t, 20*time.Second), &nodes.Node{Name: "odd", Host: "127.0.0.1", Port: port})
@@ -57,7 +60,46 @@ func TestNoExitStatusOnALiveConnection(t *testing.T) {
 	fails(t, err, nodes.Lost, "without an exit status")
 }
 
-func silentServer(t *testing.T) (port int) {
+// Passwords need accounts of the system; this server has one of its own.
+func TestPasswordIsAskedFor(t *testing.T) {
+	for name, config := range map[string]*xssh.ServerConfig{
+		"password of": {PasswordCallback: func(_ xssh.ConnMetadata, pass []byte) (*xssh.Permissions, error) { return nil, allow(string(pass)) }},
+		"PIN": {KeyboardInteractiveCallback: func(_ xssh.ConnMetadata, ask xssh.KeyboardInteractiveChallenge) (*xssh.Permissions, error) {
+			answers, err := ask("", "prove it", []string{"PIN: "}, []bool{false})
+			if err == nil {
+				err = allow(answers[0])
+			}
+			return nil, err
+		}},
+	} {
+		for _, answers := range [][]string{{"wrong", "right"}, {}} {
+			b := start(t, 0)
+			port := silentServer(t, config)
+			b.known(t, "")
+			b.config(t, "StrictHostKeyChecking accept-new")
+			person := &nodetest.Person{Answers: answers}
+			b.session.Person = person
+			_, err := b.pool.Dial(within(t, 20*time.Second), &nodes.Node{Name: "odd", Host: "127.0.0.1", Port: port})
+			if len(answers) == 0 {
+				fails(t, err, nodes.Auth, "refuses the login")
+				continue
+			}
+			if err != nil || len(person.Asked) != 2 || !strings.Contains(person.Asked[0], name) {
+				t.Errorf("%s: asked %q: %v", name, person.Asked, err)
+			}
+		}
+	}
+}
+
+func allow(password string) error {
+	if password != "right" {
+		return errors.New("wrong password")
+	}
+	return nil
+}
+
+// silentServer takes one connection and answers commands without a status.
+func silentServer(t *testing.T, config *xssh.ServerConfig) (port int) {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -67,7 +109,6 @@ func silentServer(t *testing.T) (port int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := &xssh.ServerConfig{NoClientAuth: true}
 	config.AddHostKey(signer)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -56,6 +56,7 @@ func (l *Local) Files(ctx context.Context) (nodes.Files, error) {
 // localChild is a command under way here, in a process group of its own.
 type localChild struct {
 	cmd    *exec.Cmd
+	sudo   string
 	stdin  io.WriteCloser
 	stdout io.ReadCloser
 	stderr io.ReadCloser
@@ -72,7 +73,7 @@ func (l *Local) spawn(ctx context.Context, c nodes.Cmd) (*localChild, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &localChild{cmd: exec.Command("/bin/sh", "-c", line), ended: make(chan struct{})}
+	p := &localChild{cmd: exec.Command("/bin/sh", "-c", line), sudo: c.Sudo, ended: make(chan struct{})}
 	if l.session.Project != "" {
 		p.cmd.Dir = l.session.Project
 	}
@@ -191,18 +192,17 @@ func (p *localChild) wait() (nodes.Result, error) {
 	return nodes.Result{Code: -1}, &nodes.Error{Kind: nodes.Lost, Message: "the command's end is not known: " + p.err.Error(), Cause: p.err}
 }
 
-// kill ends the process group: TERM, then KILL.
+// kill ends the process group and what stands below it in the process table:
+// TERM, then KILL.
 func (p *localChild) kill() {
 	p.killed.Do(func() {
-		group := -p.cmd.Process.Pid
-		_ = syscall.Kill(group, syscall.SIGTERM)
-		for range 10 {
-			if syscall.Kill(group, 0) != nil {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		for _, words := range killWords(p.cmd.Process.Pid, p.sudo) {
+			cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+			cmd.WaitDelay = 100 * time.Millisecond
+			_ = cmd.Run() // what is gone cannot be killed
 		}
-		_ = syscall.Kill(group, syscall.SIGKILL)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -93,6 +94,11 @@ func (p *remote) start(line string) error {
 	for _, pair := range p.conn.s.values["setenv"] {
 		if name, value, ok := strings.Cut(pair, "="); ok {
 			_ = s.Setenv(name, value) // the node may not accept it, as with ssh
+		}
+	}
+	for _, pair := range os.Environ() {
+		if name, value, ok := strings.Cut(pair, "="); ok && wildList(p.conn.s.values["sendenv"], name) {
+			_ = s.Setenv(name, value)
 		}
 	}
 	if p.cmd.Pty {
@@ -198,17 +204,22 @@ func (p *remote) end() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	script := fmt.Sprintf(killScript, pid)
-	lines := []string{nodes.Quote("sh", "-c", script)}
-	if p.cmd.Sudo != "" {
-		lines = append(lines, nodes.Quote("sudo", "-n", "-u", p.cmd.Sudo, "--", "sh", "-c", script))
-	}
-	for i := len(lines) - 1; i >= 0; i-- {
-		if err := p.conn.once(ctx, lines[i]); err != nil {
+	for _, words := range killWords(pid, p.cmd.Sudo) {
+		if err := p.conn.once(ctx, nodes.Quote(words...)); err != nil {
 			break
 		}
 	}
 	p.session.Close()
+}
+
+// killWords are the commands that end a shell and what it started: first as the
+// user that sudo made of the login, if any, then as the login.
+func killWords(pid int, sudo string) [][]string {
+	own := []string{"sh", "-c", fmt.Sprintf(killScript, pid)}
+	if sudo == "" {
+		return [][]string{own}
+	}
+	return [][]string{append([]string{"sudo", "-n", "-u", sudo, "--"}, own...), own}
 }
 
 // killScript ends the process group of a shell, and what the shell started in

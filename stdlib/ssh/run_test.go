@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -164,9 +166,24 @@ func TestCancelKills(t *testing.T) {
 			}()
 			_, err := c.Run(ctx, nodes.Cmd{Line: "echo ready-" + marker + "; sleep 712; :", Pty: pty})
 			fails(t, err, nodes.Cancelled)
-			await(t, "sleep is gone", func() bool { return b.Sessions(0, "sleep 712") == 0 })
+			await(t, "sleep is gone", func() bool { return running(t, "sleep 712") == "" })
 		}
 	}
+}
+
+// running asks ps for the processes of this machine, which is every node's too.
+func running(t *testing.T, text string) string {
+	t.Helper()
+	out, err := exec.Command("ps", "-A", "-o", "args=").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.TrimSpace(line) == text {
+			return line
+		}
+	}
+	return ""
 }
 
 func TestCutConnectionIsLost(t *testing.T) {
@@ -272,11 +289,23 @@ func TestForcedAndSFTPOnly(t *testing.T) {
 	fails(t, err, nodes.Permission, "only sftp")
 }
 
-func TestSudoRefusedIsPermission(t *testing.T) {
+func TestSudo(t *testing.T) {
 	nodetest.Need(t, "sudo")
 	_, all := conns(t)
-	_, err := all["here"].Run(t.Context(), nodes.Cmd{Line: "true", Sudo: "nonesuch-user"})
-	fails(t, err, nodes.Permission, "sudo")
+	for name, c := range all {
+		_, err := c.Run(t.Context(), nodes.Cmd{Line: "true", Sudo: "nonesuch-user"})
+		fails(t, err, nodes.Permission, "sudo")
+		if os.Geteuid() != 0 {
+			continue // sudo -n may want a password
+		}
+		res := run(t, c, nodes.Cmd{Line: `id -un; echo "$A"; cat; exit 4`, Sudo: "nobody", Env: map[string]string{"A": "x 'y'"}, Stdin: strings.NewReader("in"), Dir: "/tmp"})
+		if string(res.Stdout) != "nobody\nx 'y'\nin" || res.Code != 4 {
+			t.Errorf("%s: %q %d", name, res.Stdout, res.Code)
+		}
+		_, err = c.Run(t.Context(), nodes.Cmd{Line: "sleep 715; :", Sudo: "nobody", Timeout: 200 * time.Millisecond})
+		fails(t, err, nodes.Timeout)
+		await(t, "sleep is gone", func() bool { return running(t, "sleep 715") == "" })
+	}
 }
 
 func TestThirtyTwoNodesShareNothing(t *testing.T) {
