@@ -18,7 +18,7 @@ local n = node(a.node)
 if not confirm(("replace %s on %s?"):format(a.file, n.name)) then fail("not confirmed") end
 
 n:drained(function()
-  sync.push{ from = site.production, to = n, only = {a.file}, drift = "overwrite" }
-  n:run(site.check)
+  sync.push{ from = site.production(), to = n, only = {a.file}, drift = "overwrite" }
+  if n.check then n:run(n.check) end
 end)
 say(n.name .. " is back in service with " .. a.file)

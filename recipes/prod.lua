@@ -20,7 +20,4 @@ local a = args{
 local live = nodes "prod"
 if a.node then live = live:only(a.node) end
 
-roll{
-  name = "www", from = site.production, rev = a.rev, to = live,
-  check = site.check, announce = site.room,
-}
+roll{ name = "www", from = site.production(), rev = a.rev, to = live, announce = site.room() }

@@ -4,21 +4,16 @@
 --   rollsh recipes/staging.lua 1234      that revision
 --
 -- Needs     site.lua beside this file; nodes/staging.
--- Effects   updates the checkout of trunk, shows what came, lints all of it (what was linted before is remembered),
---           then rolls to all nodes of a tier at once. Nobody is told: staging is rolled many times a day.
+-- Effects   updates the checkout of trunk, lints all of it (what was linted before is remembered), shows what came
+--           and rolls to all nodes of a tier at once. Nobody is told: staging is rolled many times a day.
 -- Ends      at the first file that does not pass, before any node is touched.
 local site = require "site"
 
 local a = args{ {"rev", "revision to roll", default="HEAD"} }
 
-local before = site.trunk:revision()
-local rev = site.trunk:update{ rev = a.rev }
-if rev ~= before then site.trunk:changes{ from = before, to = rev }:print() end
+local trunk = site.trunk()
+local rev = trunk:update{ rev = a.rev }
+local linted = lint.check(trunk)
+say(("r%d: %d files linted, %d of them known from before"):format(rev, linted.checked, linted.cached))
 
-local linted = lint.check(site.trunk)
-say(("r%s: %d files linted, %d of them known"):format(rev, linted.checked + linted.cached, linted.cached))
-
-roll{
-  name = "staging", from = site.trunk, rev = rev, to = nodes "staging",
-  lint = false, at_once = "all", check = site.check,
-}
+roll{ name = "staging", from = trunk, rev = rev, to = nodes "staging", lint = false, at_once = "all" }
