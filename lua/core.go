@@ -30,7 +30,7 @@ func (h *Host) coreModules() []Module {
 				{Name: "sleep", Doc: "Waits for a number of seconds.", Returns: "nil", Example: `sleep(0.5)`, Do: Held(pausing)},
 				{Name: "defer", Doc: "Runs a function when the task ends, last in first out, however it ends.", Returns: "nil",
 					Example: `defer(function() say "done" end)`, Do: Held(deferCall)},
-				{Name: "fail", Doc: "Raises kind failed.", Returns: "nil", Example: `if not ok then fail "the check says no" end`, Do: Pure(fail)},
+				{Name: "fail", Doc: "Raises kind failed.", Returns: "nil", Example: `if not ok then fail "the check says no" end`, Do: Held(fail)},
 				{Name: "args", Doc: "Declares the recipe's arguments and gives their values.", Returns: "table", Example: `local a = args{ {"rev", "revision", default="HEAD"}, node={"only this node"}, fast={"skip gates", flag=true} }`,
 					Do: Held(recipeArgs)},
 				{Name: "require", Doc: "Loads a Lua file once: from this file's folder, then from lib/ of the project.", Returns: "any",
@@ -63,8 +63,9 @@ type failArgs struct {
 	Message string `lua:"message,pos" doc:"what went wrong"`
 }
 
-func fail(a failArgs) (None, error) {
-	return None{}, &nodes.Error{Kind: nodes.Failed, Message: a.Message}
+// fail says where, but not "fail": the message is the recipe's own.
+func fail(c *Call, a failArgs) (any, error) {
+	return nil, &nodes.Error{Kind: nodes.Failed, Where: c.Where(), Message: a.Message}
 }
 
 type inspectArgs struct {

@@ -53,7 +53,7 @@ func TestHungryCallsAreRefused(t *testing.T) {
 
 func TestErrorObjects(t *testing.T) {
 	for _, tc := range []struct{ src, want string }{
-		{`local ok, e = pcall(fail, "no") print(e.kind, e.message, e.where, e.op, e.node)`, "failed\tno\trecipes/prod.lua:1\tfail\tnil"},
+		{`local ok, e = pcall(fail, "no") print(e.kind, e.message, e.where, e.op, e.node)`, "failed\tno\trecipes/prod.lua:1\tnil\tnil"},
 		{`local ok, e = pcall(error, "text", 0) print(e.kind, type(e), tostring(e), "got " .. e, ("%s"):format(e))`, "failed\ttable\ttext\tgot text\ttext"},
 		{`local ok, e = pcall(function() error "text" end) print(e)`, "recipes/prod.lua:1: text"},
 		{`local ok, e = pcall(function() local x = nil; return x.y end) print(e.kind, e:find("index", 1, true) ~= nil)`, "failed\ttrue"},
