@@ -457,6 +457,69 @@ func TestKilledInARoll(t *testing.T) {
 	}
 }
 
+// TestBudgetHoldsOverTheWholeRoll: two of six may not fail.
+func TestBudgetHoldsOverTheWholeRoll(t *testing.T) {
+	p := newPlace(t, 6)
+	for _, name := range []string{"web1.sick", "web3.sick", "web4.sick"} {
+		p.flag(name, true)
+	}
+	_, err := p.roll(nodes.Recipe{}, "--max_failed=1", "--at_once=2")
+	wantKind(t, err, nodes.Tasks, "web1", "web3")
+	e := p.last()
+	if got := states(e); !strings.HasPrefix(got, "web1=left-drained web2=done web3=left-drained web4=") || !strings.HasSuffix(got, " web5=staged web6=staged") {
+		t.Error(got)
+	}
+	if !e.Unfinished() || p.page(4) != "" || p.page(5) != "" {
+		t.Errorf("unfinished %v, pages %q", e.Unfinished(), p.pages())
+	}
+}
+
+// TestCtrlCInARoll: the node in hand goes through, the next is not begun.
+func TestCtrlCInARoll(t *testing.T) {
+	p := newPlace(t, 3)
+	p.session.Interrupt = nodes.NewInterrupt()
+	ctx, end := p.session.Interrupt.Begin(t.Context())
+	defer end()
+	after := "--after=touch " + p.dir + "/begun; until test -e " + p.dir + "/go; do sleep 0.05; done"
+	ended := make(chan error)
+	go func() {
+		_, err := p.rollAs(ctx, nodes.Recipe{}, []string{"yes"}, after)
+		ended <- err
+	}()
+	await(t, func() bool { return p.raised("begun") })
+	if stage := p.session.Interrupt.Hit("INT"); stage != nodes.Stopping {
+		t.Errorf("stage %v", stage)
+	}
+	p.flag("go", true)
+	err := <-ended
+	wantKind(t, err, nodes.Cancelled)
+	if signal := nodes.AsError(err, nodes.Internal).Signal; signal != "INT" {
+		t.Errorf("signal %q: the exit code would not be 130", signal)
+	}
+	e := p.last()
+	if e.State != roll.Stopped || states(e) != "web1=done web2=staged web3=staged" || p.pages() != "one  " || p.raised("web1.out") {
+		t.Errorf("%s %s, pages %q", e.State, states(e), p.pages())
+	}
+}
+
+// TestConnectionLostInARoll: a node that went away is not called done.
+func TestConnectionLostInARoll(t *testing.T) {
+	p := newPlace(t, 2)
+	after := "--after=touch " + p.dir + "/begun; sleep 60"
+	ended := make(chan error)
+	go func() {
+		_, err := p.rollAs(t.Context(), nodes.Recipe{}, []string{"yes"}, after)
+		ended <- err
+	}()
+	await(t, func() bool { return p.raised("begun") })
+	p.Stop(0)
+	wantKind(t, <-ended, nodes.Tasks, "web1")
+	e := p.last()
+	if states(e) != "web1=left-drained web2=staged" || !p.raised("web1.out") || !e.Unfinished() {
+		t.Errorf("%s %+v", states(e), e.Nodes[0])
+	}
+}
+
 // TestCancelInARoll cancels all while web1 is out of service.
 func TestCancelInARoll(t *testing.T) {
 	p := newPlace(t, 3)

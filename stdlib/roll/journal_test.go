@@ -274,7 +274,7 @@ func TestToleratedFailureIsOver(t *testing.T) {
 	r := begin(t, j, set)
 	step(t, r, set.Nodes[0], roll.Switched, roll.Done)
 	step(t, r, set.Nodes[1], roll.Drained, roll.Switched)
-	if err := r.Settle(t.Context(), set.Nodes[1], roll.LeftDrained, true, "its check fails"); err != nil {
+	if err := r.Settle(t.Context(), set.Nodes[1], roll.LeftDrained, true, "exit code 1", "its check fails"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Finish(t.Context(), nil); err != nil {

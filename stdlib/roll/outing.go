@@ -149,7 +149,7 @@ type outing struct {
 // track writes down what an outing does and decides.
 type track interface {
 	do(ctx context.Context, set nodes.Set, m move, act Act) error
-	Settle(ctx context.Context, n *nodes.Node, state State, out bool, why string) error
+	Settle(ctx context.Context, n *nodes.Node, state State, out bool, failed, decision string) error
 	// whole is false when a switch of the node began and did not end well.
 	whole(n *nodes.Node) bool
 	// checked tells what its check said last, since the switch.
@@ -173,9 +173,9 @@ type untracked struct{ session *nodes.Session }
 func (untracked) do(ctx context.Context, _ nodes.Set, _ move, act Act) error { return act(ctx) }
 
 // Settle says what a roll says at its end.
-func (u untracked) Settle(_ context.Context, n *nodes.Node, _ State, out bool, why string) error {
+func (u untracked) Settle(_ context.Context, n *nodes.Node, _ State, out bool, failed, decision string) error {
 	if out {
-		u.session.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: "node:drained", Text: fmt.Sprintf("left drained: %s: %s", n.Name, why)})
+		u.session.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: "node:drained", Text: fmt.Sprintf("left drained: %s: %s; %s", n.Name, failed, decision)})
 	}
 	return nil
 }
@@ -301,7 +301,7 @@ func (o outing) leave(ctx context.Context, failed error, decision string) error 
 func reason(err error) string { return firstLine(nodes.AsError(err, nodes.Internal).Message) }
 
 func (o outing) settle(ctx context.Context, failed error, state State, out bool, decision string) error {
-	if err := o.track.Settle(ctx, o.node, state, out, reason(failed)+"; "+decision); err != nil {
+	if err := o.track.Settle(ctx, o.node, state, out, reason(failed), decision); err != nil {
 		return errors.Join(failed, err)
 	}
 	return failed

@@ -42,7 +42,7 @@ func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (nodes.Set, 
 			if err != nil {
 				return nodes.Set{}, err
 			}
-			err = r.Settle(ctx, o.Node, stateOf(o.State), before.Out, firstLine(nodes.AsError(o.Err, nodes.Internal).Message))
+			err = r.Settle(ctx, o.Node, stateOf(o.State), before.Out, reason(o.Err), "")
 			if err != nil {
 				return nodes.Set{}, err
 			}

@@ -254,10 +254,10 @@ func (n *NodeEntry) arrive(m move, to nodes.Revision) {
 	}
 }
 
-// Settle writes a node's state when a person or a rule decided it, rather than
-// a step; out says whether it is out of service. Steps of the node whose
-// outcome was never known are settled with it.
-func (r *Roll) Settle(ctx context.Context, n *nodes.Node, state State, out bool, why string) error {
+// Settle writes a node's state when a rule decided it, rather than a step: what
+// failed, and what was decided. out says whether the node is out of service.
+// Steps of the node whose outcome was never known are settled with it.
+func (r *Roll) Settle(ctx context.Context, n *nodes.Node, state State, out bool, failed, decision string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
 	defer cancel()
 	r.mu.Lock()
@@ -268,7 +268,10 @@ func (r *Roll) Settle(ctx context.Context, n *nodes.Node, state State, out bool,
 	}
 	i := places[0]
 	node := r.entry.Nodes[i]
-	node.State, node.Why, node.Out, node.Since = state, why, out, time.Now()
+	node.State, node.Why, node.Out, node.Since = state, failed, out, time.Now()
+	if decision != "" {
+		node.Why += "; " + decision
+	}
 	switch state {
 	case Untouched, Staged, Undone:
 		node.Touched, node.Rev, node.Undo = false, "", ""
@@ -282,6 +285,9 @@ func (r *Roll) Settle(ctx context.Context, n *nodes.Node, state State, out bool,
 		return updateNode(ctx, tx, r.entry.ID, node)
 	})
 	r.entry.Nodes[i] = node
+	if decision != "" {
+		node.Why = decision // the step has told what failed
+	}
 	r.tell(node)
 	return err
 }
