@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	gosync "sync"
 	"testing"
 	"time"
 
@@ -57,6 +58,7 @@ func (r *rig) connect() {
 	pool := ssh.NewPool(r.s)
 	r.s.Dialer = pool
 	r.engine = sync.New(r.s)
+	r.engine.BeOwnAgent()
 	engine := r.engine
 	r.Cleanup(func() { engine.Close(); pool.Close() })
 }
@@ -245,4 +247,40 @@ func (r *rig) wholeSeconds() {
 	if err != nil {
 		r.Fatal(err)
 	}
+}
+
+// newRigOn makes a second engine with connections of its own, as another
+// rollsh would.
+func newRigOn(r *rig) *sync.Engine {
+	s := *r.s
+	pool := ssh.NewPool(&s)
+	s.Dialer = pool
+	s.Cache = r.TempDir()
+	engine := sync.New(&s)
+	engine.BeOwnAgent()
+	r.Cleanup(func() { engine.Close(); pool.Close() })
+	return engine
+}
+
+// restless is a tree of which one file is written to whenever it is scanned:
+// after the scan began, before the file is sent.
+type restless struct {
+	nodes.Tree
+	file    string
+	writing gosync.WaitGroup
+}
+
+// Times begins to change the file a little later.
+func (r *restless) Times(context.Context) (map[string]time.Time, error) {
+	f, err := os.OpenFile(r.file, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	r.writing.Go(func() {
+		defer f.Close()
+		for end := time.Now().Add(400 * time.Millisecond); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			_, _ = f.WriteString("more")
+		}
+	})
+	return nil, nil
 }

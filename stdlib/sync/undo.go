@@ -37,8 +37,14 @@ func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemoteP
 		return nil, nodes.Stopped(ctx)
 	}
 	e.session.Service.Switched(n.Name)
-	rep, err := e.ask(ctx, n, wire.Request{Op: wire.OpUndo, Root: []byte(path), Roll: newRoll(), Path: []byte(roll),
-		Force: force, Keep: DefaultUndo, By: e.holder("sync.undo")})
+	req := wire.Request{Op: wire.OpUndo, Root: []byte(path), Roll: newRoll(), Path: []byte(roll),
+		Force: force, Keep: DefaultUndo, By: e.holder("sync.undo")}
+	patient, cancel := afterword(ctx)
+	defer cancel()
+	rep, err := e.ask(patient, n, req)
+	if nodes.KindOf(err) == nodes.Lost && ctx.Err() == nil {
+		rep, err = e.ask(ctx, n, req) // the node knows this undo by its id and does it once
+	}
 	var none *noAgentError
 	if errors.As(err, &none) {
 		return nil, &nodes.Error{Kind: nodes.Refused, Message: "cannot undo over SFTP alone: " + none.why, Hint: "push the older revision"}

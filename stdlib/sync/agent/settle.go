@@ -82,7 +82,35 @@ func (t *tree) settleForward(stage int, j *journal) error {
 		}
 	}
 	t.settled = "finished"
+	if j.Undoes != "" {
+		t.undone = rollOf(j.Undoes)
+	}
 	return t.finish(stage, j)
+}
+
+// rollOf takes the roll out of the name of an undo folder.
+func rollOf(undo string) string {
+	return undo[min(len(undo), len(undoName(0, ""))):]
+}
+
+// sweepStale discards stages that were made before the last switch: they can
+// never be put in place.
+func (t *tree) sweepStale(seq int) {
+	names, _ := listDir(t.state)
+	for _, n := range names {
+		if !strings.HasPrefix(n, "stage-") {
+			continue
+		}
+		stage, err := openSub(t.state, n)
+		if err != nil {
+			continue
+		}
+		j, err := t.readJournal(stage)
+		_ = unix.Close(stage)
+		if err == nil && j.Seq < seq {
+			t.discard(n)
+		}
+	}
 }
 
 func (t *tree) settleBack(stage int, j *journal) error {

@@ -187,6 +187,7 @@ func (t *tree) finish(stage int, j *journal) error {
 	}
 	crash("finish")
 	t.forgetUndos(j.Keep)
+	t.sweepStale(j.Seq + 1)
 	return nil
 }
 

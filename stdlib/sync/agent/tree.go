@@ -33,8 +33,8 @@ type tree struct {
 	server *server // whose counters are kept going; nil for none
 
 	dirs    map[string]int // open folders of the tree
-	settled string
-	pending string
+	settled string         // what settle did
+	undone  string         // the roll whose undo settle finished
 }
 
 // openTree finds a tree and its state. With write, what is missing around the

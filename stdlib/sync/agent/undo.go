@@ -24,7 +24,11 @@ func (t *tree) undo(req *wire.Request) (*wire.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err := t.findUndo(string(req.Path))
+	asked := string(req.Path)
+	if now.Undo == req.Roll || t.undone != "" && (asked == "" || asked == t.undone) {
+		return &wire.Report{Roll: t.undone, Marker: &now.Marker}, nil // done before, or just now: not once more
+	}
+	name, err := t.findUndo(asked)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +122,7 @@ func (t *tree) undoStage(req *wire.Request, name string, from int, done *journal
 	if err != nil {
 		return nil, err
 	}
+	next.Undo = req.Roll
 	if err := st.seal(j, next); err != nil {
 		return nil, err
 	}

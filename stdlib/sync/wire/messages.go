@@ -112,6 +112,7 @@ type Marker struct {
 	Who     string
 	Host    string
 	At      time.Time
+	Undo    string          // the last switch was this undo; empty after a roll
 	Seq     int             // counts the switches of this tree
 	Digest  manifest.Digest // of the entries that are ours
 }
