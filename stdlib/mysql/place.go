@@ -1,0 +1,206 @@
+package mysql
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Place is a database on a node.
+type Place struct {
+	On       *nodes.Node
+	Database string
+	User     string // and the following: empty means what the node's own configuration says
+	Password nodes.Secret
+	Host     string
+	Port     int
+	Socket   nodes.RemotePath
+	Sudo     string // user to run the programs as; empty: the login
+}
+
+// databaseName leaves out what would need care in the names of schemas that are
+// made beside it.
+var databaseName = regexp.MustCompile(`^[A-Za-z0-9_$][A-Za-z0-9_$-]{0,47}$`)
+
+func (p Place) check(which string) error {
+	switch {
+	case p.On == nil:
+		return usage(which + ".on is missing")
+	case !databaseName.MatchString(p.Database):
+		return usage(which + ".database: '" + nodes.Clean(p.Database) + "' is not a name that can be copied")
+	case strings.ContainsAny(p.User+p.Host+string(p.Socket)+p.Password.Reveal(), "\n\r\x00"):
+		return usage(which + ": user, password, host and socket are one line each")
+	}
+	return nil
+}
+
+func usage(message string) error { return &nodes.Error{Kind: nodes.Usage, Message: message} }
+
+// server is a Place that is connected: its programs and its password file.
+type server struct {
+	Place
+	conn    nodes.Conn
+	client  string // mariadb or mysql
+	dumper  string // mariadb-dump or mysqldump
+	maria   bool
+	options string // file of credentials on the node; empty: none
+}
+
+const probe = `c=$(command -v mariadb || command -v mysql) && d=$(command -v mariadb-dump || command -v mysqldump) && echo "$c" && echo "$d" && "$d" --version`
+
+func connect(ctx context.Context, d nodes.Dialer, p Place) (*server, error) {
+	conn, err := d.Dial(ctx, p.On)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{Place: p, conn: conn}
+	res, err := conn.Run(ctx, nodes.Cmd{Line: probe, Quiet: true, Timeout: time.Minute})
+	if err != nil {
+		return nil, err
+	}
+	lines := strings.Split(string(res.Stdout), "\n")
+	if !res.OK() || len(lines) < 3 {
+		return nil, &nodes.Error{Kind: nodes.NotFound, Message: "mariadb and mariadb-dump (or mysql and mysqldump) are not installed there", Hint: "apt-get install mariadb-client"}
+	}
+	s.client, s.dumper, s.maria = lines[0], lines[1], strings.Contains(lines[2], "MariaDB")
+	return s, s.writeOptions(ctx)
+}
+
+// writeOptions puts user, password and address into a file that only the user
+// of the programs can read.
+func (s *server) writeOptions(ctx context.Context) error {
+	text := "[client]\n"
+	for _, o := range [][2]string{{"user", s.User}, {"password", s.Password.Reveal()}, {"host", s.Host}, {"socket", string(s.Socket)}} {
+		if o[1] != "" {
+			text += o[0] + "=\"" + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(o[1]) + "\"\n"
+		}
+	}
+	if s.Port != 0 {
+		text += "port=" + strconv.Itoa(s.Port) + "\n"
+	}
+	if text == "[client]\n" {
+		return nil
+	}
+	line := `umask 077 && f=$(mktemp) && cat >"$f" && echo "$f"`
+	res, err := s.conn.Run(ctx, nodes.Cmd{Line: line, Stdin: strings.NewReader(text), Sudo: s.Sudo, Quiet: true, Timeout: time.Minute})
+	if err != nil {
+		return err
+	}
+	s.options = strings.TrimSpace(string(res.Stdout))
+	if !res.OK() || !strings.HasPrefix(s.options, "/") {
+		s.options = ""
+		return failure(res, "cannot write a file for the password")
+	}
+	return nil
+}
+
+// close removes the password file.
+func (s *server) close(ctx context.Context) {
+	if s != nil && s.options != "" {
+		_, _ = s.conn.Run(ctx, nodes.Cmd{Argv: []string{"rm", "-f", "--", s.options}, Sudo: s.Sudo, Quiet: true, Timeout: 10 * time.Second}) // it is for its user only
+	}
+}
+
+// words begins a command with the credentials, which must come first.
+func (s *server) words(program string, args ...string) []string {
+	words := []string{program}
+	if s.options != "" {
+		words = append(words, "--defaults-extra-file="+s.options)
+	}
+	return append(append(words, "--default-character-set=utf8mb4"), args...)
+}
+
+// exec runs statements; database may be empty.
+func (s *server) exec(ctx context.Context, database, sql string) error {
+	_, err := s.query(ctx, database, sql)
+	return err
+}
+
+// query runs statements and gives the rows, unescaped.
+func (s *server) query(ctx context.Context, database, sql string) ([][]string, error) {
+	args := []string{"--batch", "--skip-column-names"}
+	if database != "" {
+		args = append(args, "--database="+database)
+	}
+	var out bytes.Buffer
+	res, err := s.conn.Run(ctx, nodes.Cmd{Argv: s.words(s.client, args...), Stdin: strings.NewReader(sql + "\n"), Stdout: &out, Sudo: s.Sudo, Quiet: true})
+	if err != nil {
+		return nil, err
+	}
+	if !res.OK() {
+		return nil, failure(res, "the database refuses")
+	}
+	var rows [][]string
+	for line := range strings.Lines(out.String()) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		for i := range fields {
+			fields[i] = unescape.Replace(fields[i])
+		}
+		rows = append(rows, fields)
+	}
+	return rows, nil
+}
+
+var unescape = strings.NewReplacer(`\\`, `\`, `\t`, "\t", `\n`, "\n", `\0`, "\x00")
+
+// column is a query for one column.
+func (s *server) column(ctx context.Context, sql string) ([]string, error) {
+	rows, err := s.query(ctx, "", sql)
+	out := make([]string, len(rows))
+	for i, r := range rows {
+		out[i] = r[0]
+	}
+	return out, err
+}
+
+// name quotes an identifier, text a string.
+func name(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
+
+func text(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(s) + "'"
+}
+
+// errorLine is the client's and the dump's form of the server's errors.
+var errorLine = regexp.MustCompile(`(?:ERROR |error: )(\d{4,5})[ :]`)
+
+// failure makes an error of a program that ended badly.
+func failure(res nodes.Result, what string) error {
+	said := oneLine(string(res.Stderr))
+	e := &nodes.Error{Kind: nodes.Exit, Message: what, Signal: res.Signal, Stderr: string(res.Stderr)}
+	if res.Signal == "" {
+		e.Code = fmt.Sprint(res.Code)
+	}
+	if said != "" {
+		e.Message += ": " + said
+	}
+	m := errorLine.FindStringSubmatch(string(res.Stderr))
+	if m == nil {
+		return e
+	}
+	e.Kind, e.Code = nodes.Protocol, m[1]
+	switch m[1] {
+	case "1045", "1698":
+		e.Kind, e.Hint = nodes.Auth, "check user= and password="
+	case "1044", "1142", "1227", "1370", "1419":
+		e.Kind = nodes.Permission
+	case "1049", "1146":
+		e.Kind = nodes.NotFound
+	case "2002", "2003", "2005":
+		e.Kind, e.Hint = nodes.Unreachable, "is the database running, and are host=, port= or socket= right?"
+	}
+	return e
+}
+
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(nodes.Clean(s)), " ")
+	if r := []rune(s); len(r) > 300 {
+		s = "…" + string(r[len(r)-300:])
+	}
+	return s
+}
