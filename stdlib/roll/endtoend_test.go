@@ -425,8 +425,10 @@ func TestNodeChangedAfterTheConfirmation(t *testing.T) {
 // TestKilledInARoll: the next rollsh says what is unknown, and resume mends it.
 func TestKilledInARoll(t *testing.T) {
 	p := newPlace(t, 3)
-	args := []string{"--dir=" + p.dir, "--co=" + p.co, "--url=" + p.repo.File + "/trunk",
-		"--after=touch " + p.dir + "/begun; test -e " + p.dir + "/go || sleep 60"}
+	args := []string{
+		"--dir=" + p.dir, "--co=" + p.co, "--url=" + p.repo.File + "/trunk",
+		"--after=touch " + p.dir + "/begun; test -e " + p.dir + "/go || sleep 60",
+	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), child+"=recipe", "ROLL_TEST_SESSION="+encode(t, sessionText{p.session.Project, p.session.State, p.session.Cache, p.session.Home, p.session.User}),
 		"ROLL_TEST_ARGS="+encode(t, args), "ROLL_TEST_RECIPE="+testdata(t, "prod.lua"))

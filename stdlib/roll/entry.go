@@ -27,7 +27,7 @@ type Entry struct {
 	Changesets nodes.Changesets
 	Started    time.Time
 	Ended      time.Time // zero while it runs, and when it was interrupted
-	State      RollState
+	State      Phase
 	Complete   bool // every node was tried, and the budgets were not spent
 	Why        string
 	Nodes      []NodeEntry
@@ -89,8 +89,10 @@ func (e Entry) Seconds() float64 {
 
 // Roll is what notices are told of.
 func (e Entry) Roll(t nodes.Tracker) nodes.Roll {
-	r := nodes.Roll{ID: e.ID, Name: e.Name, Who: e.Who, Host: e.Host, From: e.From, To: e.To, State: string(e.State),
-		Changesets: e.Changesets, Started: e.Started, Ended: e.Ended, Tracker: t}
+	r := nodes.Roll{
+		ID: e.ID, Name: e.Name, Who: e.Who, Host: e.Host, From: e.From, To: e.To, State: string(e.State),
+		Changesets: e.Changesets, Started: e.Started, Ended: e.Ended, Tracker: t,
+	}
 	for _, n := range e.Nodes {
 		r.Nodes = append(r.Nodes, nodes.NodeState{Node: n.Node, State: string(n.State), Why: n.Why, Since: n.Since})
 	}

@@ -326,10 +326,9 @@ func TestDamagedJournal(t *testing.T) {
 }
 
 // start runs a child of this test program and gives its first line.
-func start(t *testing.T, what, state string, wrap ...string) (*exec.Cmd, string) {
+func start(t *testing.T, what, state string) (*exec.Cmd, string) {
 	t.Helper()
-	args := append(wrap, os.Args[0])
-	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), child+"="+what, "ROLL_TEST_STATE="+state)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

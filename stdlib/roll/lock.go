@@ -95,8 +95,10 @@ func checkName(name string) error {
 	if goodName.MatchString(name) {
 		return nil
 	}
-	return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("'%.80s' is not a name of a roll", name),
-		Hint: "letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit"}
+	return &nodes.Error{
+		Kind: nodes.Usage, Message: fmt.Sprintf("'%.80s' is not a name of a roll", name),
+		Hint: "letters, digits, '.', '_' and '-', at most 64, beginning with a letter or digit",
+	}
 }
 
 func newToken() string {
@@ -165,8 +167,10 @@ func (j *Journal) take(ctx context.Context, tx *sql.Tx, l Lock, takeover string)
 // newLock is a lock of this process.
 func (j *Journal) newLock(name, why, roll string) Lock {
 	now := time.Now()
-	return Lock{Name: name, Who: j.session.User, Host: j.session.Host, Why: why, Roll: roll, Since: now,
-		PID: os.Getpid(), process: processStart(os.Getpid()), token: newToken(), beat: now}
+	return Lock{
+		Name: name, Who: j.session.User, Host: j.session.Host, Why: why, Roll: roll, Since: now,
+		PID: os.Getpid(), process: processStart(os.Getpid()), token: newToken(), beat: now,
+	}
 }
 
 // Lock keeps everybody but the caller from rolling a name until Unlock, in
@@ -263,8 +267,10 @@ func (j *Journal) stillHeld(ctx context.Context, tx *sql.Tx, l Lock) error {
 			return e
 		}
 	}
-	return &nodes.Error{Kind: nodes.Locked, Message: fmt.Sprintf("this roll's lock on '%s' was taken away", l.Name),
-		Hint: "see roll.status; then roll.resume"}
+	return &nodes.Error{
+		Kind: nodes.Locked, Message: fmt.Sprintf("this roll's lock on '%s' was taken away", l.Name),
+		Hint: "see roll.status; then roll.resume",
+	}
 }
 
 // release frees the lock; it is no error that it is lost already.

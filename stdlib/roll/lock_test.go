@@ -197,7 +197,7 @@ func wantModes(t *testing.T, state string, group uint32) {
 // reachable is a folder that other users can come to; t.TempDir is root's.
 func reachable(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rollsh-users-")
+	dir, err := os.MkdirTemp("", "rollsh-users-") //nolint:usetesting // others cannot enter t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}

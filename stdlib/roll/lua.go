@@ -42,8 +42,10 @@ func Module(s *nodes.Session) lua.Module { return NewJournal(s).Module() }
 func (j *Journal) Module() lua.Module {
 	return lua.Module{
 		Name: "roll", Doc: manual,
-		Call: &lua.Func{Name: "roll", Doc: "Rolls a revision to nodes.", Returns: "table",
-			Example: `roll{ name="www", from="htdocs", to=nodes "prod", path="/var/www" }`, Do: lua.Script[rollArgs](rollSource)},
+		Call: &lua.Func{
+			Name: "roll", Doc: "Rolls a revision to nodes.", Returns: "table",
+			Example: `roll{ name="www", from="htdocs", to=nodes "prod", path="/var/www" }`, Do: lua.Script[rollArgs](rollSource),
+		},
 		Funcs:       append(j.askingFuncs(), j.changingFuncs()...),
 		NodeMethods: serviceMethods(j.session),
 		Classes:     []lua.Class{rollClass(), treeClass()},
@@ -89,23 +91,31 @@ type historyArgs struct {
 
 func (j *Journal) askingFuncs() []lua.Func {
 	return []lua.Func{
-		{Name: "history", Doc: "Lists rolls, newest first.", Returns: "table[]",
+		{
+			Name: "history", Doc: "Lists rolls, newest first.", Returns: "table[]",
 			Example: `for _, r in ipairs(roll.history{ name="www", limit=5 }) do print(r.id, r.who, r.state) end`,
 			Do: lua.Go(func(ctx context.Context, a historyArgs) ([]report, error) {
 				list, err := j.History(ctx, a.Name, a.Limit)
 				return reports(list), err
-			})},
-		{Name: "status", Doc: "Tells of each name its lock, its last roll, and what each node has.", Returns: "table[]",
+			}),
+		},
+		{
+			Name: "status", Doc: "Tells of each name its lock, its last roll, and what each node has.", Returns: "table[]",
 			Example: `for _, s in ipairs(roll.status()) do print(s.name, s.lock and s.lock.who) end`,
 			Do: lua.Go(func(ctx context.Context, a nameArgs) ([]standing, error) {
 				list, err := j.Status(ctx, a.Name)
 				return standings(list), err
-			})},
-		{Name: "steps", Doc: "Lists what was meant and done in a roll, step by step.", Returns: "table[]",
+			}),
+		},
+		{
+			Name: "steps", Doc: "Lists what was meant and done in a roll, step by step.", Returns: "table[]",
 			Example: `for _, s in ipairs(roll.steps "20261122-231501-www-ab12") do print(s.node, s.what, s.outcome) end`,
-			Do:      lua.Go(func(ctx context.Context, a idArgs) ([]Step, error) { return j.Steps(ctx, a.ID) })},
-		{Name: "pending", Doc: "Lists the changesets that wait to be rolled, since the last roll of the name.", Returns: "Changesets",
-			Example: `roll.pending{ name="www" }:print()`, Do: lua.Script[pendingArgs](pendingSource)},
+			Do:      lua.Go(func(ctx context.Context, a idArgs) ([]Step, error) { return j.Steps(ctx, a.ID) }),
+		},
+		{
+			Name: "pending", Doc: "Lists the changesets that wait to be rolled, since the last roll of the name.", Returns: "Changesets",
+			Example: `roll.pending{ name="www" }:print()`, Do: lua.Script[pendingArgs](pendingSource),
+		},
 	}
 }
 
@@ -135,8 +145,10 @@ func (j *Journal) again(mode nodes.Mode) lua.Impl {
 			}
 			before := *j.session.Recipe
 			defer func() { *j.session.Recipe = before }()
-			*j.session.Recipe = nodes.Recipe{Path: e.Recipe, Args: e.Args, Files: map[string]string{}, Mode: mode, RollID: e.ID,
-				Failed: before.Failed, RecipeChanged: before.RecipeChanged, Takeover: before.Takeover}
+			*j.session.Recipe = nodes.Recipe{
+				Path: e.Recipe, Args: e.Args, Files: map[string]string{}, Mode: mode, RollID: e.ID,
+				Failed: before.Failed, RecipeChanged: before.RecipeChanged, Takeover: before.Takeover,
+			}
 			return c.Host.RunFile(ctx)
 		})
 	})
@@ -159,29 +171,41 @@ type unlockArgs struct {
 
 func (j *Journal) changingFuncs() []lua.Func {
 	return []lua.Func{
-		{Name: "begin", Doc: "Takes the lock of a name and writes the record of a roll.", Returns: "Roll",
-			Example: `local R = roll.begin{ name="www", to=nodes "prod" }`, Do: lua.Go(j.luaBegin)},
-		{Name: "resume", Doc: "Runs the recipe of an unfinished roll again, for the nodes that are not done.", Returns: "nil", Mutates: true,
-			Example: `roll.resume()`, Do: j.again(nodes.ModeResume)},
-		{Name: "back", Doc: "Runs the recipe of a roll again to undo what it switched, and only that.", Returns: "nil", Mutates: true,
-			Example: `roll.back()`, Do: j.again(nodes.ModeBack)},
-		{Name: "lock", Doc: "Keeps others from rolling a name, until unlock.", Returns: "nil", Mutates: true,
+		{
+			Name: "begin", Doc: "Takes the lock of a name and writes the record of a roll.", Returns: "Roll",
+			Example: `local R = roll.begin{ name="www", to=nodes "prod" }`, Do: lua.Go(j.luaBegin),
+		},
+		{
+			Name: "resume", Doc: "Runs the recipe of an unfinished roll again, for the nodes that are not done.", Returns: "nil", Mutates: true,
+			Example: `roll.resume()`, Do: j.again(nodes.ModeResume),
+		},
+		{
+			Name: "back", Doc: "Runs the recipe of a roll again to undo what it switched, and only that.", Returns: "nil", Mutates: true,
+			Example: `roll.back()`, Do: j.again(nodes.ModeBack),
+		},
+		{
+			Name: "lock", Doc: "Keeps others from rolling a name, until unlock.", Returns: "nil", Mutates: true,
 			Example: `roll.lock("www", "no rolls before Monday")`,
 			Do: lua.Go(func(ctx context.Context, a lockArgs) (lua.None, error) {
 				return lua.None{}, j.Lock(ctx, a.Name, a.Reason)
-			})},
-		{Name: "unlock", Doc: "Frees a name that was locked.", Returns: "nil", Mutates: true, Example: `roll.unlock "www"`,
+			}),
+		},
+		{
+			Name: "unlock", Doc: "Frees a name that was locked.", Returns: "nil", Mutates: true, Example: `roll.unlock "www"`,
 			Do: lua.Go(func(ctx context.Context, a unlockArgs) (lua.None, error) {
 				if a.Takeover == "" {
 					a.Takeover = j.recipe().Takeover
 				}
 				return lua.None{}, j.Unlock(ctx, a.Name, a.Takeover)
-			})},
-		{Name: "close", Doc: "Leaves an unfinished roll as it is, for good.", Returns: "nil", Mutates: true,
+			}),
+		},
+		{
+			Name: "close", Doc: "Leaves an unfinished roll as it is, for good.", Returns: "nil", Mutates: true,
 			Example: `roll.close("20261122-231501-www-ab12", "web3 was reinstalled")`,
 			Do: lua.Go(func(ctx context.Context, a reasonArgs) (lua.None, error) {
 				return lua.None{}, j.CloseRoll(ctx, a.ID, a.Reason)
-			})},
+			}),
+		},
 	}
 }
 
@@ -203,8 +227,10 @@ type beginArgs struct {
 }
 
 func (j *Journal) luaBegin(ctx context.Context, a beginArgs) (*Roll, error) {
-	q := Request{Name: a.Name, To: a.To, Digest: string(a.Plan), Options: a.Options, Recipe: j.recipe(),
-		MaxFailed: a.MaxFailed, MaxUnreachable: a.MaxUnreachable}
+	q := Request{
+		Name: a.Name, To: a.To, Digest: string(a.Plan), Options: a.Options, Recipe: j.recipe(),
+		MaxFailed: a.MaxFailed, MaxUnreachable: a.MaxUnreachable,
+	}
 	if a.From != nil {
 		q.Source = a.From.Root()
 	}
@@ -217,16 +243,21 @@ func (j *Journal) luaBegin(ctx context.Context, a beginArgs) (*Roll, error) {
 // serviceMethods take nodes out of service and put them back.
 func serviceMethods(s *nodes.Session) []lua.Func {
 	return []lua.Func{
-		{Name: "drain", Doc: "Takes the node out of service: through its balancer, or by the drain command of the nodes file.", Returns: "nil", Mutates: true,
+		{
+			Name: "drain", Doc: "Takes the node out of service: through its balancer, or by the drain command of the nodes file.", Returns: "nil", Mutates: true,
 			Example: `node("web3"):drain()`,
 			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, _ lua.None) (lua.None, error) {
 				return lua.None{}, TakeOut(ctx, s, n)
-			})},
-		{Name: "undrain", Doc: "Puts the node back into service.", Returns: "nil", Mutates: true, Example: `node("web3"):undrain()`,
+			}),
+		},
+		{
+			Name: "undrain", Doc: "Puts the node back into service.", Returns: "nil", Mutates: true, Example: `node("web3"):undrain()`,
 			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, _ lua.None) (lua.None, error) {
 				return lua.None{}, PutBack(ctx, s, n)
-			})},
-		{Name: "drained", Doc: "Takes the node out of service, calls a function, and puts it back. When that fails or is cancelled, it goes back if its tree was not switched, or if it was and its check passes; else it stays out, and that is said.",
+			}),
+		},
+		{
+			Name: "drained", Doc: "Takes the node out of service, calls a function, and puts it back. When that fails or is cancelled, it goes back if its tree was not switched, or if it was and its check passes; else it stays out, and that is said.",
 			Returns: "any", Example: `node("web3"):drained(function(n) n:run "uptime" end)`,
 			Do: lua.OnNode(func(ctx context.Context, n *nodes.Node, a drainedArgs) (any, error) {
 				var value any
@@ -241,7 +272,8 @@ func serviceMethods(s *nodes.Session) []lua.Func {
 					return nil, planOuting(ctx, s, n, act)
 				}
 				return value, WhileOut(ctx, s, n, act)
-			})},
+			}),
+		},
 	}
 }
 

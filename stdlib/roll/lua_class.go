@@ -3,6 +3,7 @@ package roll
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,7 +25,7 @@ func rollClass() lua.Class {
 			lua.FieldOf("mode", "string", "plan, pending, resume, back, or empty for a roll as such", func(r *Roll) any { return string(r.mode) }),
 			lua.FieldOf("ended", "boolean", "finish was called", func(r *Roll) any { return r.over() }),
 		},
-		Funcs: append(rollChecks(), rollSteps()...),
+		Funcs: slices.Concat(rollChecks(), rollFacts(), rollSteps()),
 	}
 }
 
@@ -67,41 +68,64 @@ type outlineArgs struct {
 // rollChecks look and ask; they change nothing on a node.
 func rollChecks() []lua.Func {
 	return []lua.Func{
-		{Name: "preflight", Doc: "Looks at every node at once and gives those that can be rolled. Raises when more fail than the budgets allow.", Returns: "Set",
+		{
+			Name: "preflight", Doc: "Looks at every node at once and gives those that can be rolled. Raises when more fail than the budgets allow.", Returns: "Set",
 			Example: `local ready = R:preflight "/var/www"`,
 			Do: lua.Method(func(ctx context.Context, r *Roll, a preflightArgs) (nodes.Set, error) {
 				return r.Preflight(ctx, a.Path)
-			})},
-		{Name: "at", Doc: "Gives a tree as it is at a revision, without changing the checkout; it lasts as long as the roll.", Returns: "Tree",
+			}),
+		},
+		{
+			Name: "at", Doc: "Gives a tree as it is at a revision, without changing the checkout; it lasts as long as the roll.", Returns: "Tree",
 			Example: `local tree = R:at(co, "HEAD")`,
 			Do: lua.Method(func(ctx context.Context, r *Roll, a atArgs) (*Look, error) {
 				return r.At(ctx, a.From, nodes.Revision(a.Rev))
-			})},
-		{Name: "pin", Doc: "Writes what is rolled, as far as it is known. A plan other than the one that was pinned before raises kind changed.", Returns: "nil",
+			}),
+		},
+		{
+			Name: "pin", Doc: "Writes what is rolled, as far as it is known. A plan other than the one that was pinned before raises kind changed.", Returns: "nil",
 			Example: `R:pin{ to=123, plan=plan }`,
 			Do: lua.Method(func(ctx context.Context, r *Roll, a pinArgs) (lua.None, error) {
 				return lua.None{}, r.Pin(ctx, Pin{From: nodes.Revision(a.From), To: nodes.Revision(a.To), Changesets: nodes.Changesets(a.Changesets), Undo: a.Undo, Digest: string(a.Plan)})
-			})},
-		{Name: "outline", Doc: "Writes what would be done in which order, for a plan.", Returns: "string", Example: `say(R:outline{ to=web, check="true" })`,
-			Do: lua.PureMethod(luaOutline)},
-		{Name: "confirm", Doc: "Asks the person; no raises kind refused.", Returns: "nil", Example: `R:confirm "roll?"`,
+			}),
+		},
+		{
+			Name: "outline", Doc: "Writes what would be done in which order, for a plan.", Returns: "string", Example: `say(R:outline{ to=web, check="true" })`,
+			Do: lua.PureMethod(luaOutline),
+		},
+		{
+			Name: "confirm", Doc: "Asks the person; no raises kind refused.", Returns: "nil", Example: `R:confirm "roll?"`,
 			Do: lua.Method(func(ctx context.Context, r *Roll, a textArgs) (lua.None, error) {
 				return lua.None{}, r.Confirm(ctx, a.Text)
-			})},
-		{Name: "gate", Doc: "Between batches: waits so many seconds, asks the person, or calls a function; no raises kind refused.", Returns: "nil",
+			}),
+		},
+		{
+			Name: "gate", Doc: "Between batches: waits so many seconds, asks the person, or calls a function; no raises kind refused.", Returns: "nil",
 			Example: `R:gate("ask", web:only "web1", web:except "web1")`,
 			Do: lua.Method(func(ctx context.Context, r *Roll, a gateArgs) (lua.None, error) {
 				return lua.None{}, r.Gate(ctx, a.Gate.gate(), a.Done, a.Left)
-			})},
-		{Name: "left", Doc: "Tells how many nodes may still fail and how many may still be unreachable; less than 0: spent.", Returns: "number, number",
+			}),
+		},
+	}
+}
+
+// rollFacts tell of the roll itself.
+func rollFacts() []lua.Func {
+	return []lua.Func{
+		{
+			Name: "left", Doc: "Tells how many nodes may still fail and how many may still be unreachable; less than 0: spent.", Returns: "number, number",
 			Example: `local failed, unreachable = R:left()`,
 			Do: lua.PureMethod(func(r *Roll, _ lua.None) (lua.Many, error) {
 				failed, unreachable := r.Left()
 				return lua.Many{failed, unreachable}, nil
-			})},
-		{Name: "state", Doc: "Tells the state of a node in this roll.", Returns: "string", Example: `print(R:state(node "web1"))`,
-			Do: lua.PureMethod(func(r *Roll, a nodeArgs) (State, error) { return r.StateOf(a.Node) })},
-		{Name: "undo", Doc: "Tells what sync.undo takes as roll= to undo a node of this roll; nil when there is nothing to undo.", Returns: "string?",
+			}),
+		},
+		{
+			Name: "state", Doc: "Tells the state of a node in this roll.", Returns: "string", Example: `print(R:state(node "web1"))`,
+			Do: lua.PureMethod(func(r *Roll, a nodeArgs) (State, error) { return r.StateOf(a.Node) }),
+		},
+		{
+			Name: "undo", Doc: "Tells what sync.undo takes as roll= to undo a node of this roll; nil when there is nothing to undo.", Returns: "string?",
 			Example: `sync.undo{ to=n, path="/var/www", roll=R:undo(n) }`,
 			Do: lua.PureMethod(func(r *Roll, a nodeArgs) (any, error) {
 				e, err := r.node(a.Node)
@@ -109,9 +133,12 @@ func rollChecks() []lua.Func {
 					return nil, err
 				}
 				return e.Undo, err
-			})},
-		{Name: "go_on", Doc: "Raises kind cancelled when somebody asked to stop.", Returns: "nil", Example: `R:go_on()`,
-			Do: lua.PureMethod(func(r *Roll, _ lua.None) (lua.None, error) { return lua.None{}, r.GoOn() })},
+			}),
+		},
+		{
+			Name: "go_on", Doc: "Raises kind cancelled when somebody asked to stop.", Returns: "nil", Example: `R:go_on()`,
+			Do: lua.PureMethod(func(r *Roll, _ lua.None) (lua.None, error) { return lua.None{}, r.GoOn() }),
+		},
 	}
 }
 
@@ -148,21 +175,31 @@ func (a finishArgs) err() error {
 // rollSteps act on nodes, or write.
 func rollSteps() []lua.Func {
 	return []lua.Func{
-		{Name: "step", Doc: "Does one thing to a node, or to all of a set at once: intent on disk, the act, outcome on disk. Gives what the function returned.", Returns: "any", Mutates: true,
-			Example: `R:step(n, "switched", function() staged:switch(n) end)`, Do: lua.Method(luaStep)},
-		{Name: "drained", Doc: "As node:drained, each step written down; a node without drain stays in service.", Returns: "nil", Mutates: true,
-			Example: `R:drained(n, {check="true"}, function() R:step(n, "switched", function() staged:switch(n) end) end)`, Do: lua.Method(luaOuting)},
-		{Name: "notice", Doc: "Keeps an announcement that reached nobody.", Returns: "nil", Example: `R:notice "the room is away"`,
+		{
+			Name: "step", Doc: "Does one thing to a node, or to all of a set at once: intent on disk, the act, outcome on disk. Gives what the function returned.", Returns: "any", Mutates: true,
+			Example: `R:step(n, "switched", function() staged:switch(n) end)`, Do: lua.Method(luaStep),
+		},
+		{
+			Name: "drained", Doc: "As node:drained, each step written down; a node without drain stays in service.", Returns: "nil", Mutates: true,
+			Example: `R:drained(n, {check="true"}, function() R:step(n, "switched", function() staged:switch(n) end) end)`, Do: lua.Method(luaOuting),
+		},
+		{
+			Name: "notice", Doc: "Keeps an announcement that reached nobody.", Returns: "nil", Example: `R:notice "the room is away"`,
 			Do: lua.Method(func(ctx context.Context, r *Roll, a textArgs) (lua.None, error) {
 				return lua.None{}, r.Notice(ctx, a.Text)
-			})},
-		{Name: "result", Doc: "Gives the roll as finish would write it.", Returns: "table", Example: `print(R:result().state)`,
-			Do: lua.PureMethod(func(r *Roll, a finishArgs) (report, error) { return reportOf(r.Ending(a.err())), nil })},
-		{Name: "finish", Doc: "Writes how the roll ended and frees its lock. A second call changes nothing.", Returns: "table", Example: `R:finish()`,
+			}),
+		},
+		{
+			Name: "result", Doc: "Gives the roll as finish would write it.", Returns: "table", Example: `print(R:result().state)`,
+			Do: lua.PureMethod(func(r *Roll, a finishArgs) (report, error) { return reportOf(r.Ending(a.err())), nil }),
+		},
+		{
+			Name: "finish", Doc: "Writes how the roll ended and frees its lock. A second call changes nothing.", Returns: "table", Example: `R:finish()`,
 			Do: lua.Method(func(ctx context.Context, r *Roll, a finishArgs) (report, error) {
 				e, err := r.Finish(ctx, a.err())
 				return reportOf(e), err
-			})},
+			}),
+		},
 	}
 }
 
@@ -211,11 +248,13 @@ func treeClass() lua.Class {
 		String: lua.StringOf(func(l *Look) string { return l.Root() }),
 		Fields: []lua.Field{lua.FieldOf("root", "string", "where it can be looked at", func(l *Look) any { return l.Root() })},
 		Funcs: []lua.Func{
-			{Name: "revision", Doc: "Tells the revision; nil for a plain folder.", Returns: "number|string|nil", Example: `print(tree:revision())`,
+			{
+				Name: "revision", Doc: "Tells the revision; nil for a plain folder.", Returns: "number|string|nil", Example: `print(tree:revision())`,
 				Do: lua.Method(func(ctx context.Context, l *Look, _ lua.None) (any, error) {
 					rev, err := l.Revision(ctx)
 					return luaRevision(rev), err
-				})},
+				}),
+			},
 		},
 	}
 }

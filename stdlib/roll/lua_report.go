@@ -30,9 +30,11 @@ type report struct {
 }
 
 func reportOf(e Entry) report {
-	r := report{ID: e.ID, Name: e.Name, From: luaRevision(e.From), To: luaRevision(e.To), Nodes: map[string]string{}, Why: map[string]string{},
+	r := report{
+		ID: e.ID, Name: e.Name, From: luaRevision(e.From), To: luaRevision(e.To), Nodes: map[string]string{}, Why: map[string]string{},
 		Seconds: e.Seconds(), Who: e.Who, Host: e.Host, Started: e.Started, Ended: e.Ended, State: string(e.State), Reason: e.Why,
-		Unfinished: e.Unfinished(), Recipe: e.Recipe, Args: e.Args, Source: e.Source}
+		Unfinished: e.Unfinished(), Recipe: e.Recipe, Args: e.Args, Source: e.Source,
+	}
 	if e.Changesets != nil {
 		r.Changesets = e.Changesets
 	}

@@ -74,9 +74,11 @@ func playRecipe() int {
 	if err != nil {
 		return 2
 	}
-	s := &nodes.Session{Project: text.Project, State: text.State, Cache: text.Cache, Home: text.Home, User: text.User, Host: "deploy",
+	s := &nodes.Session{
+		Project: text.Project, State: text.State, Cache: text.Cache, Home: text.Home, User: text.User, Host: "deploy",
 		Events: nodes.Discard{}, Person: &nodetest.Person{Answers: []string{"yes", "yes"}}, Service: nodes.NewService(),
-		Recipe: &nodes.Recipe{Path: os.Getenv("ROLL_TEST_RECIPE"), Args: args, Files: map[string]string{}}}
+		Recipe: &nodes.Recipe{Path: os.Getenv("ROLL_TEST_RECIPE"), Args: args, Files: map[string]string{}},
+	}
 	s.Here, s.Dialer = ssh.NewLocal(s), ssh.NewPool(s, ssh.SystemConfig("/dev/null"))
 	b := &bench{session: s, journal: roll.NewJournal(s), more: []lua.Module{sync.New(s).Module(), lint.Module(s)}}
 	if err := lua.New(s, b.modules()).RunFile(context.Background()); err != nil {

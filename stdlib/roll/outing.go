@@ -89,8 +89,10 @@ func Own(s *nodes.Session, n *nodes.Node) (Rotation, error) {
 
 // noDrain is the error for a node that was to be taken out of service.
 func noDrain(n *nodes.Node) error {
-	return &nodes.Error{Kind: nodes.Usage, Node: n.Name, Message: "nothing says how to take it out of service",
-		Hint: "give drain= and undrain= in the nodes file, or set:balance(backend)"}
+	return &nodes.Error{
+		Kind: nodes.Usage, Node: n.Name, Message: "nothing says how to take it out of service",
+		Hint: "give drain= and undrain= in the nodes file, or set:balance(backend)",
+	}
 }
 
 // TakeOut takes the node out of service.

@@ -132,8 +132,10 @@ if [ -w "$d" ]; then echo yes; else echo no; fi; date +%s; printf '%s\n' "$d"`
 		return nil // a forced command answers in its own way
 	}
 	if lines[0] == "no" {
-		return &nodes.Error{Kind: nodes.Permission, Message: fmt.Sprintf("cannot write to %s", strings.TrimSpace(nodes.Clean(lines[2]))),
-			Hint: "give the folder to the user that rolls"}
+		return &nodes.Error{
+			Kind: nodes.Permission, Message: fmt.Sprintf("cannot write to %s", strings.TrimSpace(nodes.Clean(lines[2]))),
+			Hint: "give the folder to the user that rolls",
+		}
 	}
 	r.lookAtClock(n, lines[1], before, time.Now())
 	return nil

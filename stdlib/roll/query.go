@@ -220,8 +220,10 @@ func (j *Journal) takeBack(ctx context.Context, tx *sql.Tx, e Entry) error {
 // that failed only if the recipe says so; back with those that were touched. It
 // fails with Changed when a file of the recipe is not as it was.
 func (j *Journal) Reopen(ctx context.Context, q Request) (*Roll, error) {
-	r := &Roll{journal: j, mode: q.Recipe.Mode, open: true, begun: map[nodes.Name]bool{}, answers: map[nodes.Name]answer{}, cut: map[nodes.Name]bool{}, past: map[nodes.Name]bool{},
-		interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
+	r := &Roll{
+		journal: j, mode: q.Recipe.Mode, open: true, begun: map[nodes.Name]bool{}, answers: map[nodes.Name]answer{}, cut: map[nodes.Name]bool{}, past: map[nodes.Name]bool{},
+		interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable},
+	}
 	err := j.write(ctx, func(tx *sql.Tx) error {
 		e, err := j.entry(ctx, tx, q.Recipe.RollID)
 		if err != nil {
@@ -294,8 +296,10 @@ func again(e Entry) error {
 	if e.Recipe != "" {
 		return nil
 	}
-	return &nodes.Error{Kind: nodes.Refused, Message: "the roll " + e.ID + " was typed at the shell, so there is no recipe to run again",
-		Hint: fmt.Sprintf("mend the nodes by hand, then roll.close(%q, reason)", e.ID)}
+	return &nodes.Error{
+		Kind: nodes.Refused, Message: "the roll " + e.ID + " was typed at the shell, so there is no recipe to run again",
+		Hint: fmt.Sprintf("mend the nodes by hand, then roll.close(%q, reason)", e.ID),
+	}
 }
 
 func mayReopen(e Entry, q Request) error {
@@ -317,8 +321,10 @@ func mayReopen(e Entry, q Request) error {
 		return nil
 	}
 	slices.Sort(changed)
-	return &nodes.Error{Kind: nodes.Changed, Message: "not the recipe that began the roll: " + strings.Join(changed, ", ") + " changed since",
-		Hint: "--recipe-changed goes on with it as it is now"}
+	return &nodes.Error{
+		Kind: nodes.Changed, Message: "not the recipe that began the roll: " + strings.Join(changed, ", ") + " changed since",
+		Hint: "--recipe-changed goes on with it as it is now",
+	}
 }
 
 func nothingLeft(e Entry, q nodes.Recipe) error {

@@ -149,8 +149,10 @@ func (j *Journal) admit(ctx context.Context, tx *sql.Tx, name string) error {
 		return err
 	}
 	e := all[0]
-	return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s of %s on %s is unfinished: %s (%s)", e.ID, e.Who, e.Host, e.summary(), e.State),
-		Hint: fmt.Sprintf("roll.resume %q goes on, roll.back %q undoes it, roll.close(%q, reason) leaves it as it is", e.ID, e.ID, e.ID)}
+	return &nodes.Error{
+		Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s of %s on %s is unfinished: %s (%s)", e.ID, e.Who, e.Host, e.summary(), e.State),
+		Hint: fmt.Sprintf("roll.resume %q goes on, roll.back %q undoes it, roll.close(%q, reason) leaves it as it is", e.ID, e.ID, e.ID),
+	}
 }
 
 // summary counts the nodes by state: "3 done, 1 left-drained, 4 untouched".
@@ -189,8 +191,10 @@ func checkRequest(q Request) error {
 
 func (j *Journal) newEntry(q Request) Entry {
 	now := time.Now()
-	e := Entry{ID: newID(now, q.Name), Name: q.Name, Who: j.session.User, Host: j.session.Host, Recipe: q.Recipe.Path,
-		Args: q.Recipe.Args, Files: q.Recipe.Files, Source: q.Source, Digest: q.Digest, Options: q.Options, Started: now, State: Running}
+	e := Entry{
+		ID: newID(now, q.Name), Name: q.Name, Who: j.session.User, Host: j.session.Host, Recipe: q.Recipe.Path,
+		Args: q.Recipe.Args, Files: q.Recipe.Files, Source: q.Source, Digest: q.Digest, Options: q.Options, Started: now, State: Running,
+	}
 	for _, n := range q.To.Nodes {
 		e.Nodes = append(e.Nodes, NodeEntry{Node: n.Name, State: Untouched, Since: now})
 	}
@@ -245,8 +249,10 @@ func (r *Roll) Pin(ctx context.Context, p Pin) error {
 	defer r.mu.Unlock()
 	e := r.entry
 	if p.Digest != "" && e.Digest != "" && p.Digest != e.Digest {
-		return &nodes.Error{Kind: nodes.Changed, Message: "what is to be rolled is no longer what was planned: the tree or a node changed since",
-			Hint: "roll again to see and confirm the new plan"}
+		return &nodes.Error{
+			Kind: nodes.Changed, Message: "what is to be rolled is no longer what was planned: the tree or a node changed since",
+			Hint: "roll again to see and confirm the new plan",
+		}
 	}
 	if p.From != "" {
 		e.From = p.From
@@ -369,7 +375,7 @@ func (r *Roll) ending(err error) Entry {
 }
 
 // verdict judges a roll by its nodes.
-func (e Entry) verdict() RollState {
+func (e Entry) verdict() Phase {
 	count := map[State]int{}
 	touched := 0
 	for _, n := range e.Nodes {

@@ -20,9 +20,6 @@ const (
 	Unknown     State = "unknown"      // a step began and nobody knows how it ended
 )
 
-// stepStates are the states that a step can lead to.
-var stepStates = []State{Untouched, Staged, Drained, Switched, Checked, Done, Undone}
-
 // touches reports whether a step to this state changes more than the node's
 // stage, so that a roll that ends there is unfinished.
 func (s State) touches() bool {
@@ -40,16 +37,16 @@ func stateAfter(err error) State {
 	return Failed
 }
 
-// RollState is how a roll stands.
-type RollState string
+// Phase is how a roll as a whole stands.
+type Phase string
 
 // The states of a roll.
 const (
-	Running     RollState = "running"
-	RollDone    RollState = "done"
-	RollFailed  RollState = "failed"      // nodes failed
-	Stopped     RollState = "stopped"     // by a person or a rule, in a written state
-	Interrupted RollState = "interrupted" // its process died
-	RollUndone  RollState = "undone"
-	Closed      RollState = "closed" // by roll.close
+	Running     Phase = "running"
+	RollDone    Phase = "done"
+	RollFailed  Phase = "failed"      // nodes failed
+	Stopped     Phase = "stopped"     // by a person or a rule, in a written state
+	Interrupted Phase = "interrupted" // its process died
+	RollUndone  Phase = "undone"
+	Closed      Phase = "closed" // by roll.close
 )

@@ -24,8 +24,10 @@ type Act func(ctx context.Context) error
 // starts no step; one that is asked to stop starts none on a further node.
 func (r *Roll) Step(ctx context.Context, set nodes.Set, state State, what string, act Act) error {
 	if _, ok := words[state]; !ok {
-		return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("no step leads to the state '%s'", state),
-			Hint: "staged, drained, switched, checked, done or undone"}
+		return &nodes.Error{
+			Kind: nodes.Usage, Message: fmt.Sprintf("no step leads to the state '%s'", state),
+			Hint: "staged, drained, switched, checked, done or undone",
+		}
 	}
 	if what == "" {
 		what = words[state]

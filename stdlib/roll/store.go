@@ -122,8 +122,10 @@ func (j *Journal) open(ctx context.Context, create bool) (*sql.DB, error) {
 		return j.db, nil
 	}
 	if where := os.Getenv("ROLLSH_JOURNAL"); where != "" {
-		return nil, &nodes.Error{Kind: nodes.Usage, Message: "ROLLSH_JOURNAL is set, but this rollsh keeps its journal in SQLite only",
-			Hint: "unset ROLLSH_JOURNAL; ROLLSH_STATE names another folder"}
+		return nil, &nodes.Error{
+			Kind: nodes.Usage, Message: "ROLLSH_JOURNAL is set, but this rollsh keeps its journal in SQLite only",
+			Hint: "unset ROLLSH_JOURNAL; ROLLSH_STATE names another folder",
+		}
 	}
 	switch _, err := os.Stat(j.Path()); {
 	case err == nil:
@@ -205,8 +207,10 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if version > schemaVersion {
-		return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the journal was written by a newer rollsh (schema %d, this one knows %d)", version, schemaVersion),
-			Hint: "use the newer rollsh"}
+		return &nodes.Error{
+			Kind: nodes.Refused, Message: fmt.Sprintf("the journal was written by a newer rollsh (schema %d, this one knows %d)", version, schemaVersion),
+			Hint: "use the newer rollsh",
+		}
 	}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -281,8 +285,10 @@ func (j *Journal) explain(err error) error {
 }
 
 func (j *Journal) denied(cause error) error {
-	e := &nodes.Error{Kind: nodes.Permission, Message: fmt.Sprintf("user %s cannot write the journal %s", j.session.User, j.Path()),
-		Hint: "every user of the project must be in the group of " + j.session.State, Cause: cause}
+	e := &nodes.Error{
+		Kind: nodes.Permission, Message: fmt.Sprintf("user %s cannot write the journal %s", j.session.User, j.Path()),
+		Hint: "every user of the project must be in the group of " + j.session.State, Cause: cause,
+	}
 	if !j.session.Shared {
 		e.Hint = "see who owns " + j.session.State
 	}
