@@ -26,8 +26,9 @@
 //
 // # Limits
 //
-// A tool works on a file for at most 30 seconds; JSON and XML files over 64 MB
-// and YAML files over 4 MB are reported instead of checked. Apache configurations that
-// load modules of the tree itself or hold Perl are reported instead of checked,
-// as checking would run them.
+// A tool works on a file for at most 30 seconds, in 4 GB of memory. What the
+// parsers in rollsh could need too much memory for is reported instead of checked:
+// JSON and XML files over 64 MB, YAML over 4 MB, Lua over 1 MB. Apache
+// configurations that load modules of the tree itself or hold Perl are reported
+// instead of checked, as checking would run them.
 package lint

@@ -21,7 +21,7 @@ var phpTool = tool{names: []string{"php"}, install: "php-cli"}
 const fewFiles = 2
 
 func phpRule(s *nodes.Session) Rule {
-	p := &php{cache: s.Cache}
+	p := &php{session: s}
 	return Rule{
 		Name:    "php",
 		Files:   []string{"*.php", "*.html", "*.phtml", "*.inc"},
@@ -33,7 +33,7 @@ func phpRule(s *nodes.Session) Rule {
 
 // php checks PHP files with one php program.
 type php struct {
-	cache string // the user's cache folder; may be empty
+	session *nodes.Session // for its cache folder
 }
 
 func (p *php) check(ctx context.Context, jobs []*job, done func()) error {
@@ -107,11 +107,11 @@ func (p *php) version(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if p.cache == "" {
+	if p.session.Cache == "" {
 		return id, nil
 	}
 	sum := sha256.Sum256([]byte(id + "\x00" + os.Getenv("PHPRC") + "\x00" + os.Getenv("PHP_INI_SCAN_DIR")))
-	kept := filepath.Join(p.cache, "lint", "php-"+hex.EncodeToString(sum[:12]))
+	kept := filepath.Join(p.session.Cache, "lint", "php-"+hex.EncodeToString(sum[:12]))
 	var s settings
 	text, err := os.ReadFile(kept)
 	if err != nil || json.Unmarshal(text, &s) != nil || !s.current() {

@@ -139,7 +139,7 @@ func TestPHPAsPHP(t *testing.T) {
 	if res.Checked != len(paths) {
 		t.Errorf("checked %d of %d", res.Checked, len(paths))
 	}
-	for seed := range uint64(8) {
+	for seed := range uint64(3) {
 		shuffle(seed + 1)
 		checkSieve(t, paths, want)
 	}

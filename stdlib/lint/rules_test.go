@@ -38,8 +38,55 @@ func found(res *lint.Result) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestRules shows one file to its rule: want is the begin of the one problem, or
-// empty for a good file.
+const zone = "$TTL 60\n@ IN SOA ns.roll.test. root.roll.test. 1 60 60 60 60\n@ IN NS ns\nns IN A 127.0.0.1\n"
+
+// ruleCases show one file to its rule: want is the begin of the one problem, or
+// empty for a good file. need is a program without which the case is left out.
+var ruleCases = []struct{ need, name, text, want string }{
+	{"", "a.json", `{"a": [1, 2]}`, ""},
+	{"", "a.json", "{\n \"a\": 1,\n}", "a.json:3: json: invalid character '}' looking for beginning of object key string"},
+	{"", "a.json", "", "a.json:1: json: unexpected end of JSON input"},
+	{"", "a.json", "{} x", "a.json:1: json: invalid character 'x' after top-level value"},
+	{"", "a.json", "\ufeff{}", "a.json:1: json: begins with a byte order mark"},
+	{"", "a.json", strings.Repeat("[", 1<<20), "a.json:1: json: "},
+	{"", "a.yaml", "a: 1\nb: [1, 2]\n---\nc: &x {d: 1}\ne: *x\n", ""},
+	{"", "a.yml", "a: 1\n b: 2\n", "a.yml:2: yaml: mapping values are not allowed"},
+	{"", "a.yml", "a: 1\nb: 2\na: 3\n", "a.yml:3: yaml: key 'a' is on line 1 already"},
+	{"", "a.yml", "x:\n  <<: *nowhere\n", "a.yml: yaml: unknown anchor"},
+	{"", "a.yml", "<<: {a: 1}\n", ""},
+	{"", "a.yml", "", ""},
+	{"", "a.xml", `<?xml version="1.0"?><a b="1"><c/>&amp;</a>`, ""},
+	{"", "a.xml", "<a>\n<b></a>", "a.xml:2: xml: element <b> closed by </a>"},
+	{"", "a.xml", "<a><b>", "a.xml:1: xml: unexpected EOF"},
+	{"", "a.xml", "<a/><b/>", "a.xml:1: xml: a second element"},
+	{"", "a.xml", `<a b="1" b="2"/>`, "a.xml:1: xml: attribute b is given twice"},
+	{"", "a.xml", "<a/>text", "a.xml:1: xml: text outside the element"},
+	{"", "a.xml", "", "a.xml:1: xml: no element"},
+	{"", "a.xml", "<a>&nope;</a>", "a.xml:1: xml: invalid character entity &nope;"},
+	{"", "a.xml", "<!DOCTYPE a [<!ENTITY e 'x'>]><a>&e;</a>", ""},
+	{"", "a.xml", "<!DOCTYPE html PUBLIC 'x' 'y'><html>&nbsp;</html>", ""},
+	{"", "a.xml", "<?xml version='1.0' encoding='ISO-8859-1'?><a>\xe4</a>", ""},
+	{"", "a.xml", "<a>\xe4</a>", "a.xml:1: xml: invalid UTF-8"},
+	{"", "a.lua", "x = 1", ""},
+	{"", "a.lua", "x\nend end", "a.lua:2: lua: unexpected end"},
+	{"", "a.sh", "if true; then echo; fi", ""},
+	{"", "a.sh", "#!/bin/sh\nif true; then\n", "a.sh:3: sh: "},
+	{"bash", "a.sh", "#!/usr/bin/env bash\na=(1 2)\n", ""},
+	{"bash", "a.bash", "a=(1 2\n", "a.bash:"},
+	{"", "a.sh", "#!/usr/bin/perl\nif (1) {\n", ""},
+	{"", "x.php", "no code\n", ""},
+	{"php", "x.php", "<?php echo (;\n", "x.php:1: php: Parse error: syntax error"},
+	{"php", "x.php", "<?php echo 1;\n", ""},
+	{"named-checkzone", "roll.test.zone", zone, ""},
+	{"named-checkzone", "roll.test.zone", zone + "x IN A 1.2.3\n", "roll.test.zone:5: zone: "},
+	{"named-checkzone", "roll.test.zone", "@ IN A 1.2.3.4\n", "roll.test.zone:1: zone: no TTL"},
+	{"named-checkzone", "-oops.zone", zone, "-oops.zone: zone: not checked"},
+	{"apache2", "httpd.conf", "ServerName x\nNonsense on\n", "httpd.conf:"},
+	{"apache2", "httpd.conf", "LoadModule x_module evil.so\n", "httpd.conf: apache: not checked, as that would run it: LoadModule"},
+	{"apache2", "httpd.conf", "<Perl>\nsystem 'id';\n</Perl>\n", "httpd.conf: apache: not checked, as that would run it: <Perl>"},
+	{"", "readme.txt", "<?php (", ""},
+}
+
 func TestRules(t *testing.T) {
 	luaCheck := func(_ string, text []byte) []lint.Problem {
 		if strings.Contains(string(text), "end end") {
@@ -47,51 +94,7 @@ func TestRules(t *testing.T) {
 		}
 		return nil
 	}
-	zone := "$TTL 60\n@ IN SOA ns.roll.test. root.roll.test. 1 60 60 60 60\n@ IN NS ns\nns IN A 127.0.0.1\n"
-	for _, c := range []struct{ need, name, text, want string }{
-		{"", "a.json", `{"a": [1, 2]}`, ""},
-		{"", "a.json", "{\n \"a\": 1,\n}", "a.json:3: json: invalid character '}' looking for beginning of object key string"},
-		{"", "a.json", "", "a.json:1: json: unexpected end of JSON input"},
-		{"", "a.json", "{} x", "a.json:1: json: invalid character 'x' after top-level value"},
-		{"", "a.json", "\ufeff{}", "a.json:1: json: begins with a byte order mark"},
-		{"", "a.json", strings.Repeat("[", 1<<20), "a.json:1: json: "},
-		{"", "a.yaml", "a: 1\nb: [1, 2]\n---\nc: &x {d: 1}\ne: *x\n", ""},
-		{"", "a.yml", "a: 1\n b: 2\n", "a.yml:2: yaml: mapping values are not allowed"},
-		{"", "a.yml", "a: 1\nb: 2\na: 3\n", "a.yml:3: yaml: key 'a' is on line 1 already"},
-		{"", "a.yml", "x:\n  <<: *nowhere\n", "a.yml: yaml: unknown anchor"},
-		{"", "a.yml", "<<: {a: 1}\n", ""},
-		{"", "a.yml", "", ""},
-		{"", "a.xml", `<?xml version="1.0"?><a b="1"><c/>&amp;</a>`, ""},
-		{"", "a.xml", "<a>\n<b></a>", "a.xml:2: xml: element <b> closed by </a>"},
-		{"", "a.xml", "<a><b>", "a.xml:1: xml: unexpected EOF"},
-		{"", "a.xml", "<a/><b/>", "a.xml:1: xml: a second element"},
-		{"", "a.xml", `<a b="1" b="2"/>`, "a.xml:1: xml: attribute b is given twice"},
-		{"", "a.xml", "<a/>text", "a.xml:1: xml: text outside the element"},
-		{"", "a.xml", "", "a.xml:1: xml: no element"},
-		{"", "a.xml", "<a>&nope;</a>", "a.xml:1: xml: invalid character entity &nope;"},
-		{"", "a.xml", "<!DOCTYPE a [<!ENTITY e 'x'>]><a>&e;</a>", ""},
-		{"", "a.xml", "<!DOCTYPE html PUBLIC 'x' 'y'><html>&nbsp;</html>", ""},
-		{"", "a.xml", "<?xml version='1.0' encoding='ISO-8859-1'?><a>\xe4</a>", ""},
-		{"", "a.xml", "<a>\xe4</a>", "a.xml:1: xml: invalid UTF-8"},
-		{"", "a.lua", "x = 1", ""},
-		{"", "a.lua", "x\nend end", "a.lua:2: lua: unexpected end"},
-		{"", "a.sh", "if true; then echo; fi", ""},
-		{"", "a.sh", "#!/bin/sh\nif true; then\n", "a.sh:3: sh: "},
-		{"bash", "a.sh", "#!/usr/bin/env bash\na=(1 2)\n", ""},
-		{"bash", "a.bash", "a=(1 2\n", "a.bash:"},
-		{"", "a.sh", "#!/usr/bin/perl\nif (1) {\n", ""},
-		{"", "x.php", "no code\n", ""},
-		{"php", "x.php", "<?php echo (;\n", "x.php:1: php: Parse error: syntax error"},
-		{"php", "x.php", "<?php echo 1;\n", ""},
-		{"named-checkzone", "roll.test.zone", zone, ""},
-		{"named-checkzone", "roll.test.zone", zone + "x IN A 1.2.3\n", "roll.test.zone:5: zone: "},
-		{"named-checkzone", "roll.test.zone", "@ IN A 1.2.3.4\n", "roll.test.zone:1: zone: no TTL"},
-		{"named-checkzone", "-oops.zone", zone, "-oops.zone: zone: not checked"},
-		{"apache2", "httpd.conf", "ServerName x\nNonsense on\n", "httpd.conf:"},
-		{"apache2", "httpd.conf", "LoadModule x_module evil.so\n", "httpd.conf: apache: not checked, as that would run it: LoadModule"},
-		{"apache2", "httpd.conf", "<Perl>\nsystem 'id';\n</Perl>\n", "httpd.conf: apache: not checked, as that would run it: <Perl>"},
-		{"", "readme.txt", "<?php (", ""},
-	} {
+	for _, c := range ruleCases {
 		if c.need != "" {
 			if nodetest.Program(c.need) == "" {
 				continue

@@ -73,7 +73,7 @@ func parseFile(ctx context.Context, j *job, limit int64, parse func(string, []by
 }
 
 func luaRule(check LuaCheck) Rule {
-	r := textRule("lua", []string{"*.lua"}, 16<<20, func(name string, text []byte) []finding {
+	r := textRule("lua", []string{"*.lua"}, 1<<20, func(name string, text []byte) []finding {
 		var out []finding
 		for _, p := range check(name, text) {
 			out = append(out, finding{p.Line, p.Message})

@@ -111,7 +111,7 @@ final class RollshLintSourceStreamWrapper
     $declared = static function (): array {
         $names = [];
         $all = array_merge(get_declared_classes(), get_declared_interfaces(), get_declared_traits());
-        foreach (array_merge(array_slice($all, 0), get_defined_functions(true)['user']) as $name) {
+        foreach (array_merge($all, get_defined_functions(true)['user']) as $name) {
             $names[strtolower(substr(strrchr('\\' . $name, '\\'), 1))] = true;
         }
         return $names;
