@@ -290,6 +290,64 @@ func TestToleratedFailureIsOver(t *testing.T) {
 	}
 }
 
+// stopped makes a roll that ended with web1 switched and web2 not.
+func stopped(t *testing.T, j *roll.Journal, name string, recipe nodes.Recipe) string {
+	t.Helper()
+	r, err := j.Begin(t.Context(), roll.Request{Name: name, To: web("web1", "web2"), Recipe: recipe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	step(t, r, r.Set().Nodes[0], roll.Switched)
+	e, err := r.Finish(t.Context(), errors.New("enough"))
+	if err != nil || !e.Unfinished() {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	return e.ID
+}
+
+func TestReopenWantsTheSameRecipe(t *testing.T) {
+	j := journal(t, session(t.TempDir()))
+	recipe := nodes.Recipe{Path: "/p/prod.lua", Files: map[string]string{"/p/prod.lua": "aa", "/p/site.lua": "bb"}}
+	id := stopped(t, j, "www", recipe)
+	recipe.Mode, recipe.RollID = nodes.ModeResume, id
+	recipe.Files = map[string]string{"/p/prod.lua": "aa", "/p/site.lua": "cc"}
+	q := roll.Request{Name: "www", To: web("web1", "web2"), Recipe: recipe}
+	_, err := j.Reopen(t.Context(), q)
+	wantKind(t, err, nodes.Changed, "/p/site.lua", "--recipe-changed")
+	if strings.Contains(err.Error(), "prod.lua") {
+		t.Errorf("%v names a file that is the same", err)
+	}
+	q.Name = "api"
+	_, err = j.Reopen(t.Context(), q)
+	wantKind(t, err, nodes.Usage, "is of 'www'")
+	q.Name, q.Recipe.RecipeChanged = "www", true
+	r, err := j.Reopen(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// While it is resumed it is locked, also for a second resume.
+	_, err = j.Reopen(t.Context(), q)
+	wantKind(t, err, nodes.Locked)
+	if _, err := r.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPick(t *testing.T) {
+	j := journal(t, session(t.TempDir()))
+	_, err := j.Pick(t.Context(), "", nodes.ModeResume)
+	wantKind(t, err, nodes.NotFound)
+	www := stopped(t, j, "www", nodes.Recipe{Path: "/p/prod.lua"})
+	if e, err := j.Pick(t.Context(), "", nodes.ModeResume); err != nil || e.ID != www {
+		t.Errorf("%v, %v", e.ID, err)
+	}
+	typed := stopped(t, j, "api", nodes.Recipe{})
+	_, err = j.Pick(t.Context(), "", nodes.ModeResume)
+	wantKind(t, err, nodes.Usage, "which one?", www, typed)
+	_, err = j.Pick(t.Context(), typed, nodes.ModeResume)
+	wantKind(t, err, nodes.Refused, "typed at the shell")
+}
+
 func TestStepArguments(t *testing.T) {
 	r := begin(t, journal(t, session(t.TempDir())), web("web1"))
 	wantKind(t, r.Step(t.Context(), one(&nodes.Node{Name: "db1"}), roll.Staged, "", well), nodes.Usage, "db1", "not in the roll")

@@ -226,20 +226,26 @@ func (o outing) takeOut(ctx context.Context) (began bool, err error) {
 
 // putBack puts the node into service again; to is its state then.
 func (o outing) putBack(ctx context.Context, to State) error {
-	what := "undrain"
+	return o.track.do(ctx, o.set(), o.backTo(to), o.undrain)
+}
+
+func (o outing) backTo(to State) move {
+	m := move{state: to, what: "undrain", out: new(false)}
 	if o.Drain == nil {
-		what = "in service"
+		m.what = "in service"
 	}
-	return o.track.do(ctx, o.set(), move{state: to, what: what, out: new(false)}, func(ctx context.Context) error {
-		if o.Drain == nil {
-			return nil
-		}
-		if err := o.Undrain(ctx, o.node); err != nil {
-			return err
-		}
-		o.session.Service.Undrained(o.node.Name)
+	return m
+}
+
+func (o outing) undrain(ctx context.Context) error {
+	if o.Drain == nil {
 		return nil
-	})
+	}
+	if err := o.Undrain(ctx, o.node); err != nil {
+		return err
+	}
+	o.session.Service.Undrained(o.node.Name)
+	return nil
 }
 
 // recover decides what becomes of a node on which something failed, and gives
@@ -274,7 +280,18 @@ func (o outing) recover(ctx context.Context, failed error, switched bool) error 
 
 // recoverOld puts a node back that still has what it had.
 func (o outing) recoverOld(ctx context.Context, failed error, cancelled bool) error {
-	if err := o.putBack(ctx, Staged); err != nil {
+	began := o.Drain == nil
+	err := o.track.do(ctx, o.set(), o.backTo(Staged), func(ctx context.Context) error {
+		began = true
+		return o.undrain(ctx)
+	})
+	if err != nil && !began && nodes.KindOf(err) != nodes.Locked {
+		// The journal cannot be written. The node has what it had, so it goes
+		// back all the same; that it was drained stands in the journal.
+		failed = errors.Join(failed, err)
+		err = o.undrain(ctx)
+	}
+	if err != nil {
 		return o.leave(ctx, failed, "it cannot be put back: "+reason(err))
 	}
 	state := Failed

@@ -207,3 +207,26 @@ func TestPreflight(t *testing.T) {
 	_, err = r.Preflight(t.Context(), nodes.RemotePath(b.Dir(0)+"/file/www"))
 	wantKind(t, err, nodes.Tasks, "file is not a folder")
 }
+
+// TestJournalThatCannotBeWritten: nothing further is done, and a node that has
+// what it had goes back into service all the same.
+func TestJournalThatCannotBeWritten(t *testing.T) {
+	b := onNodes(t, 1)
+	n := b.set.Nodes[0]
+	by, err := roll.Own(b.session, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := begin(t, b.journal, b.set)
+	err = r.WhileOut(t.Context(), n, by, func(ctx context.Context) error {
+		tamper(t, b.journal, "ALTER TABLE steps RENAME TO lost")
+		return r.Step(ctx, b.set, roll.Switched, "", func(context.Context) error {
+			t.Error("a step without its intent on the disk")
+			return nil
+		})
+	})
+	wantKind(t, err, nodes.Failed, "steps")
+	if b.has(0, "out") || len(b.session.Service.Out()) != 0 {
+		t.Error("left out of service")
+	}
+}
