@@ -81,7 +81,7 @@ func (b *Bed) start() error {
 	if err := os.MkdirAll(filepath.Join(b.Home, ".ssh"), 0o700); err != nil {
 		return err
 	}
-	public, err := WriteKey(b.Key, "nodetest", "")
+	public, err := WriteKey(b.Key, "nodetest")
 	if err != nil {
 		return err
 	}

@@ -12,17 +12,13 @@ import (
 )
 
 // WriteKey makes an ed25519 key: file holds the private, file.pub the public
-// part, both as OpenSSH writes them. It gives "ssh-ed25519 AAAA...". With a
-// passphrase the private part is encrypted.
-func WriteKey(file, comment, passphrase string) (string, error) {
+// part, both as OpenSSH writes them. It gives "ssh-ed25519 AAAA...".
+func WriteKey(file, comment string) (string, error) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return "", err
 	}
 	block, err := ssh.MarshalPrivateKey(private, comment)
-	if passphrase != "" {
-		block, err = ssh.MarshalPrivateKeyWithPassphrase(private, comment, []byte(passphrase))
-	}
 	if err != nil {
 		return "", err
 	}

@@ -36,11 +36,11 @@ func (n *node) open(sshd, authorized string) error {
 		}
 	}
 	var err error
-	if n.known, err = WriteKey(filepath.Join(n.dir, "host"), "host-"+n.name, ""); err != nil {
+	if n.known, err = WriteKey(filepath.Join(n.dir, "host"), "host-"+n.name); err != nil {
 		return err
 	}
 	if n.wrongKey {
-		if n.known, err = WriteKey(filepath.Join(n.dir, "other"), "other", ""); err != nil {
+		if n.known, err = WriteKey(filepath.Join(n.dir, "other"), "other"); err != nil {
 			return err
 		}
 	}
