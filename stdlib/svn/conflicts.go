@@ -369,5 +369,3 @@ func (k *Conflict) Sentence() string {
 func credit(c nodes.Changeset) string {
 	return fmt.Sprintf("r%d by %s: %s", c.Rev, oneLine(c.Author), oneLine(c.Subject()))
 }
-func (m *Merge) Assist(ctx context.Context) error  { return nil }
-func (k *Conflict) Edit(ctx context.Context) error { return nil }

@@ -28,8 +28,9 @@ const (
 
 // operation is one change that a merge makes in the checkout.
 type operation struct {
-	Kind   string `json:"kind"` // merge sync record block unblock rollback
-	Revs   string `json:"revs"` // of the source; empty for sync
+	Kind   string `json:"kind"`           // merge sync record block unblock rollback
+	Revs   string `json:"revs"`           // of the source; empty for sync
+	Also   string `json:"also,omitempty"` // of these, what the assistant added
 	Reason string `json:"reason,omitempty"`
 	Head   int    `json:"head"` // the source was read at this revision
 	Step   step   `json:"step"`

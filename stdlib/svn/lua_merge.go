@@ -50,6 +50,11 @@ type mergeCommitArgs struct {
 	Lint    bool   `lua:"lint" default:"true" doc:"check the files before"`
 }
 
+type assistArgs struct {
+	Policy map[string]string `lua:"policy" doc:"globs of paths, and how their conflicts are resolved"`
+	Ask    bool              `lua:"ask" default:"true" doc:"ask the person about the rest"`
+}
+
 // takenTable is what take and rollback give.
 type takenTable struct {
 	Files     []string    `lua:"files"`
@@ -111,8 +116,16 @@ func mergeChanges() []lua.Func {
 			Do: lua.Method(func(ctx context.Context, m *Merge, a takeArgs) (takenTable, error) {
 				t, err := m.Take(ctx, a.Revs, a.RecordOnly)
 				for err == nil && a.Resolve && len(t.Conflicts) > 0 {
-					if err = m.Assist(ctx); err == nil {
-						t, err = m.Take(ctx, a.Revs, a.RecordOnly)
+					var left []Remaining
+					if left, err = m.Assist(ctx, nil, true); err != nil {
+						break
+					}
+					if s, stateErr := m.State(ctx); stateErr == nil && s == nil { // abandoned
+						return takenTable{}, nil
+					}
+					t, err = m.Take(ctx, a.Revs, a.RecordOnly)
+					if len(left) > 0 {
+						break
 					}
 				}
 				return t.table(), err
@@ -123,8 +136,11 @@ func mergeChanges() []lua.Func {
 				t, err := m.Rollback(ctx, a.Revs)
 				return t.table(), err
 			})},
-		{Name: "resolve", Doc: "Goes through the conflicts with the person at the terminal.", Example: `m:resolve()`, Returns: "nil", Mutates: true,
-			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (lua.None, error) { return lua.None{}, m.Assist(ctx) })},
+		{Name: "resolve", Doc: "Resolves conflicts, first by a policy for globs of paths, then with the person at the terminal; gives what is left.",
+			Example: `local left = m:resolve{policy = {["*.lock"] = "theirs"}, ask = false}`, Returns: "table[]", Mutates: true,
+			Do: lua.Method(func(ctx context.Context, m *Merge, a assistArgs) ([]Remaining, error) {
+				return m.Assist(ctx, a.Policy, a.Ask)
+			})},
 	}
 }
 

@@ -62,3 +62,8 @@ func width(s string) int {
 	}
 	return n
 }
+
+func TestMergeInLua(t *testing.T) {
+	b := newLine(t)
+	b.recipe("merge.lua", "--url="+b.repo.File, "--dir="+filepath.Join(t.TempDir(), "co"))
+}

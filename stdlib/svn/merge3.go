@@ -128,36 +128,61 @@ func prepend(out []hunk, h hunk) []hunk {
 	return append(out, h)
 }
 
-// merge3 merges theirs into mine, both made from base, by svn's rules: changes
-// that only touch do not conflict, equal changes do not conflict. In conflict
-// theirs is taken; conflicts lists the hunks.
-func merge3(base, mine, theirs []string) (text []string, conflicts []clash) {
-	ours, other := diffLines(base, mine), diffLines(base, theirs)
-	at := 0
-	for len(ours) > 0 || len(other) > 0 {
-		r := overlap(&ours, &other, len(base))
-		text = append(text, base[at:r.lo]...)
-		m, t := apply(base, r.lo, r.hi, r.mine), apply(base, r.lo, r.hi, r.theirs)
-		switch {
-		case len(r.theirs) == 0:
-			text = append(text, m...)
-		case len(r.mine) == 0:
-			text = append(text, t...)
-		case slices.Equal(m, t):
-			text = append(text, t...)
-		default:
-			conflicts = append(conflicts, clash{Line: len(text) + 1, Base: base[r.lo:r.hi], Mine: m, Theirs: t})
-			text = append(text, t...)
-		}
-		at = r.hi
-	}
-	return append(text, base[at:]...), conflicts
+// part is a stretch of a merged text: lines on which both sides agree, or a
+// clash.
+type part struct {
+	lines []string
+	clash *clash
 }
 
 // clash is a conflict of a few lines.
 type clash struct {
-	Line               int // of the merged text, counted from 1
+	Line               int // of the merged text with theirs, counted from 1
 	Base, Mine, Theirs []string
+}
+
+// merge3 merges theirs into mine, both made from base, by svn's rules: changes
+// that only touch do not conflict, equal changes do not conflict. In conflict
+// theirs is taken.
+func merge3(base, mine, theirs []string) (text []string, conflicts []clash) {
+	for _, p := range merge3Parts(base, mine, theirs) {
+		if p.clash != nil {
+			p.clash.Line = len(text) + 1
+			conflicts = append(conflicts, *p.clash)
+			text = append(text, p.clash.Theirs...)
+		}
+		text = append(text, p.lines...)
+	}
+	return text, conflicts
+}
+
+func merge3Parts(base, mine, theirs []string) []part {
+	ours, other := diffLines(base, mine), diffLines(base, theirs)
+	var out []part
+	at := 0
+	agree := func(lines []string) {
+		if n := len(out); n > 0 && out[n-1].clash == nil {
+			out[n-1].lines = append(out[n-1].lines, lines...)
+		} else if len(lines) > 0 {
+			out = append(out, part{lines: slices.Clone(lines)})
+		}
+	}
+	for len(ours) > 0 || len(other) > 0 {
+		r := overlap(&ours, &other, len(base))
+		agree(base[at:r.lo])
+		m, t := apply(base, r.lo, r.hi, r.mine), apply(base, r.lo, r.hi, r.theirs)
+		switch {
+		case len(r.theirs) == 0:
+			agree(m)
+		case len(r.mine) == 0, slices.Equal(m, t):
+			agree(t)
+		default:
+			out = append(out, part{clash: &clash{Base: base[r.lo:r.hi], Mine: m, Theirs: t}})
+		}
+		at = r.hi
+	}
+	agree(base[at:])
+	return out
 }
 
 // region is a stretch of the base that one or both sides changed.

@@ -50,7 +50,7 @@ func (m *Merge) Preview(ctx context.Context, revs Revisions) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	s := &rehearsal{m: m, p: p, picked: set, files: map[string]*sketch{}, met: map[string]int{}}
+	s := &rehearsal{m: m, p: p, picked: set, files: map[string]*sketch{}, props: map[string]map[string]string{}, met: map[string]int{}}
 	if err := s.prepare(ctx); err != nil {
 		return Preview{}, err
 	}
@@ -73,6 +73,7 @@ type rehearsal struct {
 	changes map[int]map[string]change
 	tree    map[string]treeEntry // the target as it is, then as the picks leave it
 	files   map[string]*sketch   // texts that were read or merged
+	props   map[string]map[string]string
 	out     []Foreseen
 	met     map[string]int // kind and path to index in out
 	victims []string       // of the pick that is played
@@ -80,8 +81,9 @@ type rehearsal struct {
 
 // treeEntry is a path of the target.
 type treeEntry struct {
-	Dir bool
-	Rev int // last changed; 0 when a pick brought it
+	Dir  bool
+	Rev  int // last changed; 0 when a pick brought it
+	Pick int // the pick that brought it
 }
 
 // sketch is a file of the target as the picks leave it.
@@ -229,14 +231,14 @@ func (s *rehearsal) moved(rel string) string {
 
 // add brings a file or folder, with what a copied folder holds.
 func (s *rehearsal) add(ctx context.Context, c commit, t touch, rel string) error {
-	s.tree[rel] = treeEntry{Dir: t.Kind == "dir"}
+	s.tree[rel] = treeEntry{Dir: t.Kind == "dir", Pick: c.Rev}
 	if t.From != "" && t.Kind == "dir" {
 		list, err := s.m.Into.listAt(ctx, t.Path, c.Rev)
 		if err != nil {
 			return err
 		}
 		for _, e := range list {
-			s.tree[rel+"/"+e.Name] = treeEntry{Dir: e.Kind == "dir"}
+			s.tree[rel+"/"+e.Name] = treeEntry{Dir: e.Kind == "dir", Pick: c.Rev}
 		}
 		return nil
 	}
@@ -264,6 +266,7 @@ func (s *rehearsal) remove(ctx context.Context, c commit, t touch, rel string, h
 		if _, in := below(rel, p); in {
 			delete(s.tree, p)
 			delete(s.files, p)
+			delete(s.props, p)
 		}
 	}
 	if t.Action == "R" {
@@ -337,16 +340,12 @@ func (s *rehearsal) sameFile(ctx context.Context, path string, rev int, rel stri
 	if err != nil || !bytes.Equal(left, mine.bytes()) {
 		return false, err
 	}
-	if s.tree[rel].Rev == 0 {
-		return true, nil
-	}
 	a, err := s.m.Into.properties(ctx, path, rev)
 	if err != nil {
 		return false, err
 	}
-	b, err := s.m.Into.properties(ctx, s.m.Into.inRepo+"/"+rel, s.p.head)
+	b, err := s.properties(ctx, rel)
 	delete(a, mergeProperty)
-	delete(b, mergeProperty)
 	return maps.Equal(a, b), err
 }
 
@@ -365,8 +364,9 @@ func (s *rehearsal) file(ctx context.Context, rel string) (*sketch, error) {
 	path, rev := s.m.Into.inRepo+"/"+rel, s.p.head
 	last := s.tree[rel].Rev
 	if last == 0 { // a copy that a pick brought
-		path, rev = s.m.path+"/"+rel, s.latestPick(rel)
-		last = rev
+		rev = s.tree[rel].Pick
+		at, _ := segmentAt(s.p.sourceSegs, rev)
+		path, last = at+"/"+rel, rev
 	}
 	cache := s.m.Into.svn.metadata
 	key := cache.key(s.m.Into.UUID, "text\x00"+path+"\x00"+strconv.Itoa(last))
@@ -381,19 +381,6 @@ func (s *rehearsal) file(ctx context.Context, rel string) (*sketch, error) {
 	k := &sketch{lines: splitLines(string(text)), raw: text}
 	s.files[rel] = k
 	return k, nil
-}
-
-// latestPick is the pick that brought a path.
-func (s *rehearsal) latestPick(rel string) int {
-	for _, c := range s.picks {
-		at, _ := segmentAt(s.p.sourceSegs, c.Rev)
-		for _, t := range c.Paths {
-			if _, over := below(t.Path, at+"/"+rel); over && t.Action != "M" {
-				return c.Rev
-			}
-		}
-	}
-	return s.p.head
 }
 
 // mergeFile merges the text and the properties of a file.
@@ -461,7 +448,7 @@ func (s *rehearsal) mergeProps(ctx context.Context, c commit, rel string) error 
 		name = "."
 	}
 	names := slices.DeleteFunc(slices.Clone(s.changes[c.Rev][name].Props), func(n string) bool { return n == mergeProperty })
-	if len(names) == 0 || s.tree[rel].Rev == 0 && rel != "" {
+	if len(names) == 0 {
 		return nil
 	}
 	path, _ := segmentAt(s.p.sourceSegs, c.Rev)
@@ -473,38 +460,53 @@ func (s *rehearsal) mergeProps(ctx context.Context, c commit, rel string) error 
 	if err != nil {
 		return err
 	}
-	mine, err := s.m.Into.properties(ctx, join0(s.m.Into.inRepo, rel), s.p.head)
+	mine, err := s.properties(ctx, rel)
 	if err != nil {
 		return err
 	}
-	var bad []string
-	for _, n := range names {
-		l, hadL := left[n]
-		r, hasR := right[n]
-		v, here := mine[n]
-		if (here != hadL || v != l) && (here != hasR || v != r) && !s.laterPick(c, rel, n) {
-			bad = append(bad, n)
-		}
-	}
-	if len(bad) > 0 {
+	if bad := takeProps(mine, left, right, names); len(bad) > 0 {
 		s.meet(Foreseen{Path: name, Kind: propertyConflict, Rev: c.Rev, Why: fmt.Sprintf("r%d changes %s of %s, which is different here", c.Rev, oneLine(strings.Join(bad, ", ")), name)})
 	}
 	return nil
 }
 
-// laterPick reports whether an earlier pick changed the same property, so that
-// what the target has is not what this one meets.
-func (s *rehearsal) laterPick(c commit, rel, prop string) bool {
-	name := rel
-	if rel == "" {
-		name = "."
-	}
-	for _, p := range s.picks {
-		if p.Rev < c.Rev && slices.Contains(s.changes[p.Rev][name].Props, prop) {
-			return true
+// takeProps puts changed properties into mine and lists those that conflict: what
+// mine has is neither what they were nor what they became.
+func takeProps(mine, left, right map[string]string, names []string) (bad []string) {
+	for _, n := range names {
+		l, hadL := left[n]
+		r, hasR := right[n]
+		v, here := mine[n]
+		if (here != hadL || v != l) && (here != hasR || v != r) {
+			bad = append(bad, n)
+		}
+		delete(mine, n)
+		if hasR {
+			mine[n] = r
 		}
 	}
-	return false
+	return bad
+}
+
+// properties are those of a path of the target as the picks left it, without
+// merge information.
+func (s *rehearsal) properties(ctx context.Context, rel string) (map[string]string, error) {
+	if p := s.props[rel]; p != nil {
+		return p, nil
+	}
+	path, rev := join0(s.m.Into.inRepo, rel), s.p.head
+	if rel != "" && s.tree[rel].Rev == 0 {
+		rev = s.tree[rel].Pick
+		at, _ := segmentAt(s.p.sourceSegs, rev)
+		path = join0(at, rel)
+	}
+	p, err := s.m.Into.properties(ctx, path, rev)
+	if err != nil {
+		return nil, err
+	}
+	delete(p, mergeProperty)
+	s.props[rel] = p
+	return p, nil
 }
 
 // relOf is the relative path of what svn calls "." for the top.

@@ -61,6 +61,7 @@ func (k *Conflict) resolve(ctx context.Context, choice string, text []byte) erro
 // action is one step of resolving a conflict; svn commands are shown before.
 type action struct {
 	args  []string // of svn
+	try   bool     // the rest is only for when this leaves the conflict
 	write []byte   // or: write this to path
 	link  string   // or: make path a symlink to this
 	path  string
@@ -80,11 +81,15 @@ func (a action) String() string {
 // settle runs the actions of a choice and makes sure that the conflict is gone.
 func (w *work) settle(ctx context.Context, k *Conflict, choice string, text []byte) error {
 	plan, err := k.plan(choice, text)
+	if errors.Is(err, errInapplicable) {
+		return k.inapplicable(choice)
+	}
 	if err != nil {
 		return err
 	}
 	for _, a := range plan {
-		if err := w.act(ctx, a); err != nil {
+		gone, err := w.attempt(ctx, k, a)
+		if err != nil || gone {
 			return err
 		}
 	}
@@ -98,13 +103,27 @@ func (w *work) settle(ctx context.Context, k *Conflict, choice string, text []by
 	return nil
 }
 
+// attempt runs one action. gone is true when it was one that may end the
+// conflict by itself, and did.
+func (w *work) attempt(ctx context.Context, k *Conflict, a action) (gone bool, err error) {
+	err = w.act(ctx, a)
+	if !a.try {
+		return false, err
+	}
+	if kind := nodes.KindOf(err); err != nil && kind != nodes.Conflict && kind != nodes.Protocol {
+		return false, err
+	}
+	left, err := w.m.Into.leftConflicts(ctx)
+	return !slices.ContainsFunc(left, func(s Status) bool { return s.Path == k.Path }), err
+}
+
 func (w *work) act(ctx context.Context, a action) error {
 	c := w.m.Into
 	name := filepath.Join(c.Path, a.path)
 	switch {
 	case len(a.args) > 0:
 		k := c.here(a.args...)
-		k.locals = !strings.Contains(strings.Join(a.args, " "), "://")
+		k.locals = !a.try && !slices.Contains(a.args, "recommended") && a.args[0] != "copy"
 		answer, err := c.mutate(ctx, w.lock, k)
 		return firstError(err, answer.err())
 	case a.link != "":
@@ -142,7 +161,7 @@ func (k *Conflict) plan(choice string, text []byte) ([]action, error) {
 	}
 	refused := choice == "recommended" || k.Binary && strings.HasSuffix(choice, "-conflict") || k.Symlink && strings.HasSuffix(choice, "-conflict")
 	if refused {
-		return nil, k.inapplicable(choice)
+		return nil, errInapplicable
 	}
 	if k.Symlink && choice != "working" {
 		return k.planSymlink(choice)
@@ -163,6 +182,9 @@ func resolveAction(accept, path string) action {
 	return action{args: []string{"resolve", "--accept", accept, local(path)}}
 }
 
+// errInapplicable says that a conflict has no such choice.
+var errInapplicable = errors.New("no such choice here")
+
 func (k *Conflict) inapplicable(choice string) error {
 	return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("'%s' does not resolve the %s conflict of %s", choice, k.Kind, k.Path),
 		Hint: "choose of " + strings.Join(k.Possible(), ", ")}
@@ -172,7 +194,7 @@ func (k *Conflict) inapplicable(choice string) error {
 func (k *Conflict) Possible() []string {
 	var out []string
 	for _, choice := range Choices {
-		if _, err := k.plan(choice, nil); nodes.KindOf(err) != nodes.Usage {
+		if _, err := k.plan(choice, nil); !errors.Is(err, errInapplicable) {
 			out = append(out, choice)
 		}
 	}
@@ -247,26 +269,26 @@ func (k *Conflict) planTree(choice string) ([]action, error) {
 	case "theirs":
 		return k.planTheirs(done)
 	}
-	return nil, k.inapplicable(choice)
+	return nil, errInapplicable
 }
 
 func (k *Conflict) planTheirs(done action) ([]action, error) {
 	here := exists(filepath.Join(k.merge.Into.Path, k.Path))
 	remove := action{args: []string{"rm", "--force", local(k.Path)}}
 	fetch := action{args: []string{"copy", at(join(k.merge.Into.Repo, k.right.Path), k.right.Revision), local(k.Path)}}
+	follow := resolveAction("recommended", k.Path) // ends it where one side moved the file
+	follow.try = true
 	switch {
-	case k.tree.Reason == "moved-away" && k.tree.Action == "edit":
-		return []action{resolveAction("recommended", k.Path)}, nil
 	case k.tree.Action == "delete" && !here:
-		return []action{done}, nil
+		return []action{follow, done}, nil
 	case k.tree.Action == "delete":
-		return []action{done, remove}, nil
+		return []action{follow, done, remove}, nil
 	case k.right.Path == "" || k.right.Kind == "none":
-		return nil, k.inapplicable("theirs")
+		return nil, errInapplicable
 	case here:
 		return []action{done, remove, fetch}, nil
 	}
-	return []action{done, fetch}, nil
+	return []action{follow, done, fetch}, nil
 }
 
 func exists(name string) bool {

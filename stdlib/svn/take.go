@@ -119,6 +119,9 @@ func (o operation) asked(kind string, revs Revisions) bool {
 	if err != nil || o.Kind != kind {
 		return false
 	}
+	if also, err := ParseRevisions(o.Also); err == nil {
+		had.set = had.set.minus(also.set.minus(revs.set))
+	}
 	return revs.all || len(revs.set) > 0 && len(had.set.minus(revs.set)) == 0 && len(revs.one.minus(had.set)) == 0
 }
 

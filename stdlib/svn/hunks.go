@@ -1,0 +1,232 @@
+package svn
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// sheet is a text conflict while it is being resolved: the parts of the merged
+// text, and what was chosen for each clash.
+type sheet struct {
+	parts   []part
+	clashes []int      // indexes of parts that are clashes
+	chosen  [][]string // by clash; nil: not yet
+	done    []bool
+	undo    []int // clashes in the order in which they were chosen
+	eol     string
+}
+
+var keywords = regexp.MustCompile(`\$(Id|Header|Rev|Revision|LastChangedRevision|Date|LastChangedDate|Author|LastChangedBy|URL|HeadURL):[^$\n]*\$`)
+
+// plainText is a side with its keywords contracted and its line ends unified.
+func plainText(text string) []string {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	return splitLines(keywords.ReplaceAllString(text, "$$$1$$"))
+}
+
+// newSheet lays out a text conflict; ok is false where a side is missing.
+func newSheet(k *Conflict) (s *sheet, ok bool) {
+	base, ok0 := k.Side(0)
+	mine, ok1 := k.Side(1)
+	theirs, ok2 := k.Side(2)
+	if !ok0 || !ok1 || !ok2 {
+		return nil, false
+	}
+	s = &sheet{parts: merge3Parts(plainText(base), plainText(mine), plainText(theirs)), eol: "\n"}
+	if strings.Contains(mine, "\r\n") {
+		s.eol = "\r\n"
+	}
+	for i, p := range s.parts {
+		if p.clash != nil {
+			s.clashes = append(s.clashes, i)
+		}
+	}
+	s.chosen, s.done = make([][]string, len(s.clashes)), make([]bool, len(s.clashes))
+	return s, true
+}
+
+// choose settles a clash with lines.
+func (s *sheet) choose(i int, lines []string) {
+	s.chosen[i], s.done[i] = lines, true
+	s.undo = append(slices.DeleteFunc(s.undo, func(n int) bool { return n == i }), i)
+}
+
+// back takes the last choice back and gives its clash; -1 for none.
+func (s *sheet) back() int {
+	if len(s.undo) == 0 {
+		return -1
+	}
+	i := s.undo[len(s.undo)-1]
+	s.undo, s.done[i], s.chosen[i] = s.undo[:len(s.undo)-1], false, nil
+	return i
+}
+
+// next is the first clash from i on that is not settled, searched around; -1
+// when all are.
+func (s *sheet) next(i int) int {
+	for n := range s.done {
+		if at := (i + n) % len(s.done); !s.done[at] {
+			return at
+		}
+	}
+	return -1
+}
+
+func (s *sheet) clash(i int) *clash { return s.parts[s.clashes[i]].clash }
+
+// side gives the lines of a key: o mine, t theirs, b both, B both the other way.
+func (s *sheet) side(i int, key string) ([]string, bool) {
+	c := s.clash(i)
+	switch key {
+	case "o", "O":
+		return c.Mine, true
+	case "t", "T":
+		return c.Theirs, true
+	case "b":
+		return slices.Concat(c.Mine, c.Theirs), true
+	case "B":
+		return slices.Concat(c.Theirs, c.Mine), true
+	}
+	return nil, false
+}
+
+// text is the merged text with the choices; clashes that are not settled keep
+// mine.
+func (s *sheet) text() []byte {
+	var b strings.Builder
+	for i, p := range s.parts {
+		lines := p.lines
+		if p.clash != nil {
+			n := slices.Index(s.clashes, i)
+			if lines = s.chosen[n]; !s.done[n] {
+				lines = p.clash.Mine
+			}
+		}
+		for _, l := range lines {
+			b.WriteString(strings.TrimSuffix(l, "\n"))
+			if strings.HasSuffix(l, "\n") {
+				b.WriteString(s.eol)
+			}
+		}
+	}
+	return []byte(b.String())
+}
+
+// around is how many lines of context a clash is shown with.
+const around = 3
+
+// show draws a clash for a screen of some columns: context, base, mine, theirs,
+// and marks under the words in which a side differs from the base.
+func (s *sheet) show(i, columns int) string {
+	var b strings.Builder
+	at := s.clashes[i]
+	if at > 0 {
+		l := s.parts[at-1].lines
+		drawLines(&b, "", l[max(0, len(l)-around):], nil, columns)
+	}
+	c := s.clash(i)
+	drawLines(&b, "base", c.Base, nil, columns)
+	drawLines(&b, "mine", c.Mine, c.Base, columns)
+	drawLines(&b, "theirs", c.Theirs, c.Base, columns)
+	if at+1 < len(s.parts) {
+		l := s.parts[at+1].lines
+		drawLines(&b, "", l[:min(len(l), around)], nil, columns)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// longest is how many lines of a side are shown.
+const longest = 40
+
+func drawLines(b *strings.Builder, name string, lines, base []string, columns int) {
+	if len(lines) == 0 && name != "" {
+		fmt.Fprintf(b, "%-7s| (nothing)\n", name)
+	}
+	for i, l := range lines {
+		if i == longest {
+			fmt.Fprintf(b, "%-7s| ... %d more lines\n", name, len(lines)-longest)
+			return
+		}
+		text := strings.TrimRight(printable(l), "\n")
+		fmt.Fprintf(b, "%-7s| %s\n", name, runewidth.Truncate(text, max(10, columns-9), ">"))
+		if i < len(base) && base[i] != l {
+			if marks := differing(strings.TrimRight(printable(base[i]), "\n"), text); marks != "" {
+				fmt.Fprintf(b, "%-7s| %s\n", "", runewidth.Truncate(marks, max(10, columns-9), ">"))
+			}
+		}
+	}
+}
+
+// differing marks the words of a line that the base's line has not.
+func differing(base, text string) string {
+	a, b := words(base), words(text)
+	keep := make([]bool, len(b))
+	for i := range keep {
+		keep[i] = true
+	}
+	for _, h := range diffLines(b, a) { // what leads from text back to base is what differs
+		for i := h.lo; i < h.hi; i++ {
+			keep[i] = false
+		}
+	}
+	var out strings.Builder
+	for i, w := range b {
+		mark := " "
+		if !keep[i] {
+			mark = "^"
+		}
+		out.WriteString(strings.Repeat(mark, runewidth.StringWidth(w)))
+	}
+	return strings.TrimRight(out.String(), " ")
+}
+
+// words cuts a line into words, blanks and single signs.
+func words(s string) []string {
+	class := func(r rune) int {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '_':
+			return 1
+		case unicode.IsSpace(r):
+			return 2
+		}
+		return 0
+	}
+	var out []string
+	last := -1
+	for _, r := range s {
+		if c := class(r); c == last && c != 0 {
+			out[len(out)-1] += string(r)
+		} else {
+			out = append(out, string(r))
+			last = c
+		}
+	}
+	return out
+}
+
+// hint tells where a side changed nothing but blanks, so that the other one can
+// be taken; empty otherwise.
+func (s *sheet) hint(i int) string {
+	squeeze := func(lines []string) string { return strings.Join(strings.Fields(strings.Join(lines, "")), "") }
+	c := s.clash(i)
+	base := squeeze(c.Base)
+	switch {
+	case squeeze(c.Mine) == squeeze(c.Theirs):
+		return "both sides differ in blanks only"
+	case squeeze(c.Mine) == base:
+		return "mine changed blanks only"
+	case squeeze(c.Theirs) == base:
+		return "theirs changed blanks only"
+	}
+	return ""
+}
+
+// pad makes a text exactly so many columns wide.
+func pad(s string, columns int) string {
+	return runewidth.FillRight(runewidth.Truncate(strings.TrimRight(printable(s), "\n"), columns, ">"), columns)
+}

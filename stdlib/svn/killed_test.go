@@ -1,0 +1,196 @@
+package svn_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/svn"
+)
+
+// TestMain takes merges in a process of its own, for tests that kill it.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("ROLLSH_TEST_TAKE"); dir != "" {
+		takeAll(dir)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func takeAll(dir string) {
+	ctx := context.Background()
+	s := svn.New(&nodes.Session{User: "carol", Host: "staging", Person: &nodetest.Person{}, Events: nodes.Discard{}})
+	co, err := s.Checkout(ctx, dir, svn.CheckoutOptions{})
+	if err == nil {
+		var m *svn.Merge
+		if m, err = s.Merge(ctx, "^/trunk", co); err == nil {
+			r, _ := svn.ParseRevisions(os.Getenv("ROLLSH_TEST_REVS"))
+			fmt.Println("begins")
+			_, err = m.Take(ctx, r, false)
+		}
+	}
+	fmt.Println("ended", err)
+}
+
+// A merge in which rollsh and svn are killed at any moment is finished by the
+// same call, and ends as if nothing had happened.
+func TestKilledTakeIsFinishedByTheSameCall(t *testing.T) {
+	b := newBench(t)
+	for i := range 20 {
+		b.write(fmt.Sprintf("trunk/f%d", i), lines())
+	}
+	b.commit("alice", "files")
+	b.run("", "svn", "copy", "-q", "-m", "production", b.repo.File+"/trunk", b.repo.File+"/branches/production")
+	b.run(b.dev, "svn", "update", "-q")
+	for i := range 8 {
+		for f := range 20 {
+			b.write(fmt.Sprintf("trunk/f%d", f), lines(fmt.Sprintf("%d by %d", 1+i%10, i)))
+		}
+		b.write(fmt.Sprintf("trunk/new%d/x", i), lines())
+		b.commit("bob", "step")
+	}
+	want := b.merge()
+	must[svn.Taken](t)(want.Take(b.ctx(), revs(t, "all"), false))
+	restarts := 0
+	for i := range 4 {
+		m := b.merge()
+		writeFile(t, filepath.Join(m.Into.Path, "upload/pic"), "own")
+		kill(t, m.Into.Path, "4-11", time.Duration(60+200*i)*time.Millisecond)
+		if s := must[*svn.State](t)(m.State(b.ctx())); s != nil && s.Step == "merging" {
+			restarts++
+		}
+		taken := must[svn.Taken](t)(m.Take(b.ctx(), revs(t, "4-11"), false))
+		if len(taken.Conflicts) != 0 {
+			t.Errorf("conflicts %v", taken.Conflicts)
+		}
+		got := tree(t, m.Into.Path)
+		delete(got, "upload/")
+		delete(got, "upload/pic")
+		if d := cmp.Diff(tree(t, want.Into.Path), got); d != "" {
+			t.Errorf("killed in round %d: %s", i, d)
+		}
+		a, c := b.run(want.Into.Path, "svn", "status", "-q"), b.run(m.Into.Path, "svn", "status", "-q")
+		if d := cmp.Diff(a, c); d != "" {
+			t.Errorf("status: %s", d)
+		}
+	}
+	if restarts == 0 {
+		t.Error("no round was killed while svn was at work")
+	}
+}
+
+// kill starts a take in a process of its own and kills it and its svn after a
+// while.
+func kill(t *testing.T, dir, picks string, after time.Duration) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "ROLLSH_TEST_TAKE="+dir, "ROLLSH_TEST_REVS="+picks)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	read := bufio.NewReader(out)
+	if line, err := read.ReadString('\n'); err != nil || !strings.HasPrefix(line, "begins") {
+		t.Fatalf("%q %v", line, err)
+	}
+	time.Sleep(after)
+	svns := childrenOf(cmd.Process.Pid)
+	_ = cmd.Process.Kill()
+	for _, p := range svns {
+		_ = p.Kill()
+	}
+	_ = cmd.Wait()
+	for _, p := range svns {
+		gone(t, p)
+	}
+}
+
+func childrenOf(pid int) []*os.Process {
+	var out []*os.Process
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, f := range files {
+		text, _ := os.ReadFile(f)
+		for _, word := range strings.Fields(string(text)) {
+			var n int
+			if _, err := fmt.Sscan(word, &n); err == nil {
+				if p, err := os.FindProcess(n); err == nil {
+					out = append(out, p)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// gone waits until a killed process is no more.
+func gone(t *testing.T, p *os.Process) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid))
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+	}
+	t.Fatalf("process %d does not end", p.Pid)
+}
+
+// What a person resolved is put in again when the merge begins anew.
+func TestResolutionsSurviveAKill(t *testing.T) {
+	b := newLine(t)
+	for i := range 30 {
+		b.write("trunk/b.php", lines(fmt.Sprintf("%d round %d", 1+i%10, i)))
+		b.commit("bob", "more")
+	}
+	ctx, m := b.ctx(), b.merge()
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "6,5,9-38"), false))
+	k := must[[]*svn.Conflict](t)(m.Conflicts(ctx))[0]
+	if err := k.ResolveWith(ctx, []byte("by hand\n")); err != nil {
+		t.Fatal(err)
+	}
+	kill(t, m.Into.Path, "6,5,9-38", 250*time.Millisecond)
+	t.Logf("state %+v", must[*svn.State](t)(m.State(ctx)))
+	for range 3 {
+		taken := must[svn.Taken](t)(m.Take(ctx, revs(t, "6,5,9-38"), false))
+		if len(taken.Conflicts) != 0 {
+			t.Fatalf("asked again: %v", taken.Conflicts)
+		}
+	}
+	if got := readFile(t, filepath.Join(m.Into.Path, "a.php")); got != "by hand\n" {
+		t.Errorf("a.php %q", got)
+	}
+}
+
+// A cancelled take ends within a second and is finished by the same call.
+func TestCancelledTake(t *testing.T) {
+	b := newLine(t)
+	for i := range 40 {
+		b.write("trunk/b.php", lines(fmt.Sprintf("%d round %d", 1+i%10, i)))
+		b.commit("bob", "more")
+	}
+	m := b.merge()
+	ctx, cancel := context.WithCancel(b.ctx())
+	timer := time.AfterFunc(500*time.Millisecond, cancel)
+	defer timer.Stop()
+	_, err := m.Take(ctx, revs(t, "all"), false)
+	if err != nil {
+		fails(t, err, nodes.Cancelled)
+	}
+	must[svn.Taken](t)(m.Take(b.ctx(), revs(t, "all"), false))
+	must[int](t)(m.Commit(b.ctx(), "", true))
+	if got := b.available(m); got != "" {
+		t.Errorf("available %s", got)
+	}
+}
