@@ -33,6 +33,7 @@ type place struct {
 
 func newPlace(t *testing.T, n int, opts ...nodetest.Option) *place {
 	t.Helper()
+	t.Parallel() // they wait for servers most of the time
 	names := make([]string, n)
 	for i := range names {
 		names[i] = fmt.Sprintf("web%d", i+1)
