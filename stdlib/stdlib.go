@@ -9,8 +9,11 @@ import (
 	"github.com/rollsh/rollsh/stdlib/haproxy"
 	"github.com/rollsh/rollsh/stdlib/http"
 	"github.com/rollsh/rollsh/stdlib/lint"
+	"github.com/rollsh/rollsh/stdlib/mysql"
 	"github.com/rollsh/rollsh/stdlib/notify"
 	"github.com/rollsh/rollsh/stdlib/person"
+	"github.com/rollsh/rollsh/stdlib/postgres"
+	"github.com/rollsh/rollsh/stdlib/puppet"
 	"github.com/rollsh/rollsh/stdlib/roll"
 	"github.com/rollsh/rollsh/stdlib/ssh"
 	"github.com/rollsh/rollsh/stdlib/svn"
@@ -45,6 +48,9 @@ func New(s *nodes.Session) *Library {
 		http.Module(s),
 		trac.Module(s),
 		haproxy.Module(s),
+		puppet.Module(s),
+		mysql.Module(s),
+		postgres.Module(s),
 		l.journal.Module(),
 	}
 	return l
