@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"regexp"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -89,10 +88,22 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
-var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+const longestName = 64
+
+// goodName reports whether a name can be part of an id: letters, digits and
+// inner ". _ -".
+func goodName(name string) bool {
+	for i, c := range []byte(name) {
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !alnum && (i == 0 || c != '.' && c != '_' && c != '-') {
+			return false
+		}
+	}
+	return name != "" && len(name) <= longestName
+}
 
 func checkName(name string) error {
-	if goodName.MatchString(name) {
+	if goodName(name) {
 		return nil
 	}
 	return &nodes.Error{
