@@ -162,7 +162,7 @@ func (a *app) open(recipe string) error {
 	if err != nil {
 		return err
 	}
-	s.Events, s.Person = a.sink, a.person
+	s.Events, s.Person, s.Interrupt = a.sink, a.person, a.interrupt
 	a.session = s
 	a.library = stdlib.New(s)
 	a.host = lua.New(s, append(a.library.Modules, a.module()))

@@ -106,6 +106,9 @@ func FuzzComplete(f *testing.F) {
 		if got := strings.Join(shell.Lex(before), ""); got != before {
 			t.Errorf("the tokens of %q are %q", before, got)
 		}
+		if strings.Contains(before, "\n") { // readline's line has none
+			return
+		}
 		if got := escape.ReplaceAllString(shell.Paint(before), ""); !strings.HasPrefix(before, "@") && got != paintedPlain(before) {
 			t.Errorf("%q is painted %q", before, got)
 		}
