@@ -61,6 +61,10 @@ func ownProgram(uname string) (program, error) {
 	if err != nil {
 		return program{}, err
 	}
+	return programOf(uname, b), nil
+}
+
+func programOf(uname string, b []byte) program {
 	sum := sha256.Sum256(b)
 	gz := sync.OnceValues(func() ([]byte, error) {
 		var out bytes.Buffer
@@ -73,7 +77,7 @@ func ownProgram(uname string) (program, error) {
 		}
 		return out.Bytes(), err
 	})
-	return program{uname, hex.EncodeToString(sum[:]), gz}, nil
+	return program{uname, hex.EncodeToString(sum[:]), gz}
 }
 
 // folders on a node that the agent may lie in, best first, as shell words.

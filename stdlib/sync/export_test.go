@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"os"
 	"runtime"
 	gosync "sync"
 
@@ -17,16 +18,30 @@ func (e *Engine) BeOwnAgent() { e.programs = ownPrograms }
 
 // ownPrograms reads the test program once for all tests.
 var ownPrograms = gosync.OnceValue(func() []program {
-	uname := "Linux x86_64"
-	if runtime.GOARCH == "arm64" {
-		uname = "Linux aarch64"
-	}
-	own, err := ownProgram(uname)
+	own, err := ownProgram(uname())
 	if err != nil {
 		panic(err)
 	}
 	return []program{own}
 })
+
+func uname() string {
+	if runtime.GOARCH == "arm64" {
+		return "Linux aarch64"
+	}
+	return "Linux x86_64"
+}
+
+// UseAgent makes the engine send the program in a file.
+func (e *Engine) UseAgent(file string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	own := programOf(uname(), b)
+	e.programs = func() []program { return []program{own} }
+	return nil
+}
 
 // HoldStage is Push with a wait at the barrier.
 func (e *Engine) HoldStage(ctx context.Context, set nodes.Set, o Options, until <-chan struct{}) error {

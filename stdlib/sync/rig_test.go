@@ -24,7 +24,11 @@ func TestMain(m *testing.M) {
 	if handled, code := agent.Main(os.Args); handled {
 		os.Exit(code)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if built != "" {
+		_ = os.RemoveAll(filepath.Dir(built))
+	}
+	os.Exit(code)
 }
 
 // rig is some real nodes and an engine in a session on them.
