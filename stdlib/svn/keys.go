@@ -1,0 +1,259 @@
+package svn
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// keys is the help of the text screen.
+const keys = `o mine   t theirs   b both, mine first   B both, theirs first   e edit these lines
+O mine for the rest   T theirs for the rest   n next   p previous   u undo
+E edit the whole file   x merge tool   v both files   w as it is in the checkout
+r take the missing changesets too   R as resolved before
+s keep this file for later   q stop here   A abandon the whole merge   ? this`
+
+// text goes through the clashes of a file.
+func (a *assistant) text(ctx context.Context, k *Conflict, s *sheet) (bool, error) {
+	at := 0
+	a.offers(ctx, k)
+	for {
+		if at = s.next(at); at < 0 {
+			return a.write(ctx, k, s)
+		}
+		head := fmt.Sprintf("%s, %d of %d", k.Path, at+1, len(s.clashes))
+		if h := s.hint(at); h != "" {
+			head += " (" + h + ")"
+		}
+		a.say(ctx, head+"\n"+s.show(at, a.columns()))
+		key, err := a.person.Ask(ctx, nodes.Question{Text: "o t b B e O T n p u E x v w r R s q A ?"})
+		if err != nil {
+			return true, err
+		}
+		next, done, stop, err := a.key(ctx, k, s, at, strings.TrimSpace(key))
+		if stop, err = a.survive(ctx, stop, err); done || stop || err != nil {
+			return stop, err
+		}
+		at = next
+	}
+}
+
+func (a *assistant) columns() int {
+	if n := nodes.Columns(a.person); n > 0 {
+		return n
+	}
+	return 80
+}
+
+// offers tells what could save the work: missing changesets, and how the same
+// conflict was resolved before.
+func (a *assistant) offers(ctx context.Context, k *Conflict) {
+	if len(k.why.Needs) > 0 {
+		a.say(ctx, "r takes "+k.why.Needs.Revs()+" too, which came before on the same file")
+	}
+	if text, ok := a.m.Into.svn.recallResolution(k); ok {
+		mine, _ := k.Side(1)
+		a.say(ctx, "R resolves it as before:\n"+summarize(plainText(mine), plainText(string(text)), a.columns()))
+	}
+}
+
+// summarize shows what a text changes in another.
+func summarize(from, to []string, columns int) string {
+	var b strings.Builder
+	for _, h := range diffLines(from, to) {
+		drawLines(&b, "mine", from[h.lo:h.hi], nil, columns)
+		drawLines(&b, "before", h.lines, from[h.lo:h.hi], columns)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// key does what a key says; next is the clash to be shown then.
+func (a *assistant) key(ctx context.Context, k *Conflict, s *sheet, at int, key string) (next int, done, stop bool, err error) {
+	n := len(s.clashes)
+	switch key {
+	case "o", "t", "b", "B":
+		lines, _ := s.side(at, key)
+		s.choose(at, lines)
+		return at, false, false, nil
+	case "O", "T":
+		for i := s.next(at); i >= 0; i = s.next(i) {
+			lines, _ := s.side(i, key)
+			s.choose(i, lines)
+		}
+		return at, false, false, nil
+	case "n":
+		return (at + 1) % n, false, false, nil
+	case "p":
+		return (at + n - 1) % n, false, false, nil
+	case "u":
+		return max(0, s.back()), false, false, nil
+	case "e":
+		return at, false, false, a.editLines(ctx, k, s, at)
+	case "v":
+		a.say(ctx, sideBySide(s.clash(at), a.columns()))
+		return at, false, false, nil
+	}
+	done, stop, err = a.fileKey(ctx, k, key)
+	return at, done, stop, err
+}
+
+// fileKey does what a key says for the whole file.
+func (a *assistant) fileKey(ctx context.Context, k *Conflict, key string) (done, stop bool, err error) {
+	switch key {
+	case "E":
+		err := k.Edit(ctx)
+		return err == nil, false, err
+	case "x":
+		err := k.tool(ctx)
+		return err == nil, false, err
+	case "w":
+		err := k.Resolve(ctx, "working")
+		return err == nil, false, err
+	case "r":
+		if len(k.why.Needs) == 0 {
+			a.say(ctx, "nothing is missing on this file")
+			return false, false, nil
+		}
+		err := a.takeToo(ctx, k)
+		return err == nil, false, err
+	case "R":
+		text, ok := a.m.Into.svn.recallResolution(k)
+		if !ok {
+			a.say(ctx, "this conflict was not resolved before")
+			return false, false, nil
+		}
+		err := a.finishFile(ctx, k, text)
+		return err == nil, false, err
+	case "s":
+		a.later[k.id()] = true
+		return true, false, nil
+	case "q":
+		return true, true, nil
+	case "A":
+		stop, err := a.abandon(ctx)
+		return stop, stop, err
+	}
+	a.say(ctx, keys)
+	return false, false, nil
+}
+
+// write ends a file whose clashes are all settled.
+func (a *assistant) write(ctx context.Context, k *Conflict, s *sheet) (bool, error) {
+	return a.survive(ctx, false, a.finishFile(ctx, k, s.text()))
+}
+
+// finishFile resolves a file with a text, lints it, and remembers.
+func (a *assistant) finishFile(ctx context.Context, k *Conflict, text []byte) error {
+	key := k.fingerprint()
+	if err := k.ResolveWith(ctx, text); err != nil {
+		return err
+	}
+	a.m.Into.svn.metadata.keep("resolutions", key, text)
+	a.say(ctx, k.Path+" is resolved")
+	for _, check := range a.m.lint {
+		if err := check(ctx, oneFile{a.m.Into.Path, k.Path}); err != nil {
+			if nodes.KindOf(err) != nodes.Lint {
+				return err
+			}
+			a.say(ctx, "lint: "+err.Error()+"\nthe file is resolved, but cannot be committed like this: edit it in the checkout")
+		}
+	}
+	return nil
+}
+
+// oneFile is a folder of which one file matters.
+type oneFile struct{ root, path string }
+
+func (f oneFile) Root() string { return f.root }
+
+func (f oneFile) Touched(context.Context) ([]string, error) { return []string{f.path}, nil }
+
+// recallResolution gives how the same three texts were resolved before.
+func (s *Svn) recallResolution(k *Conflict) ([]byte, bool) {
+	var text []byte
+	ok := s.metadata.recall("resolutions", k.fingerprint(), &text)
+	return text, ok
+}
+
+// Edit opens the file in $VISUAL or $EDITOR on the person's terminal, and ends
+// the conflict when no marker is left in it.
+func (k *Conflict) Edit(ctx context.Context) error {
+	if k.Kind != textConflict || k.Binary || k.Symlink {
+		return &nodes.Error{Kind: nodes.Usage, Message: k.Path + " has no text conflict to edit"}
+	}
+	if err := k.merge.edit(ctx, filepath.Join(k.merge.Into.Path, k.Path)); err != nil {
+		return err
+	}
+	return k.Resolve(ctx, "working")
+}
+
+// edit runs the person's editor. What they set may hold options, so a shell
+// splits it, as other programs do; the file is an argument of its own.
+func (m *Merge) edit(ctx context.Context, file string) error {
+	editor := firstNonEmpty(os.Getenv("VISUAL"), firstNonEmpty(os.Getenv("EDITOR"), "vi"))
+	return nodes.Hand(ctx, m.Into.svn.session.Person, []string{"sh", "-c", editor + ` "$1"`, "editor", file}, m.Into.Path, nil)
+}
+
+// tool runs the merge tool of $ROLLSH_MERGE_TOOL, which finds the three sides
+// and the result in $BASE, $LOCAL, $REMOTE and $MERGED, as with git mergetool.
+func (k *Conflict) tool(ctx context.Context) error {
+	tool := os.Getenv("ROLLSH_MERGE_TOOL")
+	if tool == "" {
+		return &nodes.Error{Kind: nodes.Usage, Message: "no merge tool is set", Hint: `ROLLSH_MERGE_TOOL='meld "$LOCAL" "$MERGED" "$REMOTE"'`}
+	}
+	env := map[string]string{"BASE": k.files[0], "LOCAL": k.files[1], "REMOTE": k.files[2], "MERGED": filepath.Join(k.merge.Into.Path, k.Path)}
+	if err := nodes.Hand(ctx, k.merge.Into.svn.session.Person, []string{"sh", "-c", tool}, k.merge.Into.Path, env); err != nil {
+		return err
+	}
+	return k.Resolve(ctx, "working")
+}
+
+// editLines lets the person edit the lines of one clash, both sides after each
+// other, in a file named like the original.
+func (a *assistant) editLines(ctx context.Context, k *Conflict, s *sheet, at int) error {
+	dir, remove, err := a.m.Into.svn.scratch("edit")
+	if err != nil {
+		return err
+	}
+	defer remove()
+	name := filepath.Join(dir, filepath.Base(k.Path))
+	c := s.clash(at)
+	if err := os.WriteFile(name, []byte(strings.Join(slices.Concat(c.Mine, c.Theirs), "")), 0o600); err != nil {
+		return diskError(err)
+	}
+	if err := a.m.edit(ctx, name); err != nil {
+		return err
+	}
+	text, err := readSome(name)
+	if err != nil {
+		return diskError(err)
+	}
+	s.choose(at, splitLines(string(text)))
+	return nil
+}
+
+// sideBySide shows both sides of a clash next to each other.
+func sideBySide(c *clash, columns int) string {
+	half := max(10, (columns-3)/2)
+	var b strings.Builder
+	row := func(l, r string) {
+		b.WriteString(strings.TrimRight(pad(l, half)+" | "+pad(r, half), " ") + "\n")
+	}
+	row("mine", "theirs")
+	for i := range max(len(c.Mine), len(c.Theirs)) {
+		var l, r string
+		if i < len(c.Mine) {
+			l = c.Mine[i]
+		}
+		if i < len(c.Theirs) {
+			r = c.Theirs[i]
+		}
+		row(l, r)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
