@@ -1,0 +1,90 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/rollsh/rollsh/lua"
+	"github.com/rollsh/rollsh/nodes"
+)
+
+type copyArgs struct {
+	From     place    `lua:"from,required" type:"table" doc:"{on=, database=, user=, password=, host=, port=, sudo=, service=}: what is copied"`
+	To       place    `lua:"to,required" type:"table" doc:"the same: what is replaced"`
+	Tables   []string `lua:"tables" doc:"only these tables; all without it"`
+	Skip     []string `lua:"skip" doc:"tables that arrive empty"`
+	AfterSQL string   `lua:"after_sql" doc:"SQL that is run on the copy before it is put in place"`
+}
+
+// place is a Place as a table.
+type place struct{ Place }
+
+// UnpackLua reads the table.
+func (p *place) UnpackLua(v any) error {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return errors.New("expected {on=NODE, database=NAME}")
+	}
+	for key, v := range m {
+		if err := p.set(key, v); err != nil {
+			return err
+		}
+	}
+	if p.On == nil || p.Database == "" {
+		return errors.New("expected {on=NODE, database=NAME}: one of them is missing")
+	}
+	return nil
+}
+
+func (p *place) set(key string, v any) error {
+	ok := false
+	switch key {
+	case "on":
+		p.On, ok = v.(*nodes.Node)
+	case "database":
+		p.Database, ok = v.(string)
+	case "user":
+		p.User, ok = v.(string)
+	case "host":
+		p.Host, ok = v.(string)
+	case "sudo":
+		p.Sudo, ok = v.(string)
+	case "service":
+		p.Service, ok = v.(string)
+	case "port":
+		var f float64
+		f, ok = v.(float64)
+		p.Port = int(f)
+		ok = ok && f == float64(p.Port) && p.Port > 0 && p.Port < 65536
+	case "password":
+		switch v := v.(type) {
+		case string:
+			p.Password, ok = nodes.NewSecret(v), true
+		case nodes.Secret:
+			p.Password, ok = v, true
+		}
+	default:
+		return fmt.Errorf("unknown key '%s': expected on, database, user, password, host, port, sudo, service", key)
+	}
+	if !ok {
+		return fmt.Errorf("%s= is of the wrong type", key)
+	}
+	return nil
+}
+
+// Module is the postgres module of a session.
+func Module(s *nodes.Session) lua.Module {
+	return lua.Module{
+		Name: "postgres",
+		Doc:  "Refreshes a PostgreSQL database from another. Until the copy is complete the target is untouched.",
+		Funcs: []lua.Func{
+			{Name: "copy", Doc: "Copies a database, with all that is in it, and puts it in place of the target's.", Returns: "table", Mutates: true,
+				Example: `postgres.copy{ from={on=node "db1", database="shop"}, to={on=node "staging", database="shop"}, after_sql="DELETE FROM sessions" }`,
+				Planned: map[string]any{"tables": 0, "bytes": 0, "seconds": 0},
+				Do: lua.Go(func(ctx context.Context, a copyArgs) (Copied, error) {
+					return Copy(ctx, s.Dialer, s.Events, Request{From: a.From.Place, To: a.To.Place, Tables: a.Tables, Skip: a.Skip, AfterSQL: a.AfterSQL})
+				})},
+		},
+	}
+}
