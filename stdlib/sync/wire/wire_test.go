@@ -1,0 +1,98 @@
+package wire_test
+
+import (
+	"bufio"
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+)
+
+func TestFrames(t *testing.T) {
+	var b bytes.Buffer
+	big := bytes.Repeat([]byte("x"), 3<<20)
+	for _, p := range [][]byte{nil, []byte("a"), big} {
+		if err := wire.Write(&b, wire.TypePack, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := bufio.NewReader(&b)
+	for _, want := range [][]byte{nil, []byte("a"), big} {
+		kind, p, err := wire.Read(r, wire.MaxFrame)
+		if err != nil || kind != wire.TypePack || !bytes.Equal(p, want) {
+			t.Fatalf("%v %q %d bytes", err, kind, len(p))
+		}
+	}
+	if _, _, err := wire.Read(r, wire.MaxFrame); err == nil {
+		t.Error("read past the end")
+	}
+	if _, _, err := wire.Read(bufio.NewReader(bytes.NewReader([]byte{'P', 255, 255, 255, 255})), wire.MaxFrame); err == nil {
+		t.Error("a frame without limit was taken")
+	}
+}
+
+func TestNeed(t *testing.T) {
+	for _, list := range [][]int{nil, {0}, {0, 1, 2}, {5, 100, 101}} {
+		got, err := wire.DecodeNeed(wire.EncodeNeed(list), 102)
+		if err != nil || !slices.Equal(got, list) {
+			t.Errorf("%v: %v %v", list, got, err)
+		}
+	}
+	if _, err := wire.DecodeNeed(wire.EncodeNeed([]int{102}), 102); err == nil {
+		t.Error("an index past the end was taken")
+	}
+}
+
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte{'Q', 0, 0, 0, 1, 'x'})
+	f.Add([]byte{'T', 255, 255, 255, 255})
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		r := bufio.NewReader(bytes.NewReader(b))
+		for {
+			if _, _, err := wire.Read(r, 1<<20); err != nil {
+				return
+			}
+		}
+	})
+}
+
+func FuzzDelta(f *testing.F) {
+	e := manifest.Entry{Path: "a", Kind: manifest.File, Mode: 0o644}
+	f.Add(wire.Delta{Change: manifest.Encode([]manifest.Entry{e}), Gone: manifest.EncodePaths([]string{"b"})}.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		change, gone, err := wire.DecodeDelta(b)
+		if err != nil {
+			return
+		}
+		for _, p := range gone {
+			if !manifest.Clean(p) {
+				t.Fatalf("path %q", p)
+			}
+		}
+		again, _, err := wire.DecodeDelta(wire.Delta{Change: manifest.Encode(change), Gone: manifest.EncodePaths(gone)}.Encode())
+		if err != nil || !slices.Equal(change, again) {
+			t.Fatal("does not come back")
+		}
+	})
+}
+
+func FuzzNeed(f *testing.F) {
+	f.Add(wire.EncodeNeed([]int{0, 3, 4}), 10)
+	f.Fuzz(func(t *testing.T, b []byte, limit int) {
+		list, err := wire.DecodeNeed(b, limit)
+		for i, v := range list {
+			if err == nil && (v < 0 || v >= limit || i > 0 && v <= list[i-1]) {
+				t.Fatalf("index %d of %d", v, limit)
+			}
+		}
+	})
+}
+
+func FuzzRecord(f *testing.F) {
+	r := wire.Record{Ours: []manifest.Entry{{Path: "a", Kind: manifest.File}}}
+	b, _ := r.Encode()
+	f.Add(b)
+	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = wire.DecodeRecord(b) })
+}
