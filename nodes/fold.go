@@ -1,6 +1,9 @@
 package nodes
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // FoldErrors puts errors with equal messages on different nodes into one line,
 // "web[1-3,7]: message", in order of first appearance. Where and operation stay
@@ -14,7 +17,8 @@ func FoldErrors(errs []error) []string {
 	at := map[string]*line{}
 	for _, err := range errs {
 		e := Error{Message: err.Error()}
-		if known, ok := err.(*Error); ok {
+		var known *Error
+		if errors.As(err, &known) && known.Error() == err.Error() { // else something was wrapped around it
 			e = Error{Where: known.Where, Op: known.Op, Node: known.Node, Message: known.Message, Hint: known.Hint}
 		}
 		node := e.Node

@@ -131,13 +131,13 @@ func (s Set) matcher(patterns []string) (func(*Node) bool, error) {
 }
 
 func (s Set) mark(matched map[*Node]bool, match func(*Node) bool) bool {
-	any := false
+	found := false
 	for _, n := range s.Nodes {
 		if match(n) {
-			matched[n], any = true, true
+			matched[n], found = true, true
 		}
 	}
-	return any
+	return found
 }
 
 // pieceMatcher reads @tier, #tag or a name; * ? and ranges work in all three.

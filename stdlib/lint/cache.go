@@ -52,7 +52,7 @@ func openShelf(dir, rule, id string) *shelf {
 		}
 	}
 	if info, err := f.Stat(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-		os.Chtimes(s.file, time.Time{}, time.Now()) // best effort: it is in use
+		_ = os.Chtimes(s.file, time.Time{}, time.Now()) // it is in use; where that fails it is swept too early, no more
 	}
 	return s
 }

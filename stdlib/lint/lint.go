@@ -105,16 +105,6 @@ func (l *Linter) Check(ctx context.Context, w What, o Options) (*Result, error) 
 	return run.result(), nil
 }
 
-// CheckTouched checks the files that differ from what they came from and raises
-// what it finds: the form in which a merge asks before it commits.
-func (l *Linter) CheckTouched(ctx context.Context, t nodes.Touched) error {
-	res, err := l.Check(ctx, What{touched: t}, Options{})
-	if err != nil {
-		return err
-	}
-	return res.Err()
-}
-
 // Add adds a rule; one of the same name, built in or not, is replaced.
 func (l *Linter) Add(r Rule) error {
 	if err := r.valid(); err != nil {

@@ -160,7 +160,7 @@ func (f *file) hash(in io.Reader, buf []byte) (string, error) {
 		for _, j := range f.rules {
 			j.trivial = j.trivial && j.rule.trivial(piece)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return hex.EncodeToString(h.Sum(nil)), nil
 		}
 		if err != nil {

@@ -119,7 +119,7 @@ func parseYAML(_ string, text []byte) []finding {
 	for {
 		var n yaml.Node
 		err := d.Decode(&n)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out
 		}
 		if err != nil {
@@ -180,11 +180,11 @@ func parseXML(_ string, text []byte) []finding {
 		token, err := d.Token()
 		var syntax *xml.SyntaxError
 		switch {
-		case err == io.EOF && roots == 0:
+		case errors.Is(err, io.EOF) && roots == 0:
 			return fail("no element")
-		case err == io.EOF && depth == 0:
+		case errors.Is(err, io.EOF) && depth == 0:
 			return nil
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return fail("ends before the element is closed")
 		case errors.As(err, &syntax):
 			return []finding{{syntax.Line, syntax.Msg}}
