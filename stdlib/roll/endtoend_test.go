@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/lint"
@@ -153,6 +154,18 @@ func (p *place) rollAs(ctx context.Context, r nodes.Recipe, answers []string, ar
 	return o, err
 }
 
+// eval runs Lua as the prompt does, and gives the text of its value.
+func (p *place) eval(src string) string {
+	p.t.Helper()
+	p.session.Recipe = &nodes.Recipe{}
+	h := lua.New(p.session, p.modules())
+	values, err := h.Eval(p.t.Context(), src)
+	if err != nil || len(values) != 1 {
+		p.t.Fatalf("%s: %v, %v", src, values, err)
+	}
+	return h.Text(values[0])
+}
+
 func (p *place) last() roll.Entry {
 	p.t.Helper()
 	list, err := p.journal.History(p.t.Context(), "www", 1)
@@ -260,12 +273,23 @@ func TestNodeThatFailsStopsTheRoll(t *testing.T) {
 	}
 	_, err = p.roll(nodes.Recipe{})
 	wantKind(t, err, nodes.Refused, "unfinished", e.ID)
+	if got := p.eval(`return #roll.pending{ name = "www" } .. " " .. roll.pending().revs`); got != "1 r3" {
+		t.Errorf("pending: %s", got)
+	}
 
 	p.flag("web2.sick", false)
 	if _, err = p.roll(nodes.Recipe{Mode: nodes.ModeResume, RollID: e.ID, Failed: true}); err != nil {
 		t.Fatal(err)
 	}
 	e = p.last()
+	defer func() { // and all of it can be undone, also what was switched before the resume
+		if _, err := p.roll(nodes.Recipe{Mode: nodes.ModeBack, RollID: e.ID}); err != nil {
+			t.Fatal(err)
+		}
+		if e = p.last(); e.State != roll.RollUndone || p.pages() != "one one one one" {
+			t.Errorf("%s %s, pages %q", e.State, states(e), p.pages())
+		}
+	}()
 	if states(e) != "web1=done web2=done web3=done web4=done" || e.State != roll.RollDone || p.pages() != "two two two two" || p.raised("web2.out") {
 		t.Errorf("%s %s, pages %q", e.State, states(e), p.pages())
 	}

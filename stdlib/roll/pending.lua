@@ -1,12 +1,14 @@
--- roll.pending: what was committed since the last roll of the name. It asks the repository and changes nothing.
+-- roll.pending: what was committed since the oldest revision that a node has, as far as rolls of the name put it there.
+-- It asks the repository and changes nothing.
 return function(o)
-  local last
-  for _, r in ipairs(roll.history{ name = o.name, limit = 0 }) do
-    if r.to and r.state ~= "undone" and not last then last = r end
-    if not o.name and last and r.name ~= last.name then
-      fail(("several names are rolled here, %s and %s: say which one"):format(last.name, r.name))
-    end
+  local all = roll.status{ name = o.name }
+  if #all > 1 then fail(("several names are rolled here, such as %s and %s: say which one"):format(all[1].name, all[2].name)) end
+  local s = all[1]
+  if not (s and s.last) then fail "no roll is in the journal yet: rollsh plan RECIPE shows what its first one brings" end
+  local low
+  for _, name in ipairs(s.order) do
+    local rev = s.nodes[name].rev
+    if rev and (not low or rev < low) then low = rev end
   end
-  if not last then fail "no roll is in the journal yet: rollsh plan RECIPE shows what its first one brings" end
-  return svn.checkout(last.source):changes{ from = last.to, to = o.to }
+  return svn.checkout(s.last.source):changes{ from = low, to = o.to }
 end

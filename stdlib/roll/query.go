@@ -221,7 +221,7 @@ func (j *Journal) takeBack(ctx context.Context, tx *sql.Tx, e Entry) error {
 // fails with Changed when a file of the recipe is not as it was.
 func (j *Journal) Reopen(ctx context.Context, q Request) (*Roll, error) {
 	r := &Roll{
-		journal: j, mode: q.Recipe.Mode, open: true, begun: map[nodes.Name]bool{}, answers: map[nodes.Name]answer{}, cut: map[nodes.Name]bool{}, past: map[nodes.Name]bool{},
+		journal: j, mode: q.Recipe.Mode, open: true, begun: map[nodes.Name]bool{}, answers: map[nodes.Name]answer{}, cut: map[nodes.Name]bool{}, past: map[nodes.Name]bool{}, unsure: map[nodes.Name]bool{},
 		interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable},
 	}
 	err := j.write(ctx, func(tx *sql.Tx) error {
@@ -348,6 +348,7 @@ func (r *Roll) takeUp(e Entry, q Request) {
 		r.set.Nodes = append(r.set.Nodes, n)
 		// Where it is not known, its tree counts as switched: only its check can
 		// then put it back into service.
+		r.unsure[n.Name] = e.Nodes[i].State == Unknown
 		r.past[n.Name] = e.Nodes[i].Touched && e.Nodes[i].State != Drained
 	}
 }

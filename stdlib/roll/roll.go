@@ -51,6 +51,7 @@ type Roll struct {
 	begun   map[nodes.Name]bool   // drained or switched by this process
 	cut     map[nodes.Name]bool   // a switch began, and did not end well so far
 	past    map[nodes.Name]bool   // switched before this process took the roll up
+	unsure  map[nodes.Name]bool   // nobody knows whether an earlier switch was made
 	soft    <-chan struct{}       // closed when a person asks to stop; nil until a node is touched
 	release func()
 	closers []func() // what ends with the roll
@@ -70,7 +71,7 @@ func (j *Journal) Begin(ctx context.Context, q Request) (*Roll, error) {
 	if err := checkRequest(q); err != nil {
 		return nil, err
 	}
-	r := &Roll{journal: j, set: q.To, mode: q.Recipe.Mode, entry: j.newEntry(q), past: map[nodes.Name]bool{}, open: true, begun: map[nodes.Name]bool{}, answers: map[nodes.Name]answer{}, cut: map[nodes.Name]bool{}, interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
+	r := &Roll{journal: j, set: q.To, mode: q.Recipe.Mode, entry: j.newEntry(q), past: map[nodes.Name]bool{}, unsure: map[nodes.Name]bool{}, open: true, begun: map[nodes.Name]bool{}, answers: map[nodes.Name]answer{}, cut: map[nodes.Name]bool{}, interrupt: j.session.Interrupt, budget: budget{q.MaxFailed, q.MaxUnreachable}}
 	if q.Recipe.Mode == nodes.ModePlan || q.Recipe.Mode == nodes.ModePending {
 		return r.planned(ctx)
 	}

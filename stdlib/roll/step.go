@@ -62,7 +62,11 @@ func (r *Roll) do(ctx context.Context, set nodes.Set, m move, act Act) error {
 	if err != nil {
 		return err
 	}
+	switches := r.switches(set)
 	acted := act(ctx)
+	if acted == nil && m.what == words[Switched] {
+		r.noteUndo(set, switches)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
 	defer cancel()
 	if err := r.outcome(ctx, set, seq, m, acted); err != nil && acted == nil {
@@ -93,8 +97,8 @@ func (r *Roll) intend(ctx context.Context, set nodes.Set, m move) (int, error) {
 		}
 		for k, i := range places {
 			meant[i].Touched = meant[i].Touched || m.state.touches()
-			if m.what == words[Switched] {
-				meant[i].Undo = r.undo
+			if m.what == words[Switched] && meant[i].Undo == "" {
+				meant[i].Undo = r.undo // known should we die in it
 			}
 			_, err := tx.ExecContext(ctx, `INSERT INTO steps (roll, seq, node, what, state, intent, ended, outcome, why) VALUES ($1, $2, $3, $4, $5, $6, '', '', '')`,
 				r.entry.ID, r.seq+1+k, string(meant[i].Node), m.what, string(m.state), now)
@@ -173,10 +177,46 @@ func (r *Roll) outcome(ctx context.Context, set nodes.Set, seq int, m move, acte
 		return nil
 	})
 	for k, i := range places { // what happened has happened, written or not
+		before := r.entry.Nodes[i]
 		r.entry.Nodes[i] = results[k].node
-		r.tell(results[k].node)
+		if before.State != results[k].node.State || before.Why != results[k].node.Why {
+			r.tell(results[k].node)
+		}
 	}
 	return err
+}
+
+// switches counts the changes of trees on each node so far.
+func (r *Roll) switches(set nodes.Set) []int {
+	out := make([]int, len(set.Nodes))
+	for i, n := range set.Nodes {
+		out[i] = r.journal.session.Service.Switches(n.Name)
+	}
+	return out
+}
+
+// noteUndo settles by what name a node is undone: that of the first switch of
+// this roll that changed its tree. A switch that found nothing to change can not
+// be undone; one of which nobody knew whether it was made has not been when a
+// later one did change the tree.
+func (r *Roll) noteUndo(set nodes.Set, before []int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	places, err := r.places(set)
+	if err != nil {
+		return // outcome says so
+	}
+	for k, i := range places {
+		n := &r.entry.Nodes[i]
+		changed := r.journal.session.Service.Switches(n.Node) > before[k]
+		switch {
+		case changed && r.unsure[n.Node]:
+			n.Undo = r.undo
+		case !changed && n.Undo == r.undo:
+			n.Undo = ""
+		}
+		delete(r.unsure, n.Node)
+	}
 }
 
 // result is what a step came to on one node.
