@@ -13,10 +13,10 @@ import (
 
 // Remaining is a conflict that is left, as plain data for programs.
 type Remaining struct {
-	Path    string   `lua:"path" json:"path"`
-	Kind    string   `lua:"kind" json:"kind"`
-	Why     string   `lua:"why" json:"why"`
-	Choices []string `lua:"choices" json:"choices"`
+	Path    string   `lua:"path"`
+	Kind    string   `lua:"kind"`
+	Why     string   `lua:"why"`
+	Choices []string `lua:"choices"`
 }
 
 // Policy says how conflicts of paths that match a glob are resolved; "*.lock"

@@ -50,13 +50,19 @@ type Why struct {
 // maxSide bounds a side of a conflict that is shown or merged as text.
 const maxSide = 8 << 20
 
-// Conflicts lists what is left to be resolved.
+// Conflicts lists what is left to be resolved. While the repository cannot be
+// reached, it does not know who changed what, and says so.
 func (m *Merge) Conflicts(ctx context.Context) ([]*Conflict, error) {
 	list, err := m.rawConflicts(ctx)
 	if err != nil || len(list) == 0 {
 		return list, err
 	}
-	return list, m.explain(ctx, list)
+	err = m.explain(ctx, list)
+	if nodes.KindOf(err) == nodes.Unreachable {
+		m.Into.svn.warn(ctx, "who changed what in conflict is not known: "+err.Error())
+		err = nil
+	}
+	return list, err
 }
 
 // rawConflicts reads the conflicts without asking the repository.

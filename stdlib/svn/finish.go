@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -96,6 +97,9 @@ func (w *work) commit(ctx context.Context, message string, lint bool) (int, erro
 func (w *work) send(ctx context.Context, message string) (int, error) {
 	c := w.m.Into
 	rev, err := c.send(ctx, w.lock, message, []string{"."})
+	if nodes.KindOf(err) == nodes.Refused {
+		rev, err = w.wasCommitted(ctx, message, err)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -107,6 +111,27 @@ func (w *work) send(ctx context.Context, message string) (int, error) {
 		c.svn.warn(ctx, fmt.Sprintf("r%d is committed, but the checkout could not be brought to it: %v", rev, err))
 	}
 	return rev, nil
+}
+
+// wasCommitted finds the commit that was made by a rollsh that was killed right
+// after it; without one the refusal stands.
+func (w *work) wasCommitted(ctx context.Context, message string, refusal error) (int, error) {
+	c := w.m.Into
+	list, err := c.Status(ctx)
+	if err != nil || slices.ContainsFunc(list, Status.own) {
+		return 0, firstError(err, refusal)
+	}
+	head, err := c.head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	keep := func(k commit) bool { return strings.TrimSpace(k.Message) == strings.TrimSpace(message) }
+	found, err := c.client.log(ctx, logQuery{url: at(c.URL, head), lo: w.j.Base + 1, hi: head, limit: 1, keep: keep})
+	if err != nil || len(found) == 0 {
+		return 0, firstError(err, refusal)
+	}
+	c.svn.say(ctx, fmt.Sprintf("r%d has this commit already", found[0].Rev))
+	return found[0].Rev, nil
 }
 
 // keepMessage tells where the message is, so that it is never lost.

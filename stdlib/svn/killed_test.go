@@ -62,7 +62,7 @@ func TestKilledTakeIsFinishedByTheSameCall(t *testing.T) {
 	want := b.merge()
 	must[svn.Taken](t)(want.Take(b.ctx(), revs(t, "all"), false))
 	restarts := 0
-	for i := range 4 {
+	for i := range 3 {
 		m := b.merge()
 		writeFile(t, filepath.Join(m.Into.Path, "upload/pic"), "own")
 		kill(t, m.Into.Path, "4-11", time.Duration(60+200*i)*time.Millisecond)
@@ -150,20 +150,20 @@ func gone(t *testing.T, p *os.Process) {
 // What a person resolved is put in again when the merge begins anew.
 func TestResolutionsSurviveAKill(t *testing.T) {
 	b := newLine(t)
-	for i := range 30 {
+	for i := range 12 {
 		b.write("trunk/b.php", lines(fmt.Sprintf("%d round %d", 1+i%10, i)))
 		b.commit("bob", "more")
 	}
 	ctx, m := b.ctx(), b.merge()
-	must[svn.Taken](t)(m.Take(ctx, revs(t, "6,5,9-38"), false))
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "6,5,9-20"), false))
 	k := must[[]*svn.Conflict](t)(m.Conflicts(ctx))[0]
 	if err := k.ResolveWith(ctx, []byte("by hand\n")); err != nil {
 		t.Fatal(err)
 	}
-	kill(t, m.Into.Path, "6,5,9-38", 250*time.Millisecond)
+	kill(t, m.Into.Path, "6,5,9-20", 250*time.Millisecond)
 	t.Logf("state %+v", must[*svn.State](t)(m.State(ctx)))
 	for range 3 {
-		taken := must[svn.Taken](t)(m.Take(ctx, revs(t, "6,5,9-38"), false))
+		taken := must[svn.Taken](t)(m.Take(ctx, revs(t, "6,5,9-20"), false))
 		if len(taken.Conflicts) != 0 {
 			t.Fatalf("asked again: %v", taken.Conflicts)
 		}
@@ -176,13 +176,13 @@ func TestResolutionsSurviveAKill(t *testing.T) {
 // A cancelled take ends within a second and is finished by the same call.
 func TestCancelledTake(t *testing.T) {
 	b := newLine(t)
-	for i := range 40 {
+	for i := range 20 {
 		b.write("trunk/b.php", lines(fmt.Sprintf("%d round %d", 1+i%10, i)))
 		b.commit("bob", "more")
 	}
 	m := b.merge()
 	ctx, cancel := context.WithCancel(b.ctx())
-	timer := time.AfterFunc(500*time.Millisecond, cancel)
+	timer := time.AfterFunc(400*time.Millisecond, cancel)
 	defer timer.Stop()
 	_, err := m.Take(ctx, revs(t, "all"), false)
 	if err != nil {

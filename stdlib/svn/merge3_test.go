@@ -68,7 +68,7 @@ func TestMerge3IsSvns(t *testing.T) {
 	run("svnadmin", "create", "repo")
 	run("svn", "mkdir", "-q", "-m", "r1", url+"/trunk")
 	run("svn", "checkout", "-q", url+"/trunk", "wc")
-	const files = 400
+	const files = 200
 	var base, mine, theirs [files][]string
 	put := func(texts [files][]string) {
 		for i, text := range texts {

@@ -78,7 +78,7 @@ func TestMergePicksCommitsAndLists(t *testing.T) {
 		t.Errorf("filtered %s", f.Changesets.Revs())
 	}
 	taken := must[svn.Taken](t)(m.Take(ctx, revs(t, "5,4,7"), false))
-	if d := cmp.Diff([]string{"a.php", "b.php", "new", "new/x.php"}, taken.Files); d != "" || len(taken.Conflicts) != 0 {
+	if d := cmp.Diff([]string{"a.php", "b.php", "new/x.php"}, taken.Files); d != "" || len(taken.Conflicts) != 0 {
 		t.Errorf("took %s %v", d, taken.Conflicts)
 	}
 	if s := must[*svn.State](t)(m.State(ctx)); s == nil || s.Picks != "r4-5,r7" || s.Step != "merged" || s.Who != "alice" {
@@ -349,4 +349,21 @@ func TestUnrelatedAndForeignSources(t *testing.T) {
 	m := must[*svn.Merge](t)(b.svn.Merge(ctx, "^/tags", co))
 	_, err = m.Available(ctx, svn.Filter{})
 	fails(t, err, nodes.Refused, "no common history")
+}
+
+// A rollsh that was killed between svn's commit and its own note of it.
+func TestCommitThatWasMadeIsFound(t *testing.T) {
+	b := newLine(t)
+	ctx, m := b.ctx(), b.merge()
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "5"), false))
+	b.run(m.Into.Path, "svn", "commit", "-q", "-m", "it was made")
+	b.run(m.Into.Path, "svn", "update", "-q")
+	_, err := m.Commit(ctx, "another text", true)
+	fails(t, err, nodes.Refused, "nothing to commit")
+	if rev := must[int](t)(m.Commit(ctx, "it was made", true)); rev != 9 {
+		t.Errorf("found r%d", rev)
+	}
+	if s := must[*svn.State](t)(m.State(ctx)); s != nil {
+		t.Errorf("state %+v", s)
+	}
 }

@@ -44,7 +44,7 @@ func TestPreviewTellsConflictsAndNeeds(t *testing.T) {
 // The conflicts that a preview foresees are those that svn meets, on random
 // picks from a random history. ROLLSH_PICKS says how many sets.
 func TestPreviewIsWhatSvnMeets(t *testing.T) {
-	sets := 24
+	sets := 12
 	if n, err := strconv.Atoi(os.Getenv("ROLLSH_PICKS")); err == nil {
 		sets = n
 	}
@@ -94,7 +94,7 @@ func scribble(b *bench, r *rand.Rand) {
 	b.commit("alice", "files")
 	b.run("", "svn", "copy", "-q", "-m", "production", b.repo.File+"/trunk", b.repo.File+"/branches/production")
 	b.run(b.dev, "svn", "update", "-q")
-	for i := range 45 {
+	for i := range 36 {
 		side := "trunk"
 		if i%5 == 4 {
 			side = "branches/production"
@@ -104,7 +104,7 @@ func scribble(b *bench, r *rand.Rand) {
 		change(b, r, i, side, f, exists)
 		b.run(b.dev, "svn", "commit", "-q", "--username", "bob", "-m", fmt.Sprintf("step %d", i))
 		b.run(b.dev, "svn", "update", "-q")
-		if i == 15 || i == 30 { // rolls of a few
+		if i == 14 || i == 26 { // rolls of a few
 			revs, _ := b.eligible("/trunk", "/branches/production")
 			realMerge(b, filepath.Join(b.dev, "branches/production"), fmt.Sprintf("%d,%d", revs[1], revs[3]))
 			b.commit("carol", "roll")

@@ -54,8 +54,11 @@ func (c *Checkout) At(ctx context.Context, rev nodes.Revision) (nodes.Tree, func
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.empty() && now == want {
-		return c, func() {}, nil
+	if p.empty() {
+		if now == want {
+			return c, func() {}, nil
+		}
+		return &shadow{Checkout: c, dir: c.Path, rev: want, local: p.local}, func() {}, nil
 	}
 	return c.cast(ctx, p, want)
 }

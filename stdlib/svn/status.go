@@ -3,6 +3,7 @@ package svn
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -201,8 +202,8 @@ func (c *Checkout) number(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// Touched lists the files and folders in which the checkout differs from its
-// base, without those that are deleted or only have other merge properties.
+// Touched lists the files in which the checkout differs from its base, without
+// those that are deleted or only have other properties.
 func (c *Checkout) Touched(ctx context.Context) ([]string, error) {
 	entries, err := c.entries(ctx)
 	if err != nil {
@@ -214,7 +215,11 @@ func (c *Checkout) Touched(ctx context.Context) ([]string, error) {
 			out = append(out, e.Path)
 		}
 	}
-	return c.expand(ctx, out, entries)
+	out, err = c.expand(ctx, out, entries)
+	return slices.DeleteFunc(out, func(rel string) bool {
+		fi, err := os.Lstat(filepath.Join(c.Path, rel))
+		return err == nil && fi.IsDir()
+	}), err
 }
 
 // expand adds what copied folders hold: svn lists only the folder.
