@@ -84,8 +84,10 @@ func (b *Backend) DrainWithin(ctx context.Context, n *nodes.Node, wait time.Dura
 		return left == 0, err
 	})
 	if err == nil && !done {
-		err = &nodes.Error{Kind: nodes.Timeout, Message: fmt.Sprintf("%s is drained, but has %d sessions left after %s", b.at(server), left, wait),
-			Hint: "give a longer wait=, or wait=0 to go on with sessions open"}
+		err = &nodes.Error{
+			Kind: nodes.Timeout, Message: fmt.Sprintf("%s is drained, but has %d sessions left after %s", b.at(server), left, wait),
+			Hint: "give a longer wait=, or wait=0 to go on with sessions open",
+		}
 	}
 	return err
 }
@@ -120,18 +122,24 @@ func (b *Backend) mayDrain(lb *nodes.Node, rows []row, server string) error {
 	case own == nil:
 		return b.unknown(lb, server)
 	case own.admin == "maint":
-		return &nodes.Error{Kind: nodes.Refused, Node: lb.Name, Message: b.at(server) + " is in maintenance: somebody took it out",
-			Hint: "leave the node out, or put it back first with ready"}
+		return &nodes.Error{
+			Kind: nodes.Refused, Node: lb.Name, Message: b.at(server) + " is in maintenance: somebody took it out",
+			Hint: "leave the node out, or put it back first with ready",
+		}
 	case others == 0 && own.admin == "ready" && own.up && !b.cfg.Last:
-		return &nodes.Error{Kind: nodes.Refused, Node: lb.Name, Message: b.at(server) + " is the last server there that serves",
-			Hint: "give last=true if nobody needs to be served"}
+		return &nodes.Error{
+			Kind: nodes.Refused, Node: lb.Name, Message: b.at(server) + " is the last server there that serves",
+			Hint: "give last=true if nobody needs to be served",
+		}
 	}
 	return nil
 }
 
 func (b *Backend) unknown(lb *nodes.Node, server string) error {
-	return &nodes.Error{Kind: nodes.NotFound, Node: lb.Name, Message: "haproxy knows no server " + b.at(server),
-		Hint: "give the servers' names as server=, such as \"www-{name}\" or {web1=\"s1\"}"}
+	return &nodes.Error{
+		Kind: nodes.NotFound, Node: lb.Name, Message: "haproxy knows no server " + b.at(server),
+		Hint: "give the servers' names as server=, such as \"www-{name}\" or {web1=\"s1\"}",
+	}
 }
 
 // Ready puts the node back into service and waits until HAProxy says that it is

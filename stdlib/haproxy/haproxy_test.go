@@ -158,7 +158,9 @@ func TestRefusals(t *testing.T) {
 	kind(t, "a socket without level admin", backend(t, s, haproxy.Config{On: local("lb"), Socket: weak.socket}).Drain(ctx, web(1)), nodes.Permission, "level admin")
 
 	for _, c := range []haproxy.Config{
-		{Socket: lb.socket, Backend: "web"}, {On: local("lb"), Socket: "run/s", Backend: "web"}, {On: local("lb"), Socket: "/a,b", Backend: "web"},
+		{Socket: lb.socket, Backend: "web"},
+		{On: local("lb"), Socket: "run/s", Backend: "web"},
+		{On: local("lb"), Socket: "/a,b", Backend: "web"},
 		{On: local("lb"), Socket: lb.socket, Backend: "web;shutdown"},
 	} {
 		if _, err := haproxy.New(s.Dialer, c); nodes.KindOf(err) != nodes.Usage {

@@ -88,11 +88,13 @@ func Module(s *nodes.Session) lua.Module {
 		Name: "haproxy",
 		Doc:  "Takes nodes out of service and puts them back through HAProxy's runtime socket. Give a Backend as drain= to roll{}, or to set:balance.",
 		Funcs: []lua.Func{
-			{Name: "backend", Doc: "Names a backend; nothing is contacted yet.", Returns: "Backend",
+			{
+				Name: "backend", Doc: "Names a backend; nothing is contacted yet.", Returns: "Backend",
 				Example: `local lb = haproxy.backend{ on=here, socket="/run/haproxy/admin.sock", backend="web" }`,
 				Do: lua.Pure(func(a backendArgs) (*Backend, error) {
 					return New(s.Dialer, Config{On: a.On, Socket: a.Socket, Backend: a.Backend, Server: a.Server.of, Wait: a.Wait, Last: a.Last, Sudo: a.Sudo})
-				})},
+				}),
+			},
 		},
 		Classes: []lua.Class{backendClass()},
 	}
@@ -102,23 +104,31 @@ func backendClass() lua.Class {
 	return lua.Class{
 		Name: "Backend", Doc: "A backend of HAProxy, on all its balancers.", Of: (*Backend)(nil), String: lua.StringOf((*Backend).String),
 		Funcs: []lua.Func{
-			{Name: "drain", Doc: "Takes a node out of service and waits until it has no sessions.", Returns: "nil", Mutates: true, Example: `lb:drain(node "web3", {wait=60})`,
+			{
+				Name: "drain", Doc: "Takes a node out of service and waits until it has no sessions.", Returns: "nil", Mutates: true, Example: `lb:drain(node "web3", {wait=60})`,
 				Do: lua.Method(func(ctx context.Context, b *Backend, a drainArgs) (lua.None, error) {
 					if a.Wait.given {
 						return lua.None{}, b.DrainWithin(ctx, a.Node, time.Duration(a.Wait.seconds*float64(time.Second)))
 					}
 					return lua.None{}, b.Drain(ctx, a.Node)
-				})},
-			{Name: "ready", Doc: "Puts a node back into service and waits until it is up.", Returns: "nil", Mutates: true, Example: `lb:ready(node "web3")`,
+				}),
+			},
+			{
+				Name: "ready", Doc: "Puts a node back into service and waits until it is up.", Returns: "nil", Mutates: true, Example: `lb:ready(node "web3")`,
 				Do: lua.Method(func(ctx context.Context, b *Backend, a nodeArgs) (lua.None, error) {
 					return lua.None{}, b.Ready(ctx, a.Node)
-				})},
-			{Name: "sessions", Doc: "Counts the sessions that are open to a node.", Returns: "integer", Example: `print(lb:sessions(node "web3"))`,
-				Do: lua.Method(func(ctx context.Context, b *Backend, a nodeArgs) (int, error) { return b.Sessions(ctx, a.Node) })},
-			{Name: "state", Doc: "Tells how the balancers treat a node: admin (ready, drain or maint), up, sessions.", Returns: "table", Example: `print(lb:state(node "web3").admin)`,
+				}),
+			},
+			{
+				Name: "sessions", Doc: "Counts the sessions that are open to a node.", Returns: "integer", Example: `print(lb:sessions(node "web3"))`,
+				Do: lua.Method(func(ctx context.Context, b *Backend, a nodeArgs) (int, error) { return b.Sessions(ctx, a.Node) }),
+			},
+			{
+				Name: "state", Doc: "Tells how the balancers treat a node: admin (ready, drain or maint), up, sessions.", Returns: "table", Example: `print(lb:state(node "web3").admin)`,
 				Do: lua.Method(func(ctx context.Context, b *Backend, a nodeArgs) (nodes.BalancerState, error) {
 					return b.State(ctx, a.Node)
-				})},
+				}),
+			},
 		},
 	}
 }

@@ -61,8 +61,10 @@ func (b *Backend) tell(ctx context.Context, lb *nodes.Node, line string) (string
 		return "", err
 	}
 	var out bounded
-	res, err := conn.Run(ctx, nodes.Cmd{Argv: talk(b.cfg.Socket), Stdin: strings.NewReader(line + "\n"), Stdout: &out,
-		Sudo: b.cfg.Sudo, Timeout: answerLimit, Quiet: true})
+	res, err := conn.Run(ctx, nodes.Cmd{
+		Argv: talk(b.cfg.Socket), Stdin: strings.NewReader(line + "\n"), Stdout: &out,
+		Sudo: b.cfg.Sudo, Timeout: answerLimit, Quiet: true,
+	})
 	if err != nil {
 		return "", err
 	}
@@ -98,15 +100,19 @@ func (b *Backend) wayOf(ctx context.Context, lb *nodes.Node, conn nodes.Conn) (w
 			}
 		}
 	}
-	return nil, &nodes.Error{Kind: nodes.NotFound, Message: "no program there can talk to haproxy's socket",
-		Hint: "install socat, or one of nc (netcat-openbsd), python3, perl"}
+	return nil, &nodes.Error{
+		Kind: nodes.NotFound, Message: "no program there can talk to haproxy's socket",
+		Hint: "install socat, or one of nc (netcat-openbsd), python3, perl",
+	}
 }
 
 // unreached says why the socket could not be used.
 func (b *Backend) unreached(res nodes.Result) error {
 	said := oneLine(string(res.Stderr))
-	e := &nodes.Error{Kind: nodes.Unreachable, Message: "cannot talk to haproxy at " + string(b.cfg.Socket) + ": " + said,
-		Code: strconv.Itoa(res.Code), Signal: res.Signal, Hint: "is haproxy running, and is socket= right?"}
+	e := &nodes.Error{
+		Kind: nodes.Unreachable, Message: "cannot talk to haproxy at " + string(b.cfg.Socket) + ": " + said,
+		Code: strconv.Itoa(res.Code), Signal: res.Signal, Hint: "is haproxy running, and is socket= right?",
+	}
 	if strings.Contains(said, "ermission denied") {
 		e.Kind, e.Hint = nodes.Permission, `the login may not use the socket: add it to the socket's group, or give sudo="root"`
 	}

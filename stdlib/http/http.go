@@ -228,8 +228,10 @@ func failure(ctx context.Context, target *url.URL, err error) error {
 	case errors.Is(err, errRedirects):
 		return &nodes.Error{Kind: nodes.Protocol, Code: "redirects", Message: at + ": more than " + strconv.Itoa(mostRedirects) + " redirects"}
 	case errors.As(err, &cert):
-		return &nodes.Error{Kind: nodes.Protocol, Code: "certificate", Message: at + ": the certificate is not trusted: " + cert.Err.Error(),
-			Hint: "give the file of its CA as ca=, or the name it is for as host=", Cause: err}
+		return &nodes.Error{
+			Kind: nodes.Protocol, Code: "certificate", Message: at + ": the certificate is not trusted: " + cert.Err.Error(),
+			Hint: "give the file of its CA as ca=, or the name it is for as host=", Cause: err,
+		}
 	case errors.As(err, &record):
 		return &nodes.Error{Kind: nodes.Protocol, Code: "tls", Message: at + " does not speak TLS", Cause: err}
 	case errors.As(err, &op) && op.Op == "dial":

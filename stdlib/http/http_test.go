@@ -43,8 +43,10 @@ func TestDo(t *testing.T) {
 		w.WriteHeader(500)
 		_, _ = io.WriteString(w, strings.Join([]string{r.Method, r.Host, r.Header.Get("X-Asked"), user, password, string(body)}, "|"))
 	})
-	a, err := http.Do(t.Context(), session(t), http.Request{Method: "PUT", URL: url + "/x", Body: "data", Host: "www.example.org",
-		Headers: map[string]string{"x-asked": "1"}, User: "u", Password: nodes.NewSecret("p")})
+	a, err := http.Do(t.Context(), session(t), http.Request{
+		Method: "PUT", URL: url + "/x", Body: "data", Host: "www.example.org",
+		Headers: map[string]string{"x-asked": "1"}, User: "u", Password: nodes.NewSecret("p"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,8 +31,10 @@ type requestArgs struct {
 }
 
 func (a optionArgs) request(method, url, body string) Request {
-	return Request{Method: method, URL: url, Body: body, Headers: a.Headers, Host: a.Host, User: a.User, Password: a.Password,
-		CA: a.CA, Timeout: a.Timeout, Stay: !a.Follow}
+	return Request{
+		Method: method, URL: url, Body: body, Headers: a.Headers, Host: a.Host, User: a.User, Password: a.Password,
+		CA: a.CA, Timeout: a.Timeout, Stay: !a.Follow,
+	}
 }
 
 // Module is the http module of a session.
@@ -42,14 +44,19 @@ func Module(s *nodes.Session) lua.Module {
 		Doc: `Asks web servers from this machine. Whatever is answered is returned, a 500 too; no answer raises.
 Answers are {status, headers (lower-case names), body, seconds, url, truncated}.`,
 		Funcs: []lua.Func{
-			{Name: "get", Doc: "Gets an address.", Returns: "table", Example: `print(http.get("http://127.0.0.1/", {host="www.example.org"}).status)`,
-				Do: lua.Go(func(ctx context.Context, a getArgs) (Answer, error) { return Do(ctx, s, a.request("GET", a.URL, "")) })},
-			{Name: "request", Doc: "Sends any request.", Returns: "table", Mutates: true,
+			{
+				Name: "get", Doc: "Gets an address.", Returns: "table", Example: `print(http.get("http://127.0.0.1/", {host="www.example.org"}).status)`,
+				Do: lua.Go(func(ctx context.Context, a getArgs) (Answer, error) { return Do(ctx, s, a.request("GET", a.URL, "")) }),
+			},
+			{
+				Name: "request", Doc: "Sends any request.", Returns: "table", Mutates: true,
 				Example: `http.request{ method="POST", url="http://127.0.0.1/purge", body="all", headers={["content-type"]="text/plain"} }`,
 				Do: lua.Go(func(ctx context.Context, a requestArgs) (Answer, error) {
 					return Do(ctx, s, a.request(a.Method, a.URL, a.Body))
-				})},
-			{Name: "ok", Doc: "Tells whether an address answers with a 2xx after redirects; else gives false and why.", Returns: "boolean, string?",
+				}),
+			},
+			{
+				Name: "ok", Doc: "Tells whether an address answers with a 2xx after redirects; else gives false and why.", Returns: "boolean, string?",
 				Example: `print(http.ok("http://127.0.0.1/health", {timeout=2}))`,
 				Do: lua.Go(func(ctx context.Context, a getArgs) (lua.Many, error) {
 					ok, why, err := OK(ctx, s, a.request("GET", a.URL, ""))
@@ -57,7 +64,8 @@ Answers are {status, headers (lower-case names), body, seconds, url, truncated}.
 						return lua.Many{ok}, err
 					}
 					return lua.Many{false, why}, nil
-				})},
+				}),
+			},
 		},
 	}
 }

@@ -117,8 +117,10 @@ func (j *job) survey(ctx context.Context) error {
 		}
 	}
 	if len(odd) > 0 {
-		j.events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: "mysql.copy", Node: j.From.On.Name,
-			Text: "not InnoDB, so the copy may not be of one moment: " + nodes.Clean(strings.Join(odd, ", "))})
+		j.events.Emit(nodes.Event{
+			Time: time.Now(), Type: nodes.Warned, Op: "mysql.copy", Node: j.From.On.Name,
+			Text: "not InnoDB, so the copy may not be of one moment: " + nodes.Clean(strings.Join(odd, ", ")),
+		})
 	}
 	if len(j.Tables) > 0 {
 		j.views = nil
@@ -241,8 +243,10 @@ func (j *job) close(ctx context.Context) {
 	defer cancel()
 	if j.to != nil && j.fresh != "" {
 		if err := j.to.exec(ctx, "", "DROP DATABASE IF EXISTS "+name(j.fresh)); err != nil {
-			j.events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: "mysql.copy", Node: j.To.On.Name,
-				Text: "schema " + j.fresh + " may be left behind: " + err.Error()})
+			j.events.Emit(nodes.Event{
+				Time: time.Now(), Type: nodes.Warned, Op: "mysql.copy", Node: j.To.On.Name,
+				Text: "schema " + j.fresh + " may be left behind: " + err.Error(),
+			})
 		}
 	}
 	j.to.close(ctx)

@@ -107,8 +107,10 @@ func over(t *testing.T, source, target *database) {
 	target.sql("", `CREATE OR REPLACE USER refresh@localhost IDENTIFIED BY 'p"w\\ #1'; GRANT ALL ON *.* TO refresh@localhost;`)
 	to := target.place("shop")
 	to.User, to.Password = "refresh", nodes.NewSecret(`p"w\ #1`)
-	_, err := mysql.Copy(t.Context(), d, events, mysql.Request{From: source.place("shop"), To: to, Skip: []string{"access_log"},
-		AfterSQL: "UPDATE customers SET mail = CONCAT('c', id);"})
+	_, err := mysql.Copy(t.Context(), d, events, mysql.Request{
+		From: source.place("shop"), To: to, Skip: []string{"access_log"},
+		AfterSQL: "UPDATE customers SET mail = CONCAT('c', id);",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

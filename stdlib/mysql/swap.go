@@ -89,8 +89,10 @@ func (j *job) giveBack(ctx context.Context, triggers string) {
 		err = j.on(ctx, "", "DROP DATABASE "+name(j.old))
 	}
 	if err != nil {
-		j.events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: "mysql.copy", Node: j.To.On.Name,
-			Text: "the old tables are in place, but their triggers or schema " + j.old + " need a look: " + err.Error()})
+		j.events.Emit(nodes.Event{
+			Time: time.Now(), Type: nodes.Warned, Op: "mysql.copy", Node: j.To.On.Name,
+			Text: "the old tables are in place, but their triggers or schema " + j.old + " need a look: " + err.Error(),
+		})
 	}
 }
 

@@ -85,8 +85,10 @@ func (c *Channel) settle(ctx context.Context, err error) error {
 
 func (c *Channel) warn(ctx context.Context, err error) {
 	caller := nodes.CallerOf(ctx)
-	c.events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: c.name, Where: caller.Where,
-		Text: c.to + " was not told: " + err.Error()})
+	c.events.Emit(nodes.Event{
+		Time: time.Now(), Type: nodes.Warned, Op: c.name, Where: caller.Where,
+		Text: c.to + " was not told: " + err.Error(),
+	})
 }
 
 // Deliver tells a notice and says how that went, strict or not.

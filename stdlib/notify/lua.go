@@ -1,10 +1,10 @@
 package notify
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -25,15 +25,23 @@ func (d *Desk) Module() lua.Module {
 		Doc: `Tells people what was rolled: in a chat room, by a webhook, by mail or through a command.
 A notice that fails is tried again and then warned about; it never breaks a roll, unless strict=true.`,
 		Funcs: []lua.Func{
-			{Name: "xmpp", Doc: "Makes a channel to a chat room; it connects at the first notice and then stays. The certificate must be for the domain of the jid.",
+			{
+				Name: "xmpp", Doc: "Makes a channel to a chat room; it connects at the first notice and then stays. The certificate must be for the domain of the jid.",
 				Example: `local room = notify.xmpp{ jid="bot@example.org", password=secret "chat", room="dev@rooms.example.org" }`,
-				Returns: "Channel", Do: lua.Pure(d.luaXMPP)},
-			{Name: "webhook", Doc: "Makes a channel that posts to a web address.",
-				Example: `local hook = notify.webhook{ url=secret "hook", format="slack" }`, Returns: "Channel", Do: lua.Pure(d.luaWebhook)},
-			{Name: "mail", Doc: "Makes a channel that sends mail.",
-				Example: `local mail = notify.mail{ server="localhost", from="roll@example.org", to="dev@example.org" }`, Returns: "Channel", Do: lua.Pure(d.luaMail)},
-			{Name: "exec", Doc: "Makes a channel that runs a command on this machine with the notice on its standard input.",
-				Example: `local log = notify.exec "logger -t rollsh"`, Returns: "Channel", Do: lua.Pure(d.luaExec)},
+				Returns: "Channel", Do: lua.Pure(d.luaXMPP),
+			},
+			{
+				Name: "webhook", Doc: "Makes a channel that posts to a web address.",
+				Example: `local hook = notify.webhook{ url=secret "hook", format="slack" }`, Returns: "Channel", Do: lua.Pure(d.luaWebhook),
+			},
+			{
+				Name: "mail", Doc: "Makes a channel that sends mail.",
+				Example: `local mail = notify.mail{ server="localhost", from="roll@example.org", to="dev@example.org" }`, Returns: "Channel", Do: lua.Pure(d.luaMail),
+			},
+			{
+				Name: "exec", Doc: "Makes a channel that runs a command on this machine with the notice on its standard input.",
+				Example: `local log = notify.exec "logger -t rollsh"`, Returns: "Channel", Do: lua.Pure(d.luaExec),
+			},
 		},
 		Classes: []lua.Class{channelClass(d.session)},
 	}
@@ -62,8 +70,10 @@ type xmppArgs struct {
 }
 
 func (d *Desk) luaXMPP(a xmppArgs) (*Channel, error) {
-	return d.XMPP(xmpp.Config{JID: a.JID, Password: a.Password, Room: a.Room, RoomPassword: a.RoomPassword,
-		Nick: a.Nick, Server: a.Server, DirectTLS: a.TLS == "direct"}, a.CA, a.options())
+	return d.XMPP(xmpp.Config{
+		JID: a.JID, Password: a.Password, Room: a.Room, RoomPassword: a.RoomPassword,
+		Nick: a.Nick, Server: a.Server, DirectTLS: a.TLS == "direct",
+	}, a.CA, a.options())
 }
 
 type webhookArgs struct {
@@ -141,23 +151,27 @@ func channelClass(s *nodes.Session) lua.Class {
 		Name: "Channel", Doc: "A way to tell people.", Of: (*Channel)(nil),
 		String: lua.StringOf((*Channel).String),
 		Funcs: []lua.Func{
-			{Name: "send", Doc: "Tells a text. Gives true, or false and why nobody was told.", Returns: "boolean, string?", Mutates: true,
+			{
+				Name: "send", Doc: "Tells a text. Gives true, or false and why nobody was told.", Returns: "boolean, string?", Mutates: true,
 				Example: `notify.exec("logger"):send "www is rolled at noon"`,
 				Do: lua.Method(func(ctx context.Context, c *Channel, a sendArgs) (lua.Many, error) {
 					return tell(ctx, c, Notice{Text: a.Text})
-				})},
-			{Name: "rolled", Doc: "Announces a roll: who rolled what where, how it ended, each changeset with author, ticket and link. Gives what send gives.",
+				}),
+			},
+			{
+				Name: "rolled", Doc: "Announces a roll: who rolled what where, how it ended, each changeset with author, ticket and link. Gives what send gives.",
 				Returns: "boolean, string?", Mutates: true, Example: `notify.exec("logger"):rolled{ name="www", to="123", nodes={ web1="done" } }`,
 				Do: lua.Method(func(ctx context.Context, c *Channel, a rolledArgs) (lua.Many, error) {
-					return tell(ctx, c, RollNotice(a.Roll.complete(s)))
-				})},
+					return tell(ctx, c, a.Roll.complete(s).notice())
+				}),
+			},
 		},
 	}
 }
 
 // rolled is a roll as recipes have it: the table that roll{} gives, or the
 // object of the roll's own code.
-type rolled struct{ nodes.Roll }
+type rolled struct{ told }
 
 // UnpackLua reads the keys that it knows and leaves the others.
 func (r *rolled) UnpackLua(v any) error {
@@ -175,8 +189,10 @@ func (r *rolled) UnpackLua(v any) error {
 }
 
 func (r *rolled) read(m map[string]any) error {
-	text := map[string]*string{"id": &r.ID, "name": &r.Name, "who": &r.Who, "host": &r.Host, "state": &r.State,
-		"from": (*string)(&r.From), "to": (*string)(&r.To)}
+	text := map[string]*string{
+		"id": &r.ID, "name": &r.Name, "who": &r.Who, "host": &r.Host, "state": &r.State,
+		"from": (*string)(&r.From), "to": (*string)(&r.To),
+	}
 	for key, to := range text {
 		switch v := m[key].(type) {
 		case string:
@@ -197,20 +213,43 @@ func (r *rolled) read(m map[string]any) error {
 		r.Ended = time.Now()
 		r.Started = r.Ended.Add(-time.Duration(seconds * float64(time.Second)))
 	}
+	r.reason, _ = m["reason"].(string)
+	r.drained = stringsOf(m["drained"])
+	return r.readNodes(m)
+}
+
+// readNodes takes the nodes in the order of the roll, where that is told.
+func (r *rolled) readNodes(m map[string]any) error {
 	states, _ := m["nodes"].(map[string]any)
-	for name, state := range states {
-		s, ok := state.(string)
+	why, _ := m["why"].(map[string]any)
+	order := stringsOf(m["order"])
+	if len(order) != len(states) {
+		order = slices.Sorted(maps.Keys(states))
+	}
+	for _, name := range order {
+		state, ok := states[name].(string)
 		if !ok {
 			return errors.New("expected nodes={NAME=STATE}")
 		}
-		r.Nodes = append(r.Nodes, nodes.NodeState{Node: nodes.Name(name), State: s})
+		because, _ := why[name].(string)
+		r.Nodes = append(r.Nodes, nodes.NodeState{Node: nodes.Name(name), State: state, Why: because})
 	}
-	slices.SortFunc(r.Nodes, func(a, b nodes.NodeState) int { return cmp.Compare(a.Node, b.Node) })
 	return nil
 }
 
+func stringsOf(v any) []string {
+	var out []string
+	list, _ := v.([]any)
+	for _, one := range list {
+		if s, ok := one.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // complete fills in what roll{}'s table does not say.
-func (r rolled) complete(s *nodes.Session) nodes.Roll {
+func (r rolled) complete(s *nodes.Session) told {
 	if r.Who == "" {
 		r.Who, r.Host = s.User, s.Host
 	}
@@ -222,5 +261,5 @@ func (r rolled) complete(s *nodes.Session) nodes.Roll {
 			}
 		}
 	}
-	return r.Roll
+	return r.told
 }

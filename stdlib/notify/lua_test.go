@@ -36,12 +36,14 @@ func TestLua(t *testing.T) {
 	s := luaSession(t)
 	file := filepath.Join(s.Project, "told")
 	got, err := eval(t, s, `return notify.exec("cat >`+file+`"):rolled{ id="1", name="www", from=120, to="123", seconds=3,
-		nodes={ web1="done", web2="failed" } }`)
+		nodes={ web1="done", web2="failed", cdn1="done" }, order={"web2", "cdn1", "web1"}, why={ web2="http 500" },
+		drained={"web2"}, reason="1 of 3 failed" }`)
 	if err != nil || got != "true" {
 		t.Fatalf("%s %v", got, err)
 	}
 	text, err := os.ReadFile(file)
-	if want := "anna on deploy1 rolled www r120 -> r123 to web[1-2]: FAILED after 3.0 s\n  done: web1\n  failed: web2\n"; err != nil || string(text) != want {
+	if want := "anna on deploy1 rolled www r120 -> r123 to web[1-2],cdn1: FAILED after 3.0 s\n  1 of 3 failed\n" +
+		"  failed: web2 (http 500)\n  done: cdn1,web1\n  STILL DRAINED: web2\n"; err != nil || string(text) != want {
 		t.Errorf("%v: got %q, want %q", err, text, want)
 	}
 	got, err = eval(t, s, `return notify.exec({"sh", "-c", "exit 4"}, {tries=1}):send "x"`)

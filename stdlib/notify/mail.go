@@ -184,8 +184,10 @@ func (m *mailer) secure(c *smtp.Client, conf *tls.Config) error {
 	if m.near() && m.post.User == "" {
 		return nil
 	}
-	return &nodes.Error{Kind: nodes.Protocol, Code: "no-starttls", Message: m.addr + " offers no encryption (STARTTLS)",
-		Hint: `give tls="direct" or, where that is acceptable, tls="none"`}
+	return &nodes.Error{
+		Kind: nodes.Protocol, Code: "no-starttls", Message: m.addr + " offers no encryption (STARTTLS)",
+		Hint: `give tls="direct" or, where that is acceptable, tls="none"`,
+	}
 }
 
 func (m *mailer) loginFailed(err error) error {
@@ -208,8 +210,10 @@ func (m *mailer) failed(ctx context.Context, err error) error {
 	case errors.As(err, &p):
 		return &nodes.Error{Kind: nodes.Protocol, Code: fmt.Sprint(p.Code), Message: fmt.Sprintf("%s refuses the mail: %d %s", m.addr, p.Code, short(line(p.Msg), mostWhy))}
 	case errors.As(err, &cert):
-		return &nodes.Error{Kind: nodes.Protocol, Code: "certificate", Message: m.addr + ": the certificate is not trusted: " + cert.Err.Error(),
-			Hint: "give the file of its CA as ca="}
+		return &nodes.Error{
+			Kind: nodes.Protocol, Code: "certificate", Message: m.addr + ": the certificate is not trusted: " + cert.Err.Error(),
+			Hint: "give the file of its CA as ca=",
+		}
 	}
 	return &nodes.Error{Kind: nodes.Lost, Message: m.addr + ": " + line(err.Error()), Cause: err}
 }

@@ -21,12 +21,27 @@ const (
 // RollNotice writes a roll as people want to read it: who rolled what where and
 // how it ended, what each node that is not well says, each changeset with its
 // author, its tickets and its link.
-func RollNotice(r nodes.Roll) Notice {
-	lines := []string{headline(r)}
-	lines = append(lines, nodeLines(r)...)
-	lines = append(lines, changesetLines(r)...)
-	lines = append(lines, ticketLines(r)...)
-	return Notice{Text: strings.Join(lines, "\n"), Roll: &r}
+func RollNotice(r nodes.Roll) Notice { return told{Roll: r}.notice() }
+
+// told is a roll with what the result of roll{} says besides.
+type told struct {
+	nodes.Roll
+	reason  string   // what ended it early
+	drained []string // nodes that are still out of service
+}
+
+func (r told) notice() Notice {
+	lines := []string{headline(r.Roll)}
+	if r.reason != "" {
+		lines = append(lines, "  "+short(line(r.reason), mostWhy))
+	}
+	lines = append(lines, nodeLines(r.Roll)...)
+	if len(r.drained) > 0 {
+		lines = append(lines, "  STILL DRAINED: "+foldedNames(r.drained))
+	}
+	lines = append(lines, changesetLines(r.Roll)...)
+	lines = append(lines, ticketLines(r.Roll)...)
+	return Notice{Text: strings.Join(lines, "\n"), Roll: &r.Roll}
 }
 
 // endings say how a roll ended, by its state.
@@ -106,9 +121,17 @@ func nodeLines(r nodes.Roll) []string {
 func folded(states []nodes.NodeState) string {
 	names := make([]string, len(states))
 	for i, s := range states {
-		names[i] = line(string(s.Node))
+		names[i] = string(s.Node)
 	}
-	text := nodes.FoldNames(names)
+	return foldedNames(names)
+}
+
+func foldedNames(names []string) string {
+	cleaned := make([]string, len(names))
+	for i, n := range names {
+		cleaned[i] = line(n)
+	}
+	text := nodes.FoldNames(cleaned)
 	if len([]rune(text)) > mostNodes {
 		text = fmt.Sprintf("%s (%d nodes)", short(text, mostNodes), len(names))
 	}

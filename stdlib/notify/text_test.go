@@ -24,8 +24,11 @@ func sample() nodes.Roll {
 		ID: "20261122-210405-abcd", Name: "www", Who: "anna", Host: "deploy1", From: "120", To: "123", State: "failed",
 		Started: start, Ended: start.Add(34 * time.Second), Tracker: links{},
 		Nodes: []nodes.NodeState{
-			{Node: "cdn1", State: "done"}, {Node: "web1", State: "done"}, {Node: "web2", State: "done"},
-			{Node: "web3", State: "failed", Why: "check: http 500\nfrom php"}, {Node: "web4", State: "untouched"},
+			{Node: "cdn1", State: "done"},
+			{Node: "web1", State: "done"},
+			{Node: "web2", State: "done"},
+			{Node: "web3", State: "failed", Why: "check: http 500\nfrom php"},
+			{Node: "web4", State: "untouched"},
 		},
 		Changesets: nodes.Changesets{
 			{Rev: 121, Author: "anna", Message: "fix login (fixes #12)\n\nlong story"},

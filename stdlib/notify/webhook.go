@@ -128,8 +128,10 @@ func (w *webhook) failed(ctx context.Context, err error) error {
 	var op *net.OpError
 	switch {
 	case errors.As(err, &unknown):
-		return &nodes.Error{Kind: nodes.Protocol, Code: "certificate", Message: w.host + ": the certificate is not trusted: " + unknown.Err.Error(),
-			Hint: "give the file of its CA as ca="}
+		return &nodes.Error{
+			Kind: nodes.Protocol, Code: "certificate", Message: w.host + ": the certificate is not trusted: " + unknown.Err.Error(),
+			Hint: "give the file of its CA as ca=",
+		}
 	case errors.As(err, &op) && op.Op == "dial":
 		return &nodes.Error{Kind: nodes.Unreachable, Message: "cannot connect to " + w.host + ": " + op.Err.Error()}
 	}

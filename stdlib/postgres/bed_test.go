@@ -67,7 +67,7 @@ func unprivileged(t *testing.T, cmd *exec.Cmd, dir string) *exec.Cmd {
 func startDatabase(t *testing.T) *database {
 	t.Helper()
 	nodetest.Need(t, "psql", "pg_dump")
-	dir, err := os.MkdirTemp("", "pg") // a socket's path has little room
+	dir, err := os.MkdirTemp("", "pg") //nolint:usetesting // a socket\'s path has little room, and t.TempDir is long
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,8 +152,10 @@ var (
 
 // place is the database for the code under test.
 func (d *database) place(name string) postgres.Place {
-	return postgres.Place{On: &nodes.Node{Name: nodes.Name("db" + strconv.Itoa(d.port)), Local: true}, Database: name, User: "admin",
-		Password: nodes.NewSecret(password), Host: "127.0.0.1", Port: d.port}
+	return postgres.Place{
+		On: &nodes.Node{Name: nodes.Name("db" + strconv.Itoa(d.port)), Local: true}, Database: name, User: "admin",
+		Password: nodes.NewSecret(password), Host: "127.0.0.1", Port: d.port,
+	}
 }
 
 // same fails unless two texts are equal, and shows where they part.

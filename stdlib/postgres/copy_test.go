@@ -110,8 +110,10 @@ func over(t *testing.T, source, target *database) {
 			_ = c.Run() // it is thrown out again and again
 		}
 	}()
-	_, err := postgres.Copy(t.Context(), d, nodes.Discard{}, postgres.Request{From: source.place("shop"), To: target.place("shop"), Skip: []string{"log.access"},
-		AfterSQL: "UPDATE customers SET mail = 'c' || id;"})
+	_, err := postgres.Copy(t.Context(), d, nodes.Discard{}, postgres.Request{
+		From: source.place("shop"), To: target.place("shop"), Skip: []string{"log.access"},
+		AfterSQL: "UPDATE customers SET mail = 'c' || id;",
+	})
 	stop()
 	<-ended
 	if err != nil {

@@ -117,12 +117,6 @@ func (s *server) psql(database string, args ...string) nodes.Cmd {
 	return s.command("psql", database, append([]string{"--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose"}, args...)...)
 }
 
-// exec runs statements.
-func (s *server) exec(ctx context.Context, database, sql string) error {
-	_, err := s.query(ctx, database, sql)
-	return err
-}
-
 // The output of psql is read by separators that no name can hold for long:
 // ASCII's own for fields and records.
 const (

@@ -40,7 +40,8 @@ func Module(s *nodes.Session) lua.Module {
 		Doc: `Runs Puppet on nodes. The value of each node is {changed, failed, resources, pending, skipped, seconds}, counts of resources.
 A run that did not take place or in which something failed is an error.`,
 		Funcs: []lua.Func{
-			{Name: "run", Doc: "Runs Puppet's agent on nodes, or puppet apply with apply=.", Returns: "Results", Mutates: true,
+			{
+				Name: "run", Doc: "Runs Puppet's agent on nodes, or puppet apply with apply=.", Returns: "Results", Mutates: true,
 				Example: `puppet.run(nodes "prod", {noop=true, sudo="root"})`, Planned: map[string]any{"changed": 0, "failed": 0, "resources": 0},
 				Do: lua.Go(func(ctx context.Context, a runArgs) (*nodes.Results, error) {
 					each := a.each()
@@ -52,7 +53,8 @@ A run that did not take place or in which something failed is an error.`,
 						return nil, nodes.Stopped(ctx)
 					}
 					return r, each.Err(r)
-				})},
+				}),
+			},
 		},
 	}
 }

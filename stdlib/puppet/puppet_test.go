@@ -44,7 +44,7 @@ func (p *place) manifest(t *testing.T, text string) nodes.RemotePath {
 	return nodes.RemotePath(file)
 }
 
-func (p *place) run(t *testing.T, ctx context.Context, o puppet.Options) (puppet.Outcome, *nodes.Error) {
+func (p *place) run(ctx context.Context, t *testing.T, o puppet.Options) (puppet.Outcome, *nodes.Error) {
 	t.Helper()
 	o.Args = p.args
 	set := nodes.Set{Nodes: []*nodes.Node{{Name: "web1", Local: true}}}
@@ -61,25 +61,25 @@ const good = `file { 'DIR/out': content => "x\n" }`
 func TestApply(t *testing.T) {
 	p := newPlace(t)
 	m := p.manifest(t, good)
-	out, err := p.run(t, t.Context(), puppet.Options{Apply: m, Noop: true})
+	out, err := p.run(t.Context(), t, puppet.Options{Apply: m, Noop: true})
 	if err != nil || out.Changed != 0 || out.Pending != 1 || out.Resources == 0 {
 		t.Errorf("noop: %+v %v", out, err)
 	}
 	if _, err := os.Stat(filepath.Join(p.dir, "out")); err == nil {
 		t.Error("noop made the file")
 	}
-	out, err = p.run(t, t.Context(), puppet.Options{Apply: m, Environment: "production"})
+	out, err = p.run(t.Context(), t, puppet.Options{Apply: m, Environment: "production"})
 	if err != nil || out.Changed != 1 || out.Failed != 0 || out.Pending != 0 {
 		t.Errorf("first: %+v %v", out, err)
 	}
 	if text, err := os.ReadFile(filepath.Join(p.dir, "out")); err != nil || string(text) != "x\n" {
 		t.Errorf("%q %v", text, err)
 	}
-	if out, err = p.run(t, t.Context(), puppet.Options{Apply: m}); err != nil || out.Changed != 0 {
+	if out, err = p.run(t.Context(), t, puppet.Options{Apply: m}); err != nil || out.Changed != 0 {
 		t.Errorf("second: %+v %v", out, err)
 	}
 	m = p.manifest(t, good+"\n"+`file { 'DIR/none/out': content => "x" }`+"\nexec { '/bin/false': }")
-	out, err = p.run(t, t.Context(), puppet.Options{Apply: m})
+	out, err = p.run(t.Context(), t, puppet.Options{Apply: m})
 	if err == nil || err.Kind != nodes.Exit || err.Code != "4" || out.Failed != 2 {
 		t.Fatalf("failing: %+v %v", out, err)
 	}
@@ -89,7 +89,7 @@ func TestApply(t *testing.T) {
 		}
 	}
 	m = p.manifest(t, "file { 'DIR/out' ensure }")
-	if out, err = p.run(t, t.Context(), puppet.Options{Apply: m}); err == nil || err.Kind != nodes.Exit || !strings.Contains(err.Message, "did not run") || !strings.Contains(err.Message, "yntax error") {
+	if out, err = p.run(t.Context(), t, puppet.Options{Apply: m}); err == nil || err.Kind != nodes.Exit || !strings.Contains(err.Message, "did not run") || !strings.Contains(err.Message, "yntax error") {
 		t.Errorf("a manifest that does not parse: %+v %v", out, err)
 	}
 }
@@ -97,11 +97,11 @@ func TestApply(t *testing.T) {
 // TestAgent is what can be seen of the agent without a server.
 func TestAgent(t *testing.T) {
 	p := newPlace(t)
-	if _, err := p.run(t, t.Context(), puppet.Options{Apply: p.manifest(t, good)}); err != nil { // leaves a good summary behind
+	if _, err := p.run(t.Context(), t, puppet.Options{Apply: p.manifest(t, good)}); err != nil { // leaves a good summary behind
 		t.Fatal(err)
 	}
 	p.args = append(p.args, "--server", "127.0.0.1", "--serverport", "1")
-	if _, err := p.run(t, t.Context(), puppet.Options{}); err == nil || err.Kind != nodes.Exit || !strings.Contains(err.Message, "did not run") {
+	if _, err := p.run(t.Context(), t, puppet.Options{}); err == nil || err.Kind != nodes.Exit || !strings.Contains(err.Message, "did not run") {
 		t.Errorf("no server: %v", err)
 	}
 	state := filepath.Join(p.dir, "vardir", "state")
@@ -109,7 +109,7 @@ func TestAgent(t *testing.T) {
 	if err := os.WriteFile(lock, []byte(`{"disabled_message":"we're moving"}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.run(t, t.Context(), puppet.Options{}); err == nil || err.Kind != nodes.Refused || !strings.Contains(err.Message, "we're moving") {
+	if _, err := p.run(t.Context(), t, puppet.Options{}); err == nil || err.Kind != nodes.Refused || !strings.Contains(err.Message, "we're moving") {
 		t.Errorf("disabled: %v", err)
 	}
 }
@@ -136,7 +136,7 @@ func TestCancel(t *testing.T) {
 			}
 		}
 	}()
-	_, err := p.run(t, ctx, puppet.Options{Apply: m, Timeout: time.Minute})
+	_, err := p.run(ctx, t, puppet.Options{Apply: m, Timeout: time.Minute})
 	if err == nil || err.Kind != nodes.Cancelled {
 		t.Errorf("got %v", err)
 	}

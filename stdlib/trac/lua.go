@@ -38,11 +38,13 @@ func Module(s *nodes.Session) lua.Module {
 		Name: "trac",
 		Doc:  "Reads changesets and tickets from a Trac and comments tickets. Give a Tracker as tracker= to roll{}, and announcements have links.",
 		Funcs: []lua.Func{
-			{Name: "open", Doc: "Prepares the use of a Trac; nothing is asked yet.", Returns: "Tracker",
+			{
+				Name: "open", Doc: "Prepares the use of a Trac; nothing is asked yet.", Returns: "Tracker",
 				Example: `local t = trac.open("https://trac.example.org", {user="bot", password=secret "trac"})`,
 				Do: lua.Pure(func(a openArgs) (*Tracker, error) {
 					return Open(s, a.URL, Options{User: a.User, Password: a.Password, Repository: a.Repository, CA: a.CA})
-				})},
+				}),
+			},
 		},
 		Classes: []lua.Class{trackerClass()},
 	}
@@ -53,7 +55,8 @@ func trackerClass() lua.Class {
 	return lua.Class{
 		Name: "Tracker", Doc: "A Trac.", Of: (*Tracker)(nil), String: lua.StringOf((*Tracker).String),
 		Funcs: []lua.Func{
-			{Name: "changeset", Doc: "Reads one changeset.", Returns: "Changeset", Example: `print(` + open + `:changeset(123).message)`,
+			{
+				Name: "changeset", Doc: "Reads one changeset.", Returns: "Changeset", Example: `print(` + open + `:changeset(123).message)`,
 				Do: lua.Method(func(ctx context.Context, t *Tracker, a revisionArgs) (nodes.Changeset, error) {
 					cs, err := t.Changesets(ctx, a.Revisions)
 					if err != nil {
@@ -63,20 +66,27 @@ func trackerClass() lua.Class {
 						return nodes.Changeset{}, &nodes.Error{Kind: nodes.Usage, Message: "revs: expected one revision", Hint: "use changesets for several"}
 					}
 					return cs[0], nil
-				})},
-			{Name: "changesets", Doc: "Reads changesets, in one request.", Returns: "Changesets", Example: `print(#` + open + `:changesets("120-123,130"))`,
+				}),
+			},
+			{
+				Name: "changesets", Doc: "Reads changesets, in one request.", Returns: "Changesets", Example: `print(#` + open + `:changesets("120-123,130"))`,
 				Do: lua.Method(func(ctx context.Context, t *Tracker, a revisionArgs) (nodes.Changesets, error) {
 					return t.Changesets(ctx, a.Revisions)
-				})},
-			{Name: "ticket", Doc: "Reads a ticket: id, summary, status, owner and all other fields by their names, and url.", Returns: "table",
+				}),
+			},
+			{
+				Name: "ticket", Doc: "Reads a ticket: id, summary, status, owner and all other fields by their names, and url.", Returns: "table",
 				Example: `print(` + open + `:ticket(123).summary)`,
 				Do: lua.Method(func(ctx context.Context, t *Tracker, a ticketArgs) (map[string]string, error) {
 					return t.Ticket(ctx, string(a.ID))
-				})},
-			{Name: "comment", Doc: "Adds a comment to a ticket.", Returns: "nil", Mutates: true, Example: open + `:comment(123, "rolled in r4711")`,
+				}),
+			},
+			{
+				Name: "comment", Doc: "Adds a comment to a ticket.", Returns: "nil", Mutates: true, Example: open + `:comment(123, "rolled in r4711")`,
 				Do: lua.Method(func(ctx context.Context, t *Tracker, a commentArgs) (lua.None, error) {
 					return lua.None{}, t.Comment(ctx, string(a.ID), a.Text)
-				})},
+				}),
+			},
 		},
 	}
 }

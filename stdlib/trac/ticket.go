@@ -89,8 +89,10 @@ func (t *Tracker) commentForm(p page, text string) (url.Values, error) {
 	_, rest, found := strings.Cut(p.text, `id="propertyform"`)
 	fields, _, _ := strings.Cut(rest, "</form>")
 	if !found || !strings.Contains(fields, `name="comment"`) {
-		return nil, &nodes.Error{Kind: nodes.Permission, Message: t.base.Host + " offers no comment on this ticket",
-			Hint: "the user needs TICKET_APPEND in Trac, and may have to be given as user= and password="}
+		return nil, &nodes.Error{
+			Kind: nodes.Permission, Message: t.base.Host + " offers no comment on this ticket",
+			Hint: "the user needs TICKET_APPEND in Trac, and may have to be given as user= and password=",
+		}
 	}
 	form := url.Values{"comment": {nodes.Clean(text)}, "action": {"leave"}, "submit": {"Submit changes"}}
 	for _, tag := range inputTag.FindAllString(fields, -1) {

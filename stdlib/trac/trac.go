@@ -103,8 +103,10 @@ func (t *Tracker) pick(wanted []int, found map[int]nodes.Changeset) (nodes.Chang
 		out = append(out, c)
 	}
 	if len(missing) > 0 {
-		return nil, &nodes.Error{Kind: nodes.NotFound, Message: t.base.Host + " does not know " + missing.Revs(),
-			Hint: "is the hook that tells Trac of commits working? once: trac-admin ENV repository sync REPOSITORY"}
+		return nil, &nodes.Error{
+			Kind: nodes.NotFound, Message: t.base.Host + " does not know " + missing.Revs(),
+			Hint: "is the hook that tells Trac of commits working? once: trac-admin ENV repository sync REPOSITORY",
+		}
 	}
 	return out, nil
 }

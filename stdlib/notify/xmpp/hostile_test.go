@@ -14,8 +14,10 @@ import (
 	"github.com/rollsh/rollsh/stdlib/notify/xmpp/xmpptest"
 )
 
-const header = `<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>`
-const starttls = `<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>`
+const (
+	header   = `<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>`
+	starttls = `<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:features>`
+)
 
 // liar serves one connection at a time with what no real server would send.
 func liar(t *testing.T, serve func(c net.Conn, in *bufio.Reader)) xmpp.Config {
@@ -35,8 +37,10 @@ func liar(t *testing.T, serve func(c net.Conn, in *bufio.Reader)) xmpp.Config {
 			_ = c.Close()
 		}
 	}()
-	return xmpp.Config{JID: "bot@roll.test", Password: nodes.NewSecret("bot-pw"), Room: room,
-		Server: l.Addr().String()}
+	return xmpp.Config{
+		JID: "bot@roll.test", Password: nodes.NewSecret("bot-pw"), Room: room,
+		Server: l.Addr().String(),
+	}
 }
 
 func TestHostileServers(t *testing.T) {

@@ -91,8 +91,9 @@ func (r *reader) read(out io.Reader) {
 // until waits for a line that fits, takes it and those before it away.
 func (r *reader) until(t *testing.T, what string, fits func(heard) bool) heard {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for time.Now().Before(deadline) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-tick.C {
 		r.mu.Lock()
 		for i, h := range r.all {
 			if h.Error != "" {
@@ -106,7 +107,6 @@ func (r *reader) until(t *testing.T, what string, fits func(heard) bool) heard {
 			}
 		}
 		r.mu.Unlock()
-		time.Sleep(5 * time.Millisecond)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 
 	"github.com/rollsh/rollsh/nodes/nodetest"
@@ -39,14 +40,14 @@ func Prosody(t testing.TB, o ProsodyOptions) *Server {
 		root = []string{"--root"}
 	}
 	for _, user := range []string{"bot", "dev"} {
-		args := append(root, "--config", conf, "register", user, Domain, user+"-pw")
+		args := slices.Concat(root, []string{"--config", conf, "register", user, Domain, user + "-pw"})
 		if out, err := exec.Command(nodetest.Program("prosodyctl"), args...).CombinedOutput(); err != nil {
 			t.Fatalf("prosodyctl register %s: %v\n%s", user, err, out)
 		}
 	}
 	s.ready = s.listens
 	s.command = func() *exec.Cmd {
-		return exec.Command(nodetest.Program("prosody"), append(root, "-F", "--config", conf)...)
+		return exec.Command(nodetest.Program("prosody"), slices.Concat(root, []string{"-F", "--config", conf})...)
 	}
 	s.Start(t)
 	t.Cleanup(func() { s.Stop(t) })

@@ -39,7 +39,8 @@ type Server struct {
 	command func() *exec.Cmd
 	ready   func() bool
 	proc    *exec.Cmd
-	gone    chan error
+	gone    chan struct{} // closed when it has ended
+	ending  error         // then: how
 }
 
 // Roots holds the server's certificate.
@@ -93,15 +94,18 @@ func (s *Server) Start(t testing.TB) {
 	if err := s.proc.Start(); err != nil {
 		t.Fatal(err)
 	}
-	gone := make(chan error, 1)
+	gone := make(chan struct{})
 	s.gone = gone
 	proc := s.proc
-	go func() { gone <- proc.Wait() }()
+	go func() {
+		s.ending = proc.Wait()
+		close(gone)
+	}()
 	deadline := time.Now().Add(60 * time.Second)
 	for !s.ready() {
 		select {
-		case err := <-gone:
-			t.Fatalf("%s ended at its start: %v\n%s", s.Name, err, s.logs())
+		case <-gone:
+			t.Fatalf("%s ended at its start: %v\n%s", s.Name, s.ending, s.logs())
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
