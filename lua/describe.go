@@ -78,6 +78,14 @@ func (h *Host) Value(r Raw) any {
 	return h.plain(r.v)
 }
 
+// Plain gives a Go result as Value would give it after its way through Lua. It
+// takes the baton.
+func (h *Host) Plain(v any) any {
+	<-h.baton
+	defer h.give()
+	return h.plain(h.push(v))
+}
+
 // Globals gives every global name with the type of its value. It takes the
 // baton.
 func (h *Host) Globals() map[string]string {

@@ -189,7 +189,7 @@ func (a *app) recipeHelp(path string) error {
 	if len(rows) == 0 {
 		b.WriteString("\n\nThis recipe takes no arguments.")
 	} else {
-		b.WriteString("\n\n" + strings.TrimRight(columns(rows, 2), "\n"))
+		b.WriteString("\n\n" + strings.TrimRight(columns(rows, 2, a.width()), "\n"))
 	}
 	a.person.Show(b.String())
 	return nil
@@ -227,15 +227,44 @@ func argDoc(a lua.RecipeArg) string {
 	return strings.TrimSpace(doc)
 }
 
-// columns lays two columns out, the first as wide as its widest.
-func columns(rows [][2]string, indent int) string {
+// columns lays two columns out, the first as wide as its widest; the second is
+// wrapped at the width, 0 for none.
+func columns(rows [][2]string, indent, width int) string {
 	wide := 0
 	for _, r := range rows {
 		wide = max(wide, cells(r[0]))
 	}
+	room := width - 1 - indent - wide - 2
 	var b strings.Builder
 	for _, r := range rows {
-		b.WriteString(strings.TrimRight(strings.Repeat(" ", indent)+pad(r[0], wide)+"  "+r[1], " ") + "\n")
+		first := pad(r[0], wide)
+		for _, line := range wrapped(r[1], room) {
+			b.WriteString(strings.TrimRight(strings.Repeat(" ", indent)+first+"  "+line, " ") + "\n")
+			first = strings.Repeat(" ", wide)
+		}
 	}
 	return b.String()
+}
+
+// narrowest is the least width that text is wrapped at; in less it runs on.
+const narrowest = 16
+
+// wrapped breaks text at blanks into lines of a width.
+func wrapped(text string, width int) []string {
+	if width < narrowest || cells(text) <= width {
+		return []string{text}
+	}
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && cells(line)+1+cells(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }

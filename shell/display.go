@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -74,8 +75,8 @@ func (a *app) results(r *nodes.Results, streamed bool) string {
 			e := *nodes.AsError(o.Err, nodes.Failed)
 			e.Node, e.Op, e.Where, e.Hint = "", "", "", ""
 			text = e.Error()
-		case o.State == nodes.OK && !streamed:
-			text = strings.TrimRight(a.host.FoldedText(o), "\n")
+		case o.State == nodes.OK:
+			text = a.outcome(o, streamed)
 		}
 		var into *fold
 		for _, f := range folds {
@@ -94,6 +95,29 @@ func (a *app) results(r *nodes.Results, streamed bool) string {
 		b.WriteString(a.folded(nodes.FoldNames(f.who), f.state, f.text))
 	}
 	return b.String()
+}
+
+// outcome is what an operation gave on one node, without what differs on every
+// node anyhow, such as its seconds, so that equal ones fold.
+func (a *app) outcome(o nodes.Outcome, streamed bool) string {
+	m, _ := a.host.Plain(o.Value).(map[string]any)
+	_, isCommand := m["stdout"]
+	added, ok1 := m["added"].(float64)
+	changed, ok2 := m["changed"].(float64)
+	deleted, ok3 := m["deleted"].(float64)
+	switch {
+	case ok1 && ok2 && ok3 && added+changed+deleted == 0:
+		return "unchanged"
+	case ok1 && ok2 && ok3:
+		text := fmt.Sprintf("%.0f added, %.0f changed, %.0f deleted", added, changed, deleted)
+		if bytes, ok := m["bytes"].(float64); ok {
+			text += ", " + amount(int64(bytes), "bytes")
+		}
+		return text
+	case isCommand && streamed:
+		return ""
+	}
+	return strings.TrimRight(a.host.FoldedText(o), "\n")
 }
 
 func (a *app) folded(who string, state nodes.OutcomeState, text string) string {
@@ -151,7 +175,7 @@ func (a *app) oneNode(n *nodes.Node) string {
 	for i := range rows {
 		rows[i][1] = clean(rows[i][1])
 	}
-	return columns(rows, 0)
+	return columns(rows, 0, 0)
 }
 
 // changesets is a table of revision, author, date and first line of the

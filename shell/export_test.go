@@ -133,8 +133,10 @@ func TypesText(h *lua.Host) string                 { return typesText(h) }
 func ReferencePages(h *lua.Host) map[string]string { return referencePages(h) }
 
 // HelpText is a help page; HelpNames lists them.
-func HelpText(h *lua.Host, name string) (string, bool) { return helpText(h, newPalette(false), name) }
-func HelpNames(h *lua.Host) []string                   { return helpNames(h) }
+func HelpText(h *lua.Host, name string) (string, bool) {
+	return helpText(h, pageStyle{newPalette(false), 60}, name)
+}
+func HelpNames(h *lua.Host) []string { return helpNames(h) }
 
 // StateOf is the folder of journal and locks.
 func StateOf(project string, env func(string) string) (string, bool) { return stateOf(project, env) }

@@ -48,8 +48,26 @@ one that seems to hold a secret. Tab completes, Ctrl-R searches the history.`,
   if not ok and err.kind == "exit" then say(err.code) end`,
 }
 
+// pageStyle is how pages are written: colours, and the width, 0 for none.
+type pageStyle struct {
+	*palette
+	width int
+}
+
+func (a *app) style() pageStyle { return pageStyle{a.outPaint, a.width()} }
+
+// width is the terminal's where results go to one; elsewhere text is not
+// wrapped.
+func (a *app) width() int {
+	if !isTerminal(a.stdout) {
+		return 0
+	}
+	width, _ := a.screen.size()
+	return width
+}
+
 // helpText is the page for a name; found is false when there is none.
-func helpText(h *lua.Host, p *palette, name string) (text string, found bool) {
+func helpText(h *lua.Host, p pageStyle, name string) (text string, found bool) {
 	if f, ok := h.Record(name); ok {
 		page := functionPage(p, name, f)
 		if m := moduleNamed(h, name); m != nil { // roll is called, and has functions
@@ -149,13 +167,13 @@ func signature(name string, f lua.Func) string {
 	return name + "(" + strings.Join(words, ", ") + ")"
 }
 
-func functionPage(p *palette, name string, f lua.Func) string {
+func functionPage(p pageStyle, name string, f lua.Func) string {
 	var b strings.Builder
 	b.WriteString(p.as(strong, signature(name, f)))
 	if f.Returns != "" && f.Returns != "nil" {
 		b.WriteString(" -> " + f.Returns)
 	}
-	b.WriteString("\n\n" + indent(strings.TrimSpace(f.Doc)) + "\n")
+	b.WriteString("\n\n" + p.paragraphs(f.Doc) + "\n")
 	pos, opts := f.Args()
 	for _, part := range []struct {
 		title string
@@ -169,10 +187,10 @@ func functionPage(p *palette, name string, f lua.Func) string {
 		for _, a := range part.args {
 			rows = append(rows, [2]string{a.Name, describe(a)})
 		}
-		b.WriteString(columns(rows, 2))
+		b.WriteString(columns(rows, 2, p.width))
 	}
 	if f.Example != "" {
-		b.WriteString("\nExample\n" + paintLua(p, indent(f.Example)) + "\n")
+		b.WriteString("\nExample\n" + paintLua(p.palette, indent(f.Example)) + "\n")
 	}
 	return b.String()
 }
@@ -195,41 +213,54 @@ func describe(a lua.Arg) string {
 	return text
 }
 
+// paragraphs is text, wrapped and indented.
+func (p pageStyle) paragraphs(text string) string {
+	var lines []string
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+		if strings.HasPrefix(line, " ") { // laid out by hand
+			lines = append(lines, line)
+			continue
+		}
+		lines = append(lines, wrapped(line, p.width-3)...)
+	}
+	return indent(strings.Join(lines, "\n"))
+}
+
 func indent(s string) string { return "  " + strings.ReplaceAll(s, "\n", "\n  ") }
 
-func modulePage(p *palette, m lua.Module) string {
+func modulePage(p pageStyle, m lua.Module) string {
 	var b strings.Builder
-	b.WriteString(p.as(strong, m.Name) + "\n\n" + indent(strings.TrimSpace(m.Doc)) + "\n")
+	b.WriteString(p.as(strong, m.Name) + "\n\n" + p.paragraphs(m.Doc) + "\n")
 	if len(m.Funcs) > 0 {
-		b.WriteString("\n" + summary(m.Name+".", m.Funcs))
+		b.WriteString("\n" + summary(p, m.Name+".", m.Funcs))
 	}
 	return b.String()
 }
 
-func classPage(p *palette, c lua.Class) string {
+func classPage(p pageStyle, c lua.Class) string {
 	var b strings.Builder
-	b.WriteString(p.as(strong, c.Name) + "\n\n" + indent(strings.TrimSpace(c.Doc)) + "\n")
+	b.WriteString(p.as(strong, c.Name) + "\n\n" + p.paragraphs(c.Doc) + "\n")
 	if len(c.Fields) > 0 {
 		b.WriteString("\nFields\n")
 		var rows [][2]string
 		for _, f := range c.Fields {
 			rows = append(rows, [2]string{"." + f.Name, f.Type + ": " + f.Doc})
 		}
-		b.WriteString(columns(rows, 2))
+		b.WriteString(columns(rows, 2, p.width))
 	}
 	if len(c.Funcs) > 0 {
-		b.WriteString("\nMethods\n" + summary(":", c.Funcs))
+		b.WriteString("\nMethods\n" + summary(p, ":", c.Funcs))
 	}
 	return b.String()
 }
 
 // summary lists functions with the first sentence of each.
-func summary(prefix string, funcs []lua.Func) string {
+func summary(p pageStyle, prefix string, funcs []lua.Func) string {
 	var rows [][2]string
 	for _, f := range funcs {
 		rows = append(rows, [2]string{prefix + f.Name, firstSentence(f.Doc)})
 	}
-	return columns(rows, 2)
+	return columns(rows, 2, p.width)
 }
 
 func firstSentence(doc string) string {
@@ -241,7 +272,7 @@ func firstSentence(doc string) string {
 }
 
 // overview is help without a name: every module, and the globals.
-func overview(h *lua.Host, p *palette) string {
+func overview(h *lua.Host, p pageStyle) string {
 	var b strings.Builder
 	var rows [][2]string
 	for _, m := range h.Modules() {
@@ -249,10 +280,10 @@ func overview(h *lua.Host, p *palette) string {
 			rows = append(rows, [2]string{m.Name, firstSentence(m.Doc)})
 		}
 	}
-	b.WriteString(p.as(strong, "Modules") + "\n" + columns(rows, 2))
+	b.WriteString(p.as(strong, "Modules") + "\n" + columns(rows, 2, p.width))
 	for _, m := range h.Modules() {
 		if m.Name == "" && len(m.Funcs) > 0 {
-			b.WriteString("\n" + p.as(strong, strings.TrimSuffix(firstSentence(m.Doc), ".")) + "\n" + summary("", m.Funcs))
+			b.WriteString("\n" + p.as(strong, strings.TrimSuffix(firstSentence(m.Doc), ".")) + "\n" + summary(p, "", m.Funcs))
 		}
 	}
 	b.WriteString("\n" + p.as(strong, "Objects") + "\n  " + strings.Join(h.ClassNames(), " ") + "\n")
@@ -268,9 +299,9 @@ func overview(h *lua.Host, p *palette) string {
 // page is help by name, or an error with the nearest name.
 func (a *app) page(name string) (string, error) {
 	if name == "" {
-		return overview(a.host, a.outPaint), nil
+		return overview(a.host, a.style()), nil
 	}
-	if text, ok := helpText(a.host, a.outPaint, name); ok {
+	if text, ok := helpText(a.host, a.style(), name); ok {
 		return text, nil
 	}
 	e := &nodes.Error{Kind: nodes.NotFound, Message: fmt.Sprintf("no help on '%s'", name), Hint: "help() lists what there is"}

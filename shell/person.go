@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/rollsh/rollsh/nodes"
 )
 
@@ -242,22 +240,13 @@ func (t *terminalLine) read(ctx context.Context, prompt string, secret bool) (st
 	}
 }
 
-// raw turns off echo and the terminal's own editing. Control keeps the file
-// readable with a deadline, which Fd would not.
+// raw is rawMode with the line ended that was not echoed.
 func (t *terminalLine) raw() (restore func(), err error) {
-	conn, err := t.file.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var state *term.State
-	if cerr := conn.Control(func(fd uintptr) { state, err = term.MakeRaw(int(fd)) }); cerr != nil || err != nil {
-		return nil, errors.Join(cerr, err)
-	}
+	back, err := rawMode(t.file)
 	return func() {
-		// A terminal that is gone has nothing to restore.
-		_ = conn.Control(func(fd uintptr) { _ = term.Restore(int(fd), state) })
+		back()
 		t.screen.prompt("\n")
-	}, nil
+	}, err
 }
 
 // ended hands a Ctrl-C that raw mode gave as a byte to the run.
