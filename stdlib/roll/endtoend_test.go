@@ -369,7 +369,7 @@ func TestRollOfAPlainFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "index.html"), []byte("plain\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	o, err := p.roll(nodes.Recipe{}, "--folder="+folder)
+	o, err := p.roll(nodes.Recipe{}, "--lint", "--folder="+folder)
 	if err != nil || o.State != "done" || o.To != nil || p.pages() != "plain plain" {
 		t.Errorf("%+v, %v, pages %q", o, err, p.pages())
 	}

@@ -119,18 +119,19 @@ return function(o)
     return strict
   end
 
-  -- Writes how it ended and unlocks, once, in every ending.
-  local function conclude(err)
+  -- A cancel ends here, with little time: first what must be written, then who is told.
+  defer(function()
     if R.ended then return end
-    local why, kind = err and tostring(err), type(err) == "table" and err.kind or nil
-    local strict = begun and announce(R:result(why, kind))
-    if staged and not begun then pcall(staged.drop, staged) end
-    return R:finish(why, kind), strict
-  end
-  defer(conclude)
+    local result = R:finish("interrupted", "cancelled")
+    if begun then announce(result) end
+  end)
 
   local ok, err = pcall(body)
-  local result, strict = conclude(not ok and err or nil)
+  local why, kind = err and tostring(err), type(err) == "table" and err.kind or nil
+  if ok then why, kind = nil, nil end -- what was tolerated did not end it
+  local strict = begun and announce(R:result(why, kind))
+  if staged and not begun then pcall(staged.drop, staged) end
+  local result = R:finish(why, kind)
   if err or strict then error(err or strict, 0) end
   return result
 end
