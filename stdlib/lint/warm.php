@@ -57,7 +57,8 @@ final class RollshLintSourceStreamWrapper
             $end = strpos($text, "\n");
             $text = $end === false ? '' : substr($text, $end + 1);
         }
-        foreach ([8192, PHP_INT_MAX] as $size) {
+        // Most often the first few lines tell; tokens cost more than compiling.
+        foreach ([256, 8192, PHP_INT_MAX] as $size) {
             $tokens = token_get_all(substr($text, 0, $size));
             if (!$tokens || !is_array($tokens[0]) || $tokens[0][0] !== T_OPEN_TAG) {
                 return "<?php return $done; ?>" . $text;
@@ -65,7 +66,8 @@ final class RollshLintSourceStreamWrapper
             $pos = $place = strlen($tokens[0][1]);
             $declaring = $naming = false;
             $depth = 0;
-            for ($i = 1, $n = count($tokens); $i < $n; $i++) {
+            $n = count($tokens) - ($size < strlen($text) ? 1 : 0); // the last may be cut short
+            for ($i = 1; $i < $n; $i++) {
                 $id = is_array($tokens[$i]) ? $tokens[$i][0] : $tokens[$i];
                 $pos += strlen(is_array($tokens[$i]) ? $tokens[$i][1] : $id);
                 if ($id === T_WHITESPACE || $id === T_COMMENT || $id === T_DOC_COMMENT) {
@@ -107,20 +109,15 @@ final class RollshLintSourceStreamWrapper
         return substr($text, 0, $place) . " return $done; " . substr($text, $place);
     };
 
-    // Short names of everything that files have left declared in this process.
-    $declared = static function (): array {
-        $names = [];
-        $all = array_merge(get_declared_classes(), get_declared_interfaces(), get_declared_traits());
-        foreach (array_merge($all, get_defined_functions(true)['user']) as $name) {
-            $names[strtolower(substr(strrchr('\\' . $name, '\\'), 1))] = true;
-        }
-        return $names;
+    $classes = static function (): array {
+        return array_merge(get_declared_classes(), get_declared_interfaces(), get_declared_traits());
     };
 
-    // Whether the text may declare one of these names again. A class that is there
-    // already hides the errors of early binding in one of the same name.
+    // Whether the text may declare a class of one of these short names again. A
+    // class that is there already hides the errors of early binding in one of the
+    // same name. (A function that is there ends the child: that hides nothing.)
     $again = static function (string $text, array $names): bool {
-        $found = preg_match_all('~\b(?:class|interface|trait|enum|function)(?:\s|&|/\*.*?\*/|(?://|\#)[^\n]*\n)+([a-z_\x80-\xff][a-z0-9_\x80-\xff]*)~is', $text, $m);
+        $found = preg_match_all('~\b(?:class|interface|trait|enum)(?:\s|/\*.*?\*/|(?://|\#)[^\n]*\n)+([a-z_\x80-\xff][a-z0-9_\x80-\xff]*)~is', $text, $m);
         if ($found === false) {
             return true;
         }
@@ -132,16 +129,17 @@ final class RollshLintSourceStreamWrapper
         return false;
     };
 
-    $compile = static function (array $paths, $out) use ($guarded, $declared, $again, $done): void {
-        $before = $declared();
-        $names = [];
+    $compile = static function (array $paths, $out) use ($guarded, $classes, $again, $done): void {
+        $before = array_flip($classes());
+        $total = count($before);
+        $names = []; // short ones of the classes that files have left declared
         foreach ($paths as $i => $path) {
             $text = file_get_contents($path);
             if ($text === false) {
                 fwrite($out, 'x');
                 continue;
             }
-            if ($i > 0 && $again($text, $names)) {
+            if ($names && $again($text, $names)) {
                 fwrite($out, 'b');
                 return;
             }
@@ -154,7 +152,13 @@ final class RollshLintSourceStreamWrapper
             } catch (Throwable $e) {
             }
             fwrite($out, $mark);
-            $names = array_diff_key($declared(), $before);
+            $now = $classes();
+            if (count($now) !== $total) {
+                $total = count($now);
+                foreach (array_diff_key(array_flip($now), $before) as $name => $_) {
+                    $names[strtolower(substr(strrchr('\\' . $name, '\\'), 1))] = true;
+                }
+            }
         }
     };
 
