@@ -363,6 +363,17 @@ func TestNodeThatIsDown(t *testing.T) {
 	}
 }
 
+func TestToleratedNodeThatIsDownIsRaisedAtTheEnd(t *testing.T) {
+	p := newPlace(t, 3)
+	p.Stop(1)
+	_, err := p.roll(nodes.Recipe{}, "--max_unreachable=1")
+	wantKind(t, err, nodes.Tasks, "web2")
+	e := p.last()
+	if states(e) != "web1=done web2=unreachable web3=done" || e.Unfinished() || p.pages() != "one  one" {
+		t.Errorf("%s unfinished=%v, pages %q", states(e), e.Unfinished(), p.pages())
+	}
+}
+
 func TestRollOfAPlainFolder(t *testing.T) {
 	p := newPlace(t, 2)
 	folder := t.TempDir()

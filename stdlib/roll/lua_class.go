@@ -69,10 +69,11 @@ type outlineArgs struct {
 func rollChecks() []lua.Func {
 	return []lua.Func{
 		{
-			Name: "preflight", Doc: "Looks at every node at once and gives those that can be rolled. Raises when more fail than the budgets allow.", Returns: "Set",
-			Example: `local ready = R:preflight "/var/www"`,
-			Do: lua.Method(func(ctx context.Context, r *Roll, a preflightArgs) (nodes.Set, error) {
-				return r.Preflight(ctx, a.Path)
+			Name: "preflight", Doc: "Looks at every node at once and gives those that can be rolled. Raises when more fail than the budgets allow; the error that they do allow is the second value, to be raised at the end.", Returns: "Set, table?",
+			Example: `local ready, tolerated = R:preflight "/var/www"`,
+			Do: lua.Method(func(ctx context.Context, r *Roll, a preflightArgs) (lua.Many, error) {
+				good, tolerated, err := r.Preflight(ctx, a.Path)
+				return lua.Many{good, tolerated}, err
 			}),
 		},
 		{

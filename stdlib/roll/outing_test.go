@@ -193,10 +193,11 @@ func TestPreflight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, err := r.Preflight(t.Context(), nodes.RemotePath(b.Dir(0)))
+	good, tolerated, err := r.Preflight(t.Context(), nodes.RemotePath(b.Dir(0)))
 	if err != nil || len(good.Nodes) != 3 {
 		t.Fatalf("%v, %v", good, err)
 	}
+	wantKind(t, tolerated, nodes.Tasks, string(b.set.Nodes[3].Name))
 	if got := r.Entry().Nodes[3]; got.State != roll.Unreachable || got.Why == "" {
 		t.Errorf("%+v", got)
 	}
@@ -204,7 +205,7 @@ func TestPreflight(t *testing.T) {
 		t.Errorf("left %d, %d", failed, unreachable)
 	}
 	b.put(t, 0, "file")
-	_, err = r.Preflight(t.Context(), nodes.RemotePath(b.Dir(0)+"/file/www"))
+	_, _, err = r.Preflight(t.Context(), nodes.RemotePath(b.Dir(0)+"/file/www"))
 	wantKind(t, err, nodes.Tasks, "file is not a folder")
 }
 

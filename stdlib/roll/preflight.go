@@ -20,8 +20,9 @@ const (
 // Preflight looks at every node of the roll at once and changes nothing: it
 // can be reached, the tree's folder can be written, there is some space, its
 // clock is right. It gives the nodes that can be rolled; the others are failed
-// or unreachable. It fails when these are more than the budgets allow.
-func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (nodes.Set, error) {
+// or unreachable: tolerated is their error where the budgets allow it, to be
+// raised at the roll's end; where they do not, Preflight fails.
+func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (good nodes.Set, tolerated, err error) {
 	look := func(ctx context.Context, n *nodes.Node) (any, error) {
 		dir := dir
 		if dir == "" {
@@ -34,31 +35,32 @@ func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (nodes.Set, 
 	}
 	results := nodes.Each(ctx, r.set, nodes.EachOpts{Op: "preflight", AtOnce: nodes.AllAtOnce(), OnFailure: nodes.CarryOn}, look)
 	if ctx.Err() != nil {
-		return nodes.Set{}, nodes.Stopped(ctx)
+		return good, nil, nodes.Stopped(ctx)
 	}
 	for _, o := range results.List {
 		if o.Err != nil {
 			before, err := r.node(o.Node)
 			if err != nil {
-				return nodes.Set{}, err
+				return good, nil, err
 			}
 			err = r.Settle(ctx, o.Node, stateOf(o.State), before.Out, reason(o.Err), "")
 			if err != nil {
-				return nodes.Set{}, err
+				return good, nil, err
 			}
 		}
 	}
-	good := results.In(nodes.OK)
+	good = results.In(nodes.OK)
 	good.Name = r.set.Name
-	if err := results.Err(); err != nil && (r.Spent() || len(good.Nodes) == 0) {
-		return good, err
+	tolerated = results.Err()
+	if tolerated != nil && (r.Spent() || len(good.Nodes) == 0) {
+		return good, nil, tolerated
 	}
 	for _, o := range results.List {
 		if o.Err != nil {
 			r.warn("left out: " + nodes.At(o.Err, "", o.Node.Name).Error())
 		}
 	}
-	return good, results.Stop
+	return good, tolerated, results.Stop
 }
 
 func stateOf(s nodes.OutcomeState) State {

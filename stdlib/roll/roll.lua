@@ -45,10 +45,9 @@ return function(o)
     end)
   end
 
-  -- Tier by tier. Budgets hold over the whole roll; failures that they allow are raised at the end. A cancel is not
-  -- caught by pcall: the node in hand decides its state, and conclude runs as a defer.
-  local function switch(set)
-    local tolerated
+  -- Tier by tier. Budgets hold over the whole roll; failures that they allow are given back, to be raised at the end. A
+  -- cancel is not caught by pcall: the nodes in hand decide their states, and the defer below runs.
+  local function switch(set, tolerated)
     local tiers, gate = set:tiers(), o.gate and function(done, left) R:gate(o.gate, done, left) end or nil
     local rest = set
     for i, tier in ipairs(tiers) do
@@ -65,7 +64,7 @@ return function(o)
   end
 
   -- rollsh back: every node that this roll touched gets what it had before, and only these.
-  local function undo(set)
+  local function undo(set, tolerated)
     R:confirm(("undo %s on %s?"):format(R.id, set:fold()))
     begun = true
     local failed, unreachable = R:left()
@@ -78,13 +77,14 @@ return function(o)
         R:step(n, "undone", check, "check")
       end)
     end)
+    return tolerated
   end
 
   local function body()
     if R.mode == "back" then return undo(R:preflight(o.path)) end
     local tree, known, rev = pending()
     if R.mode == "pending" then return end
-    local ready = R:preflight(o.path)
+    local ready, tolerated = R:preflight(o.path)
     if o.lint then lint.check(tree, known and { from = known, to = rev } or nil) end -- the first time, all of it
     plan = sync.plan(job(tree, ready))
     plan:print()
@@ -96,14 +96,14 @@ return function(o)
       say(what .. ": unchanged on " .. ready:fold())
       if rev then o.from:update{ rev = rev } end
       R:step(ready, "done", function() end, "unchanged")
-      return
+      return tolerated
     end
     R:confirm(("roll %s to %s?"):format(what, ready:fold()))
     if rev then o.from:update{ rev = rev } end
     R:step(ready, "staged", function() staged = sync.stage(job(o.from, ready)) end)
     R:pin{ plan = staged:plan().digest, undo = staged.roll_id } -- raises when it is not what was confirmed
     begun = true
-    return switch(ready)
+    return switch(ready, tolerated)
   end
 
   -- Tells people. A channel that fails breaks nothing, unless it is strict: then that is raised at the very end.
@@ -128,7 +128,7 @@ return function(o)
 
   local ok, err = pcall(body)
   local why, kind = err and tostring(err), type(err) == "table" and err.kind or nil
-  if ok then why, kind = nil, nil end -- what was tolerated did not end it
+  if ok then why, kind = nil, nil end -- what was tolerated did not end it, but is raised all the same
   local strict = begun and announce(R:result(why, kind))
   if staged and not begun then pcall(staged.drop, staged) end
   local result = R:finish(why, kind)

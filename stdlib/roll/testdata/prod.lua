@@ -2,13 +2,13 @@
 local a = args{
   co = {"checkout"}, dir = {"folder of the nodes"}, say = {"file of the notices"},
   url = {"of the checkout"},
-  rev = {"revision", default = "HEAD"}, at_once = {"how many", default = "1"}, max_failed = {"how many", default = "0"},
+  rev = {"revision", default = "HEAD"}, at_once = {"how many", default = "1"}, max_failed = {"how many", default = "0"}, max_unreachable = {"how many", default = "0"},
   after = {"command"}, lint = {"lint too", flag = true}, folder = {"a plain folder instead"}, cut = {"cancel at this node"},
 }
 
 local result = roll{
   name = "www", from = a.folder or svn.checkout(a.co, { url = a.url }), to = nodes "prod", rev = a.rev,
-  at_once = a.at_once, max_failed = tonumber(a.max_failed), lint = a.lint,
+  at_once = a.at_once, max_failed = tonumber(a.max_failed), max_unreachable = tonumber(a.max_unreachable), lint = a.lint,
   before = function(n) n:run("test ! -e " .. a.dir .. "/" .. n.name .. ".no") end,
   after = a.after,
   announce = a.say and notify.exec("cat >> " .. a.say) or nil,
