@@ -85,7 +85,7 @@ func (j *job) drift(ctx context.Context) (*wire.Report, error) {
 			return err
 		}
 		t := &talk{j: j, l: l}
-		defer t.halt()
+		defer func() { _ = t.halt() }()
 		var err error
 		rep, err = t.answers(ctx)
 		return err

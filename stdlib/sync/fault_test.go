@@ -46,7 +46,7 @@ func newBench(t *testing.T) *bench {
 // flushes to the disk otherwise.
 func quickDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "rollsh-")
+	dir, err := os.MkdirTemp("/dev/shm", "rollsh-") //nolint:usetesting // t.TempDir is on a disk
 	if err != nil {
 		return t.TempDir()
 	}
@@ -58,7 +58,7 @@ func quickDir(t *testing.T) string {
 func smallAgent(t *testing.T) string {
 	t.Helper()
 	building.Do(func() {
-		dir, err := os.MkdirTemp("", "rollsh-agent-")
+		dir, err := os.MkdirTemp("", "rollsh-agent-") //nolint:usetesting // it outlives the test that builds it
 		must(t, err)
 		built = filepath.Join(dir, "agent")
 		run(t, "go", "build", "-o", built, "./agent/cmd/rollsh-agent")

@@ -136,6 +136,13 @@ func (e *Engine) records() []lua.Func {
 			}),
 		},
 		{
+			Name: "preflight", Doc: "Looks whether a push could be done: reachable, writable, room for this very change. Changes nothing.", Returns: "Results",
+			Example: `for name, r in sync.preflight{from = "site", to = nodes "prod", path = "/var/www"}:iter() do print(name, r.value.free) end`,
+			Do: lua.Go(func(ctx context.Context, a pushArgs) (*nodes.Results, error) {
+				return e.Preflight(ctx, a.To, a.options(a.From, a.Path))
+			}),
+		},
+		{
 			Name: "undo", Doc: "Puts back what a roll replaced, added and deleted.", Returns: "Results", Mutates: true,
 			Example: `sync.undo{to = node "web2", path = "/var/www"}`, Planned: plannedStats,
 			Do: lua.Go(func(ctx context.Context, a undoArgs) (*nodes.Results, error) {

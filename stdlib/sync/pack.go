@@ -81,14 +81,14 @@ func (p *pack) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// closed is the error of a pack that was given up.
-var closed = errors.New("given up")
+// errGivenUp ends a pack that nobody wants any more.
+var errGivenUp = errors.New("given up")
 
 func (p *pack) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.done {
-		p.err = closed
+		p.err = errGivenUp
 	}
 	_ = p.f.Close()
 }

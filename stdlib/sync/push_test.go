@@ -57,7 +57,7 @@ func TestPushFromAnotherSession(t *testing.T) {
 	r.file("a", "11")
 	r.push()
 	r.equal(0)
-	if err := os.RemoveAll(filepath.Join(r.s.Cache)); err != nil {
+	if err := os.RemoveAll(r.s.Cache); err != nil {
 		t.Fatal(err)
 	}
 	r.connect()

@@ -46,7 +46,7 @@ func (j *job) run(ctx context.Context) (*wire.Report, error) {
 	err := j.e.converse(ctx, j.node, func(ctx context.Context, l *line) error {
 		req, base := j.request()
 		t := &talk{j: j, l: l, files: 0}
-		defer t.halt()
+		defer func() { _ = t.halt() }()
 		if err := wireJSON(ctx, l, req); err != nil {
 			return err
 		}

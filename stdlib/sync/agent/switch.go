@@ -153,7 +153,7 @@ func (t *tree) rollBack(stage int, j *journal, cause error) error {
 	f := explain(cause)
 	if err := writeAt(stage, "ROLLBACK", nil); err == nil || errors.Is(err, unix.ENOSPC) {
 		if err := t.backward(stage, j); err == nil {
-			t.syncTouched(j)
+			_ = t.syncTouched(j) // the tree is as it was, whatever of it is on the disk
 			t.discard(stageName(j.Roll))
 			f.Message += "; the tree was put back as it was"
 			return &Error{Failure: f, cause: cause}

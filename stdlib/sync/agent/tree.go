@@ -57,11 +57,12 @@ func openTree(path string, write bool) (*tree, error) {
 
 func (t *tree) openRoot(write bool) error {
 	real, err := filepath.EvalSymlinks(t.path)
-	if errors.Is(err, unix.ENOENT) {
+	switch {
+	case errors.Is(err, unix.ENOENT):
 		return t.missingRoot(write)
-	} else if errors.Is(err, unix.ENOTDIR) {
+	case errors.Is(err, unix.ENOTDIR):
 		return t.notFolder(filepath.Dir(t.path))
-	} else if err != nil {
+	case err != nil:
 		return cannot("open", t.path, err)
 	}
 	t.path = real
@@ -180,6 +181,24 @@ func (t *tree) close() {
 	}
 }
 
+// waitLock tries for the lock until lockWait is over.
+func waitLock(fd int) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(lockWait)
+	for {
+		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			return err
+		}
+	}
+}
+
 // take locks the tree, or says who holds it.
 func (t *tree) take(by wire.Holder) error {
 	fd, err := unix.Openat(t.state, "lock", unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
@@ -187,13 +206,8 @@ func (t *tree) take(by wire.Holder) error {
 		return cannot("open", t.place+"/lock", err)
 	}
 	f := os.NewFile(uintptr(fd), "lock")
-	for end := time.Now().Add(lockWait); ; time.Sleep(20 * time.Millisecond) {
-		if err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err == nil {
-			break
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
-			return t.locked(f, err)
-		}
+	if err := waitLock(fd); err != nil {
+		return t.locked(f, err)
 	}
 	b, err := json.Marshal(by)
 	if err == nil {
@@ -247,7 +261,7 @@ func (t *tree) forget() {
 	clear(t.dirs)
 }
 
-// drop closes the folder p and those in it, which are about to go.
+// dropDir closes the folder p and those in it, which are about to go.
 func (t *tree) dropDir(p string) {
 	for q, fd := range t.dirs {
 		if q == p || strings.HasPrefix(q, p+"/") {

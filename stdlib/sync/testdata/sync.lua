@@ -1,0 +1,32 @@
+local p = sync.plan{from = src, to = set}
+assert(#p.digest > 8)
+assert(#p:node("web2").added == 2)
+local pre = sync.preflight{from = src, to = set}
+assert(pre.web1.value.needs == 2)
+
+local r = sync.push{from = src, to = set}
+assert(r.web1.ok and r.web1.value.added == 2 and r.web1.value.bytes == 2)
+assert(#r:roll_id() > 8)
+assert(set.web1:sync(src, nil, {only = "a.php"}).changed == 0)
+assert(#set:sync(src):ok() == 2)
+
+local ok, err = pcall(sync.push, {from = src, to = set, drft = "keep"})
+assert(not ok and err.kind == "usage" and err.message:find("drift"), tostring(err))
+ok, err = pcall(sync.push, {from = src, to = set, delete = "everything"})
+assert(not ok and err.kind == "usage", tostring(err))
+ok, err = pcall(sync.push, {from = src, to = set, perms = {files = 644}})
+assert(not ok and err.kind == "usage", tostring(err))
+ok, err = pcall(sync.push, {from = src .. "/missing", to = set})
+assert(not ok and err.kind == "notfound", tostring(err))
+
+local staged = sync.stage{from = src, to = set, perms = {files = "0640"}, delete = false}
+assert(staged:plan():node("web1").changed[1] == "a.php")
+assert(staged:switch(set.web1).web1.ok)
+staged:drop()
+local d = sync.drift{to = set, from = src}
+assert(#d.web1.value.changed == 2 and d.web1.value.changed[1].what == "mode")
+assert(#d.web2.value.changed == 0)
+assert(d.web1.value:diff("a.php") == "")
+
+assert(sync.undo{to = set.web1}.web1.value.changed == 2)
+assert(sync.plan{from = src, to = set}:apply():ok().web1)
