@@ -127,10 +127,28 @@ func (a *app) dress() error {
 	}
 	a.json, _ = a.sink.(*events)
 	a.seen = &seen{sink: a.sink, lost: map[nodes.Name]bool{}}
+	if a.json == nil {
+		a.seen.planned = a.showPlanned
+	}
 	a.sink = a.seen
 	a.person = newPerson(a.screen, a.errPaint, isTerminal(a.stdin) && errTTY, a.opts.yes, a.interrupt)
 	a.person.show = a.show
 	return nil
+}
+
+// showPlanned puts a call that a plan recorded on standard output: a plan is a
+// result.
+func (a *app) showPlanned(e nodes.Event) {
+	who := clean(string(e.Node))
+	if who == "" {
+		who = "here"
+	}
+	p := a.outPaint
+	text := p.node(e.Node, pad(who, 8)) + "  " + p.as(strong, clean(e.Op)) + "  " + clean(e.Text)
+	if e.Where != "" {
+		text += p.as(dim, "  ("+clean(e.Where)+")")
+	}
+	a.show(strings.TrimRight(text, " "))
 }
 
 // show puts a result on standard output.

@@ -29,6 +29,10 @@ func (a *app) display(v lua.Raw) string {
 		return strings.TrimRight(changesets(a.outPaint, value, width), "\n")
 	case *nodes.Error:
 		return strings.TrimRight(errorText(value, a.outPaint, a.opts.verbose), "\n")
+	case []any:
+		if text, ok := rolls(a.outPaint, value); ok {
+			return strings.TrimRight(text, "\n")
+		}
 	case map[string]any:
 		if text, ok := commandResult(value, streamed); ok {
 			return text

@@ -15,7 +15,7 @@ import (
 // bytes replaced by U+FFFD.
 //
 //	time    when, RFC 3339 with nanoseconds, UTC
-//	type    started output progress finished said warned state, as nodes.EventType;
+//	type    started output progress finished said warned planned state, as nodes.EventType;
 //	        printed: print() or a value, in text; error: how the run failed, in error;
 //	        finding: of check
 //	id      joins started, output, progress and finished of one operation on one node

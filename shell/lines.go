@@ -30,6 +30,7 @@ type operation struct {
 	last        string    // last line put out
 	done, total int64     // progress
 	unit        string    // of progress
+	moved       int64     // bytes, at most
 	marks       []mark    // progress of the last seconds, for the rate
 	told        time.Time // when plain output last told progress
 }
@@ -43,6 +44,9 @@ func newLines(p *palette) *lines { return &lines{paint: p, ops: map[uint64]*oper
 
 // take notes an event and gives the text to be shown for it, whole lines.
 func (l *lines) take(e nodes.Event) string {
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
 	switch e.Type {
 	case nodes.Started:
 		return l.start(e)
@@ -131,7 +135,13 @@ func afterReturn(line string) string {
 }
 
 func (op *operation) progress(e nodes.Event) {
+	if e.Unit != op.unit { // another part of the work: another rate
+		op.marks = nil
+	}
 	op.done, op.total, op.unit = e.Done, e.Total, e.Unit
+	if e.Unit == "bytes" {
+		op.moved = max(op.moved, e.Done)
+	}
 	op.marks = append(op.marks, mark{e.Time, e.Done})
 	for len(op.marks) > 2 && e.Time.Sub(op.marks[0].at) > 5*time.Second {
 		op.marks = op.marks[1:]
@@ -179,9 +189,20 @@ func (l *lines) finish(e nodes.Event) string {
 		l.fail++
 		return l.prefix(op.Node, ">") + l.paint.as(bad, "failed") + " " + verb + ", " + endOf(e.Err) + ", " + elapsed(took) + "\n"
 	case op.unit != "":
-		return l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + ", " + amount(op.done, op.unit) + ", " + elapsed(took) + "\n"
+		return l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + op.work() + ", " + elapsed(took) + "\n"
 	case took > worthSaying && op.Node != "":
 		return l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + ", " + elapsed(took) + "\n"
+	}
+	return ""
+}
+
+// work is how much was done, with a comma before it; empty for nothing.
+func (op *operation) work() string {
+	switch {
+	case op.moved > 0:
+		return ", " + amount(op.moved, "bytes")
+	case op.done > 0:
+		return ", " + amount(op.done, op.unit)
 	}
 	return ""
 }

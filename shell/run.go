@@ -76,25 +76,43 @@ func (a *app) noRecipe(path string) error {
 
 // eval runs Lua and shows the value of an expression.
 func (a *app) eval(src string) error {
-	if err := a.open(""); err != nil {
-		return err
-	}
-	var values []lua.Raw
-	a.seen.begin()
-	err := a.during(func(ctx context.Context) (err error) {
-		values, err = a.host.Eval(ctx, src)
-		return err
-	})
+	values, err := a.evaluate(src)
 	if err != nil {
 		return err
 	}
-	a.sink.flush()
 	for _, v := range values {
 		if text := a.display(v); text != "" {
 			a.person.Show(text)
 		}
 	}
 	return nil
+}
+
+func (a *app) evaluate(src string) (values []lua.Raw, err error) {
+	if err := a.open(""); err != nil {
+		return nil, err
+	}
+	a.seen.begin()
+	err = a.during(func(ctx context.Context) (err error) {
+		values, err = a.host.Eval(ctx, src)
+		return err
+	})
+	a.sink.flush()
+	return values, err
+}
+
+// answer shows what a verb of roll answers; with --json as one JSON value.
+func (a *app) answer(src string) error {
+	if a.json == nil {
+		return a.eval(src)
+	}
+	values, err := a.evaluate(src)
+	for _, v := range values {
+		if err := a.showJSON(a.host.Value(v)); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // loginLine runs a line as a login shell gets it with -c: a command of rollsh,

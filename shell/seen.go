@@ -10,6 +10,7 @@ import (
 // printed again with the value, and which nodes were lost.
 type seen struct {
 	sink
+	planned func(nodes.Event) // shows what a plan recorded; nil: the sink does
 	mu      sync.Mutex
 	outputs int
 	lost    map[nodes.Name]bool
@@ -27,6 +28,10 @@ func (s *seen) Emit(e nodes.Event) {
 		delete(s.lost, e.Node)
 	}
 	s.mu.Unlock()
+	if e.Type == nodes.Planned && s.planned != nil {
+		s.planned(e)
+		return
+	}
 	s.sink.Emit(e)
 }
 
