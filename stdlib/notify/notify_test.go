@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -240,9 +241,10 @@ func TestWebhookFailures(t *testing.T) {
 		}
 	})
 	t.Run("untrusted certificate", func(t *testing.T) {
-		server := httptest.NewTLSServer(http.NotFoundHandler())
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.StartTLS()
 		t.Cleanup(server.Close)
-		server.Config.ErrorLog = nil
 		d, _ := desk(t)
 		c, err := d.Webhook(notify.Hook{URL: nodes.NewSecret(server.URL), Format: "json"}, quick)
 		e := nodes.AsError(must(t, c, err).Send(t.Context(), "x"), "")

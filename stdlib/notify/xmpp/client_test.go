@@ -90,6 +90,7 @@ func TestAnnounce(t *testing.T) {
 			}
 		})
 		t.Run("room password", func(t *testing.T) { roomPassword(t, s) })
+		t.Run("members only, moderated", func(t *testing.T) { otherRefusals(t, s) })
 		t.Run("nick taken", func(t *testing.T) { nickTaken(t, s) })
 		t.Run("unknown chat service", func(t *testing.T) {
 			cfg := config(t, s, "bot")
@@ -140,6 +141,22 @@ func roomPassword(t *testing.T, s *xmpptest.Server) {
 	cfg.RoomPassword = nodes.NewSecret("room-pw")
 	say(t, client(t, cfg), "let in")
 	owner.wait(t, "let in")
+}
+
+// otherRefusals are a room for members only, and one that lets us in but not
+// speak.
+func otherRefusals(t *testing.T, s *xmpptest.Server) {
+	owner := listen(t, withRoom(config(t, s, "dev"), "members"))
+	owner.configure(t, "muc#roomconfig_membersonly", "1")
+	refused(t, withRoom(config(t, s, "bot"), "members"), nodes.Refused, "registration-required")
+
+	silence := []string{"muc#roomconfig_defaultrole", "visitor"}
+	if s.Name == "ejabberd" {
+		silence = []string{"members_by_default", "0"}
+	}
+	owner = listen(t, withRoom(config(t, s, "dev"), "moderated"))
+	owner.configure(t, append(silence, "muc#roomconfig_moderatedroom", "1")...)
+	refused(t, withRoom(config(t, s, "bot"), "moderated"), nodes.Refused, "forbidden")
 }
 
 func nickTaken(t *testing.T, s *xmpptest.Server) {
