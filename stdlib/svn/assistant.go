@@ -124,8 +124,10 @@ func (a *assistant) left(ctx context.Context, err error) ([]Remaining, error) {
 		for _, k := range list {
 			names = append(names, k.Path+" ("+k.Kind+")")
 		}
-		return nil, &nodes.Error{Kind: nodes.Conflict, Message: count(len(list), "conflict") + " left and nobody to ask: " + shorten(names),
-			Hint: "give a policy, use conflict:resolve(), or run m:resolve() at a terminal", Cause: err}
+		return nil, &nodes.Error{
+			Kind: nodes.Conflict, Message: count(len(list), "conflict") + " left and nobody to ask: " + shorten(names),
+			Hint: "give a policy, use conflict:resolve(), or run m:resolve() at a terminal", Cause: err,
+		}
 	}
 	return remaining(list), err
 }

@@ -146,10 +146,14 @@ func TestConflictMatrix(t *testing.T) {
 	b, m := matrix(t)
 	ctx := b.ctx()
 	want := map[string]map[string]string{
-		"theirs": {"text": "-rw-r--r-- " + lines("5 theirs"), "bin": "-rw-r--r-- \x00theirs", "link": "-> theirs", "add": "-rw-r--r-- theirs\n",
-			"loc_del": "-rw-r--r-- " + lines("2 theirs"), "inc_del": "", "lib/old/f": "", "-dash@1": "-rw-r--r-- new file\n", "mov_t_new": "-rw-r--r-- " + lines("2 theirs"), "mov_t": "", "mov_b": "", "mov_b_new": "-rw-r--r-- " + lines("7 mine")},
-		"mine": {"text": "-rw-r--r-- " + lines("5 mine"), "bin": "-rw-r--r-- \x00mine", "link": "-> mine", "add": "-rw-r--r-- mine\n",
-			"loc_del": "", "inc_del": "-rw-r--r-- " + lines("7 mine"), "lib/old/f": "-rw-r--r-- " + lines("7 mine"), "-dash@1": "-rw-r--r-- " + lines("7 mine"), "mov_t_new": "-rw-r--r-- " + lines()},
+		"theirs": {
+			"text": "-rw-r--r-- " + lines("5 theirs"), "bin": "-rw-r--r-- \x00theirs", "link": "-> theirs", "add": "-rw-r--r-- theirs\n",
+			"loc_del": "-rw-r--r-- " + lines("2 theirs"), "inc_del": "", "lib/old/f": "", "-dash@1": "-rw-r--r-- new file\n", "mov_t_new": "-rw-r--r-- " + lines("2 theirs"), "mov_t": "", "mov_b": "", "mov_b_new": "-rw-r--r-- " + lines("7 mine"),
+		},
+		"mine": {
+			"text": "-rw-r--r-- " + lines("5 mine"), "bin": "-rw-r--r-- \x00mine", "link": "-> mine", "add": "-rw-r--r-- mine\n",
+			"loc_del": "", "inc_del": "-rw-r--r-- " + lines("7 mine"), "lib/old/f": "-rw-r--r-- " + lines("7 mine"), "-dash@1": "-rw-r--r-- " + lines("7 mine"), "mov_t_new": "-rw-r--r-- " + lines(),
+		},
 	}
 	rev := must[svn.List](t)(m.Available(ctx, svn.Filter{})).Changesets
 	for choice, files := range want {

@@ -164,6 +164,7 @@ func BenchmarkMerge(b *testing.B) {
 		b.Fatal(err)
 	}
 	list := func(b *testing.B, m *svn.Merge) {
+		b.Helper()
 		l, err := m.Available(ctx, svn.Filter{})
 		if err != nil || len(l.Changesets) != benchRevisions-3 {
 			b.Fatal(err, len(l.Changesets))
@@ -192,6 +193,7 @@ func BenchmarkMerge(b *testing.B) {
 		}
 	})
 	preview := func(b *testing.B, m *svn.Merge) {
+		b.Helper()
 		if _, err := m.Preview(ctx, revs); err != nil {
 			b.Fatal(err)
 		}

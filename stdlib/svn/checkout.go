@@ -81,13 +81,17 @@ func (s *Svn) open(ctx context.Context, cl *client, path string) (*Checkout, err
 		return nil, notCheckout(path, path+" is not a folder of a checkout", nil)
 	}
 	i := infos[0]
-	return &Checkout{Path: path, URL: i.URL, Repo: i.Repo.Root, UUID: i.Repo.UUID, svn: s, client: cl,
-		wcRoot: i.WC.Root, inRepo: pathInRepository(i.Repo.Root, i.URL)}, nil
+	return &Checkout{
+		Path: path, URL: i.URL, Repo: i.Repo.Root, UUID: i.Repo.UUID, svn: s, client: cl,
+		wcRoot: i.WC.Root, inRepo: pathInRepository(i.Repo.Root, i.URL),
+	}, nil
 }
 
 func notCheckout(path, message string, err error) error {
-	return &nodes.Error{Kind: nodes.NotFound, Message: message, Cause: err,
-		Hint: "svn.checkout(\"" + printable(path) + "\", {url=...}) makes one"}
+	return &nodes.Error{
+		Kind: nodes.NotFound, Message: message, Cause: err,
+		Hint: "svn.checkout(\"" + printable(path) + "\", {url=...}) makes one",
+	}
 }
 
 // create checks out into a folder that is empty or not there. A folder in which
@@ -120,8 +124,10 @@ func (c *Checkout) isOf(ctx context.Context, url string) error {
 	if info, err := c.client.infoURL(ctx, c.resolve(url), -1); err == nil && info.URL == c.URL {
 		return nil
 	}
-	return &nodes.Error{Kind: nodes.Refused, Message: c.Path + " is a checkout of " + c.URL + ", not of " + oneLine(url),
-		Hint: "give another folder, or run `svn switch` in it"}
+	return &nodes.Error{
+		Kind: nodes.Refused, Message: c.Path + " is a checkout of " + c.URL + ", not of " + oneLine(url),
+		Hint: "give another folder, or run `svn switch` in it",
+	}
 }
 
 func (c *Checkout) sameURL(url string) bool {

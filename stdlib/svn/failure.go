@@ -97,17 +97,25 @@ func (r cause) matches(all []complaint) bool {
 // svn_error_codes.h, and runs of svn 1.14.2.
 var causes = []cause{
 	{codes: []string{"E165001"}, kind: nodes.Refused, hint: "the repository's hook said no; its text is above"},
-	{codes: []string{"E230001", "E120171", "E170013"}, with: []string{"E230001", "E120171"}, kind: nodes.Protocol,
-		hint: "the server's certificate is not trusted: run `svn info URL` by hand once and look at it, or add its authority to ssl-authority-files in ~/.subversion/servers"},
-	{codes: []string{"E170001", "E215004", "E170002"}, kind: nodes.Auth,
-		hint: "give user= and password=secret \"svn\", or log in once by hand with `svn info URL`"},
+	{
+		codes: []string{"E230001", "E120171", "E170013"}, with: []string{"E230001", "E120171"}, kind: nodes.Protocol,
+		hint: "the server's certificate is not trusted: run `svn info URL` by hand once and look at it, or add its authority to ssl-authority-files in ~/.subversion/servers",
+	},
+	{
+		codes: []string{"E170001", "E215004", "E170002"}, kind: nodes.Auth,
+		hint: "give user= and password=secret \"svn\", or log in once by hand with `svn info URL`",
+	},
 	{codes: []string{"E175013", "E220001", "E220004", "E000013"}, kind: nodes.Permission},
 	{codes: []string{"E000028", "E000122"}, kind: nodes.Space},
 	{codes: []string{"E210005", "E180001", "E170000", "W170000", "E200009", "E155007", "W155007", "E155010", "W155010", "E160013", "W160013", "E160006", "E160005", "E160016", "E000002", "E000020", "E195012"}, kind: nodes.NotFound},
-	{codes: []string{"E170013", "E210002", "E120108", "E000104", "E000111", "E000110", "E000113", "E000101", "E670002", "E670003", "E120106"},
-		with: unreached, kind: nodes.Unreachable, hint: "is the svn server up, and is its name right?"},
-	{codes: []string{"E155004", "E155037", "E200030", "E200033"}, kind: nodes.Locked,
-		hint: "another svn works there or was killed: checkout:cleanup() when none runs"},
+	{
+		codes: []string{"E170013", "E210002", "E120108", "E000104", "E000111", "E000110", "E000113", "E000101", "E670002", "E670003", "E120106"},
+		with:  unreached, kind: nodes.Unreachable, hint: "is the svn server up, and is its name right?",
+	},
+	{
+		codes: []string{"E155004", "E155037", "E200030", "E200033"}, kind: nodes.Locked,
+		hint: "another svn works there or was killed: checkout:cleanup() when none runs",
+	},
 	{codes: []string{"E160035", "E160037", "E160038", "E160039", "E195022", "E170010"}, kind: nodes.Locked},
 	{codes: []string{"E155015", "E155023", "E155027", "E155035", "W195024", "E160024"}, kind: nodes.Conflict},
 	{codes: []string{"E160028", "E155011", "E170004", "E160042"}, kind: nodes.Changed, hint: "somebody committed meanwhile: checkout:update()"},

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // again is how many of the known revisions are read again each time: log
@@ -20,21 +22,21 @@ import (
 const again = 50
 
 // cacheVersion changes when the form of cached histories does.
-const cacheVersion = 1
+const cacheVersion = 2
 
 // history is the log of a URL with paths, oldest first, over copies too.
 type history struct {
 	Version int
 	UUID    string
 	Path    string // in the repository
-	Head    int    // known up to here
 	Commits []commit
 	Deltas  map[int]propDelta // what revisions did to merge properties; immutable
 
 	Subtrees   map[string]string // merge properties below the path, by relative path
 	SubtreesAt int               // as of this revision
 
-	Shown int // the oldest revision that was listed for somebody, for fresh messages
+	Shown   int  // the oldest revision that was listed for somebody, for fresh messages
+	changed bool // since it was loaded
 }
 
 // propDelta is what a revision changed in properties.
@@ -86,11 +88,16 @@ func (m *metadataCache) load(uuid, path string) history {
 	if h.Deltas == nil {
 		h.Deltas = map[int]propDelta{}
 	}
+	m.in[key] = &h
 	return h
 }
 
 // save keeps a history; a cache that cannot be written is no failure.
 func (m *metadataCache) save(h history) {
+	if !h.changed {
+		return
+	}
+	h.changed = false
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := m.key(h.UUID, h.Path)
@@ -109,80 +116,80 @@ func (m *metadataCache) save(h history) {
 	}
 }
 
-// history reads the log of a URL up to head: what is new, what is recent, and
-// the messages of what was listed before.
-func (c *Checkout) history(ctx context.Context, url string, head int) (history, error) {
-	cache := c.svn.metadata
-	h := cache.load(c.UUID, pathInRepository(c.Repo, url))
-	if h.Head > head { // an older repository under the same name
-		h.Head, h.Commits, h.Deltas = 0, nil, map[int]propDelta{}
+// history reads the log of a URL: what is new with its paths, and of what is
+// known the recent part and what was listed before, for edited messages.
+func (c *Checkout) history(ctx context.Context, url string) (history, error) {
+	h := c.svn.metadata.load(c.UUID, pathInRepository(c.Repo, url))
+	if len(h.Commits) == 0 {
+		return c.wholeHistory(ctx, url, h)
 	}
-	from := 0
-	if n := len(h.Commits); n > again {
-		from = h.Commits[n-again].Rev
+	from := h.Commits[max(0, len(h.Commits)-again)].Rev
+	if h.Shown > 0 {
+		from = min(from, h.Shown)
 	}
-	fresh, messages, err := c.readLogs(ctx, url, head, from, h.Shown)
+	fresh, err := c.client.log(ctx, logQuery{url: url + "@", lo: from, hi: headRevision})
+	if nodes.KindOf(err) == nodes.NotFound { // a revision that is no more: the repository was restored
+		return c.wholeHistory(ctx, url, h)
+	}
 	if err != nil {
 		return h, err
 	}
-	if !joins(h.Commits, fresh, from) {
-		if fresh, err = c.client.log(ctx, logQuery{url: at(url, head), lo: 0, hi: head, paths: true}); err != nil {
+	at := slices.IndexFunc(h.Commits, func(k commit) bool { return k.Rev >= from })
+	known := len(h.Commits) - at
+	if !joins(h.Commits[at:], fresh) {
+		return c.wholeHistory(ctx, url, h)
+	}
+	if len(fresh) > known {
+		added, err := c.client.log(ctx, logQuery{url: url + "@", lo: fresh[known].Rev, hi: fresh[len(fresh)-1].Rev, paths: true})
+		if err != nil {
 			return h, err
 		}
-		h.Commits, h.Deltas, messages = nil, map[int]propDelta{}, nil
+		h.Commits, h.changed = append(slices.Clone(h.Commits), added...), true
 	}
-	known := slices.IndexFunc(h.Commits, func(k commit) bool { return k.Rev >= from })
-	h.Commits = append(slices.Clone(h.Commits[:max(known, 0)]), fresh...)
-	renew(h.Commits, messages)
-	h.Head = head
+	h.renew(fresh[:known])
 	return h, nil
 }
 
-// readLogs reads the new part of a log with its paths, and at the same time the
-// messages of the part that is known and was listed.
-func (c *Checkout) readLogs(ctx context.Context, url string, head, from, shown int) (fresh, messages []commit, err error) {
-	var wg sync.WaitGroup
-	var messagesErr error
-	if from > 0 && shown > 0 && shown < from {
-		wg.Go(func() {
-			messages, messagesErr = c.client.log(ctx, logQuery{url: at(url, head), lo: shown, hi: from - 1})
-		})
-	}
-	fresh, err = c.client.log(ctx, logQuery{url: at(url, head), lo: from, hi: head, paths: true})
-	wg.Wait()
-	return fresh, messages, firstError(err, messagesErr)
+// wholeHistory reads everything, and forgets what was known.
+func (c *Checkout) wholeHistory(ctx context.Context, url string, h history) (history, error) {
+	all, err := c.client.log(ctx, logQuery{url: url + "@", lo: 0, hi: headRevision, paths: true})
+	h.Commits, h.Deltas, h.Subtrees, h.Shown, h.changed = all, map[int]propDelta{}, nil, 0, true
+	return h, err
 }
 
-// joins reports whether what was read again is what is known: the same
-// revisions with the same paths.
-func joins(known, fresh []commit, from int) bool {
-	at := slices.IndexFunc(known, func(k commit) bool { return k.Rev >= from })
-	if at < 0 {
-		return len(known) == 0
-	}
-	old := known[at:]
-	if len(fresh) < len(old) {
-		return false
-	}
-	for i, k := range old {
-		if fresh[i].Rev != k.Rev || !slices.EqualFunc(byPath(fresh[i].Paths), byPath(k.Paths), func(a, b touch) bool { return a == b }) {
-			return false
-		}
-	}
-	return true
+// joins reports whether what was read again begins as what is known: the same
+// revisions of the same dates. Dates that somebody edited cost a whole reading.
+func joins(known, fresh []commit) bool {
+	return len(fresh) >= len(known) && slices.EqualFunc(known, fresh[:len(known)], func(a, b commit) bool {
+		return a.Rev == b.Rev && a.Date.Equal(b.Date)
+	})
 }
 
 func byPath(list []touch) []touch {
 	return slices.SortedFunc(slices.Values(list), func(a, b touch) int { return strings.Compare(a.Path, b.Path) })
 }
 
-// renew puts messages, authors and dates that were read again into commits.
-func renew(commits, messages []commit) {
+// renew puts messages and authors that were read again into the commits.
+func (h *history) renew(messages []commit) {
+	cloned := false
 	for _, m := range messages {
-		i, ok := slices.BinarySearchFunc(commits, m.Rev, func(c commit, rev int) int { return c.Rev - rev })
-		if ok {
-			commits[i].Message, commits[i].Author, commits[i].Date = m.Message, m.Author, m.Date
+		i, ok := slices.BinarySearchFunc(h.Commits, m.Rev, func(c commit, rev int) int { return c.Rev - rev })
+		if !ok || h.Commits[i].Message == m.Message && h.Commits[i].Author == m.Author {
+			continue
 		}
+		if !cloned {
+			h.Commits, cloned, h.changed = slices.Clone(h.Commits), true, true
+		}
+		h.Commits[i].Message, h.Commits[i].Author = m.Message, m.Author
+	}
+}
+
+// cut drops what is younger than a revision: the parts of a picture are read side
+// by side, while others may commit.
+func (h *history) cut(head int) {
+	i := slices.IndexFunc(h.Commits, func(c commit) bool { return c.Rev > head })
+	if i >= 0 {
+		h.Commits = h.Commits[:i:i]
 	}
 }
 

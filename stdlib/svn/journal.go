@@ -133,8 +133,10 @@ func (c *Checkout) readJournal() (*journal, error) {
 	}
 	var j journal
 	if err := json.Unmarshal(text, &j); err != nil {
-		return nil, &nodes.Error{Kind: nodes.Failed, Message: "the record of a merge, " + c.journalPath() + ", cannot be read: " + err.Error(),
-			Hint: "look at the checkout with svn status, then remove that file", Cause: err}
+		return nil, &nodes.Error{
+			Kind: nodes.Failed, Message: "the record of a merge, " + c.journalPath() + ", cannot be read: " + err.Error(),
+			Hint: "look at the checkout with svn status, then remove that file", Cause: err,
+		}
 	}
 	return &j, nil
 }

@@ -37,8 +37,8 @@ func (m *Merge) Available(ctx context.Context, f Filter) (List, error) {
 		return List{}, err
 	}
 	out, commits := m.sort(p, f)
-	if len(commits) > 0 {
-		p.source.Shown = commits[0].Rev
+	if len(commits) > 0 && (p.source.Shown == 0 || commits[0].Rev != p.source.Shown) {
+		p.source.Shown, p.source.changed = commits[0].Rev, true
 	}
 	m.Into.svn.metadata.save(p.source)
 	m.Into.svn.metadata.save(p.target)

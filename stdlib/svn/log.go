@@ -3,6 +3,7 @@ package svn
 import (
 	"context"
 	"errors"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -104,6 +105,9 @@ func revision(r nodes.Revision, otherwise, head int) (int, error) {
 	return int(n), nil
 }
 
+// headRevision stands for HEAD in a logQuery.
+const headRevision = math.MaxInt
+
 // logQuery is one run of `svn log`, of the revisions lo to hi inclusive.
 type logQuery struct {
 	url    string // with its peg revision
@@ -119,7 +123,11 @@ func (cl *client) log(ctx context.Context, q logQuery) ([]commit, error) {
 	if q.lo > q.hi {
 		return nil, nil
 	}
-	args := []string{"log", "--xml", "-r", strconv.Itoa(q.hi) + ":" + strconv.Itoa(q.lo)}
+	hi := strconv.Itoa(q.hi)
+	if q.hi == headRevision {
+		hi = "HEAD"
+	}
+	args := []string{"log", "--xml", "-r", hi + ":" + strconv.Itoa(q.lo)}
 	if q.paths {
 		args = append(args, "-v")
 	}

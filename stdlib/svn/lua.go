@@ -69,8 +69,10 @@ func logFunc(v *Svn) lua.Func {
 		Name: "log", Doc: "Lists changesets of a URL, oldest first.",
 		Example: `svn.log("https://svn.example.org/www/trunk", {limit = 10, author = "alice"}):print()`, Returns: "Changesets",
 		Do: lua.Go(func(ctx context.Context, a logArgs) (nodes.Changesets, error) {
-			return v.Log(ctx, a.URL, LogOptions{From: nodes.Revision(a.From), To: nodes.Revision(a.To), Limit: a.Limit,
-				Author: a.Author, Grep: a.Grep, Cred: CheckoutOptions{User: a.User, Password: a.Password}})
+			return v.Log(ctx, a.URL, LogOptions{
+				From: nodes.Revision(a.From), To: nodes.Revision(a.To), Limit: a.Limit,
+				Author: a.Author, Grep: a.Grep, Cred: CheckoutOptions{User: a.User, Password: a.Password},
+			})
 		}),
 	}
 }
@@ -109,20 +111,29 @@ func checkoutClass() lua.Class {
 
 func checkoutReaders() []lua.Func {
 	return []lua.Func{
-		{Name: "revision", Doc: "Tells the number of the revision that the checkout is at.", Example: `print(co:revision())`, Returns: "integer",
-			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (int, error) { return c.number(ctx) })},
-		{Name: "clean", Doc: "Tells whether the checkout is exactly a revision: nothing modified, conflicted, missing, obstructed, switched, locked, or of mixed revisions that differ. Unversioned files do not count.",
+		{
+			Name: "revision", Doc: "Tells the number of the revision that the checkout is at.", Example: `print(co:revision())`, Returns: "integer",
+			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (int, error) { return c.number(ctx) }),
+		},
+		{
+			Name: "clean", Doc: "Tells whether the checkout is exactly a revision: nothing modified, conflicted, missing, obstructed, switched, locked, or of mixed revisions that differ. Unversioned files do not count.",
 			Example: `if not co:clean() then print(co:status()) end`, Returns: "boolean",
-			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (bool, error) { return c.Clean(ctx) })},
-		{Name: "status", Doc: "Lists the paths that differ, in svn's words, unversioned ones too.",
+			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (bool, error) { return c.Clean(ctx) }),
+		},
+		{
+			Name: "status", Doc: "Lists the paths that differ, in svn's words, unversioned ones too.",
 			Example: `for _, s in ipairs(co:status()) do print(s.item, s.path) end`, Returns: "table[]",
-			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) ([]Status, error) { return c.Status(ctx) })},
-		{Name: "changes", Doc: "Lists the changesets between two revisions, read from the repository: from exclusive, to inclusive.",
+			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) ([]Status, error) { return c.Status(ctx) }),
+		},
+		{
+			Name: "changes", Doc: "Lists the changesets between two revisions, read from the repository: from exclusive, to inclusive.",
 			Example: `co:changes{from = 120, to = "HEAD"}:print()`, Returns: "Changesets",
 			Do: lua.Method(func(ctx context.Context, c *Checkout, a betweenArgs) (nodes.Changesets, error) {
 				return c.Changes(ctx, nodes.Revision(a.From), nodes.Revision(a.To))
-			})},
-		{Name: "files", Doc: "Lists the files that differ between two revisions, read from the repository: from exclusive, to inclusive. Files of which only properties changed are not listed.",
+			}),
+		},
+		{
+			Name: "files", Doc: "Lists the files that differ between two revisions, read from the repository: from exclusive, to inclusive. Files of which only properties changed are not listed.",
 			Example: `for _, f in ipairs(co:files{from = 120}) do print(f.action, f.path) end`, Returns: "table[]",
 			Do: lua.Method(func(ctx context.Context, c *Checkout, a betweenArgs) ([]changeTable, error) {
 				list, err := c.Files(ctx, nodes.Revision(a.From), nodes.Revision(a.To))
@@ -131,34 +142,47 @@ func checkoutReaders() []lua.Func {
 					out[i] = changeTable(f)
 				}
 				return out, err
-			})},
-		{Name: "holder", Doc: "Tells who holds the checkout's lock: who, host, pid, what, since; nil for nobody.",
+			}),
+		},
+		{
+			Name: "holder", Doc: "Tells who holds the checkout's lock: who, host, pid, what, since; nil for nobody.",
 			Example: `print(inspect(co:holder()))`, Returns: "table?",
-			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (*Holder, error) { return c.Holder(ctx) })},
+			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (*Holder, error) { return c.Holder(ctx) }),
+		},
 	}
 }
 
 func checkoutChangers() []lua.Func {
 	return []lua.Func{
-		{Name: "update", Doc: "Brings the checkout to a revision and tells its number. Fails with kind conflict when conflicts are left.",
+		{
+			Name: "update", Doc: "Brings the checkout to a revision and tells its number. Fails with kind conflict when conflicts are left.",
 			Example: `co:update{rev = "HEAD"}`, Returns: "integer", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, c *Checkout, a revArgs) (int, error) {
 				return c.Update(ctx, nodes.Revision(a.Rev))
-			})},
-		{Name: "revert", Doc: "Takes back all local changes of versioned files; others stay.", Example: `co:revert()`, Returns: "nil", Mutates: true,
-			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (lua.None, error) { return lua.None{}, c.Revert(ctx) })},
-		{Name: "cleanup", Doc: "Puts the checkout in order after an svn was killed in it.", Example: `co:cleanup()`, Returns: "nil", Mutates: true,
+			}),
+		},
+		{
+			Name: "revert", Doc: "Takes back all local changes of versioned files; others stay.", Example: `co:revert()`, Returns: "nil", Mutates: true,
+			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (lua.None, error) { return lua.None{}, c.Revert(ctx) }),
+		},
+		{
+			Name: "cleanup", Doc: "Puts the checkout in order after an svn was killed in it.", Example: `co:cleanup()`, Returns: "nil", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (lua.None, error) {
 				return lua.None{}, c.Cleanup(ctx)
-			})},
-		{Name: "commit", Doc: "Commits local changes and tells the new revision. Unversioned files are not added.",
+			}),
+		},
+		{
+			Name: "commit", Doc: "Commits local changes and tells the new revision. Unversioned files are not added.",
 			Example: `co:commit{message = "prices, fixes #123", files = {"www/price.php"}}`, Returns: "integer", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, c *Checkout, a commitArgs) (int, error) {
 				return c.Commit(ctx, a.Message, a.Files)
-			})},
-		{Name: "held", Doc: "Calls a function while this process holds the checkout's lock; what says why to those who are refused.",
+			}),
+		},
+		{
+			Name: "held", Doc: "Calls a function while this process holds the checkout's lock; what says why to those who are refused.",
 			Example: `co:held("roll www", function() co:update() end)`, Returns: "any", Mutates: true,
-			Do: lua.Method(held)},
+			Do: lua.Method(held),
+		},
 	}
 }
 

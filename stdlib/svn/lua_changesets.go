@@ -64,27 +64,39 @@ func changesetsClass(s *nodes.Session) lua.Class {
 		Seq:    lua.SeqOf(func(c list) int { return len(c) }, func(c list, i int) any { return c[i] }),
 		Fields: []lua.Field{lua.FieldOf("revs", "string", "the revisions, as r12-14,r20", func(c list) any { return c.Revs() })},
 		Funcs: []lua.Func{
-			{Name: "authors", Doc: "Lists the authors, each once.", Example: `print(#c:authors())`, Returns: "string[]",
-				Do: lua.PureMethod(func(c list, _ lua.None) ([]string, error) { return c.Authors(), nil })},
-			{Name: "tickets", Doc: "Lists the tickets that the messages name, each once.", Example: `print(#c:tickets())`, Returns: "string[]",
-				Do: lua.PureMethod(func(c list, _ lua.None) ([]string, error) { return c.Tickets(), nil })},
-			{Name: "by", Doc: "Keeps those of one author.", Example: `c:by("alice"):print()`, Returns: "Changesets",
-				Do: lua.PureMethod(func(c list, a byArgs) (list, error) { return By(c, a.Author), nil })},
-			{Name: "grep", Doc: "Keeps those whose message matches a regular expression.", Example: `c:grep("(?i)price"):print()`, Returns: "Changesets",
+			{
+				Name: "authors", Doc: "Lists the authors, each once.", Example: `print(#c:authors())`, Returns: "string[]",
+				Do: lua.PureMethod(func(c list, _ lua.None) ([]string, error) { return c.Authors(), nil }),
+			},
+			{
+				Name: "tickets", Doc: "Lists the tickets that the messages name, each once.", Example: `print(#c:tickets())`, Returns: "string[]",
+				Do: lua.PureMethod(func(c list, _ lua.None) ([]string, error) { return c.Tickets(), nil }),
+			},
+			{
+				Name: "by", Doc: "Keeps those of one author.", Example: `c:by("alice"):print()`, Returns: "Changesets",
+				Do: lua.PureMethod(func(c list, a byArgs) (list, error) { return By(c, a.Author), nil }),
+			},
+			{
+				Name: "grep", Doc: "Keeps those whose message matches a regular expression.", Example: `c:grep("(?i)price"):print()`, Returns: "Changesets",
 				Do: lua.PureMethod(func(c list, a grepArgs) (list, error) {
 					p, err := Pattern(a.Pattern)
 					if err != nil {
 						return nil, err
 					}
 					return Grep(c, p), nil
-				})},
-			{Name: "only", Doc: "Keeps those with these revisions.", Example: `c:only("120-123,130"):print()`, Returns: "Changesets",
-				Do: lua.PureMethod(func(c list, a onlyArgs) (list, error) { return Only(c, a.Revs), nil })},
-			{Name: "print", Doc: "Shows a table of revision, date, author, tickets and subject that fits the terminal.", Example: `c:print()`, Returns: "nil",
+				}),
+			},
+			{
+				Name: "only", Doc: "Keeps those with these revisions.", Example: `c:only("120-123,130"):print()`, Returns: "Changesets",
+				Do: lua.PureMethod(func(c list, a onlyArgs) (list, error) { return Only(c, a.Revs), nil }),
+			},
+			{
+				Name: "print", Doc: "Shows a table of revision, date, author, tickets and subject that fits the terminal.", Example: `c:print()`, Returns: "nil",
 				Do: lua.Method(func(_ context.Context, c list, _ lua.None) (lua.None, error) {
 					s.Person.Show(Table(c, nodes.Columns(s.Person)))
 					return lua.None{}, nil
-				})},
+				}),
+			},
 		},
 	}
 }

@@ -77,41 +77,60 @@ func mergeClass() lua.Class {
 
 func mergeLists() []lua.Func {
 	return []lua.Func{
-		{Name: "state", Doc: "Tells what is under way in the checkout: who, host, picks, step, since; nil for nothing.",
+		{
+			Name: "state", Doc: "Tells what is under way in the checkout: who, host, picks, step, since; nil for nothing.",
 			Example: `local s = m:state() if s then print(s.who, s.picks) end`, Returns: "table?",
-			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (*State, error) { return m.State(ctx) })},
-		{Name: "available", Doc: "Lists what can be taken: not merged, not blocked, no merges from the target itself, no mere bookkeeping.",
+			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (*State, error) { return m.State(ctx) }),
+		},
+		{
+			Name: "available", Doc: "Lists what can be taken: not merged, not blocked, no merges from the target itself, no mere bookkeeping.",
 			Example: `m:available{author = "alice"}:print()`, Returns: "Changesets",
 			Do: lua.Method(func(ctx context.Context, m *Merge, a availableArgs) (nodes.Changesets, error) {
 				l, err := m.Available(ctx, Filter(a))
 				return l.Changesets, err
-			})},
-		{Name: "integrated", Doc: "Lists what is merged.", Example: `m:integrated():print()`, Returns: "Changesets",
-			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (nodes.Changesets, error) { return m.Integrated(ctx) })},
-		{Name: "blocked", Doc: "Lists what is not to be merged.", Example: `m:blocked():print()`, Returns: "Changesets",
-			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (nodes.Changesets, error) { return m.Blocked(ctx) })},
-		{Name: "preview", Doc: "Tells, without touching a working copy, whether a take would conflict, where, and which earlier changesets it needs.",
+			}),
+		},
+		{
+			Name: "integrated", Doc: "Lists what is merged.", Example: `m:integrated():print()`, Returns: "Changesets",
+			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (nodes.Changesets, error) { return m.Integrated(ctx) }),
+		},
+		{
+			Name: "blocked", Doc: "Lists what is not to be merged.", Example: `m:blocked():print()`, Returns: "Changesets",
+			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (nodes.Changesets, error) { return m.Blocked(ctx) }),
+		},
+		{
+			Name: "preview", Doc: "Tells, without touching a working copy, whether a take would conflict, where, and which earlier changesets it needs.",
 			Example: `local p = m:preview "120-123" if not p.clean then p.needs:print() end`, Returns: "table",
-			Do: lua.Method(func(ctx context.Context, m *Merge, a pickArgs) (Preview, error) { return m.Preview(ctx, a.Revs) })},
-		{Name: "conflicts", Doc: "Lists the conflicts that are left.", Example: `for _, c in ipairs(m:conflicts()) do print(c.path, c.kind, c.why) end`, Returns: "Conflict[]",
-			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) ([]*Conflict, error) { return m.Conflicts(ctx) })},
-		{Name: "message", Doc: "Composes the log message of what is under way.", Example: `print(m:message())`, Returns: "string",
-			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (string, error) { return m.Message(ctx) })},
+			Do: lua.Method(func(ctx context.Context, m *Merge, a pickArgs) (Preview, error) { return m.Preview(ctx, a.Revs) }),
+		},
+		{
+			Name: "conflicts", Doc: "Lists the conflicts that are left.", Example: `for _, c in ipairs(m:conflicts()) do print(c.path, c.kind, c.why) end`, Returns: "Conflict[]",
+			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) ([]*Conflict, error) { return m.Conflicts(ctx) }),
+		},
+		{
+			Name: "message", Doc: "Composes the log message of what is under way.", Example: `print(m:message())`, Returns: "string",
+			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (string, error) { return m.Message(ctx) }),
+		},
 	}
 }
 
 func mergeChanges() []lua.Func {
 	return []lua.Func{
-		{Name: "block", Doc: "Notes, in the checkout, that revisions are not to be merged, with a reason. m:commit commits it.",
+		{
+			Name: "block", Doc: "Notes, in the checkout, that revisions are not to be merged, with a reason. m:commit commits it.",
 			Example: `m:block("125", "waits for the new prices")`, Returns: "Changesets", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, m *Merge, a blockArgs) (nodes.Changesets, error) {
 				return m.Block(ctx, a.Revs, a.Reason)
-			})},
-		{Name: "unblock", Doc: "Takes blocks back, in the checkout.", Example: `m:unblock "125"`, Returns: "Changesets", Mutates: true,
+			}),
+		},
+		{
+			Name: "unblock", Doc: "Takes blocks back, in the checkout.", Example: `m:unblock "125"`, Returns: "Changesets", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, m *Merge, a pickArgs) (nodes.Changesets, error) {
 				return m.Unblock(ctx, a.Revs)
-			})},
-		{Name: "take", Doc: "Merges revisions into the checkout and commits nothing. Conflicts are in the result; after they are resolved the same call goes on.",
+			}),
+		},
+		{
+			Name: "take", Doc: "Merges revisions into the checkout and commits nothing. Conflicts are in the result; after they are resolved the same call goes on.",
 			Example: `local t = m:take("120-123,130") print(#t.files, #t.conflicts)`, Returns: "table", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, m *Merge, a takeArgs) (takenTable, error) {
 				t, err := m.Take(ctx, a.Revs, a.RecordOnly)
@@ -129,30 +148,39 @@ func mergeChanges() []lua.Func {
 					}
 				}
 				return t.table(), err
-			})},
-		{Name: "rollback", Doc: "Undoes, in the checkout, revisions that are merged, or all that a commit of the target merged.",
+			}),
+		},
+		{
+			Name: "rollback", Doc: "Undoes, in the checkout, revisions that are merged, or all that a commit of the target merged.",
 			Example: `m:rollback(130)`, Returns: "table", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, m *Merge, a pickArgs) (takenTable, error) {
 				t, err := m.Rollback(ctx, a.Revs)
 				return t.table(), err
-			})},
-		{Name: "resolve", Doc: "Resolves conflicts, first by a policy for globs of paths, then with the person at the terminal; gives what is left.",
+			}),
+		},
+		{
+			Name: "resolve", Doc: "Resolves conflicts, first by a policy for globs of paths, then with the person at the terminal; gives what is left.",
 			Example: `local left = m:resolve{policy = {["*.lock"] = "theirs"}, ask = false}`, Returns: "table[]", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, m *Merge, a assistArgs) ([]Remaining, error) {
 				return m.Assist(ctx, a.Policy, a.Ask)
-			})},
+			}),
+		},
 	}
 }
 
 func mergeEnds() []lua.Func {
 	return []lua.Func{
-		{Name: "commit", Doc: "Commits what is under way, after its files passed lint, and tells the revision. Fails with kind conflict while one is left.",
+		{
+			Name: "commit", Doc: "Commits what is under way, after its files passed lint, and tells the revision. Fails with kind conflict while one is left.",
 			Example: `m:commit{message = m:message()}`, Returns: "integer", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, m *Merge, a mergeCommitArgs) (int, error) {
 				return m.Commit(ctx, a.Message, a.Lint)
-			})},
-		{Name: "abandon", Doc: "Takes the whole merge back; the checkout is as it was before.", Example: `m:abandon()`, Returns: "nil", Mutates: true,
-			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (lua.None, error) { return lua.None{}, m.Abandon(ctx) })},
+			}),
+		},
+		{
+			Name: "abandon", Doc: "Takes the whole merge back; the checkout is as it was before.", Example: `m:abandon()`, Returns: "nil", Mutates: true,
+			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (lua.None, error) { return lua.None{}, m.Abandon(ctx) }),
+		},
 	}
 }
 
@@ -182,12 +210,16 @@ func conflictClass() lua.Class {
 			lua.FieldOf("choices", "string[]", "what resolve takes here", func(k *Conflict) any { return k.Possible() }),
 		},
 		Funcs: []lua.Func{
-			{Name: "resolve", Doc: "Ends the conflict by a choice; svn resolves a path as a whole.", Example: `c:resolve "theirs"`, Returns: "nil", Mutates: true,
+			{
+				Name: "resolve", Doc: "Ends the conflict by a choice; svn resolves a path as a whole.", Example: `c:resolve "theirs"`, Returns: "nil", Mutates: true,
 				Do: lua.Method(func(ctx context.Context, k *Conflict, a choiceArgs) (lua.None, error) {
 					return lua.None{}, k.Resolve(ctx, a.Choice)
-				})},
-			{Name: "edit", Doc: "Opens the file in $EDITOR, and ends the conflict when no marker is left in it.", Example: `c:edit()`, Returns: "nil", Mutates: true,
-				Do: lua.Method(func(ctx context.Context, k *Conflict, _ lua.None) (lua.None, error) { return lua.None{}, k.Edit(ctx) })},
+				}),
+			},
+			{
+				Name: "edit", Doc: "Opens the file in $EDITOR, and ends the conflict when no marker is left in it.", Example: `c:edit()`, Returns: "nil", Mutates: true,
+				Do: lua.Method(func(ctx context.Context, k *Conflict, _ lua.None) (lua.None, error) { return lua.None{}, k.Edit(ctx) }),
+			},
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -44,20 +45,38 @@ func (s *Svn) Merge(ctx context.Context, from string, into *Checkout) (*Merge, e
 	if err := checkURL(from); err != nil {
 		return nil, err
 	}
-	info, err := into.client.infoURL(ctx, into.resolve(from), -1)
-	if err != nil {
+	m := &Merge{From: into.resolve(from), Into: into, lint: s.lint}
+	if err := m.locate(ctx); err != nil {
 		return nil, err
 	}
-	m := &Merge{From: info.URL, Into: into, path: pathInRepository(info.Repo.Root, info.URL), lint: s.lint}
 	switch {
-	case info.Repo.UUID != into.UUID:
-		return nil, &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("%s and %s are of different repositories", info.URL, into.URL)}
 	case m.path == into.inRepo:
 		return nil, &nodes.Error{Kind: nodes.Refused, Message: "cannot merge " + m.path + " into itself"}
 	case j != nil && j.Source != m.From:
 		return nil, &nodes.Error{Kind: nodes.Refused, Message: "a merge from " + j.Source + " is under way in " + into.Path + ": " + j.String(), Hint: "commit or abandon it first"}
 	}
 	return m, nil
+}
+
+// locate finds the source in the repository. One that was looked at before is
+// asked for again when it is used.
+func (m *Merge) locate(ctx context.Context) error {
+	c := m.Into
+	if strings.HasPrefix(m.From, c.Repo+"/") {
+		m.path = pathInRepository(c.Repo, m.From)
+		if canonical := join(c.Repo, m.path); canonical == m.From && len(c.svn.metadata.load(c.UUID, m.path).Commits) > 0 {
+			return nil
+		}
+	}
+	info, err := c.client.infoURL(ctx, m.From, -1)
+	if err != nil {
+		return err
+	}
+	if info.Repo.UUID != c.UUID {
+		return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("%s and %s are of different repositories", info.URL, c.URL)}
+	}
+	m.From, m.path = info.URL, pathInRepository(info.Repo.Root, info.URL)
+	return nil
 }
 
 // Root is the folder of the checkout.
@@ -83,29 +102,35 @@ type picture struct {
 // look reads the picture; what does not change is read from the cache.
 func (m *Merge) look(ctx context.Context) (*picture, error) {
 	c := m.Into
-	head, err := c.head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p := &picture{head: head}
+	p := &picture{}
 	var wg sync.WaitGroup
-	errs := make([]error, 3)
-	wg.Go(func() { p.source, errs[0] = c.history(ctx, m.From, head) })
-	wg.Go(func() { p.target, errs[1] = c.history(ctx, c.URL, head) })
-	wg.Go(func() { errs[2] = c.rootProperties(ctx, p) })
+	errs := make([]error, 5)
+	var subtrees map[string]string
+	wg.Go(func() { p.head, errs[0] = c.head(ctx) })
+	wg.Go(func() { p.source, errs[1] = c.history(ctx, m.From) })
+	wg.Go(func() { p.target, errs[2] = c.history(ctx, c.URL) })
+	wg.Go(func() { errs[3] = c.rootProperties(ctx, p) })
+	if c.svn.metadata.load(c.UUID, c.inRepo).Subtrees == nil {
+		wg.Go(func() { subtrees, errs[4] = c.readSubtrees(ctx) })
+	}
 	wg.Wait()
 	if err := firstError(errs...); err != nil {
 		return nil, err
 	}
-	if err := c.subtreeInfo(ctx, p); err != nil {
+	p.source.cut(p.head)
+	p.target.cut(p.head)
+	if err := c.subtreeInfo(ctx, p, subtrees); err != nil {
 		return nil, err
 	}
+	head := p.head
 	p.sourceSegs = segments(m.path, p.source.Commits, head)
 	p.targetSegs = segments(c.inRepo, p.target.Commits, head)
 	p.natural = natural(p.targetSegs)
 	if !related(p.sourceSegs, p.targetSegs) {
-		return nil, &nodes.Error{Kind: nodes.Refused, Message: m.path + " and " + c.inRepo + " have no common history: neither was copied from the other's line",
-			Hint: "is the source right?"}
+		return nil, &nodes.Error{
+			Kind: nodes.Refused, Message: m.path + " and " + c.inRepo + " have no common history: neither was copied from the other's line",
+			Hint: "is the source right?",
+		}
 	}
 	return p, nil
 }
@@ -130,7 +155,7 @@ func (c *Checkout) rootProperties(ctx context.Context, p *picture) error {
 			Value string `xml:",chardata"`
 		} `xml:"property"`
 	}
-	args := []string{"proplist", "-v", "--xml", "-r", fmt.Sprint(p.head), at(c.URL, p.head)}
+	args := []string{"proplist", "-v", "--xml", c.URL + "@"}
 	if _, err := c.client.must(ctx, call{args: args, read: collect("target", &list)}); err != nil {
 		return err
 	}
@@ -147,33 +172,49 @@ func (c *Checkout) rootProperties(ctx context.Context, p *picture) error {
 	return nil
 }
 
-// subtreeInfo reads the merge properties below the target's folder. Reading them
-// is slow, so it is done once for each revision of the target.
-func (c *Checkout) subtreeInfo(ctx context.Context, p *picture) error {
-	last := 0
-	if n := len(p.target.Commits); n > 0 {
-		last = p.target.Commits[n-1].Rev
-	}
-	raw := p.target.Subtrees
-	if raw == nil || p.target.SubtreesAt != last {
-		var list []propXML
-		args := []string{"propget", "-R", "--xml", mergeProperty, "-r", fmt.Sprint(p.head), at(c.URL, p.head)}
-		if _, err := c.client.must(ctx, call{args: args, read: collect("target", &list)}); err != nil {
+// subtreeInfo brings the merge properties below the target's folder into the
+// picture. Reading them is slow, so it is done once for each revision of the
+// target; read is what was just read, or nil.
+func (c *Checkout) subtreeInfo(ctx context.Context, p *picture, read map[string]string) error {
+	last := p.target.last()
+	if read == nil && (p.target.Subtrees == nil || p.target.SubtreesAt != last) {
+		var err error
+		if read, err = c.readSubtrees(ctx); err != nil {
 			return err
 		}
-		raw = map[string]string{}
-		for _, t := range list {
-			if rel, ok := below(c.inRepo, pathInRepository(c.Repo, t.Path)); ok && rel != "" {
-				raw[rel] = t.Value
-			}
-		}
 	}
-	p.target.Subtrees, p.target.SubtreesAt = raw, last
+	if read != nil {
+		p.target.Subtrees, p.target.SubtreesAt, p.target.changed = read, last, true
+	}
 	p.subtrees = map[string]mergeinfo{}
-	for rel, value := range raw {
+	for rel, value := range p.target.Subtrees {
 		p.subtrees[rel] = parseMergeinfo(value)
 	}
 	return nil
+}
+
+// readSubtrees reads the merge properties below the target's folder.
+func (c *Checkout) readSubtrees(ctx context.Context) (map[string]string, error) {
+	var list []propXML
+	args := []string{"propget", "-R", "--xml", mergeProperty, c.URL + "@"}
+	if _, err := c.client.must(ctx, call{args: args, read: collect("target", &list)}); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, t := range list {
+		if rel, ok := below(c.inRepo, pathInRepository(c.Repo, t.Path)); ok && rel != "" {
+			out[rel] = t.Value
+		}
+	}
+	return out, nil
+}
+
+// last is the newest revision.
+func (h *history) last() int {
+	if n := len(h.Commits); n > 0 {
+		return h.Commits[n-1].Rev
+	}
+	return 0
 }
 
 // examine asks for the properties of the suspicious commits that could be
@@ -197,7 +238,7 @@ func (m *Merge) examine(ctx context.Context, p *picture) error {
 	}
 	p.source.Deltas = maps.Clone(p.source.Deltas)
 	for i, c := range revs {
-		p.source.Deltas[c.Rev] = deltas[i]
+		p.source.Deltas[c.Rev], p.source.changed = deltas[i], true
 	}
 	return nil
 }

@@ -12,8 +12,10 @@ import (
 )
 
 // verbs are what the operations of a merge are called in its message.
-var verbs = map[string]string{"merge": "Merged", "sync": "Merged", "record": "Recorded merge of", "block": "Blocked",
-	"unblock": "Unblocked", "rollback": "Rolled back"}
+var verbs = map[string]string{
+	"merge": "Merged", "sync": "Merged", "record": "Recorded merge of", "block": "Blocked",
+	"unblock": "Unblocked", "rollback": "Rolled back",
+}
 
 // Message composes the log message of the merge under way: each revision with
 // its author, date, tickets and whole text, in a form that ParseMessage reads

@@ -28,8 +28,10 @@ func TestPreviewTellsConflictsAndNeeds(t *testing.T) {
 	if p.Clean || p.Needs.Revs() != "r4" || len(p.Conflicts) != 1 {
 		t.Fatalf("preview %+v", p)
 	}
-	want := svn.Foreseen{Path: "a.php", Kind: "text", Rev: 6, Why: "r6 changes lines of a.php that are different here",
-		Hunks: []svn.Hunk{{Line: 2, Base: "2 two\n3\n", Mine: "2\n3\n", Theirs: "2 zwei\n3 drei\n"}}}
+	want := svn.Foreseen{
+		Path: "a.php", Kind: "text", Rev: 6, Why: "r6 changes lines of a.php that are different here",
+		Hunks: []svn.Hunk{{Line: 2, Base: "2 two\n3\n", Mine: "2\n3\n", Theirs: "2 zwei\n3 drei\n"}},
+	}
 	if d := cmp.Diff(want, p.Conflicts[0]); d != "" {
 		t.Error(d)
 	}

@@ -123,8 +123,10 @@ func (c *client) outcome(ctx context.Context, cmd *exec.Cmd, a answer, readErr, 
 	}
 	if status.Signaled() {
 		sig := status.Signal()
-		return a, &nodes.Error{Kind: nodes.Exit, Code: "-1", Signal: strings.TrimPrefix(signalName(sig), "SIG"),
-			Message: "svn was ended by " + signalName(sig), Stderr: a.stderr}
+		return a, &nodes.Error{
+			Kind: nodes.Exit, Code: "-1", Signal: strings.TrimPrefix(signalName(sig), "SIG"),
+			Message: "svn was ended by " + signalName(sig), Stderr: a.stderr,
+		}
 	}
 	a.failed = status.ExitStatus() != 0
 	var exit *exec.ExitError
@@ -282,8 +284,10 @@ func (w *lineWriter) flush() {
 }
 
 func signalName(s syscall.Signal) string {
-	names := map[syscall.Signal]string{syscall.SIGKILL: "SIGKILL", syscall.SIGTERM: "SIGTERM", syscall.SIGINT: "SIGINT",
-		syscall.SIGSEGV: "SIGSEGV", syscall.SIGABRT: "SIGABRT", syscall.SIGPIPE: "SIGPIPE", syscall.SIGHUP: "SIGHUP", syscall.SIGBUS: "SIGBUS"}
+	names := map[syscall.Signal]string{
+		syscall.SIGKILL: "SIGKILL", syscall.SIGTERM: "SIGTERM", syscall.SIGINT: "SIGINT",
+		syscall.SIGSEGV: "SIGSEGV", syscall.SIGABRT: "SIGABRT", syscall.SIGPIPE: "SIGPIPE", syscall.SIGHUP: "SIGHUP", syscall.SIGBUS: "SIGBUS",
+	}
 	if n, ok := names[s]; ok {
 		return n
 	}

@@ -19,8 +19,10 @@ import (
 var Choices = []string{"mine", "theirs", "base", "working", "mine-conflict", "theirs-conflict", "recommended"}
 
 // accepts are svn's words for the choices.
-var accepts = map[string]string{"mine": "mine-full", "theirs": "theirs-full", "base": "base", "working": "working",
-	"mine-conflict": "mine-conflict", "theirs-conflict": "theirs-conflict", "recommended": "recommended"}
+var accepts = map[string]string{
+	"mine": "mine-full", "theirs": "theirs-full", "base": "base", "working": "working",
+	"mine-conflict": "mine-conflict", "theirs-conflict": "theirs-conflict", "recommended": "recommended",
+}
 
 // Resolve ends the conflict: "mine" keeps what the checkout's line has, "theirs"
 // takes what is merged, "base" what both came from, "working" what the checkout
@@ -186,8 +188,10 @@ func resolveAction(accept, path string) action {
 var errInapplicable = errors.New("no such choice here")
 
 func (k *Conflict) inapplicable(choice string) error {
-	return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("'%s' does not resolve the %s conflict of %s", choice, k.Kind, k.Path),
-		Hint: "choose of " + strings.Join(k.Possible(), ", ")}
+	return &nodes.Error{
+		Kind: nodes.Usage, Message: fmt.Sprintf("'%s' does not resolve the %s conflict of %s", choice, k.Kind, k.Path),
+		Hint: "choose of " + strings.Join(k.Possible(), ", "),
+	}
 }
 
 // Possible lists the choices that the conflict has.
@@ -250,8 +254,10 @@ func (k *Conflict) checkMarkers(text []byte) error {
 	for n, line := range bytes.Split(text, []byte("\n")) {
 		l := string(bytes.TrimRight(line, "\r"))
 		if marker.MatchString(l) && !known[l] {
-			return &nodes.Error{Kind: nodes.Conflict, Message: fmt.Sprintf("%s still holds conflict markers, in line %d: %s", k.Path, n+1, oneLine(l)),
-				Hint: "edit the file, or choose mine or theirs"}
+			return &nodes.Error{
+				Kind: nodes.Conflict, Message: fmt.Sprintf("%s still holds conflict markers, in line %d: %s", k.Path, n+1, oneLine(l)),
+				Hint: "edit the file, or choose mine or theirs",
+			}
 		}
 	}
 	return nil

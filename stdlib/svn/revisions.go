@@ -185,11 +185,3 @@ func (s revset) String() string {
 	}
 	return strings.Join(parts, ",")
 }
-
-func setOf(revs ...int) revset {
-	s := make(revset, len(revs))
-	for i, n := range revs {
-		s[i] = revrange{n, n}
-	}
-	return s.normal()
-}

@@ -94,8 +94,10 @@ func (c *Checkout) incoming(entries []statusXML) (incoming, error) {
 		}
 	}
 	if len(both) > 0 {
-		return p, &nodes.Error{Kind: nodes.Conflict, Message: "changed in the checkout " + c.Path + " and in the repository: " + some(both),
-			Hint: "commit or revert the local changes, or update the checkout first"}
+		return p, &nodes.Error{
+			Kind: nodes.Conflict, Message: "changed in the checkout " + c.Path + " and in the repository: " + some(both),
+			Hint: "commit or revert the local changes, or update the checkout first",
+		}
 	}
 	slices.Sort(p.fetch)
 	p.fetch = topmost(p.fetch)
@@ -281,8 +283,10 @@ func (c *Checkout) export(ctx context.Context, dir string, paths []string, rev i
 		turns <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-turns }()
-			k := call{args: []string{"export", "-q", "--force", "--ignore-externals", "-r", strconv.Itoa(rev),
-				at(join(c.URL, p), rev), local(filepath.Join(dir, p))}}
+			k := call{args: []string{
+				"export", "-q", "--force", "--ignore-externals", "-r", strconv.Itoa(rev),
+				at(join(c.URL, p), rev), local(filepath.Join(dir, p)),
+			}}
 			if _, errs[i] = c.client.must(ctx, k); errs[i] != nil {
 				cancel()
 			}

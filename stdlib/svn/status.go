@@ -75,8 +75,10 @@ func (c *Checkout) Status(ctx context.Context) ([]Status, error) {
 }
 
 func (e statusXML) status() Status {
-	return Status{Path: e.Path, Item: e.WC.Item, Props: e.WC.Props, TreeConflict: e.WC.Tree, Locked: e.WC.Locked,
-		Switched: e.WC.Switched && !e.WC.FileExtern, Copied: e.WC.Copied, MovedFrom: e.WC.MovedFrom, MovedTo: e.WC.MovedTo}
+	return Status{
+		Path: e.Path, Item: e.WC.Item, Props: e.WC.Props, TreeConflict: e.WC.Tree, Locked: e.WC.Locked,
+		Switched: e.WC.Switched && !e.WC.FileExtern, Copied: e.WC.Copied, MovedFrom: e.WC.MovedFrom, MovedTo: e.WC.MovedTo,
+	}
 }
 
 // entries runs `svn status` on the checkout.

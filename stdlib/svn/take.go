@@ -105,8 +105,10 @@ func (w *work) same(kind string, revs Revisions) (bool, error) {
 		return true, nil
 	}
 	if w.j.step() != complete {
-		return false, &nodes.Error{Kind: nodes.Refused, Message: "a merge is under way in " + w.m.Into.Path + ": " + w.j.String(),
-			Hint: "the same take again goes on with it; m:abandon() drops it"}
+		return false, &nodes.Error{
+			Kind: nodes.Refused, Message: "a merge is under way in " + w.m.Into.Path + ": " + w.j.String(),
+			Hint: "the same take again goes on with it; m:abandon() drops it",
+		}
 	}
 	return false, nil
 }
@@ -207,8 +209,10 @@ func (c *Checkout) whole(ctx context.Context) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the checkout %s is sparse: %s has depth %s", c.Path, oneLine(list[0].Path), list[0].WC.Depth),
-		Hint: "run `svn update --set-depth infinity` in it, or use a full checkout"}
+	return &nodes.Error{
+		Kind: nodes.Refused, Message: fmt.Sprintf("the checkout %s is sparse: %s has depth %s", c.Path, oneLine(list[0].Path), list[0].WC.Depth),
+		Hint: "run `svn update --set-depth infinity` in it, or use a full checkout",
+	}
 }
 
 // arguments of svn merge for an operation.
@@ -342,8 +346,10 @@ func (w *work) recorded(ctx context.Context, o operation) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return &nodes.Error{Kind: nodes.Protocol, Message: fmt.Sprintf("svn merge ended well, but %s is not recorded in %s", rs(wrong), w.m.Into.Path),
-		Hint: "look with svn propget svn:mergeinfo; m:abandon() takes it all back"}
+	return &nodes.Error{
+		Kind: nodes.Protocol, Message: fmt.Sprintf("svn merge ended well, but %s is not recorded in %s", rs(wrong), w.m.Into.Path),
+		Hint: "look with svn propget svn:mergeinfo; m:abandon() takes it all back",
+	}
 }
 
 // noteAdded keeps the names of what the merge brought, so that taking it back

@@ -47,8 +47,10 @@ func (c *Checkout) update(ctx context.Context, lock *os.File, rev nodes.Revision
 	w, surveyErr := c.survey(ctx)
 	if surveyErr == nil && len(w.conflicts()) > 0 {
 		left := w.conflicts()
-		return 0, &nodes.Error{Kind: nodes.Conflict, Message: fmt.Sprintf("%s: the update to r%d left %s: %s", c.Path, want, count(len(left), "conflict"), some(left)),
-			Hint: "resolve them, or take the local changes back with checkout:revert()"}
+		return 0, &nodes.Error{
+			Kind: nodes.Conflict, Message: fmt.Sprintf("%s: the update to r%d left %s: %s", c.Path, want, count(len(left), "conflict"), some(left)),
+			Hint: "resolve them, or take the local changes back with checkout:revert()",
+		}
 	}
 	if err := a.err(); err != nil {
 		return 0, err
@@ -66,9 +68,11 @@ func (c *Checkout) arrived(a answer, w *survey, want int) error {
 	if ok && w.lo == want && w.hi == want && !skipped.MatchString(a.stdout) {
 		return nil
 	}
-	return &nodes.Error{Kind: nodes.Protocol, Stderr: a.stderr, Stdout: a.stdout,
+	return &nodes.Error{
+		Kind: nodes.Protocol, Stderr: a.stderr, Stdout: a.stdout,
 		Message: fmt.Sprintf("%s: the update to r%d is not complete: parts are at r%d to r%d or were skipped", c.Path, want, w.lo, w.hi),
-		Hint:    "look with checkout:status(); switched or removed parts do not follow an update"}
+		Hint:    "look with checkout:status(); switched or removed parts do not follow an update",
+	}
 }
 
 // Revert takes back all local changes of versioned files. Files that svn does
@@ -187,8 +191,10 @@ func (c *Checkout) leftConflicts(ctx context.Context) ([]Status, error) {
 }
 
 func (c *Checkout) conflictError(left []Status) error {
-	return &nodes.Error{Kind: nodes.Conflict, Message: fmt.Sprintf("%s has %s left: %s", c.Path, count(len(left), "conflict"), some(left)),
-		Hint: "resolve them first"}
+	return &nodes.Error{
+		Kind: nodes.Conflict, Message: fmt.Sprintf("%s has %s left: %s", c.Path, count(len(left), "conflict"), some(left)),
+		Hint: "resolve them first",
+	}
 }
 
 func firstError(errs ...error) error {

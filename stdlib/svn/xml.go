@@ -184,8 +184,10 @@ func parseDate(s string) time.Time {
 func (l logXML) commit() commit {
 	c := commit{Rev: l.Revision, Author: l.Author, Date: parseDate(l.Date), Message: l.Message}
 	for _, p := range l.Paths {
-		c.Paths = append(c.Paths, touch{Path: p.Path, Action: p.Action, Kind: p.Kind, Text: p.Text != "false",
-			Props: p.Props == "true", From: p.CopyFrom, FromRev: p.CopyRev})
+		c.Paths = append(c.Paths, touch{
+			Path: p.Path, Action: p.Action, Kind: p.Kind, Text: p.Text != "false",
+			Props: p.Props == "true", From: p.CopyFrom, FromRev: p.CopyRev,
+		})
 	}
 	return c
 }
