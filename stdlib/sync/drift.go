@@ -47,6 +47,7 @@ func (e *Engine) Drift(ctx context.Context, set nodes.Set, o Options) (*nodes.Re
 		defer src.close()
 	}
 	return e.onAll(ctx, op, set, o.Path, func(ctx context.Context, n *nodes.Node, path nodes.RemotePath, m emitter) (any, error) {
+		m.quiet = true
 		j := &job{e: e, o: &o, src: src, node: n, path: path, op: wire.OpDrift, events: m, by: e.holder(op)}
 		rep, err := j.drift(ctx)
 		if err != nil {

@@ -28,13 +28,14 @@ type Engine struct {
 	ids      atomic.Uint64
 	recent   *record
 	thin     map[string]bool // nodes that were said to be done over SFTP
+	scans    map[string]*scan
 }
 
 // New makes an engine for a session. Nothing is contacted.
 func New(s *nodes.Session) *Engine {
 	life, end := context.WithCancel(context.Background())
 	return &Engine{session: s, life: life, end: end, programs: sync.OnceValue(programs),
-		channels: map[string]*channel{}, thin: map[string]bool{}, recent: newRecord(s.Cache)}
+		channels: map[string]*channel{}, thin: map[string]bool{}, scans: map[string]*scan{}, recent: newRecord(s.Cache)}
 }
 
 // Close lets the agents end.
@@ -98,6 +99,7 @@ func (e *Engine) holder(op string) wire.Holder {
 type emitter struct {
 	e     *Engine
 	event nodes.Event
+	quiet bool // of progress: nothing was said to have started
 }
 
 func (e *Engine) emitter(ctx context.Context, op string, n *nodes.Node) emitter {
@@ -105,7 +107,7 @@ func (e *Engine) emitter(ctx context.Context, op string, n *nodes.Node) emitter 
 	if c.Op != "" {
 		op = c.Op
 	}
-	return emitter{e, nodes.Event{ID: 1<<32 | e.ids.Add(1), Op: op, Node: n.Name, Where: c.Where}}
+	return emitter{e: e, event: nodes.Event{ID: 1<<32 | e.ids.Add(1), Op: op, Node: n.Name, Where: c.Where}}
 }
 
 func (m emitter) emit(t nodes.EventType, change func(*nodes.Event)) {
@@ -129,6 +131,9 @@ func (m emitter) finished(text string, err error) {
 
 // progress tells bytes and files so far, out of totals that may be 0.
 func (m emitter) progress(b wire.Beat, bytes int64, files int) {
+	if m.quiet {
+		return
+	}
 	m.emit(nodes.Progress, func(e *nodes.Event) { e.Done, e.Total, e.Unit, e.Text = b.Bytes, bytes, "bytes", b.Step })
 	if files > 0 {
 		m.emit(nodes.Progress, func(e *nodes.Event) { e.Done, e.Total, e.Unit, e.Text = b.Files, int64(files), "files", b.Step })

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/sync"
 )
 
@@ -43,5 +44,62 @@ func TestLua(t *testing.T) {
 	must(t, os.WriteFile(recipe, []byte(prelude+string(source)), 0o644))
 	r.s.Recipe = &nodes.Recipe{Path: recipe, Files: map[string]string{}}
 	must(t, lua.New(r.s, []lua.Module{r.engine.Module()}).RunFile(context.Background()))
+	r.equal(0)
+}
+
+// Every operation on a node that is told to have started is told to have
+// finished, once, and reports progress only between.
+func TestEventsFit(t *testing.T) {
+	r := newRig(t, 2, nodetest.SFTPOnly(1))
+	r.file("a", strings.Repeat("x", 3_000_000))
+	r.push()
+	r.file("a", "2")
+	st, err := r.engine.Stage(r.ctx(), r.set, r.options())
+	must(t, err)
+	_, err = st.Switch(r.ctx(), r.set)
+	must(t, err)
+	_, err = r.engine.Plan(r.ctx(), r.set, r.options())
+	must(t, err)
+	write(t, filepath.Join(r.live(0), "a"), "by hand")
+	r.file("a", "3")
+	if _, err := r.try(); err == nil {
+		t.Error("drift was overwritten")
+	}
+	if _, err := r.engine.Undo(r.ctx(), r.set, "", "", false); err == nil {
+		t.Error("undone over SFTP")
+	}
+	open := map[uint64]int{}
+	for _, e := range r.events.Events() {
+		switch {
+		case e.ID == 0:
+		case e.Type == nodes.Started:
+			open[e.ID]++
+		case e.Type == nodes.Finished:
+			open[e.ID]--
+		case e.Type == nodes.Progress && open[e.ID] != 1:
+			t.Errorf("progress of nothing: %+v", e)
+		}
+		if n := open[e.ID]; n < 0 || n > 1 {
+			t.Errorf("%d open: %+v", n, e)
+		}
+	}
+	for id, n := range open {
+		if n != 0 {
+			t.Errorf("operation %d did not finish", id)
+		}
+	}
+}
+
+func TestClosedFilesAreToldOf(t *testing.T) {
+	r := newRig(t, 1)
+	r.file("a.php", "1")
+	r.push()
+	must(t, os.Chmod(filepath.Join(r.src, "a.php"), 0o600))
+	p, err := r.engine.Plan(r.ctx(), r.set, r.options())
+	must(t, err)
+	if text := p.Text(); !strings.Contains(text, "a.php can be read by everybody now, and no longer after this") {
+		t.Error(text)
+	}
+	r.push()
 	r.equal(0)
 }

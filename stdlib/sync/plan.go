@@ -29,17 +29,18 @@ type Plan struct {
 
 // NodePlan is what would be done to one node.
 type NodePlan struct {
-	Added   []string   `lua:"added"`
-	Changed []string   `lua:"changed"`
-	Deleted []string   `lua:"deleted"`
-	Drift   []Found    `lua:"drift"` // changed there by hand; refused unless drift= says otherwise
-	Extra   []string   `lua:"extra"` // there, but put there by no roll; they stay
-	Blocked []string   `lua:"blocked"`
-	Bytes   int64      `lua:"bytes"`
-	First   bool       `lua:"first"`   // no roll was made there before
-	Pending string     `lua:"pending"` // what would be done first about a roll cut short
-	Facts   wire.Facts // where the tree is
-	digest  string
+	Added    []string   `lua:"added"`
+	Changed  []string   `lua:"changed"`
+	Deleted  []string   `lua:"deleted"`
+	Drift    []Found    `lua:"drift"` // changed there by hand; refused unless drift= says otherwise
+	Extra    []string   `lua:"extra"` // there, but put there by no roll; they stay
+	Blocked  []string   `lua:"blocked"`
+	Warnings []string   `lua:"warnings"`
+	Bytes    int64      `lua:"bytes"`
+	First    bool       `lua:"first"`   // no roll was made there before
+	Pending  string     `lua:"pending"` // what would be done first about a roll cut short
+	Facts    wire.Facts // where the tree is
+	digest   string
 }
 
 // Found is a file that differs from what a roll put there.
@@ -96,6 +97,7 @@ func (e *Engine) look(ctx context.Context, src *source, o *Options, n *nodes.Nod
 	}
 	j := &job{e: e, o: o, src: src, node: n, path: path, op: wire.OpLook, lists: true,
 		events: e.emitter(ctx, op, n), by: e.holder(op)}
+	j.events.quiet = true
 	rep, err := j.run(ctx)
 	var none *noAgentError
 	if errors.As(err, &none) || nodes.KindOf(err) == nodes.Permission && !agentSaid(err) {
@@ -105,7 +107,7 @@ func (e *Engine) look(ctx context.Context, src *source, o *Options, n *nodes.Nod
 }
 
 func nodePlan(rep *wire.Report) (*NodePlan, error) {
-	np := &NodePlan{Blocked: rep.Blocked, Bytes: rep.Bytes, First: rep.First, Pending: rep.Pending, digest: rep.Digest, Drift: found(rep.Drift)}
+	np := &NodePlan{Warnings: rep.Warnings, Blocked: rep.Blocked, Bytes: rep.Bytes, First: rep.First, Pending: rep.Pending, digest: rep.Digest, Drift: found(rep.Drift)}
 	if rep.Facts != nil {
 		np.Facts = *rep.Facts
 	}
@@ -220,7 +222,7 @@ func (np *NodePlan) text(drift string) string {
 	for _, f := range np.Drift {
 		fmt.Fprintf(&b, "  ! %s: %s\n", f.text, map[string]string{"refuse": "changed there, refused", "overwrite": "will be replaced", "keep": "stays"}[drift])
 	}
-	for _, s := range np.Blocked {
+	for _, s := range append(append([]string(nil), np.Blocked...), np.Warnings...) {
 		fmt.Fprintf(&b, "  ! %s\n", s)
 	}
 	if len(np.Extra) > 0 {

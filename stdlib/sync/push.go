@@ -33,6 +33,7 @@ type staged struct {
 	began  time.Time
 	took   time.Duration
 	thin   *thinStage // over SFTP; nil with the agent
+	ended  bool       // the events of the staging are complete
 	events emitter
 }
 
@@ -67,6 +68,11 @@ func (e *Engine) Stage(ctx context.Context, set nodes.Set, o Options) (*Staged, 
 	if err := alike(st.results(op)); err != nil {
 		st.giveUp()
 		return nil, err
+	}
+	for _, n := range set.Nodes {
+		s := st.jobs[n.Name]
+		s.events.finished("staged", nil)
+		s.ended = true
 	}
 	return st, nil
 }
@@ -110,11 +116,11 @@ func (e *Engine) stage(ctx context.Context, op string, set nodes.Set, o Options,
 func (e *Engine) stageOnce(ctx context.Context, op string, set nodes.Set, o Options, plan *Plan, hold bool) (*Staged, error) {
 	st := &Staged{Roll: newRoll(), e: e, o: o, all: set, jobs: map[nodes.Name]*staged{}}
 	e.warmUp(ctx, set)
-	src, err := e.scan(ctx, &o)
+	src, release, err := e.scanShared(ctx, &o)
 	if err != nil {
 		return nil, err
 	}
-	defer src.close()
+	defer release()
 	st.src = src
 	if plan != nil && plan.source != src.digest {
 		return nil, &nodes.Error{Kind: nodes.Changed, Message: src.root + " is not as it was when the plan was made", Hint: "plan again"}
@@ -299,6 +305,10 @@ func (st *Staged) change(ctx context.Context, op string, set nodes.Set) *nodes.R
 	for i, n := range set.Nodes {
 		wg.Go(func() {
 			s := st.jobs[n.Name]
+			if s.ended {
+				s.events = st.e.emitter(ctx, op, n)
+				s.events.started("switching " + string(s.job.path))
+			}
 			began := time.Now()
 			value, err := st.switchNode(ctx, s, n)
 			value.Seconds = (s.took + time.Since(began)).Seconds()

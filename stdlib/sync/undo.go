@@ -38,7 +38,7 @@ func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemoteP
 	}
 	e.session.Service.Switched(n.Name)
 	req := wire.Request{Op: wire.OpUndo, Root: []byte(path), Roll: newRoll(), Path: []byte(roll),
-		Force: force, Keep: DefaultUndo, By: e.holder("sync.undo")}
+		Force: force, By: e.holder("sync.undo")}
 	patient, cancel := afterword(ctx)
 	defer cancel()
 	rep, err := e.ask(patient, n, req)

@@ -5,6 +5,7 @@ package agent
 import (
 	"fmt"
 	"os"
+	"os/signal"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +24,9 @@ func Main(args []string) (handled bool, code int) {
 		return true, 0
 	}
 	unix.Umask(0)
+	// A connection that goes away must not end a burst half way: the end of the
+	// input ends the agent when it next looks for a request.
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE)
 	if err := Serve(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "rollsh agent:", err)
 		return true, 1

@@ -21,16 +21,14 @@ import (
 // Summary puts a decision into a report: counts, and with lists every path.
 // live tells what stands at a path now.
 func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Report {
-	at := map[string]bool{}
-	for i := range live {
-		at[live[i].Path] = true
-	}
+	there := manifest.Index(live)
+	at := func(p string) bool { return there[p] != nil }
 	var added, changed, deleted, extra []string
 	fresh := map[string]bool{}
 	for i := range d.Puts {
 		p := &d.Puts[i]
 		switch {
-		case at[p.Path]:
+		case at(p.Path):
 			changed = append(changed, shown(&p.Entry))
 		case p.Kind != manifest.Dir:
 			added = append(added, p.Path)
@@ -38,7 +36,7 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 		}
 	}
 	for i := range d.Puts {
-		if p := &d.Puts[i]; p.Kind == manifest.Dir && !at[p.Path] && !fresh[p.Path] {
+		if p := &d.Puts[i]; p.Kind == manifest.Dir && !at(p.Path) && !fresh[p.Path] {
 			added = append(added, shown(&p.Entry))
 			full(fresh, p.Path)
 		}
@@ -67,11 +65,36 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 			rep.Bytes += p.Size
 		}
 	}
+	if w := closing(d, there); w != "" {
+		rep.Warnings = append(rep.Warnings, w)
+	}
 	if lists {
 		rep.Lists = &wire.Lists{Added: manifest.EncodePaths(added), Changed: manifest.EncodePaths(changed),
 			Deleted: manifest.EncodePaths(deleted), Extra: manifest.EncodePaths(extra)}
 	}
 	return rep
+}
+
+// closing warns of files that everybody could read and soon cannot: a web
+// server, say.
+func closing(d *manifest.Decision, there map[string]*manifest.Entry) string {
+	count, name := 0, ""
+	for i := range d.Puts {
+		p := &d.Puts[i]
+		l := there[p.Path]
+		if l != nil && l.Kind == p.Kind && p.Kind != manifest.Link && l.Mode&0o004 != 0 && p.Mode&0o004 == 0 {
+			if count++; name == "" {
+				name = show(p.Path)
+			}
+		}
+	}
+	switch count {
+	case 0:
+		return ""
+	case 1:
+		return name + " can be read by everybody now, and no longer after this"
+	}
+	return fmt.Sprintf("%s and %d more can be read by everybody now, and no longer after this", name, count-1)
 }
 
 // full marks the folders above p.

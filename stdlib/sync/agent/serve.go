@@ -20,7 +20,7 @@ import (
 // request while it holds a lock, and for a request while it holds none.
 const (
 	pieceWait = 2 * time.Minute
-	holdWait  = 2 * time.Minute
+	holdWait  = 10 * time.Minute
 	idleWait  = time.Hour
 	beatEvery = 250 * time.Millisecond
 	beatLeast = 2 * time.Second

@@ -110,7 +110,7 @@ func (t *tree) undoStage(req *wire.Request, name string, from int, done *journal
 	if err := st.open(); err != nil {
 		return nil, err
 	}
-	j := &journal{Roll: req.Roll, Seq: now.Seq, Base: now.Digest, Undoes: name, Was: now.Marker, MakeRoot: t.root < 0, Keep: req.Keep}
+	j := &journal{Roll: req.Roll, Seq: now.Seq, Base: now.Digest, Undoes: name, Was: now.Marker, MakeRoot: t.root < 0, Keep: done.Keep}
 	if err := st.takeOld(j, done, u); err != nil {
 		return nil, err
 	}
