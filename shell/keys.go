@@ -3,6 +3,7 @@ package shell
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -59,7 +60,7 @@ func (k *keyboard) Read(b []byte) (int, error) {
 }
 
 func (k *keyboard) filter(in []byte) []byte {
-	s := append(k.pending, in...)
+	s := slices.Concat(k.pending, in)
 	k.pending = nil
 	var out []byte
 	for len(s) > 0 {
