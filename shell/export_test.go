@@ -143,3 +143,6 @@ func StateOf(project string, env func(string) string) (string, bool) { return st
 
 // NameGrid lays names out in columns.
 func NameGrid(names []string, width, height int) string { return grid(names, width, height) }
+
+// Rolls shows what roll.history and roll.status give.
+func Rolls(list []any) (string, bool) { return rolls(newPalette(false), list) }

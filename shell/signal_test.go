@@ -131,3 +131,27 @@ func TestAClosedPipeEndsARun(t *testing.T) {
 		t.Errorf("exit code %d", got)
 	}
 }
+
+func TestADeadTerminalDoesNotEndARun(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), self, "-e", `for i = 1, 200 do say(i) end here:write("`+dir+`/done", "x")`)
+	cmd.Env = append(os.Environ(), "ROLLSH_TEST_AS_PROGRAM=1", "HOME="+dir)
+	cmd.Stderr = w
+	if err := cmd.Run(); err != nil {
+		t.Errorf("it ended: %v", err)
+	}
+	w.Close()
+	if _, err := os.Stat(dir + "/done"); err != nil {
+		t.Error(err)
+	}
+}
