@@ -468,18 +468,28 @@ func TestKilledInARoll(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), child+"=recipe", "ROLL_TEST_SESSION="+encode(t, sessionText{p.session.Project, p.session.State, p.session.Cache, p.session.Home, p.session.User}),
 		"ROLL_TEST_ARGS="+encode(t, args), "ROLL_TEST_RECIPE="+testdata(t, "prod.lua"))
-	cmd.Stderr = os.Stderr
+	said := &strings.Builder{}
+	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() bool { return p.raised("begun") })
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	await(t, func() bool {
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended: %v: %s", err, said)
+		default:
+		}
+		return p.raised("begun")
+	})
 	if e := p.last(); e.State != roll.Running {
 		t.Errorf("while it runs: %s", e.State)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait()
+	<-ended
 	e := p.last()
 	if e.State != roll.Interrupted || states(e) != "web1=unknown web2=staged web3=staged" || !e.Nodes[0].Out || !p.raised("web1.out") {
 		t.Errorf("%s %s", e.State, states(e))
@@ -590,7 +600,7 @@ func TestCancelInARoll(t *testing.T) {
 
 func await(t *testing.T, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it never came")
 		}
