@@ -243,6 +243,10 @@ func (h *Host) decode(dst reflect.Value, v glua.LValue, typ string) error {
 // decodeSpecial handles the types whose Lua form is not that of their kind.
 func (h *Host) decodeSpecial(dst reflect.Value, v glua.LValue, typ string) (bool, error) {
 	wrong := func() error { return fmt.Errorf("expected %s, got %s", typ, luaType(v)) }
+	if ud, ok := v.(*glua.LUserData); ok && ud.Value != nil && reflect.TypeOf(ud.Value) == dst.Type() {
+		dst.Set(reflect.ValueOf(ud.Value)) // an object of that very type, a list such as Changesets included
+		return true, nil
+	}
 	if dst.CanAddr() {
 		if u, ok := dst.Addr().Interface().(Unpacker); ok {
 			return true, u.UnpackLua(h.plain(v))
