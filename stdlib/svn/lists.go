@@ -2,6 +2,7 @@ package svn
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -47,6 +48,9 @@ func (m *Merge) Available(ctx context.Context, f Filter) (List, error) {
 		return List{}, err
 	}
 	out.Changesets = filter(changesets(commits), keep)
+	if n := out.Reflected + out.Bookkeeping; n > 0 && !f.All {
+		m.Into.svn.say(ctx, fmt.Sprintf("not shown: %s from %s itself, and %d of mere bookkeeping", count(out.Reflected, "merge"), m.Into.inRepo, out.Bookkeeping))
+	}
 	return out, nil
 }
 

@@ -253,11 +253,17 @@ func TestAbandonLeavesWhatWasThere(t *testing.T) {
 	must[svn.Taken](t)(m.Take(ctx, revs(t, "4-8"), false))
 	writeFile(t, filepath.Join(m.Into.Path, "after"), "made while testing")
 	writeFile(t, filepath.Join(m.Into.Path, "new/x.php"), "edited while testing")
+	writeFile(t, filepath.Join(m.Into.Path, "new/cache/theirs"), "a program made it")
 	if err := m.Abandon(ctx); err != nil {
 		t.Fatal(err)
 	}
 	after := tree(t, m.Into.Path)
-	delete(after, "after")
+	if !strings.Contains(after["new/cache/theirs"], "a program made it") {
+		t.Error("a file of others in a folder of the merge is gone")
+	}
+	for _, f := range []string{"after", "new/", "new/cache/", "new/cache/theirs"} {
+		delete(after, f)
+	}
 	if d := cmp.Diff(before, after); d != "" {
 		t.Error(d)
 	}

@@ -2,10 +2,13 @@ package svn
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -107,6 +110,16 @@ func (w *work) savePatch(ctx context.Context) (string, error) {
 	return filepath.Clean(name), nil
 }
 
+// removeOurs removes a file, or a folder in which nothing is left; a folder with
+// files of others stays.
+func removeOurs(name string) error {
+	err := os.Remove(name)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EEXIST) {
+		return nil
+	}
+	return diskError(err)
+}
+
 // takeBack reverts what the merge changed and removes what it added. Files of
 // others are not touched.
 func (w *work) takeBack(ctx context.Context) error {
@@ -128,11 +141,17 @@ func (w *work) takeBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	loose := map[string]bool{}
 	for _, s := range list {
-		ours := slices.Contains(w.j.Added, s.Path) || artefacts[s.Path]
-		if s.Item == "unversioned" && ours && !slices.Contains(w.j.Before, s.Path) {
-			if err := os.RemoveAll(filepath.Join(c.Path, s.Path)); err != nil {
-				return diskError(err)
+		loose[s.Path] = s.Item == "unversioned"
+	}
+	for _, rel := range w.j.Added {
+		artefacts[rel] = true
+	}
+	for _, rel := range slices.Backward(slices.Sorted(maps.Keys(artefacts))) {
+		if (loose[rel] || anyAbove(rel, loose)) && !slices.Contains(w.j.Before, rel) {
+			if err := removeOurs(filepath.Join(c.Path, rel)); err != nil {
+				return err
 			}
 		}
 	}

@@ -356,7 +356,10 @@ func (w *work) recorded(ctx context.Context, o operation) error {
 // removes these and nothing else.
 func (w *work) noteAdded(ctx context.Context) error {
 	entries, err := w.m.Into.entries(ctx)
-	if err != nil {
+	if err != nil || !slices.ContainsFunc(entries, func(e statusXML) bool { return e.WC.Item == "added" || e.WC.Copied }) {
+		return err
+	}
+	if entries, err = w.m.Into.entries(ctx, "-v"); err != nil { // what is in copied folders too
 		return err
 	}
 	for _, e := range entries {
