@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	glua "github.com/yuin/gopher-lua"
@@ -86,7 +87,7 @@ func (r *checkRun) file(path, src string) {
 		e := nodes.AsError(err, nodes.Usage)
 		file, line, _ := strings.Cut(e.Where, ":")
 		f := Finding{File: file, Message: e.Message, Hint: e.Hint}
-		fmt.Sscan(line, &f.Line)
+		f.Line, _ = strconv.Atoi(line) // 0 where no line is named
 		r.found = append(r.found, f)
 		return
 	}
@@ -271,8 +272,10 @@ func (c *checker) assignTo(l ast.Expr) {
 		v.typ, v.set = "", nil
 		return
 	}
-	c.report(Finding{Line: l.Line(), Column: c.column(l.Line(), id.Value),
-		Message: "assignment to the global '" + id.Value + "'", Hint: "write: local " + id.Value})
+	c.report(Finding{
+		Line: l.Line(), Column: c.column(l.Line(), id.Value),
+		Message: "assignment to the global '" + id.Value + "'", Hint: "write: local " + id.Value,
+	})
 	c.declare(id.Value, l.Line(), "").quiet = true
 }
 
@@ -332,8 +335,10 @@ func elementType(typ string) string {
 func (c *checker) funcDef(s *ast.FuncDefStmt) {
 	if id, ok := s.Name.Func.(*ast.IdentExpr); ok {
 		if c.lookup(id.Value) == nil {
-			c.report(Finding{Line: s.Line(), Column: c.column(s.Line(), id.Value),
-				Message: "the function '" + id.Value + "' is global", Hint: "write: local function " + id.Value})
+			c.report(Finding{
+				Line: s.Line(), Column: c.column(s.Line(), id.Value),
+				Message: "the function '" + id.Value + "' is global", Hint: "write: local function " + id.Value,
+			})
 			c.declare(id.Value, s.Line(), "function").quiet = true
 		}
 	} else if s.Name.Func != nil {

@@ -23,20 +23,32 @@ func (h *Host) coreModules() []Module {
 			Doc:     "Tasks, errors and values.",
 			Classes: []Class{nodeClass(), setClass(), resultsClass(), secretClass(), standInClass()},
 			Funcs: []Func{
-				{Name: "parallel", Doc: "Runs functions at once, waits for all, and gives their first results in order.", Returns: "any ...", Mutates: false,
-					Example: `parallel{ function() sleep(1) end, function() sleep(1) end }`, Do: Go(parallel)},
-				{Name: "timeout", Doc: "Runs a function and raises kind timeout when it takes longer.", Returns: "any ...",
-					Example: `timeout(10, function() sleep(1) end)`, Do: Held(timeout)},
+				{
+					Name: "parallel", Doc: "Runs functions at once, waits for all, and gives their first results in order.", Returns: "any ...", Mutates: false,
+					Example: `parallel{ function() sleep(1) end, function() sleep(1) end }`, Do: Go(parallel),
+				},
+				{
+					Name: "timeout", Doc: "Runs a function and raises kind timeout when it takes longer.", Returns: "any ...",
+					Example: `timeout(10, function() sleep(1) end)`, Do: Held(timeout),
+				},
 				{Name: "sleep", Doc: "Waits for a number of seconds.", Returns: "nil", Example: `sleep(0.5)`, Do: Held(pausing)},
-				{Name: "defer", Doc: "Runs a function when the task ends, last in first out, however it ends.", Returns: "nil",
-					Example: `defer(function() say "done" end)`, Do: Held(deferCall)},
+				{
+					Name: "defer", Doc: "Runs a function when the task ends, last in first out, however it ends.", Returns: "nil",
+					Example: `defer(function() say "done" end)`, Do: Held(deferCall),
+				},
 				{Name: "fail", Doc: "Raises kind failed.", Returns: "nil", Example: `if not ok then fail "the check says no" end`, Do: Held(fail)},
-				{Name: "args", Doc: "Declares the recipe's arguments and gives their values.", Returns: "table", Example: `local a = args{ {"rev", "revision", default="HEAD"}, node={"only this node"}, fast={"skip gates", flag=true} }`,
-					Do: Held(recipeArgs)},
-				{Name: "require", Doc: "Loads a Lua file once: from this file's folder, then from lib/ of the project.", Returns: "any",
-					Example: `local common = require "common"`, Do: Held(require)},
-				{Name: "inspect", Doc: "Writes any value as the shell shows it.", Returns: "string", Example: `print(inspect{1, 2})`,
-					Do: Held(func(c *Call, a inspectArgs) (any, error) { return c.Host.Inspect(a.Value), nil })},
+				{
+					Name: "args", Doc: "Declares the recipe's arguments and gives their values.", Returns: "table", Example: `local a = args{ {"rev", "revision", default="HEAD"}, node={"only this node"}, fast={"skip gates", flag=true} }`,
+					Do: Held(recipeArgs),
+				},
+				{
+					Name: "require", Doc: "Loads a Lua file once: from this file's folder, then from lib/ of the project.", Returns: "any",
+					Example: `local common = require "common"`, Do: Held(require),
+				},
+				{
+					Name: "inspect", Doc: "Writes any value as the shell shows it.", Returns: "string", Example: `print(inspect{1, 2})`,
+					Do: Held(func(c *Call, a inspectArgs) (any, error) { return c.Host.Inspect(a.Value), nil }),
+				},
 				{Name: "env", Doc: "Reads a variable of the environment; nil when it is not set.", Returns: "string?", Example: `print(env "HOME")`, Do: Pure(getenv)},
 			},
 		},
@@ -55,8 +67,10 @@ func (h *Host) coreModules() []Module {
 }
 
 func secretClass() Class {
-	return Class{Name: "Secret", Doc: "A text that is printed nowhere.", Of: nodes.Secret{},
-		String: StringOf(func(s nodes.Secret) string { return s.String() })}
+	return Class{
+		Name: "Secret", Doc: "A text that is printed nowhere.", Of: nodes.Secret{},
+		String: StringOf(func(s nodes.Secret) string { return s.String() }),
+	}
 }
 
 type failArgs struct {
@@ -207,8 +221,10 @@ func osDate(_ *Call, a osDateArgs) (any, error) {
 		when = when.UTC()
 	}
 	if format == "*t" {
-		return map[string]any{"year": when.Year(), "month": int(when.Month()), "day": when.Day(), "hour": when.Hour(), "min": when.Minute(),
-			"sec": when.Second(), "wday": int(when.Weekday()) + 1, "yday": when.YearDay(), "isdst": when.IsDST()}, nil
+		return map[string]any{
+			"year": when.Year(), "month": int(when.Month()), "day": when.Day(), "hour": when.Hour(), "min": when.Minute(),
+			"sec": when.Second(), "wday": int(when.Weekday()) + 1, "yday": when.YearDay(), "isdst": when.IsDST(),
+		}, nil
 	}
 	return strftime(format, when)
 }
@@ -359,8 +375,10 @@ func keyText(k glua.LValue) string {
 	return "[" + quote(string(s)) + "]"
 }
 
-var keywords = []string{"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil",
-	"not", "or", "repeat", "return", "then", "true", "until", "while"}
+var keywords = []string{
+	"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil",
+	"not", "or", "repeat", "return", "then", "true", "until", "while",
+}
 
 func identifier(s string) bool {
 	for i := range len(s) {

@@ -245,7 +245,8 @@ func (t thrownValue) Error() string { return t.v.String() }
 // a value of its own, else an error object.
 func (h *Host) caught(err error) glua.LValue {
 	e := nodes.AsError(err, nodes.Internal)
-	if own, ok := e.Cause.(thrownValue); ok {
+	var own thrownValue
+	if errors.As(e.Cause, &own) {
 		return own.v
 	}
 	return h.errorObject(e)

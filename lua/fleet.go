@@ -86,24 +86,38 @@ type balanceArgs struct {
 
 func setFuncs() []Func {
 	return []Func{
-		{Name: "names", Doc: "Lists the names.", Returns: "string[]", Example: `nodes "prod":names()`,
-			Do: PureMethod(func(s nodes.Set, _ None) ([]string, error) { return s.Names(), nil })},
-		{Name: "fold", Doc: "Writes the names short, as web[1-3].", Returns: "string", Example: `print(nodes "prod":fold())`,
-			Do: PureMethod(func(s nodes.Set, _ None) (string, error) { return s.Fold(), nil })},
-		{Name: "tiers", Doc: "Gives the tiers in the file's order, each with its name.", Returns: "Set[]", Example: `for _, tier in ipairs(nodes "prod":tiers()) do print(tier.name) end`,
-			Do: PureMethod(func(s nodes.Set, _ None) ([]nodes.Set, error) { return s.Tiers(), nil })},
-		{Name: "tier", Doc: "Gives one tier.", Returns: "Set", Example: `nodes "prod":tier "app"`,
-			Do: PureMethod(func(s nodes.Set, a nameArgs) (nodes.Set, error) { return s.Tier(a.Name) })},
-		{Name: "node", Doc: "Gives the node of that name, also where a method or field has the same name.", Returns: "Node", Example: `nodes "prod":node "web1"`,
-			Do: PureMethod(setNode)},
+		{
+			Name: "names", Doc: "Lists the names.", Returns: "string[]", Example: `nodes "prod":names()`,
+			Do: PureMethod(func(s nodes.Set, _ None) ([]string, error) { return s.Names(), nil }),
+		},
+		{
+			Name: "fold", Doc: "Writes the names short, as web[1-3].", Returns: "string", Example: `print(nodes "prod":fold())`,
+			Do: PureMethod(func(s nodes.Set, _ None) (string, error) { return s.Fold(), nil }),
+		},
+		{
+			Name: "tiers", Doc: "Gives the tiers in the file's order, each with its name.", Returns: "Set[]", Example: `for _, tier in ipairs(nodes "prod":tiers()) do print(tier.name) end`,
+			Do: PureMethod(func(s nodes.Set, _ None) ([]nodes.Set, error) { return s.Tiers(), nil }),
+		},
+		{
+			Name: "tier", Doc: "Gives one tier.", Returns: "Set", Example: `nodes "prod":tier "app"`,
+			Do: PureMethod(func(s nodes.Set, a nameArgs) (nodes.Set, error) { return s.Tier(a.Name) }),
+		},
+		{
+			Name: "node", Doc: "Gives the node of that name, also where a method or field has the same name.", Returns: "Node", Example: `nodes "prod":node "web1"`,
+			Do: PureMethod(setNode),
+		},
 		{Name: "only", Doc: "Keeps the nodes that are named.", Returns: "Set", Example: `nodes "prod":only "web[1-3],@cdn"`, Do: HeldMethod(setOnly)},
 		{Name: "except", Doc: "Leaves out the nodes that are named.", Returns: "Set", Example: `nodes "prod":except "web3"`, Do: HeldMethod(setExcept)},
-		{Name: "balance", Doc: "Gives the same nodes, drained and undrained through a load balancer.", Returns: "Set",
+		{
+			Name: "balance", Doc: "Gives the same nodes, drained and undrained through a load balancer.", Returns: "Set",
 			Example: `web = web:balance(haproxy.backend{on=node "lb1", backend="web"})`,
-			Do:      PureMethod(func(s nodes.Set, a balanceArgs) (nodes.Set, error) { return s.Balance(a.Backend), nil })},
-		{Name: "each", Doc: "Calls a function for each node, in the file's order, within budgets.", Returns: "Results",
+			Do:      PureMethod(func(s nodes.Set, a balanceArgs) (nodes.Set, error) { return s.Balance(a.Backend), nil }),
+		},
+		{
+			Name: "each", Doc: "Calls a function for each node, in the file's order, within budgets.", Returns: "Results",
 			Example: `nodes "prod":each({at_once=2}, function(n) n:run "uptime" end)`,
-			Do:      HeldMethod(setEach)},
+			Do:      HeldMethod(setEach),
+		},
 	}
 }
 
@@ -326,8 +340,10 @@ type outcome struct {
 }
 
 func outcomeOf(o nodes.Outcome) outcome {
-	return outcome{OK: o.State == nodes.OK, State: string(o.State), Value: o.Value, Error: o.Err,
-		Seconds: o.Elapsed.Seconds(), Node: string(o.Node.Name)}
+	return outcome{
+		OK: o.State == nodes.OK, State: string(o.State), Value: o.Value, Error: o.Err,
+		Seconds: o.Elapsed.Seconds(), Node: string(o.Node.Name),
+	}
 }
 
 func lookupOutcome(r *nodes.Results, name string) (outcome, bool) {
@@ -342,8 +358,10 @@ func lookupOutcome(r *nodes.Results, name string) (outcome, bool) {
 // resultsClass is how an operation ended on each node of a set.
 func resultsClass() Class {
 	inState := func(name, doc string, states ...nodes.OutcomeState) Func {
-		return Func{Name: name, Doc: doc, Returns: "Set", Example: "r:" + name + "()",
-			Do: PureMethod(func(r *nodes.Results, _ None) (nodes.Set, error) { return r.In(states...), nil })}
+		return Func{
+			Name: name, Doc: doc, Returns: "Set", Example: "r:" + name + "()",
+			Do: PureMethod(func(r *nodes.Results, _ None) (nodes.Set, error) { return r.In(states...), nil }),
+		}
 	}
 	return Class{
 		Name: "Results", Doc: "How an operation ended on each node, in the set's order.", Of: (*nodes.Results)(nil),
@@ -364,12 +382,18 @@ func resultsClass() Class {
 			inState("failed", "The nodes where it failed, the unreachable ones included.", nodes.FailedState, nodes.NotReached),
 			inState("untouched", "The nodes where it was not begun.", nodes.NotAttempted),
 			{Name: "node", Doc: "Gives the outcome on one node.", Returns: "table", Example: `r:node "web1".value`, Do: PureMethod(resultsNode)},
-			{Name: "iter", Doc: "Iterates over name and outcome in order.", Returns: "function", Example: "for name, o in r:iter() do print(name, o.state) end",
-				Do: HeldMethod(resultsIter)},
-			{Name: "fold", Doc: "Groups equal output: a list of {nodes=, text=}.", Returns: "table[]", Example: "for _, g in ipairs(r:fold()) do print(g.nodes, g.text) end",
-				Do: HeldMethod(func(c *Call, r *nodes.Results, _ None) (any, error) { return c.Host.foldResults(r), nil })},
-			{Name: "roll_id", Doc: "The roll that sync.undo takes, or nil.", Returns: "string?", Example: "sync.undo{to=web, path=\"/srv/www\", roll=r:roll_id()}",
-				Do: PureMethod(func(r *nodes.Results, _ None) (any, error) { return orNil(r.RollID), nil })},
+			{
+				Name: "iter", Doc: "Iterates over name and outcome in order.", Returns: "function", Example: "for name, o in r:iter() do print(name, o.state) end",
+				Do: HeldMethod(resultsIter),
+			},
+			{
+				Name: "fold", Doc: "Groups equal output: a list of {nodes=, text=}.", Returns: "table[]", Example: "for _, g in ipairs(r:fold()) do print(g.nodes, g.text) end",
+				Do: HeldMethod(func(c *Call, r *nodes.Results, _ None) (any, error) { return c.Host.foldResults(r), nil }),
+			},
+			{
+				Name: "roll_id", Doc: "The roll that sync.undo takes, or nil.", Returns: "string?", Example: "sync.undo{to=web, path=\"/srv/www\", roll=r:roll_id()}",
+				Do: PureMethod(func(r *nodes.Results, _ None) (any, error) { return orNil(r.RollID), nil }),
+			},
 		},
 	}
 }

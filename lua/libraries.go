@@ -2,6 +2,7 @@ package lua
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -17,8 +18,11 @@ func (h *Host) openLibraries() {
 		name string
 		open glua.LGFunction
 	}{
-		{glua.BaseLibName, glua.OpenBase}, {glua.TabLibName, glua.OpenTable}, {glua.StringLibName, glua.OpenString},
-		{glua.MathLibName, glua.OpenMath}, {glua.CoroutineLibName, glua.OpenCoroutine},
+		{glua.BaseLibName, glua.OpenBase},
+		{glua.TabLibName, glua.OpenTable},
+		{glua.StringLibName, glua.OpenString},
+		{glua.MathLibName, glua.OpenMath},
+		{glua.CoroutineLibName, glua.OpenCoroutine},
 	} {
 		L.Push(L.NewFunction(lib.open))
 		L.Push(glua.LString(lib.name))
@@ -119,7 +123,8 @@ func (h *Host) luaXpcall(L *glua.LState) int {
 	if err != nil {
 		L.SetTop(0)
 		L.Push(glua.LFalse)
-		if api, ok := err.(*glua.ApiError); ok && api.Object != nil && api.Object != glua.LNil {
+		var api *glua.ApiError
+		if errors.As(err, &api) && api.Object != nil && api.Object != glua.LNil {
 			L.Push(api.Object)
 		} else {
 			L.Push(h.caught(h.thrown(L, err)))

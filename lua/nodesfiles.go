@@ -27,13 +27,18 @@ func (f *nodeFields) UnpackLua(v any) (err error) {
 }
 
 func (h *Host) nodesModule() Module {
-	return Module{Name: "nodes", Doc: "Nodes files.",
-		Call: &Func{Name: "nodes", Doc: "Reads nodes/NAME: its nodes, in its order.", Returns: "Set", Example: `local web = nodes "prod"`,
-			Do: Go(func(_ context.Context, a nameArgs) (nodes.Set, error) { return h.loadNodes(a.Name) })},
+	return Module{
+		Name: "nodes", Doc: "Nodes files.",
+		Call: &Func{
+			Name: "nodes", Doc: "Reads nodes/NAME: its nodes, in its order.", Returns: "Set", Example: `local web = nodes "prod"`,
+			Do: Go(func(_ context.Context, a nameArgs) (nodes.Set, error) { return h.loadNodes(a.Name) }),
+		},
 		Funcs: []Func{
 			{Name: "new", Doc: "Makes a set of nodes that no file names.", Returns: "Set", Example: `nodes.new{ {name="web1", host="10.0.0.1"} }`, Do: Pure(newNodes)},
-			{Name: "files", Doc: "Lists the nodes files of the project.", Returns: "string[]", Example: `for _, name in ipairs(nodes.files()) do print(name) end`,
-				Do: Go(func(context.Context, None) ([]string, error) { return nodes.FileNames(nodes.Folder(h.Session.Project)) })},
+			{
+				Name: "files", Doc: "Lists the nodes files of the project.", Returns: "string[]", Example: `for _, name in ipairs(nodes.files()) do print(name) end`,
+				Do: Go(func(context.Context, None) ([]string, error) { return nodes.FileNames(nodes.Folder(h.Session.Project)) }),
+			},
 		},
 	}
 }
@@ -48,8 +53,10 @@ func newNodes(a newNodesArgs) (nodes.Set, error) {
 
 func (h *Host) loadNodes(name string) (nodes.Set, error) {
 	if h.Session.Project == "" {
-		return nodes.Set{}, &nodes.Error{Kind: nodes.NotFound, Message: "no project here, so no nodes files",
-			Hint: "a project is a folder with recipes/ or nodes/; rollsh init makes one"}
+		return nodes.Set{}, &nodes.Error{
+			Kind: nodes.NotFound, Message: "no project here, so no nodes files",
+			Hint: "a project is a folder with recipes/ or nodes/; rollsh init makes one",
+		}
 	}
 	return nodes.Load(nodes.Folder(h.Session.Project), name)
 }
@@ -59,9 +66,12 @@ type nodeArgs struct {
 }
 
 func (h *Host) nodeModule() Module {
-	return Module{Name: "node", Doc: "One node by name.",
-		Call: &Func{Name: "node", Doc: "Finds a node in the nodes files, then among the hosts of ssh_config.", Returns: "Node", Example: `node("web1"):run "uptime"`,
-			Do: Held(h.findNode)},
+	return Module{
+		Name: "node", Doc: "One node by name.",
+		Call: &Func{
+			Name: "node", Doc: "Finds a node in the nodes files, then among the hosts of ssh_config.", Returns: "Node", Example: `node("web1"):run "uptime"`,
+			Do: Held(h.findNode),
+		},
 	}
 }
 

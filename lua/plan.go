@@ -30,8 +30,10 @@ func standInClass() Class {
 		},
 		Names: func(v any) []string { return slices.Sorted(maps.Keys(v.(*standIn).known)) },
 		Unknown: func(v any, name string) error {
-			return &nodes.Error{Kind: nodes.Usage, Message: "a plan cannot know '" + name + "' of " + v.(*standIn).op,
-				Hint: "give the call plan={" + name + "=...}, or read=true if it changes nothing"}
+			return &nodes.Error{
+				Kind: nodes.Usage, Message: "a plan cannot know '" + name + "' of " + v.(*standIn).op,
+				Hint: "give the call plan={" + name + "=...}, or read=true if it changes nothing",
+			}
 		},
 	}
 }

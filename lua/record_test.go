@@ -32,20 +32,21 @@ type tableArgs struct {
 }
 
 func testModule() Module {
-	return Module{Name: "demo", Funcs: []Func{
-		{Name: "greet", Do: Go(func(_ context.Context, a greetArgs) (string, error) {
-			return fmt.Sprintln(a.Name, a.Times, a.Wait, a.Mode, a.Env, a.Tags, a.To.Fold(), a.Any.IsNil()), nil
-		})},
-		{Name: "hook", Do: Go(func(ctx context.Context, a hookArgs) (any, error) {
-			out, err := a.Fn.Call(ctx, a.Name, a.Loud)
-			return out, err
-		})},
-		{Name: "push", Do: Go(func(_ context.Context, a tableArgs) (string, error) { return a.From.Root()[:1] + a.To.Fold(), nil })},
-		{Name: "nothing", Do: Go(func(context.Context, None) (None, error) { return None{}, nil })},
-		{Name: "broken", Do: Go(func(context.Context, None) (string, error) {
-			return "", &nodes.Error{Kind: nodes.Space, Node: "web2", Message: "cannot write /srv/x: no space left", Hint: "df -h /srv"}
-		})},
-	},
+	return Module{
+		Name: "demo", Funcs: []Func{
+			{Name: "greet", Do: Go(func(_ context.Context, a greetArgs) (string, error) {
+				return fmt.Sprintln(a.Name, a.Times, a.Wait, a.Mode, a.Env, a.Tags, a.To.Fold(), a.Any.IsNil()), nil
+			})},
+			{Name: "hook", Do: Go(func(ctx context.Context, a hookArgs) (any, error) {
+				out, err := a.Fn.Call(ctx, a.Name, a.Loud)
+				return out, err
+			})},
+			{Name: "push", Do: Go(func(_ context.Context, a tableArgs) (string, error) { return a.From.Root()[:1] + a.To.Fold(), nil })},
+			{Name: "nothing", Do: Go(func(context.Context, None) (None, error) { return None{}, nil })},
+			{Name: "broken", Do: Go(func(context.Context, None) (string, error) {
+				return "", &nodes.Error{Kind: nodes.Space, Node: "web2", Message: "cannot write /srv/x: no space left", Hint: "df -h /srv"}
+			})},
+		},
 		NodeMethods: []Func{{Name: "shout", Do: OnNode(func(_ context.Context, n *nodes.Node, a greetArgs) (map[string]any, error) {
 			if n.Name == "web2" && a.Name == "bad" {
 				return nil, &nodes.Error{Kind: nodes.Exit, Code: "3", Message: "exit 3"}
@@ -64,8 +65,10 @@ func TestUnpack(t *testing.T) {
 		{`print(demo.hook("a", function(n, l) return n, l end)[2])`, "false"},
 		{`print(demo.push{from="x", to=web})`, "/web[1-3]"},
 		{`print(web.web1:shout("a").stdout, web:shout("a", {at_once=2, tags="x"}).web3.value.stdout)`, "a!\n\ta!\n"},
-		{`local r = web:shout("bad", {check=false}) print(r, #r, r:ok(), r:failed(), r.web2.error.code, r[1].node) for n, o in r:iter() do print(n, o.state) end`,
-			"ok web[1,3], failed web2\t3\tweb[1,3]\tweb2\t3\tweb1\nweb1\tok\nweb2\tfailed\nweb3\tok"},
+		{
+			`local r = web:shout("bad", {check=false}) print(r, #r, r:ok(), r:failed(), r.web2.error.code, r[1].node) for n, o in r:iter() do print(n, o.state) end`,
+			"ok web[1,3], failed web2\t3\tweb[1,3]\tweb2\t3\tweb1\nweb1\tok\nweb2\tfailed\nweb3\tok",
+		},
 		{`for _, g in ipairs(web:shout("bad", {check=false}):fold()) do print(g.nodes, g.text) end`, "web[1,3]\tbad!\nweb2\texit 3"},
 		{`local t = {} t[web.web1] = 1 print(t[web:node "web1"], web.web1 == web[1], #web, web + web.web1, web - web.web1)`, "1\ttrue\t3\tweb[1-3]\tweb[2-3]"},
 		{`print(web:only "web[1-2]", web:except(web.web1), web:only(function(n) return n.name ~= "web2" end), web:only "*")`, "web[1-2]\tweb[2-3]\tweb[1,3]\tweb[1-3]"},

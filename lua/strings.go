@@ -89,6 +89,9 @@ func asText(h *Host, v glua.LValue) glua.LValue {
 	return v
 }
 
+// conversions are what string.format knows in Lua 5.1.
+const conversions = "cdiouxXeEfgGqs"
+
 // verb is one conversion of string.format.
 var verb = regexp.MustCompile(`%([-+ #0]*)(\d*)(\.\d*)?(.?)`)
 
@@ -102,7 +105,7 @@ func (h *Host) checkFormat(L *glua.LState) {
 		if conversion == "%" {
 			continue
 		}
-		if conversion == "" || !strings.Contains("cdiouxXeEfgGqs", conversion) {
+		if conversion == "" || !strings.Contains(conversions, conversion) {
 			h.raise(L, "string.format", usage("unknown conversion '%s'", m[0]))
 		}
 		if arg++; arg > L.GetTop() {

@@ -269,7 +269,7 @@ func (h *Host) decodeSpecial(dst reflect.Value, v glua.LValue, typ string) (bool
 		if !ok {
 			return true, wrong()
 		}
-		if n < 0 || float64(n) > math.MaxInt64/float64(time.Second) || n != n {
+		if n < 0 || float64(n) > math.MaxInt64/float64(time.Second) || math.IsNaN(float64(n)) {
 			return true, fmt.Errorf("expected seconds, got %s", luaText(v))
 		}
 		dst.SetInt(int64(float64(n) * float64(time.Second)))

@@ -61,9 +61,11 @@ func Each(ctx context.Context, set Set, o EachOpts, fn func(context.Context, *No
 	}
 	work, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w := &walk{ctx: ctx, work: work, cancel: cancel, set: set, o: o, fn: fn, r: r,
+	w := &walk{
+		ctx: ctx, work: work, cancel: cancel, set: set, o: o, fn: fn, r: r,
 		batched: o.Pause > 0 || o.Gate != nil || o.AtOnce.list,
-		ended:   make(chan ended)}
+		ended:   make(chan ended),
+	}
 	w.room = o.AtOnce.size(0, len(set.Nodes))
 	w.run()
 	return r

@@ -64,9 +64,25 @@ func TestAtOnceUnpack(t *testing.T) {
 		v    any
 		want string
 	}{
-		{1.0, "1"}, {4.0, "4"}, {"20%", "20%"}, {"all", "all"}, {[]any{1.0, 4.0, "50%"}, "1,4,50%"}, {"3", "3"},
-		{0.0, "!"}, {-1.0, "!"}, {1.5, "!"}, {"0%", "!"}, {"101%", "!"}, {"", "!"}, {"many", "!"}, {true, "!"}, {[]any{}, "!"},
-		{[]any{1.0, []any{2.0}}, "!"}, {nil, "!"}, {"-3", "!"}, {1e30, "!"},
+		{1.0, "1"},
+		{4.0, "4"},
+		{"20%", "20%"},
+		{"all", "all"},
+		{[]any{1.0, 4.0, "50%"}, "1,4,50%"},
+		{"3", "3"},
+		{0.0, "!"},
+		{-1.0, "!"},
+		{1.5, "!"},
+		{"0%", "!"},
+		{"101%", "!"},
+		{"", "!"},
+		{"many", "!"},
+		{true, "!"},
+		{[]any{}, "!"},
+		{[]any{1.0, []any{2.0}}, "!"},
+		{nil, "!"},
+		{"-3", "!"},
+		{1e30, "!"},
 	} {
 		var a nodes.AtOnce
 		err := a.UnpackLua(c.v)
@@ -188,7 +204,7 @@ func checkBudget(t *testing.T, seed uint64, s nodes.Set, o nodes.EachOpts, limit
 		if (i < begun) != (out.State != nodes.NotAttempted) {
 			t.Fatalf("seed %d: the nodes begun are not the first %d", seed, begun)
 		}
-		if i < begun && (out.State != nodes.StateOf(fate[i]) || out.Err != fate[i]) {
+		if i < begun && (out.State != nodes.StateOf(fate[i]) || !errors.Is(out.Err, fate[i])) {
 			t.Fatalf("seed %d: outcome %d is %v, %v", seed, i, out.State, out.Err)
 		}
 		switch out.State {
@@ -257,14 +273,16 @@ func TestAsk(t *testing.T) {
 		{"", errors.New("nobody there"), 1, "failed untouched untouched untouched untouched"},
 	} {
 		asked := 0
-		r := nodes.Each(t.Context(), numbered(5), nodes.EachOpts{OnFailure: nodes.AskPerson,
+		r := nodes.Each(t.Context(), numbered(5), nodes.EachOpts{
+			OnFailure: nodes.AskPerson,
 			Ask: func(_ context.Context, sofar *nodes.Results) (string, error) {
 				asked++
 				if len(sofar.In(nodes.FailedState).Nodes) != asked {
 					t.Errorf("asked %d times, shown %s", asked, states(sofar))
 				}
 				return c.answer, c.err
-			}}, func(context.Context, *nodes.Node) (any, error) { return nil, errBroken })
+			},
+		}, func(context.Context, *nodes.Node) (any, error) { return nil, errBroken })
 		if got := states(r); got != c.want || asked != c.asked || !errors.Is(r.Stop, c.err) {
 			t.Errorf("%q: %s, asked %d, stop %v", c.answer, got, asked, r.Stop)
 		}
@@ -273,11 +291,13 @@ func TestAsk(t *testing.T) {
 
 func TestGateStops(t *testing.T) {
 	var seen []string
-	r := nodes.Each(t.Context(), numbered(6), nodes.EachOpts{AtOnce: atOnce(t, 2.0),
+	r := nodes.Each(t.Context(), numbered(6), nodes.EachOpts{
+		AtOnce: atOnce(t, 2.0),
 		Gate: func(_ context.Context, done, left nodes.Set) (bool, error) {
 			seen = append(seen, done.Fold()+"|"+left.Fold())
 			return len(left.Nodes) > 2, nil
-		}}, func(context.Context, *nodes.Node) (any, error) { return nil, nil })
+		},
+	}, func(context.Context, *nodes.Node) (any, error) { return nil, nil })
 	if got := strings.Join(seen, " "); got != "n[1-2]|n[3-6] n[1-4]|n[5-6]" {
 		t.Errorf("gate saw %s", got)
 	}

@@ -229,7 +229,7 @@ func (r *reading) include(words []string) {
 		return
 	}
 	name := words[0]
-	chain := append(r.chain[:len(r.chain):len(r.chain)], name)
+	chain := slices.Concat(r.chain, []string{name})
 	switch {
 	case slices.Contains(r.chain, name):
 		r.failf("", "include runs in a circle: %s", strings.Join(chain, " -> "))
@@ -346,9 +346,11 @@ func (l *loader) finish() {
 	for i, n := range l.nodes {
 		l.pending[i].apply(n)
 		if o := l.machines[n.machine()]; o != nil && len(l.mistakes) < maxMistakes {
-			l.mistakes = append(l.mistakes, &Error{Kind: Usage, Where: n.Source,
+			l.mistakes = append(l.mistakes, &Error{
+				Kind: Usage, Where: n.Source,
 				Message: fmt.Sprintf("%s and %s (%s) are both %s", n.Name, o.Name, o.Source, n.Endpoint()),
-				Hint:    "keep one of them, or give them different ports"})
+				Hint:    "keep one of them, or give them different ports",
+			})
 		}
 		l.machines[n.machine()] = n
 	}

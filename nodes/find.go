@@ -74,8 +74,10 @@ func ambiguous(name string, found []sighting) error {
 	for _, f := range found {
 		ways = append(ways, f.file+"/"+name+" ("+f.node.Endpoint()+")")
 	}
-	return &Error{Kind: Usage, Message: "'" + name + "' is more than one node: " + strings.Join(ways, ", "),
-		Hint: "write " + found[0].file + "/" + name}
+	return &Error{
+		Kind: Usage, Message: "'" + name + "' is more than one node: " + strings.Join(ways, ", "),
+		Hint: "write " + found[0].file + "/" + name,
+	}
 }
 
 // sameNode reports whether working on a and on b would be the same.

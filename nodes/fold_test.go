@@ -25,7 +25,8 @@ func TestResultsErr(t *testing.T) {
 		{Node: s.Nodes[0], State: nodes.FailedState, Err: errBroken},
 		{Node: s.Nodes[1], State: nodes.FailedState, Err: errBroken},
 		{Node: s.Nodes[2], State: nodes.OK},
-		{Node: s.Nodes[3], State: nodes.NotAttempted}}}
+		{Node: s.Nodes[3], State: nodes.NotAttempted},
+	}}
 	if got, want := r.Err().Error(), "put: 2 of 4 failed, 1 untouched\n  put: n[1-2]: exit 1"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

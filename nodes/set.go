@@ -36,8 +36,10 @@ func (s Set) Lookup(name Name) (*Node, error) {
 			return n, nil
 		}
 	}
-	return nil, &Error{Kind: NotFound, Message: "no node '" + string(name) + "' in " + s.title(),
-		Hint: didYouMean(string(name), s.Names())}
+	return nil, &Error{
+		Kind: NotFound, Message: "no node '" + string(name) + "' in " + s.title(),
+		Hint: didYouMean(string(name), s.Names()),
+	}
 }
 
 func (s Set) title() string {
@@ -236,8 +238,10 @@ func (s Set) Check() error {
 			return &Error{Kind: Usage, Message: fmt.Sprintf("two nodes are named '%s'%s", n.Name, sources(o, n))}
 		}
 		if o := machines[n.machine()]; o != nil {
-			return &Error{Kind: Usage, Message: fmt.Sprintf("%s and %s are both %s%s", o.Name, n.Name, n.Endpoint(), sources(o, n)),
-				Hint: "keep one of them, or give them different ports"}
+			return &Error{
+				Kind: Usage, Message: fmt.Sprintf("%s and %s are both %s%s", o.Name, n.Name, n.Endpoint(), sources(o, n)),
+				Hint: "keep one of them, or give them different ports",
+			}
 		}
 		names[n.Name], machines[n.machine()] = n, n
 	}

@@ -62,7 +62,7 @@ func TestPatternMistakes(t *testing.T) {
 		"#pph":      "nothing in this set matches '#pph' (hint: did you mean '#php'?)",
 		"web1,web4": "nothing in this set matches 'web4' (hint: did you mean 'web1'?)",
 		"":          `empty pattern (hint: "*" is all nodes)`,
-		" , ":       `empty pattern (hint: "*" is all nodes)`,
+		",":         `empty pattern (hint: "*" is all nodes)`,
 		"web[3-1]":  "pattern 'web[3-1]': bad range '3-1': it runs backwards, write 1-3",
 		"web[1-":    "pattern 'web[1-': '[1-' has no ']'",
 		"web[a-c]":  "pattern 'web[a-c]': '[a-c]' is not a range of numbers such as [1-3] or [01-12,20]",

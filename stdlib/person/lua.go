@@ -47,20 +47,28 @@ func Module(s *nodes.Session) lua.Module {
 	return lua.Module{Doc: "Talking to the person.", Funcs: []lua.Func{
 		{Name: "say", Doc: "Tells the person something.", Returns: "nil", Example: `say "rolling"`, Do: tell(nodes.Said)},
 		{Name: "warn", Doc: "Warns the person.", Returns: "nil", Example: `warn "web3 is slow"`, Do: tell(nodes.Warned)},
-		{Name: "ask", Doc: "Asks for a line of text.", Returns: "string", Example: `local rev = ask("revision", {default="HEAD"})`,
+		{
+			Name: "ask", Doc: "Asks for a line of text.", Returns: "string", Example: `local rev = ask("revision", {default="HEAD"})`,
 			Do: lua.Go(func(ctx context.Context, a askArgs) (any, error) {
 				answer, err := s.Person.Ask(ctx, nodes.Question{Text: a.Text, Default: a.Default, Secret: a.Secret})
 				if a.Secret {
 					return nodes.NewSecret(answer), err
 				}
 				return answer, err
-			})},
-		{Name: "confirm", Doc: "Asks yes or no; --yes answers it.", Returns: "boolean", Example: `if not confirm "roll?" then fail "not rolled" end`,
-			Do: lua.Go(func(ctx context.Context, a confirmArgs) (bool, error) { return s.Person.Confirm(ctx, a.Text) })},
-		{Name: "choose", Doc: "Lets the person choose from a list; nil when nothing is chosen.", Returns: "any", Example: `local n = choose("which node?", nodes "prod")`,
-			Do: lua.Held(func(c *lua.Call, a chooseArgs) (any, error) { return choose(c, s, a) })},
-		{Name: "secret", Doc: "Finds a secret: ROLLSH_SECRET_NAME, a private file, or the person.", Returns: "Secret", Example: `notify.xmpp{jid="roll@example.org", password=secret "xmpp", room="dev@rooms.example.org"}`,
-			Do: lua.Go(func(ctx context.Context, a secretArgs) (nodes.Secret, error) { return Secret(ctx, s, a.Name) })},
+			}),
+		},
+		{
+			Name: "confirm", Doc: "Asks yes or no; --yes answers it.", Returns: "boolean", Example: `if not confirm "roll?" then fail "not rolled" end`,
+			Do: lua.Go(func(ctx context.Context, a confirmArgs) (bool, error) { return s.Person.Confirm(ctx, a.Text) }),
+		},
+		{
+			Name: "choose", Doc: "Lets the person choose from a list; nil when nothing is chosen.", Returns: "any", Example: `local n = choose("which node?", nodes "prod")`,
+			Do: lua.Held(func(c *lua.Call, a chooseArgs) (any, error) { return choose(c, s, a) }),
+		},
+		{
+			Name: "secret", Doc: "Finds a secret: ROLLSH_SECRET_NAME, a private file, or the person.", Returns: "Secret", Example: `notify.xmpp{jid="roll@example.org", password=secret "xmpp", room="dev@rooms.example.org"}`,
+			Do: lua.Go(func(ctx context.Context, a secretArgs) (nodes.Secret, error) { return Secret(ctx, s, a.Name) }),
+		},
 	}}
 }
 
