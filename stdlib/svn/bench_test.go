@@ -43,7 +43,7 @@ func large(b *testing.B) *site {
 	b.Cleanup(repo.Close)
 	dump := filepath.Join(dir, "dump")
 	writeDump(b, dump)
-	shell(b, dir, "svnadmin load -q "+nodes.Quote(repo.Path)+" < dump && rm dump")
+	shell(b, dir, "svnadmin load -q --no-flush-to-disk "+nodes.Quote(repo.Path)+" < dump && rm dump")
 	conf := filepath.Join(repo.Path, "conf", "svnserve.conf")
 	if err := os.WriteFile(conf, []byte("[general]\nanon-access = write\n"), 0o600); err != nil {
 		b.Fatal(err)

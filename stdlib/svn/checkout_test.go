@@ -382,3 +382,31 @@ func TestKilledSvnIsCleanedUpOnce(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A cancelled update ends within a second and leaves a checkout that the next
+// update completes.
+func TestCancelledUpdate(t *testing.T) {
+	b := newBench(t)
+	from := t.TempDir()
+	for i := range 1500 {
+		writeFile(t, filepath.Join(from, fmt.Sprintf("d%d/f%d", i%30, i)), strings.Repeat("text\n", 50))
+	}
+	co := b.checkout("/trunk")
+	b.run("", "svn", "import", "-q", "-m", "r2", from, b.repo.File+"/trunk")
+	for _, after := range []time.Duration{50, 200, 400} {
+		ctx, cancel := context.WithCancel(b.ctx())
+		var at time.Time
+		time.AfterFunc(after*time.Millisecond, func() { at = time.Now(); cancel() })
+		_, err := co.Update(ctx, "")
+		if err == nil {
+			break // the machine was faster
+		}
+		fails(t, err, nodes.Cancelled)
+		if d := time.Since(at); d > 1500*time.Millisecond {
+			t.Errorf("ended %s after the cancel", d)
+		}
+	}
+	if n := must[int](t)(co.Update(b.ctx(), "")); n != 2 || !must[bool](t)(co.Clean(b.ctx())) {
+		t.Errorf("at %d", n)
+	}
+}

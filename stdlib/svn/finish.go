@@ -3,6 +3,7 @@ package svn
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -107,6 +108,7 @@ func (w *work) send(ctx context.Context, message string) (int, error) {
 		c.svn.warn(ctx, fmt.Sprintf("r%d is committed, but the record of the merge is still there: %v", rev, err))
 	}
 	w.j = nil
+	_ = os.Remove(c.messagePath())
 	if _, err := c.update(ctx, w.lock, nodes.Revision(strconv.Itoa(rev))); err != nil {
 		c.svn.warn(ctx, fmt.Sprintf("r%d is committed, but the checkout could not be brought to it: %v", rev, err))
 	}
@@ -134,9 +136,12 @@ func (w *work) wasCommitted(ctx context.Context, message string, refusal error) 
 	return found[0].Rev, nil
 }
 
+// messagePath is where the message of a commit that failed is kept.
+func (c *Checkout) messagePath() string { return filepath.Join(c.wcRoot, ".svn", "rollsh-message.txt") }
+
 // keepMessage tells where the message is, so that it is never lost.
 func (w *work) keepMessage(err error, message string) error {
-	name := filepath.Join(w.m.Into.wcRoot, ".svn", "rollsh-message.txt")
+	name := w.m.Into.messagePath()
 	if writeErr := replaceFile(name, []byte(message)); writeErr != nil {
 		return err
 	}
