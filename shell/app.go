@@ -47,6 +47,9 @@ type app struct {
 	clock     clock
 	seen      *seen
 	atPrompt  atomic.Bool // a line is being typed
+	// inShell says that the REPL is on; interruptedIdle, that Ctrl-C came while
+	// it neither ran anything nor read a line.
+	inShell, interruptedIdle atomic.Bool
 
 	session *nodes.Session
 	library *stdlib.Library
@@ -262,6 +265,10 @@ func (a *app) signalled(s os.Signal) {
 			a.interrupt.Hit(name)
 			a.goAway()
 		}
+		return
+	}
+	if name == "INT" && a.inShell.Load() && !a.interrupt.Running() {
+		a.interruptedIdle.Store(true)
 		return
 	}
 	before := a.interrupt.Stage()

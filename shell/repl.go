@@ -41,6 +41,8 @@ func (a *app) repl() error {
 	if err := r.open(); err != nil {
 		return err
 	}
+	a.inShell.Store(true)
+	defer a.inShell.Store(false)
 	defer func() { _ = r.line.Close() }() // the terminal's settings are put back by Main as well
 	r.remember()
 	if width, _ := a.screen.size(); width >= 60 {
@@ -117,8 +119,11 @@ func (r *repl) remember() {
 func onOneLine(chunk string) string { return strings.ReplaceAll(chunk, "\n", string(newline)) }
 
 func (r *repl) loop() error {
+	r.tab.refresh()
 	for {
-		r.tab.refresh()
+		if r.app.interruptedIdle.Swap(false) { // Ctrl-C between two lines
+			r.chunk = ""
+		}
 		line, err := r.read()
 		switch {
 		case errors.Is(err, readline.ErrInterrupt):
@@ -254,6 +259,7 @@ func (r *repl) run(src string) {
 		}
 	}
 	a.writer.flush()
+	r.tab.refresh()
 }
 
 // colon runs a command of the prompt itself.

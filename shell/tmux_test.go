@@ -83,10 +83,12 @@ func (s *screen) sees(what string) {
 // ends waits until the program is gone and gives how it ended.
 func (s *screen) ends(want string) {
 	s.t.Helper()
+	got := ""
 	eventually(s.t, "the end of rollsh", func() bool {
-		return strings.TrimSpace(s.tmux("display", "-p", "#{pane_dead}")) == "1"
+		got = strings.TrimSpace(s.tmux("display", "-p", "#{pane_dead_status}#{pane_dead_signal}"))
+		return got != ""
 	})
-	if got := strings.TrimSpace(s.tmux("display", "-p", "#{pane_dead_status}#{pane_dead_signal}")); got != want {
+	if got != want {
 		s.t.Errorf("ended with %s, want %s\n%s", got, want, s.text())
 	}
 }
@@ -118,22 +120,36 @@ func TestShellCtrlC(t *testing.T) {
 	s := newScreen(t, t.TempDir(), 80, 24)
 	s.sees("001>")
 	s.press("x = 1", "C-c") // a half-typed line
-	s.sees("^C")
+	s.sees("x = 1^C")
+	s.prompted("001>")
 	s.enter("f = function(")
-	s.sees("...")
+	s.prompted("...")
 	s.press("C-c") // a chunk that is not whole
+	s.prompted("001>")
 	s.enter("sleep(30)")
 	s.running("sleep(30)")
 	s.press("C-c")
 	s.sees("shell:1: sleep: interrupted")
+	s.prompted("001>")
 	s.enter("while true do pcall(sleep, 30) end")
 	s.running("pcall(sleep, 30) end")
 	s.press("C-c")
 	s.sees("shell:1: interrupted")
+	s.prompted("001>")
 	s.enter("print(x, 'alive')")
 	s.sees("nil     alive")
 	s.press("C-d")
 	s.ends("0")
+}
+
+// prompted waits until the last line is a prompt with nothing typed.
+func (s *screen) prompted(prompt string) {
+	s.t.Helper()
+	eventually(s.t, "the prompt "+prompt, func() bool {
+		text := strings.TrimRight(s.text(), "\n ")
+		last := strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
+		return last == prompt && s.cursorColumn() != "0"
+	})
 }
 
 // running waits until a line was taken: no prompt follows it.
@@ -195,7 +211,9 @@ func TestShellHistoryAfterRestart(t *testing.T) {
 	s.sees("001>")
 	s.press("Up")
 	s.sees("001> print('fir' .. 'st')")
-	s.press("C-c", "C-r")
+	s.press("C-c")
+	s.prompted("001>")
+	s.press("C-r")
 	s.sees("bck-i-search:")
 	s.press("fir")
 	s.sees("bck-i-search: fir")
