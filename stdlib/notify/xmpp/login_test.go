@@ -68,7 +68,7 @@ func TestNewRoomIsWarnedOf(t *testing.T) {
 	default:
 		t.Error("a room was made and nobody was told")
 	}
-	listen(t, withRoom(config(t, s, "dev"), "mistyped"))
+	say(t, client(t, withRoom(config(t, s, "dev"), "mistyped")), "second here")
 }
 
 func TestBadConfig(t *testing.T) {
