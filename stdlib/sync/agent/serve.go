@@ -72,15 +72,14 @@ func Serve(in io.Reader, out io.Writer) error {
 
 func receive(in io.Reader, to chan<- frame, quit <-chan struct{}) {
 	r := bufio.NewReaderSize(in, 256<<10)
+	var f frame
 	for {
-		var f frame
-		f.t, f.p, f.err = wire.Read(r, wire.MaxFrame)
+		if f.err == nil { // else the end is told again, to whoever waits next
+			f.t, f.p, f.err = wire.Read(r, wire.MaxFrame)
+		}
 		select {
 		case to <- f:
 		case <-quit:
-			return
-		}
-		if f.err != nil {
 			return
 		}
 	}
