@@ -84,6 +84,11 @@ func (s *screen) sees(what string) {
 func (s *screen) ends(want string) {
 	s.t.Helper()
 	got := ""
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("the screen:\n%s", s.text())
+		}
+	}()
 	eventually(s.t, "the end of rollsh", func() bool {
 		got = strings.TrimSpace(s.tmux("display", "-p", "#{pane_dead_status}#{pane_dead_signal}"))
 		return got != ""
@@ -203,8 +208,11 @@ func TestShellHistoryAfterRestart(t *testing.T) {
 	s.sees("001>")
 	s.enter("print('fir' .. 'st')")
 	s.sees("\nfirst")
+	s.prompted("001>")
 	s.enter("token = 'hidden'")
+	s.prompted("001>")
 	s.enter(" spaced = 1")
+	s.prompted("001>")
 	s.enter("exit")
 	s.ends("0")
 	s = newScreen(t, dir, 80, 24)
