@@ -16,11 +16,14 @@ import (
 	"github.com/rollsh/rollsh/stdlib/svn"
 )
 
-// The size of the repository of the benchmarks.
-const (
-	benchFiles     = 20_000
-	benchRevisions = 2_000
-)
+// size is how large the repository of the benchmarks is; ROLLSH_BENCH, such as
+// "5000,800", makes another one.
+func size() (files, revisions int) {
+	if n, _ := fmt.Sscanf(os.Getenv("ROLLSH_BENCH"), "%d,%d", &files, &revisions); n == 2 {
+		return files, revisions
+	}
+	return 20_000, 2_000
+}
 
 // site is the large repository behind svnserve, with a checkout of production.
 type site struct {
@@ -51,9 +54,10 @@ func large(b *testing.B) *site {
 	s := &site{repo: repo, session: &nodes.Session{Cache: b.TempDir(), User: "bench", Person: &nodetest.Person{}, Events: nodes.Discard{}}, co: filepath.Join(dir, "co")}
 	shell(b, dir, "svn checkout -q "+repo.URL+"/production co")
 	r := rand.New(rand.NewPCG(1, 1))
+	_, revisions := size()
 	var picks []string
 	for i := range 20 {
-		picks = append(picks, fmt.Sprint(benchRevisions-600+i*30+r.IntN(10)))
+		picks = append(picks, fmt.Sprint(revisions-600+i*30+r.IntN(10)))
 	}
 	s.picks = strings.Join(picks, ",")
 	return s
@@ -106,7 +110,8 @@ func writeDump(b *testing.B, name string) {
 	}
 	revision(2, "all files")
 	seen := map[string]bool{}
-	for n := range benchFiles {
+	files, revisions := size()
+	for n := range files {
 		parts := strings.Split(path(n), "/")
 		for i := 1; i < len(parts); i++ {
 			if dir := strings.Join(parts[:i], "/"); !seen[dir] {
@@ -119,13 +124,13 @@ func writeDump(b *testing.B, name string) {
 	revision(3, "production")
 	fmt.Fprint(w, "Node-path: production\nNode-kind: dir\nNode-action: add\nNode-copyfrom-rev: 2\nNode-copyfrom-path: trunk\n\n\n")
 	r := rand.New(rand.NewPCG(2, 2))
-	for rev := 4; rev <= benchRevisions; rev++ {
+	for rev := 4; rev <= revisions; rev++ {
 		revision(rev, fmt.Sprintf("change %d, fixes #%d", rev, rev%500))
-		files := map[int]bool{}
+		touched := map[int]bool{}
 		for range 1 + r.IntN(10) {
-			files[r.IntN(2000)] = true
+			touched[r.IntN(2000)] = true
 		}
-		for n := range files {
+		for n := range touched {
 			put("trunk/"+path(n), "change", body(n, rev))
 		}
 	}
@@ -158,6 +163,7 @@ func (s *site) merge(b *testing.B, fresh bool) *svn.Merge {
 // over svnserve. Each pair of lines is one question, asked of rollsh and of svn.
 func BenchmarkMerge(b *testing.B) {
 	s := large(b)
+	_, revisions := size()
 	ctx := context.Background()
 	revs, err := svn.ParseRevisions(s.picks)
 	if err != nil {
@@ -166,7 +172,7 @@ func BenchmarkMerge(b *testing.B) {
 	list := func(b *testing.B, m *svn.Merge) {
 		b.Helper()
 		l, err := m.Available(ctx, svn.Filter{})
-		if err != nil || len(l.Changesets) != benchRevisions-3 {
+		if err != nil || len(l.Changesets) != revisions-3 {
 			b.Fatal(err, len(l.Changesets))
 		}
 	}

@@ -22,7 +22,7 @@ import (
 const again = 50
 
 // cacheVersion changes when the form of cached histories does.
-const cacheVersion = 2
+const cacheVersion = 3
 
 // history is the log of a URL with paths, oldest first, over copies too.
 type history struct {
@@ -32,11 +32,15 @@ type history struct {
 	Commits []commit
 	Deltas  map[int]propDelta // what revisions did to merge properties; immutable
 
+	Props   map[string]string // merge properties of the path itself
+	PropsAt int               // when the repository's youngest revision was this
+
 	Subtrees   map[string]string // merge properties below the path, by relative path
 	SubtreesAt int               // as of this revision
 
 	Shown   int  // the oldest revision that was listed for somebody, for fresh messages
 	changed bool // since it was loaded
+	rebuilt bool // read anew as a whole: the repository is not the one it was
 }
 
 // propDelta is what a revision changed in properties.
@@ -97,7 +101,7 @@ func (m *metadataCache) save(h history) {
 	if !h.changed {
 		return
 	}
-	h.changed = false
+	h.changed, h.rebuilt = false, false
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := m.key(h.UUID, h.Path)
@@ -153,7 +157,7 @@ func (c *Checkout) history(ctx context.Context, url string) (history, error) {
 // wholeHistory reads everything, and forgets what was known.
 func (c *Checkout) wholeHistory(ctx context.Context, url string, h history) (history, error) {
 	all, err := c.client.log(ctx, logQuery{url: url + "@", lo: 0, hi: headRevision, paths: true})
-	h.Commits, h.Deltas, h.Subtrees, h.Shown, h.changed = all, map[int]propDelta{}, nil, 0, true
+	h.Commits, h.Deltas, h.Subtrees, h.Shown, h.PropsAt, h.changed, h.rebuilt = all, map[int]propDelta{}, nil, 0, 0, true, true
 	return h, err
 }
 

@@ -103,20 +103,34 @@ type picture struct {
 func (m *Merge) look(ctx context.Context) (*picture, error) {
 	c := m.Into
 	p := &picture{}
-	var wg sync.WaitGroup
-	errs := make([]error, 5)
-	var subtrees map[string]string
-	wg.Go(func() { p.head, errs[0] = c.head(ctx) })
-	wg.Go(func() { p.source, errs[1] = c.history(ctx, m.From) })
-	wg.Go(func() { p.target, errs[2] = c.history(ctx, c.URL) })
-	wg.Go(func() { errs[3] = c.rootProperties(ctx, p) })
-	if c.svn.metadata.load(c.UUID, c.inRepo).Subtrees == nil {
-		wg.Go(func() { subtrees, errs[4] = c.readSubtrees(ctx) })
+	known := c.svn.metadata.load(c.UUID, c.inRepo)
+	first := []func() error{
+		func() (err error) { p.head, err = c.head(ctx); return err },
+		func() (err error) { p.source, err = c.history(ctx, m.From); return err },
 	}
-	wg.Wait()
-	if err := firstError(errs...); err != nil {
+	var props, subtrees map[string]string
+	target := []func() error{
+		func() (err error) { p.target, err = c.history(ctx, c.URL); return err },
+		func() (err error) { props, err = c.rootProperties(ctx); return err },
+	}
+	if known.Subtrees == nil {
+		target = append(target, func() (err error) { subtrees, err = c.readSubtrees(ctx); return err })
+	}
+	if known.PropsAt == 0 {
+		first, target = append(first, target...), nil
+	}
+	if err := together(first); err != nil {
 		return nil, err
 	}
+	if target != nil && p.head == known.PropsAt && !p.source.rebuilt {
+		p.target, props = known, known.Props // nothing was committed since
+	} else if err := together(target); err != nil {
+		return nil, err
+	}
+	if p.target.PropsAt != p.head {
+		p.target.Props, p.target.PropsAt, p.target.changed = props, p.head, true
+	}
+	p.root, p.blocks = parseMergeinfo(props[mergeProperty]), parseBlocks(props[blockProperty])
 	p.source.cut(p.head)
 	p.target.cut(p.head)
 	if err := c.subtreeInfo(ctx, p, subtrees); err != nil {
@@ -147,29 +161,22 @@ func related(a, b []segment) bool {
 	return false
 }
 
+// together calls functions side by side and gives the first failure of the list.
+func together(list []func() error) error {
+	errs := make([]error, len(list))
+	var wg sync.WaitGroup
+	for i, f := range list {
+		wg.Go(func() { errs[i] = f() })
+	}
+	wg.Wait()
+	return firstError(errs...)
+}
+
 // rootProperties reads what the target's folder says of merges.
-func (c *Checkout) rootProperties(ctx context.Context, p *picture) error {
-	var list []struct {
-		Props []struct {
-			Name  string `xml:"name,attr"`
-			Value string `xml:",chardata"`
-		} `xml:"property"`
-	}
-	args := []string{"proplist", "-v", "--xml", c.URL + "@"}
-	if _, err := c.client.must(ctx, call{args: args, read: collect("target", &list)}); err != nil {
-		return err
-	}
-	for _, target := range list {
-		for _, prop := range target.Props {
-			switch prop.Name {
-			case mergeProperty:
-				p.root = parseMergeinfo(prop.Value)
-			case blockProperty:
-				p.blocks = parseBlocks(prop.Value)
-			}
-		}
-	}
-	return nil
+func (c *Checkout) rootProperties(ctx context.Context) (map[string]string, error) {
+	all, err := c.properties(ctx, c.inRepo, -1)
+	maps.DeleteFunc(all, func(name, _ string) bool { return name != mergeProperty && name != blockProperty })
+	return all, err
 }
 
 // subtreeInfo brings the merge properties below the target's folder into the

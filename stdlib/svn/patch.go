@@ -193,7 +193,7 @@ func (c *Checkout) contents(ctx context.Context, path string, rev int) ([]byte, 
 	return text, err
 }
 
-// properties reads the properties of a node of the repository.
+// properties reads the properties of a node of the repository; rev -1 is HEAD.
 func (c *Checkout) properties(ctx context.Context, path string, rev int) (map[string]string, error) {
 	var list []struct {
 		Props []struct {
@@ -201,7 +201,7 @@ func (c *Checkout) properties(ctx context.Context, path string, rev int) (map[st
 			Value string `xml:",chardata"`
 		} `xml:"property"`
 	}
-	args := []string{"proplist", "-v", "--xml", "-r", strconv.Itoa(rev), at(join(c.Repo, path), rev)}
+	args := []string{"proplist", "-v", "--xml", at(join(c.Repo, path), rev)}
 	_, err := c.client.must(ctx, call{args: args, read: collect("target", &list)})
 	out := map[string]string{}
 	for _, t := range list {
