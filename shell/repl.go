@@ -87,10 +87,12 @@ type pasting struct {
 	screen *screen
 }
 
-// Close ends line editing.
+// Close ends line editing. It leaves readline's own Close alone, which may wait
+// for a key (its issue 217): between two lines the terminal's settings are back
+// already, and the process ends next.
 func (p pasting) Close() error {
 	p.screen.prompt(bracketedPasteOff)
-	return p.Instance.Close()
+	return nil
 }
 
 // greeting says what this is, in one line of the terminal.
