@@ -30,7 +30,11 @@ func newScreen(t *testing.T, dir string, width, height int, environment ...strin
 	s := &screen{t: t, socket: filepath.Join(t.TempDir(), "tmux"), dir: dir}
 	env := append([]string{"env", "-u", "TMUX", "HOME=" + dir, "ROLLSH_TEST_AS_PROGRAM=1"}, environment...)
 	args := append([]string{"-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height), "-c", dir}, env...)
-	args = append(args, program, "--project="+dir)
+	// tmux itself sometimes has no exit status of a program that ended.
+	args = append(args, "sh", "-c", `"$@"; echo $? >"$HOME/ended"`, "sh", program, "--project="+dir)
+	if err := os.RemoveAll(filepath.Join(dir, "ended")); err != nil {
+		t.Fatal(err)
+	}
 	s.tmux(args...)
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", s.socket, "kill-server").Run() }) // it may have ended by itself
 	s.tmux("set", "-g", "remain-on-exit", "on")
@@ -84,14 +88,10 @@ func (s *screen) sees(what string) {
 func (s *screen) ends(want string) {
 	s.t.Helper()
 	got := ""
-	defer func() {
-		if s.t.Failed() {
-			s.t.Logf("the screen:\n%s", s.text())
-		}
-	}()
 	eventually(s.t, "the end of rollsh", func() bool {
-		got = strings.TrimSpace(s.tmux("display", "-p", "#{pane_dead_status}#{pane_dead_signal}"))
-		return got != ""
+		text, err := os.ReadFile(filepath.Join(s.dir, "ended"))
+		got = strings.TrimSpace(string(text))
+		return err == nil && got != ""
 	})
 	if got != want {
 		s.t.Errorf("ended with %s, want %s\n%s", got, want, s.text())
