@@ -31,7 +31,7 @@ func newScreen(t *testing.T, dir string, width, height int, environment ...strin
 	env := append([]string{"env", "-u", "TMUX", "HOME=" + dir, "ROLLSH_TEST_AS_PROGRAM=1"}, environment...)
 	args := append([]string{"-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height), "-c", dir}, env...)
 	// tmux itself sometimes has no exit status of a program that ended.
-	args = append(args, "sh", "-c", `"$@"; echo $? >"$HOME/ended"`, "sh", program, "--project="+dir)
+	args = append(args, "sh", "-c", `trap : INT; "$@"; echo $? >"$HOME/ended"`, "sh", program, "--project="+dir)
 	if err := os.RemoveAll(filepath.Join(dir, "ended")); err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +143,7 @@ func TestShellCtrlC(t *testing.T) {
 	s.prompted("001>")
 	s.enter("print(x, 'alive')")
 	s.sees("nil     alive")
+	s.prompted("001>")
 	s.press("C-d")
 	s.ends("0")
 }
