@@ -193,7 +193,7 @@ func TestShellPaste(t *testing.T) {
 	s.tmux("set-buffer", "local a = 20\nlocal b = 22\nif a then\n\tprint(a + b)\nend\n")
 	s.tmux("paste-buffer", "-p")
 	s.sees("end\u2424")
-	if strings.Contains(s.text(), "42") {
+	if strings.Contains(s.text(), "\n42") {
 		t.Error("the paste ran before Enter")
 	}
 	s.press("Enter")
