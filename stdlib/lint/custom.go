@@ -18,13 +18,15 @@ const maxFunctionText = 16 << 20
 // of the form FILE:LINE: text. Its verdicts are not remembered, as nobody knows
 // what else the command looks at.
 func CommandRule(name string, files []string, command string) Rule {
-	return Rule{Name: name, Files: files, tool: forgetful,
+	return Rule{
+		Name: name, Files: files, tool: forgetful,
 		check: func(ctx context.Context, jobs []*job, done func()) error {
 			return parallel(ctx, len(jobs), func(i int) error {
 				defer done()
 				return commandLint(ctx, name, command, jobs[i])
 			})
-		}}
+		},
+	}
 }
 
 func forgetful(context.Context) (string, error) { return "", nil }
@@ -41,8 +43,10 @@ func commandLint(ctx context.Context, name, command string, j *job) error {
 		return err
 	}
 	if e.code == 127 || e.code == 126 {
-		return &nodes.Error{Kind: nodes.NotFound, Message: "the rule " + name + " cannot run its command: " + nodes.Clean(lastLine(e.output)),
-			Hint: "install what it runs, or leave the rule out with rules="}
+		return &nodes.Error{
+			Kind: nodes.NotFound, Message: "the rule " + name + " cannot run its command: " + nodes.Clean(lastLine(e.output)),
+			Hint: "install what it runs, or leave the rule out with rules=",
+		}
 	}
 	if e.code != 0 {
 		reportOutput(j, e, name)
@@ -53,7 +57,8 @@ func commandLint(ctx context.Context, name, command string, j *job) error {
 // FunctionRule is a rule of a function, called for one file after the other. Its
 // verdicts are not remembered.
 func FunctionRule(name string, files []string, f func(ctx context.Context, path, text string) ([]Problem, error)) Rule {
-	return Rule{Name: name, Files: files, tool: forgetful,
+	return Rule{
+		Name: name, Files: files, tool: forgetful,
 		check: func(ctx context.Context, jobs []*job, done func()) error {
 			for _, j := range jobs {
 				if err := functionLint(ctx, j, f); err != nil {
@@ -62,7 +67,8 @@ func FunctionRule(name string, files []string, f func(ctx context.Context, path,
 				done()
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 func functionLint(ctx context.Context, j *job, f func(ctx context.Context, path, text string) ([]Problem, error)) error {

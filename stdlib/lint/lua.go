@@ -21,13 +21,17 @@ func (l *Linter) Module() lua.Module {
 What was checked before, by the same rule, tool and content, is not checked again.
 Built in: php (.php .html .phtml .inc), lua, sh, json, yaml, xml, apache, zone, puppet.`,
 		Funcs: []lua.Func{
-			{Name: "check", Doc: "Checks a folder, files, a Checkout (or what changed in it), or all that a Merge changed. Raises kind lint when there are errors, unless fail=false.",
+			{
+				Name: "check", Doc: "Checks a folder, files, a Checkout (or what changed in it), or all that a Merge changed. Raises kind lint when there are errors, unless fail=false.",
 				Example: `lint.check(co, { from = "r120" })`,
-				Returns: "{checked, cached, errors}", Do: lua.Go(l.luaCheck)},
-			{Name: "rule", Doc: `Adds a rule: a command, in which {file} and {name} (without folder and extension) are quoted for you, or a function(path, text)
+				Returns: "{checked, cached, errors}", Do: lua.Go(l.luaCheck),
+			},
+			{
+				Name: "rule", Doc: `Adds a rule: a command, in which {file} and {name} (without folder and extension) are quoted for you, or a function(path, text)
 that returns nil or a list of {line=, message=}. A rule of the same name is replaced.`,
 				Example: `lint.rule{ name="zone", files={"*.zone"}, run="named-checkzone {name} {file}" }`,
-				Returns: "nil", Do: lua.Pure(l.luaRule)},
+				Returns: "nil", Do: lua.Pure(l.luaRule),
+			},
 		},
 	}
 }
@@ -42,8 +46,10 @@ type checkArgs struct {
 }
 
 func (l *Linter) luaCheck(ctx context.Context, a checkArgs) (Result, error) {
-	res, err := l.Check(ctx, a.What, Options{Rules: a.Rules, Changes: nodes.Changesets(a.Changes),
-		From: nodes.Revision(a.From), To: nodes.Revision(a.To)})
+	res, err := l.Check(ctx, a.What, Options{
+		Rules: a.Rules, Changes: nodes.Changesets(a.Changes),
+		From: nodes.Revision(a.From), To: nodes.Revision(a.To),
+	})
 	if err != nil {
 		return Result{}, err
 	}

@@ -17,13 +17,15 @@ import (
 
 // shRule reads shell scripts with the shell that is to run them.
 func shRule() Rule {
-	return Rule{Name: "sh", Files: []string{"*.sh", "*.bash"}, tool: shTool.version,
+	return Rule{
+		Name: "sh", Files: []string{"*.sh", "*.bash"}, tool: shTool.version,
 		check: func(ctx context.Context, jobs []*job, done func()) error {
 			return parallel(ctx, len(jobs), func(i int) error {
 				defer done()
 				return shLint(ctx, jobs[i])
 			})
-		}}
+		},
+	}
 }
 
 var (
@@ -88,7 +90,8 @@ func shellOf(path string) string {
 // zoneRule reads DNS zones; the zone's name is the file's without .zone.
 func zoneRule() Rule {
 	t := tool{names: []string{"named-checkzone"}, install: "bind9-utils"}
-	return Rule{Name: "zone", Files: []string{"*.zone"}, named: true, tool: t.version,
+	return Rule{
+		Name: "zone", Files: []string{"*.zone"}, named: true, tool: t.version,
 		check: func(ctx context.Context, jobs []*job, done func()) error {
 			path, err := t.find()
 			if err != nil {
@@ -108,7 +111,8 @@ func zoneRule() Rule {
 				}
 				return err
 			})
-		}}
+		},
+	}
 }
 
 func zoneName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".zone") }
@@ -125,7 +129,8 @@ var puppetFile = regexp.MustCompile(`^Error: (?:Could not parse for environment 
 // puppetRule hands all manifests to one puppet, as it takes seconds to start.
 func puppetRule() Rule {
 	t := tool{names: []string{"puppet"}, install: "puppet-agent"}
-	return Rule{Name: "puppet", Files: []string{"*.pp"}, tool: t.version,
+	return Rule{
+		Name: "puppet", Files: []string{"*.pp"}, tool: t.version,
 		check: func(ctx context.Context, jobs []*job, done func()) error {
 			path, err := t.find()
 			if err != nil {
@@ -147,7 +152,8 @@ func puppetRule() Rule {
 				jobs = jobs[n:]
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 // puppetLint checks manifests until puppet has nothing against those that are

@@ -142,9 +142,11 @@ func startParent(ctx context.Context, php string) (*parent, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	cmd := command(ctx, "/", []string{php, "-d", "display_errors=0", "-d", "display_startup_errors=0", "-d", "log_errors=0",
+	cmd := command(ctx, "/", []string{
+		php, "-d", "display_errors=0", "-d", "display_startup_errors=0", "-d", "log_errors=0",
 		"-d", "auto_prepend_file=", "-d", "auto_append_file=", "-d", "opcache.enable_cli=0", "-d", "memory_limit=1G",
-		"-d", "max_execution_time=0", "-r", strings.TrimPrefix(warmScript, "<?php")})
+		"-d", "max_execution_time=0", "-r", strings.TrimPrefix(warmScript, "<?php"),
+	})
 	cmd.ExtraFiles = []*os.File{w}
 	p := &parent{cmd: cmd, cancel: cancel, pipe: r, out: bufio.NewReader(r)}
 	if p.in, err = cmd.StdinPipe(); err == nil {

@@ -25,6 +25,7 @@ func (f tree) Times(context.Context) (map[string]time.Time, error) { return nil,
 func (f tree) At(context.Context, nodes.Revision) (nodes.Tree, func(), error) {
 	return f, func() {}, nil
 }
+
 func (f tree) Files(_ context.Context, from, _ nodes.Revision) ([]nodes.Change, error) {
 	if f.from != nil {
 		*f.from = from
@@ -78,8 +79,15 @@ func TestWhat(t *testing.T) {
 	dir := badTree(t)
 	all := "a.json new/d.json sub/b.json sub/deep/c.json"
 	var from nodes.Revision
-	changed := tree{dir, []nodes.Change{{Path: "a.json", Action: "M"}, {Path: "gone.json", Action: "D"}, {Path: "sub/b.json", Action: "D"},
-		{Path: "new", Action: "A"}, {Path: "sub", Action: "M"}, {Path: "../a.json", Action: "M"}, {Path: "link.json", Action: "A"}}, &from}
+	changed := tree{dir, []nodes.Change{
+		{Path: "a.json", Action: "M"},
+		{Path: "gone.json", Action: "D"},
+		{Path: "sub/b.json", Action: "D"},
+		{Path: "new", Action: "A"},
+		{Path: "sub", Action: "M"},
+		{Path: "../a.json", Action: "M"},
+		{Path: "link.json", Action: "A"},
+	}, &from}
 	paths := func(list ...string) []nodes.ChangedPath {
 		var out []nodes.ChangedPath
 		for _, p := range list {
@@ -97,8 +105,10 @@ func TestWhat(t *testing.T) {
 		"tree":    {lint.InTree(tree{root: dir}), lint.Options{}, all},
 		"from to": {lint.InTree(changed), lint.Options{From: "3"}, "a.json new/d.json"},
 		"touched": {lint.InTouched(touched{dir, []string{"sub/b.json", "sub", "gone.json", "../x", "linked/b.json", "away/passwd", "link.json", ".svn/x.json", "sub/b.json"}}), lint.Options{}, "sub/b.json linked/b.json"},
-		"trunk": {lint.InTree(tree{root: dir}), lint.Options{Changes: nodes.Changesets{{Paths: paths("M /trunk/site/sub/b.json", "D /trunk/site/x.json", "M /trunk/site")},
-			{Paths: paths("A /trunk/site/new", "M /trunk/site/sub")}}}, "sub/b.json new/d.json"},
+		"trunk": {lint.InTree(tree{root: dir}), lint.Options{Changes: nodes.Changesets{
+			{Paths: paths("M /trunk/site/sub/b.json", "D /trunk/site/x.json", "M /trunk/site")},
+			{Paths: paths("A /trunk/site/new", "M /trunk/site/sub")},
+		}}, "sub/b.json new/d.json"},
 		"elsewhere": {lint.InTree(tree{root: dir}), lint.Options{Changes: nodes.Changesets{{Paths: paths("M /other/z.json")}}}, ""},
 	} {
 		if got := looked(t, c.what, c.o); got != c.want {

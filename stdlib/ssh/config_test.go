@@ -190,11 +190,15 @@ func TestConfigAgreesWithSSH(t *testing.T) {
 // Configurations put together at random from blocks; the seed is fixed.
 func TestRandomConfigsAgreeWithSSH(t *testing.T) {
 	nodetest.Need(t, "ssh")
-	heads := []string{"Host web1", "Host *", "Host web* !web2", "Host db1 web2", "Match host web1", "Match user bob", "Match originalhost web?,!web3",
-		"Match final", "Match exec \"test %p = 22\"", "Match !user root", "Match host *.example.com", "Host *.example.com", "Match all"}
-	lines := []string{"Port 2201", "Port 2202", "User bob", "User eve", "HostName %h.example.com", "HostName 10.0.0.1", "ProxyJump a,b", "ProxyCommand nc %h %p",
+	heads := []string{
+		"Host web1", "Host *", "Host web* !web2", "Host db1 web2", "Match host web1", "Match user bob", "Match originalhost web?,!web3",
+		"Match final", "Match exec \"test %p = 22\"", "Match !user root", "Match host *.example.com", "Host *.example.com", "Match all",
+	}
+	lines := []string{
+		"Port 2201", "Port 2202", "User bob", "User eve", "HostName %h.example.com", "HostName 10.0.0.1", "ProxyJump a,b", "ProxyCommand nc %h %p",
 		"ProxyJump none", "ProxyCommand none", "IdentityFile ~/.ssh/x", "IdentityFile ~/.ssh/y", "StrictHostKeyChecking accept-new", "ConnectTimeout 7", "HostKeyAlias k", "Include DIR/one.conf",
-		"Include DIR/two.conf", "ServerAliveInterval 9", "BatchMode yes", "UserKnownHostsFile DIR/a DIR/b"}
+		"Include DIR/two.conf", "ServerAliveInterval 9", "BatchMode yes", "UserKnownHostsFile DIR/a DIR/b",
+	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		var b strings.Builder

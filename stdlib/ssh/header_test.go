@@ -13,9 +13,15 @@ func TestHeader(t *testing.T) {
 		before, line, after, want string
 		pid                       int
 	}{
-		{"", "123\n", "", "", 123}, {"", "123\r\n", "text\n", "text\n", 123}, {"", "", "other text", "other text", 0},
-		{"x", "123\n", "y", "x#123\ny", 0}, {"", "12", "", "#12", 0}, {"", "abc\n", "z", "#abc\nz", 0}, {"", "-5\n", "", "#-5\n", 0},
-		{"", "1\n", "", "#1\n", 0}, {"", strings.Repeat("9", 5000) + "\n", "", "#" + strings.Repeat("9", 5000) + "\n", 0},
+		{"", "123\n", "", "", 123},
+		{"", "123\r\n", "text\n", "text\n", 123},
+		{"", "", "other text", "other text", 0},
+		{"x", "123\n", "y", "x#123\ny", 0},
+		{"", "12", "", "#12", 0},
+		{"", "abc\n", "z", "#abc\nz", 0},
+		{"", "-5\n", "", "#-5\n", 0},
+		{"", "1\n", "", "#1\n", 0},
+		{"", strings.Repeat("9", 5000) + "\n", "", "#" + strings.Repeat("9", 5000) + "\n", 0},
 	} {
 		for _, slow := range []bool{false, true} {
 			h := newHeader()

@@ -66,8 +66,10 @@ func start(life context.Context, c nodes.Conn, script string) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &line{proc: proc, in: proc.Stdin(), frames: make(chan reply), quit: make(chan struct{}), fresh: true,
-		stderr: &limited{b: &bytes.Buffer{}, left: 4096}, errs: make(chan struct{})}
+	l := &line{
+		proc: proc, in: proc.Stdin(), frames: make(chan reply), quit: make(chan struct{}), fresh: true,
+		stderr: &limited{b: &bytes.Buffer{}, left: 4096}, errs: make(chan struct{}),
+	}
 	go func() {
 		defer close(l.errs)
 		_, _ = io.Copy(l.stderr, proc.Stderr())

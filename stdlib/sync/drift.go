@@ -75,8 +75,10 @@ func (e *Engine) Drift(ctx context.Context, set nodes.Set, o Options) (*nodes.Re
 }
 
 func (j *job) drift(ctx context.Context) (*wire.Report, error) {
-	req := wire.Request{Op: wire.OpDrift, Root: []byte(j.path), By: j.by, Verify: j.o.Verify,
-		Rules: wire.Carry(j.o.patterns(nil))}
+	req := wire.Request{
+		Op: wire.OpDrift, Root: []byte(j.path), By: j.by, Verify: j.o.Verify,
+		Rules: wire.Carry(j.o.patterns(nil)),
+	}
 	if j.src != nil {
 		req.Rules, req.Want = j.src.carried, j.src.digest
 	}

@@ -34,8 +34,10 @@ type Engine struct {
 // New makes an engine for a session. Nothing is contacted.
 func New(s *nodes.Session) *Engine {
 	life, end := context.WithCancel(context.Background())
-	return &Engine{session: s, life: life, end: end, programs: sync.OnceValue(programs),
-		channels: map[string]*channel{}, thin: map[string]bool{}, scans: map[string]*scan{}, recent: newRecord(s.Cache)}
+	return &Engine{
+		session: s, life: life, end: end, programs: sync.OnceValue(programs),
+		channels: map[string]*channel{}, thin: map[string]bool{}, scans: map[string]*scan{}, recent: newRecord(s.Cache),
+	}
 }
 
 // Close lets the agents end.

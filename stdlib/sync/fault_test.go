@@ -35,8 +35,10 @@ func newBench(t *testing.T) *bench {
 	dir := quickDir(t)
 	b := &bench{T: t, src: filepath.Join(dir, "src"), live: filepath.Join(dir, "node", "www")}
 	must(t, os.MkdirAll(b.src, 0o755))
-	b.s = &nodes.Session{Cache: filepath.Join(dir, "cache"), Home: dir, Project: dir, User: "tester", Host: "deploy",
-		Events: nodes.Discard{}, Service: nodes.NewService()}
+	b.s = &nodes.Session{
+		Cache: filepath.Join(dir, "cache"), Home: dir, Project: dir, User: "tester", Host: "deploy",
+		Events: nodes.Discard{}, Service: nodes.NewService(),
+	}
 	b.s.Here = ssh.NewLocal(b.s)
 	b.node = &nodes.Node{Name: "here", Local: true, Path: nodes.RemotePath(b.live)}
 	b.renew()

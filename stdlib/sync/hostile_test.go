@@ -17,8 +17,10 @@ import (
 
 func TestOddNamesModesAndTypes(t *testing.T) {
 	r := newRig(t, 1)
-	for _, name := range []string{"new\nline", "q'uo\"te", "-rf", "--", "\xff\xfe bad utf8", strings.Repeat("x", 255), "Case",
-		" lead", "tab\t", "$(id)", "*", `back\slash`, ".dot", "trail ", "{a,b}", "[x]"} {
+	for _, name := range []string{
+		"new\nline", "q'uo\"te", "-rf", "--", "\xff\xfe bad utf8", strings.Repeat("x", 255), "Case",
+		" lead", "tab\t", "$(id)", "*", `back\slash`, ".dot", "trail ", "{a,b}", "[x]",
+	} {
 		r.file("sub/"+name, name)
 	}
 	link(t, "/nowhere\xff", filepath.Join(r.src, "dangling"))

@@ -61,8 +61,10 @@ type nodeArgs struct {
 }
 
 func (a *treeArgs) options(from nodes.Tree, path nodes.RemotePath) Options {
-	o := Options{From: from, Path: path, Only: a.Only, Exclude: a.Exclude, Keep: a.Keep, Delete: a.Delete, Drift: a.Drift,
-		Adopt: a.Adopt == "all", Layout: a.Layout, Perms: a.Perms, Setuid: a.Setuid, Verify: a.Verify, Undo: a.Undo}
+	o := Options{
+		From: from, Path: path, Only: a.Only, Exclude: a.Exclude, Keep: a.Keep, Delete: a.Delete, Drift: a.Drift,
+		Adopt: a.Adopt == "all", Layout: a.Layout, Perms: a.Perms, Setuid: a.Setuid, Verify: a.Verify, Undo: a.Undo,
+	}
 	if o.Delete == "false" {
 		o.Delete = "none"
 	}
@@ -174,13 +176,19 @@ func (e *Engine) stagedClass() lua.Class {
 		String: lua.StringOf(func(s *Staged) string { return "staged " + s.Roll + " on " + s.all.Fold() }),
 		Fields: []lua.Field{lua.FieldOf("roll_id", "string", "the roll that sync.undo takes", func(s *Staged) any { return s.Roll })},
 		Funcs: []lua.Func{
-			{Name: "plan", Doc: "What the switch will do.", Returns: "Plan", Example: "staged:plan():print()",
-				Do: lua.PureMethod(func(s *Staged, _ lua.None) (*Plan, error) { return s.Plan() })},
-			{Name: "switch", Doc: "Puts the stage in place on a node or a set; kind \"changed\" when a node moved on since.", Returns: "Results", Mutates: true,
+			{
+				Name: "plan", Doc: "What the switch will do.", Returns: "Plan", Example: "staged:plan():print()",
+				Do: lua.PureMethod(func(s *Staged, _ lua.None) (*Plan, error) { return s.Plan() }),
+			},
+			{
+				Name: "switch", Doc: "Puts the stage in place on a node or a set; kind \"changed\" when a node moved on since.", Returns: "Results", Mutates: true,
 				Example: "staged:switch(n)", Planned: plannedStats,
-				Do: lua.Method(func(ctx context.Context, s *Staged, a setArgs) (*nodes.Results, error) { return s.Switch(ctx, a.Set) })},
-			{Name: "drop", Doc: "Throws the stage away where it was not switched.", Returns: "nil", Mutates: true, Example: "staged:drop()",
-				Do: lua.Method(func(ctx context.Context, s *Staged, _ lua.None) (lua.None, error) { return lua.None{}, s.Drop(ctx) })},
+				Do: lua.Method(func(ctx context.Context, s *Staged, a setArgs) (*nodes.Results, error) { return s.Switch(ctx, a.Set) }),
+			},
+			{
+				Name: "drop", Doc: "Throws the stage away where it was not switched.", Returns: "nil", Mutates: true, Example: "staged:drop()",
+				Do: lua.Method(func(ctx context.Context, s *Staged, _ lua.None) (lua.None, error) { return lua.None{}, s.Drop(ctx) }),
+			},
 		},
 	}
 }
@@ -191,17 +199,23 @@ func (e *Engine) planClass() lua.Class {
 		String: lua.StringOf(func(p *Plan) string { return "plan " + p.Digest }),
 		Fields: []lua.Field{lua.FieldOf("digest", "string", "binds files, nodes, order and options", func(p *Plan) any { return p.Digest })},
 		Funcs: []lua.Func{
-			{Name: "print", Doc: "Shows the plan, equal nodes together.", Returns: "nil", Example: "plan:print()",
+			{
+				Name: "print", Doc: "Shows the plan, equal nodes together.", Returns: "nil", Example: "plan:print()",
 				Do: lua.Method(func(_ context.Context, p *Plan, _ lua.None) (lua.None, error) {
 					if e.session.Person != nil {
 						e.session.Person.Show(strings.TrimRight(p.Text(), "\n"))
 					}
 					return lua.None{}, nil
-				})},
-			{Name: "node", Doc: "What would be done to one node: lists of paths.", Returns: "table", Example: `print(#plan:node("web1").changed)`,
-				Do: lua.PureMethod(func(p *Plan, a nameArgs) (*NodePlan, error) { return p.Node(nodes.Name(a.Name)) })},
-			{Name: "apply", Doc: "Does what the plan says, or raises kind \"changed\".", Returns: "Results", Mutates: true, Example: "plan:apply()", Planned: plannedStats,
-				Do: lua.Method(func(ctx context.Context, p *Plan, _ lua.None) (*nodes.Results, error) { return p.Apply(ctx) })},
+				}),
+			},
+			{
+				Name: "node", Doc: "What would be done to one node: lists of paths.", Returns: "table", Example: `print(#plan:node("web1").changed)`,
+				Do: lua.PureMethod(func(p *Plan, a nameArgs) (*NodePlan, error) { return p.Node(nodes.Name(a.Name)) }),
+			},
+			{
+				Name: "apply", Doc: "Does what the plan says, or raises kind \"changed\".", Returns: "Results", Mutates: true, Example: "plan:apply()", Planned: plannedStats,
+				Do: lua.Method(func(ctx context.Context, p *Plan, _ lua.None) (*nodes.Results, error) { return p.Apply(ctx) }),
+			},
 		},
 	}
 }
@@ -217,8 +231,10 @@ func driftClass() lua.Class {
 			list("missing", "files deleted there", func(d *Drift) []Found { return d.Missing }),
 			list("extra", "files that no roll put there", func(d *Drift) []Found { return d.Extra }),
 		},
-		Funcs: []lua.Func{{Name: "diff", Doc: "How a file there differs from the source, as diff -u shows it; from= must have been given.", Returns: "string",
+		Funcs: []lua.Func{{
+			Name: "diff", Doc: "How a file there differs from the source, as diff -u shows it; from= must have been given.", Returns: "string",
 			Example: `print(drift.web1.value:diff("index.php"))`,
-			Do:      lua.Method(func(ctx context.Context, d *Drift, a fileArgs) (string, error) { return d.Diff(ctx, a.File) })}},
+			Do:      lua.Method(func(ctx context.Context, d *Drift, a fileArgs) (string, error) { return d.Diff(ctx, a.File) }),
+		}},
 	}
 }

@@ -44,8 +44,10 @@ func (o Options) with() (Options, error) {
 	o.Verify = or(o.Verify, "stat")
 	o.Layout = or(o.Layout, "tree")
 	for _, c := range []struct{ key, value, allowed string }{
-		{"delete", o.Delete, "ours all none"}, {"drift", o.Drift, "refuse overwrite keep"},
-		{"verify", o.Verify, "stat checksum trust"}, {"layout", o.Layout, "tree release"},
+		{"delete", o.Delete, "ours all none"},
+		{"drift", o.Drift, "refuse overwrite keep"},
+		{"verify", o.Verify, "stat checksum trust"},
+		{"layout", o.Layout, "tree release"},
 	} {
 		if !strings.Contains(" "+c.allowed+" ", " "+c.value+" ") {
 			return o, usage(c.key + " is '" + c.value + "', not one of " + c.allowed)

@@ -95,8 +95,10 @@ func (e *Engine) look(ctx context.Context, src *source, o *Options, n *nodes.Nod
 	if err != nil {
 		return nil, err
 	}
-	j := &job{e: e, o: o, src: src, node: n, path: path, op: wire.OpLook, lists: true,
-		events: e.emitter(ctx, op, n), by: e.holder(op)}
+	j := &job{
+		e: e, o: o, src: src, node: n, path: path, op: wire.OpLook, lists: true,
+		events: e.emitter(ctx, op, n), by: e.holder(op),
+	}
 	j.events.quiet = true
 	rep, err := j.run(ctx)
 	var none *noAgentError

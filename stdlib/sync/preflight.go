@@ -60,8 +60,10 @@ func preflight(rep *wire.Report, path nodes.RemotePath, asked, answered time.Tim
 	if f == nil {
 		return Preflight{}, nil
 	}
-	p := Preflight{Exists: f.Exists, State: f.State, User: f.User, Free: float64(f.FreeBytes), Needs: float64(rep.Bytes),
-		Inodes: float64(f.FreeFiles), FSType: f.FSType, Mount: f.Mount, Pending: rep.Pending}
+	p := Preflight{
+		Exists: f.Exists, State: f.State, User: f.User, Free: float64(f.FreeBytes), Needs: float64(rep.Bytes),
+		Inodes: float64(f.FreeFiles), FSType: f.FSType, Mount: f.Mount, Pending: rep.Pending,
+	}
 	if rep.Marker != nil {
 		p.Revision, p.Roll = rep.Marker.Rev, rep.Marker.Roll
 	}

@@ -161,8 +161,10 @@ func (st *Staged) stageNode(ctx context.Context, s *staged, n *nodes.Node, plan 
 	if err != nil {
 		return err
 	}
-	s.job = &job{e: st.e, o: &st.o, src: st.src, node: n, path: path, roll: st.Roll, op: wire.OpStage,
-		lists: !hold, hold: hold, events: s.events, by: st.e.holder(st.o.Why)}
+	s.job = &job{
+		e: st.e, o: &st.o, src: st.src, node: n, path: path, roll: st.Roll, op: wire.OpStage,
+		lists: !hold, hold: hold, events: s.events, by: st.e.holder(st.o.Why),
+	}
 	if plan != nil {
 		s.job.expect = plan.expect(n)
 	}
@@ -365,15 +367,19 @@ func (st *Staged) commit(ctx context.Context, s *staged, n *nodes.Node) (*wire.R
 		return rep, err
 	}
 	if ctx.Err() != nil {
-		return nil, &nodes.Error{Kind: nodes.Cancelled, Cause: err,
-			Message: "cancelled while it was switched; the next push or undo finds out how that ended"}
+		return nil, &nodes.Error{
+			Kind: nodes.Cancelled, Cause: err,
+			Message: "cancelled while it was switched; the next push or undo finds out how that ended",
+		}
 	}
 	rep, again := st.e.ask(ctx, n, req) // says so when it was done before
 	if again == nil || agentSaid(again) {
 		return rep, again
 	}
-	return nil, &nodes.Error{Kind: nodes.Lost, Message: "the connection was lost in the switch, and whether it was done is not known: " + why(err),
-		Hint: "push again when the node can be reached: what is half done is finished or undone first", Cause: again}
+	return nil, &nodes.Error{
+		Kind: nodes.Lost, Message: "the connection was lost in the switch, and whether it was done is not known: " + why(err),
+		Hint: "push again when the node can be reached: what is half done is finished or undone first", Cause: again,
+	}
 }
 
 // afterword gives a context that lives a moment longer than ctx: a switch that

@@ -286,6 +286,8 @@ func (e *Engine) warn(ctx context.Context, o *Options, text string) {
 
 // changedTwice is what a source that does not hold still gives.
 func changedTwice(c *changedSource) error {
-	return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("from: %s, twice; nothing was switched", c.Error()),
-		Hint: "wait until nobody writes to the source", Cause: c}
+	return &nodes.Error{
+		Kind: nodes.Refused, Message: fmt.Sprintf("from: %s, twice; nothing was switched", c.Error()),
+		Hint: "wait until nobody writes to the source", Cause: c,
+	}
 }

@@ -17,6 +17,8 @@ type Stats struct {
 }
 
 func stats(rep *wire.Report) Stats {
-	return Stats{Added: rep.Added, Changed: rep.Changed, Deleted: rep.Deleted, Bytes: rep.Bytes,
-		Drift: len(rep.Drift), Extra: rep.Extra, Settled: rep.Settled}
+	return Stats{
+		Added: rep.Added, Changed: rep.Changed, Deleted: rep.Deleted, Bytes: rep.Bytes,
+		Drift: len(rep.Drift), Extra: rep.Extra, Settled: rep.Settled,
+	}
 }

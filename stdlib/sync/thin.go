@@ -168,8 +168,10 @@ func (t *thin) lock() error {
 		case readErr == nil && time.Since(h.Since) > staleLock && try == 0:
 			_ = t.f.Remove(t.lockName())
 		case try > 0 || readErr == nil:
-			return &nodes.Error{Kind: nodes.Locked, Message: fmt.Sprintf("the tree is locked by %s on %s (%s) since %s", h.Who, h.Host, h.Why, h.Since.Format(time.DateTime)),
-				Hint: "wait until that has ended; a lock over SFTP ends by itself after " + staleLock.String()}
+			return &nodes.Error{
+				Kind: nodes.Locked, Message: fmt.Sprintf("the tree is locked by %s on %s (%s) since %s", h.Who, h.Host, h.Why, h.Since.Format(time.DateTime)),
+				Hint: "wait until that has ended; a lock over SFTP ends by itself after " + staleLock.String(),
+			}
 		}
 	}
 }

@@ -37,8 +37,10 @@ func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemoteP
 		return nil, nodes.Stopped(ctx)
 	}
 	e.session.Service.Switched(n.Name)
-	req := wire.Request{Op: wire.OpUndo, Root: []byte(path), Roll: newRoll(), Path: []byte(roll),
-		Force: force, By: e.holder("sync.undo")}
+	req := wire.Request{
+		Op: wire.OpUndo, Root: []byte(path), Roll: newRoll(), Path: []byte(roll),
+		Force: force, By: e.holder("sync.undo"),
+	}
 	patient, cancel := afterword(ctx)
 	defer cancel()
 	rep, err := e.ask(patient, n, req)
@@ -54,7 +56,8 @@ func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemoteP
 
 // onAll runs f on all nodes at once, each with its path.
 func (e *Engine) onAll(ctx context.Context, op string, set nodes.Set, path nodes.RemotePath,
-	f func(context.Context, *nodes.Node, nodes.RemotePath, emitter) (any, error)) (*nodes.Results, error) {
+	f func(context.Context, *nodes.Node, nodes.RemotePath, emitter) (any, error),
+) (*nodes.Results, error) {
 	if path != "" && path[0] != '/' {
 		return nil, nodes.At(usage("path '"+string(path)+"' is not absolute"), op, "")
 	}

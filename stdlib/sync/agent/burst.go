@@ -56,8 +56,10 @@ func (r *runner) step(s *manifest.Step) error {
 	return cannot(verbs[s.Op], s.Path, err)
 }
 
-var verbs = map[manifest.Op]string{manifest.OpMkdir: "make the folder", manifest.OpPut: "write", manifest.OpUnlink: "delete",
-	manifest.OpRmdir: "remove the folder", manifest.OpMode: "set the permissions of", manifest.OpTouch: "set the permissions of"}
+var verbs = map[manifest.Op]string{
+	manifest.OpMkdir: "make the folder", manifest.OpPut: "write", manifest.OpUnlink: "delete",
+	manifest.OpRmdir: "remove the folder", manifest.OpMode: "set the permissions of", manifest.OpTouch: "set the permissions of",
+}
 
 func vanished(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP)
@@ -157,14 +159,16 @@ func (t *tree) forward(stage int, j *journal) error {
 		return cannot("open", t.place+"/u", err)
 	}
 	defer unix.Close(u)
-	r := &runner{t: t, source: s, point: "burst",
+	r := &runner{
+		t: t, source: s, point: "burst",
 		name: func(i int) string {
 			if j.Source[i] < 0 {
 				return ""
 			}
 			return strconv.Itoa(j.Source[i])
 		},
-		mine: func(st manifest.Step, fd int) error { return sameFile(fd, st.Path, u, oldName(st.At)) }}
+		mine: func(st manifest.Step, fd int) error { return sameFile(fd, st.Path, u, oldName(st.At)) },
+	}
 	return r.run(j.steps())
 }
 
@@ -190,7 +194,8 @@ func (t *tree) backward(stage int, j *journal) error {
 		return cannot("open", t.place+"/u", err)
 	}
 	defer unix.Close(u)
-	r := &runner{t: t, source: u, point: "back", name: oldName,
+	r := &runner{
+		t: t, source: u, point: "back", name: oldName,
 		mine: func(st manifest.Step, fd int) error {
 			_, name := beneath.Split(st.Path)
 			l, err := manifest.Lstat(fd, name)
@@ -198,7 +203,8 @@ func (t *tree) backward(stage int, j *journal) error {
 				return unix.EEXIST
 			}
 			return err
-		}}
+		},
+	}
 	return r.run(manifest.Burst(j.change, j.old, j.touches()))
 }
 

@@ -231,8 +231,10 @@ func (c *comparison) hash(indexes []int) {
 // refuse turns what must not be done into an error.
 func (c *comparison) refuse(digest string) error {
 	if c.req.Policy.Drift == "refuse" && len(c.dec.Drift) > 0 {
-		return &Error{Failure: wire.Failure{Kind: "changed", Drift: c.findings(),
-			Message: wire.Drifted(c.findings()), Hint: wire.DriftHint}}
+		return &Error{Failure: wire.Failure{
+			Kind: "changed", Drift: c.findings(),
+			Message: wire.Drifted(c.findings()), Hint: wire.DriftHint,
+		}}
 	}
 	if len(c.dec.Blocked) > 0 {
 		return failure("refused", strings.Join(c.dec.Blocked, "; "))

@@ -24,8 +24,10 @@ func FuzzServe(f *testing.F) {
 	}
 	e := manifest.Entry{Path: "a", Kind: manifest.File, Mode: 0o644, Size: 1}
 	list := manifest.Encode([]manifest.Entry{e})
-	f.Add(string(wire.OpStage), string(manifest.DigestOf(list)), bytes.Join([][]byte{frame(wire.TypeManifest, wire.Pack(list)),
-		frame(wire.TypePack, wire.Pack([]byte("x"))), frame(wire.TypeEnd, nil)}, nil))
+	f.Add(string(wire.OpStage), string(manifest.DigestOf(list)), bytes.Join([][]byte{
+		frame(wire.TypeManifest, wire.Pack(list)),
+		frame(wire.TypePack, wire.Pack([]byte("x"))), frame(wire.TypeEnd, nil),
+	}, nil))
 	f.Add(string(wire.OpLook), "", frame(wire.TypeDelta, wire.Delta{}.Encode()))
 	f.Add(string(wire.OpUndo), "", []byte("rubbish"))
 	f.Fuzz(func(t *testing.T, op, digest string, rest []byte) {
@@ -34,8 +36,10 @@ func FuzzServe(f *testing.F) {
 		if err := os.WriteFile(outside, []byte("precious"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		req, err := json.Marshal(wire.Request{Op: wire.Op(op), Root: []byte(filepath.Join(dir, "node", "www")), Roll: "r-1",
-			Want: manifest.Digest(digest), Policy: manifest.Policy{Delete: "ours", Drift: "refuse"}})
+		req, err := json.Marshal(wire.Request{
+			Op: wire.Op(op), Root: []byte(filepath.Join(dir, "node", "www")), Roll: "r-1",
+			Want: manifest.Digest(digest), Policy: manifest.Policy{Delete: "ours", Drift: "refuse"},
+		})
 		if err != nil {
 			t.Skip()
 		}

@@ -25,8 +25,10 @@ func (st *stager) journal(next *wire.Record) error {
 	}
 	st.next = next
 	c := st.c
-	j := &journal{Roll: c.req.Roll, Seq: c.now.Seq, Base: c.now.Digest, Keep: c.req.Keep,
-		MakeRoot: st.t.root < 0, Was: c.now.Marker}
+	j := &journal{
+		Roll: c.req.Roll, Seq: c.now.Seq, Base: c.now.Digest, Keep: c.req.Keep,
+		MakeRoot: st.t.root < 0, Was: c.now.Marker,
+	}
 	for i := range c.dec.Puts {
 		if err := st.prepare(j, &c.dec.Puts[i]); err != nil {
 			return err

@@ -57,8 +57,10 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 	for i := range d.Extra {
 		extra = append(extra, shown(&d.Extra[i]))
 	}
-	rep := &wire.Report{Added: len(added), Changed: len(changed), Deleted: len(deleted), Extra: len(extra),
-		Adopted: d.Adopted, Blocked: d.Blocked, Digest: digest(d), Nothing: len(d.Puts)+len(d.Deletes) == 0}
+	rep := &wire.Report{
+		Added: len(added), Changed: len(changed), Deleted: len(deleted), Extra: len(extra),
+		Adopted: d.Adopted, Blocked: d.Blocked, Digest: digest(d), Nothing: len(d.Puts)+len(d.Deletes) == 0,
+	}
 	for i := range d.Puts {
 		if p := &d.Puts[i]; p.Kind == manifest.File && !p.Have {
 			rep.Files++
@@ -69,8 +71,10 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 		rep.Warnings = append(rep.Warnings, w)
 	}
 	if lists {
-		rep.Lists = &wire.Lists{Added: manifest.EncodePaths(added), Changed: manifest.EncodePaths(changed),
-			Deleted: manifest.EncodePaths(deleted), Extra: manifest.EncodePaths(extra)}
+		rep.Lists = &wire.Lists{
+			Added: manifest.EncodePaths(added), Changed: manifest.EncodePaths(changed),
+			Deleted: manifest.EncodePaths(deleted), Extra: manifest.EncodePaths(extra),
+		}
 	}
 	return rep
 }

@@ -104,8 +104,10 @@ func (st *stager) receiveAndLook() error {
 // the present one says and nothing has to be done.
 func (c *comparison) next() *wire.Record {
 	n := &wire.Record{Ours: manifest.Apply(c.rest, c.dec.Ours, nil)}
-	n.Marker = wire.Marker{Roll: c.req.Roll, Rev: c.req.Rev, Who: c.req.By.Who, Host: c.req.By.Host,
-		At: time.Now(), Seq: c.now.Seq + 1}
+	n.Marker = wire.Marker{
+		Roll: c.req.Roll, Rev: c.req.Rev, Who: c.req.By.Who, Host: c.req.By.Host,
+		At: time.Now(), Seq: c.now.Seq + 1,
+	}
 	n.Digest = manifest.DigestOf(manifest.Encode(n.Ours))
 	if c.rules.Partial() {
 		n.Rev, n.Partial = c.now.Rev, c.now.Partial

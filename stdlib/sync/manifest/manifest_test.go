@@ -193,8 +193,10 @@ func TestIgnoreAsGitDoes(t *testing.T) {
 		t.Skip("git is not installed")
 	}
 	root := t.TempDir()
-	paths := []string{"a.tmp", "d/a.tmp", "d/e/f.txt", "d/e/g.log", "keep.tmp", "build/x", "src/build/x", "doc/a.html", "doc/b/a.html",
-		"foo/bar/baz", "x/foo/bar/baz", "sp ace", "#hash", "a1", "a2", "ab", "deep/a/b/c", "{a,b}"}
+	paths := []string{
+		"a.tmp", "d/a.tmp", "d/e/f.txt", "d/e/g.log", "keep.tmp", "build/x", "src/build/x", "doc/a.html", "doc/b/a.html",
+		"foo/bar/baz", "x/foo/bar/baz", "sp ace", "#hash", "a1", "a2", "ab", "deep/a/b/c", "{a,b}",
+	}
 	for _, p := range paths {
 		name := filepath.Join(root, p)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -207,8 +209,10 @@ func TestIgnoreAsGitDoes(t *testing.T) {
 	if out, err := exec.Command("git", "-C", root, "init", "-q").CombinedOutput(); err != nil {
 		t.Skipf("git init: %s", out)
 	}
-	for _, rules := range []string{"*.tmp\n!keep.tmp", "/build/", "build/", "doc/*.html", "foo/bar", "**/foo/bar", "d/**", "/d/e/", "# c\n\\#hash",
-		"a[0-9]", "a?", "deep/**/c", "sp ace", "*", "{a,b}", "d/e/f.txt   "} {
+	for _, rules := range []string{
+		"*.tmp\n!keep.tmp", "/build/", "build/", "doc/*.html", "foo/bar", "**/foo/bar", "d/**", "/d/e/", "# c\n\\#hash",
+		"a[0-9]", "a?", "deep/**/c", "sp ace", "*", "{a,b}", "d/e/f.txt   ",
+	} {
 		if err := os.WriteFile(filepath.Join(root, ".gitignore"), []byte(rules), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -253,8 +253,10 @@ func (f Finding) Text() string {
 	return s
 }
 
-var words = map[string]string{"missing": "deleted", "mode": "permissions changed", "type": "type changed",
-	"unknown": "not put there by a roll", "extra": "not put there by a roll"}
+var words = map[string]string{
+	"missing": "deleted", "mode": "permissions changed", "type": "type changed",
+	"unknown": "not put there by a roll", "extra": "not put there by a roll",
+}
 
 // DriftHint is what can be done about drift.
 const DriftHint = `drift="overwrite" replaces them, drift="keep" leaves them; sync.drift shows what changed`
