@@ -44,6 +44,7 @@ func BenchmarkPHP(b *testing.B) {
 	}
 	dir, part := site(b, 2000), site(b, 200)
 	run := func(b *testing.B, cache string) {
+		b.Helper()
 		s := &nodes.Session{Cache: cache}
 		res, err := lint.New(s, nil).Check(b.Context(), lint.Paths(dir), lint.Options{})
 		if err != nil || len(res.Errors) > 0 || res.Checked+res.Cached != 2000 {

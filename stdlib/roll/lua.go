@@ -57,7 +57,7 @@ type rollArgs struct {
 	Name           string           `lua:"name,required" doc:"what is rolled; one roll of a name runs at a time"`
 	From           nodes.Tree       `lua:"from,required" doc:"a Checkout, or a folder"`
 	To             nodes.Set        `lua:"to,required" doc:"the nodes, in the order of the roll"`
-	Path           nodes.RemotePath `lua:"path" doc:"where the tree is on a node whose nodes file gives no path"`
+	Path           nodes.RemotePath `lua:"path" doc:"where the tree is on the nodes; without it, what the nodes file says"`
 	Rev            revision         `lua:"rev" type:"number|string" default:"HEAD" doc:"the revision, of a Checkout"`
 	Only           lua.Raw          `lua:"only" type:"string|string[]" doc:"as in sync.push"`
 	Keep           lua.Raw          `lua:"keep" type:"string|string[]" doc:"as in sync.push"`

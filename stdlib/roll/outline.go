@@ -25,7 +25,7 @@ func Outline(set nodes.Set, rotation func(*nodes.Node) (Rotation, error), w Word
 		var group nodes.Set
 		flush := func() {
 			if len(group.Nodes) > 0 {
-				lines = append(lines, group.Fold()+", "+w.pace(tier)+": "+last)
+				lines = append(lines, wrap(group.Fold()+", "+w.pace(tier)+": "+last))
 			}
 		}
 		for _, n := range tier.Nodes {
@@ -79,4 +79,22 @@ func (w Words) line(n *nodes.Node, r Rotation) string {
 		parts = append(parts, "undrain")
 	}
 	return strings.Join(parts, ", ")
+}
+
+// outlineWidth is how wide a line of the outline may be.
+const outlineWidth = 78
+
+// wrap breaks a line at its commas, so that it fits; what follows is indented.
+func wrap(line string) string {
+	var b strings.Builder
+	width := 0
+	for i, part := range strings.SplitAfter(line, ", ") {
+		if i > 0 && width+len(strings.TrimSpace(part)) > outlineWidth {
+			b.WriteString("\n    ")
+			width = 4
+		}
+		b.WriteString(part)
+		width += len(part)
+	}
+	return strings.ReplaceAll(b.String(), " \n", "\n")
 }

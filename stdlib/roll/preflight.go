@@ -260,11 +260,29 @@ func (r *Roll) Confirm(ctx context.Context, text string) error {
 }
 
 // Look is what a tree would be at a revision. It is there until its roll ends.
-type Look struct{ nodes.Tree }
+type Look struct {
+	nodes.Tree
+	name string
+}
+
+// holder is a checkout that only one process may change at a time.
+type holder interface {
+	Hold(ctx context.Context, what string) (release func(), err error)
+}
 
 // At gives the tree at a revision without changing the checkout; an empty one
-// means what it is at, and is what a plain folder has.
+// means what it is at, and is what a plain folder has. Unless the roll is only
+// planned, a checkout is held until the roll ends; Locked names who has it.
 func (r *Roll) At(ctx context.Context, t nodes.Tree, rev nodes.Revision) (*Look, error) {
+	if h, ok := t.(holder); ok && !r.plan {
+		release, err := h.Hold(ctx, "roll "+r.Entry().Name)
+		if err != nil {
+			return nil, err
+		}
+		r.mu.Lock()
+		r.closers = append(r.closers, release)
+		r.mu.Unlock()
+	}
 	have, err := t.Revision(ctx)
 	if err != nil {
 		return nil, err
@@ -279,5 +297,13 @@ func (r *Roll) At(ctx context.Context, t nodes.Tree, rev nodes.Revision) (*Look,
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closers = append(r.closers, end)
-	return &Look{seen}, nil
+	name := t.Root()
+	if at, err := seen.Revision(ctx); err == nil && at != "" {
+		name += " at r" + strings.TrimPrefix(string(at), "r")
+	}
+	return &Look{Tree: seen, name: name}, nil
 }
+
+// String is the tree that was asked for and the revision, such as
+// "/srv/www at r45": the folder of a look may be a shadow in the cache.
+func (l *Look) String() string { return l.name }

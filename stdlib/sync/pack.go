@@ -40,7 +40,7 @@ func (s *source) pack(entries []manifest.Entry) (*pack, error) {
 	}
 	p := &pack{f: f, more: make(chan struct{})}
 	s.packs[string(id[:])] = p
-	go p.make(s, entries)
+	s.making.Go(func() { p.make(s, entries) })
 	return p, nil
 }
 
@@ -58,14 +58,17 @@ func tempFile(dir string) (*os.File, error) {
 func (p *pack) make(s *source, entries []manifest.Entry) {
 	z, err := zstd.NewWriter(p, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
 	if err == nil {
-		err = s.contents(z, entries)
+		err = s.contents(z, entries, p.givenUp)
 	}
 	if err == nil {
 		err = z.Close()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done, p.err = true, err
+	p.done = true
+	if p.err == nil { // else it was given up
+		p.err = err
+	}
 	close(p.more)
 	p.more = make(chan struct{})
 }
@@ -84,6 +87,7 @@ func (p *pack) Write(b []byte) (int, error) {
 // errGivenUp ends a pack that nobody wants any more.
 var errGivenUp = errors.New("given up")
 
+// close gives the pack up; a write that is under way fails, and with it make.
 func (p *pack) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,11 +97,20 @@ func (p *pack) close() {
 	_ = p.f.Close()
 }
 
+func (p *pack) givenUp() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return errors.Is(p.err, errGivenUp)
+}
+
 // contents writes the files one after another and makes sure that they are
-// what was scanned.
-func (s *source) contents(w io.Writer, entries []manifest.Entry) error {
+// what was scanned. It ends early when nobody wants them any more.
+func (s *source) contents(w io.Writer, entries []manifest.Entry, givenUp func() bool) error {
 	buf := make([]byte, 256<<10)
 	for i := range entries {
+		if givenUp() {
+			return errGivenUp
+		}
 		e := &entries[i]
 		f, err := beneath.File(s.fd, e.Path)
 		if err != nil {

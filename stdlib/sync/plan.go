@@ -23,7 +23,7 @@ type Plan struct {
 	o      Options
 	e      *Engine
 	source manifest.Digest
-	root   string
+	from   string // what is sent, for people
 	on     map[nodes.Name]*NodePlan
 }
 
@@ -52,6 +52,18 @@ type Found struct {
 	text  string
 }
 
+// treeName is how a tree names itself, such as "/srv/www at r45"; else its
+// folder.
+func treeName(t nodes.Tree) string {
+	if s, ok := t.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return t.Root()
+}
+
+// PlanDigest is Digest, for the journal of a roll.
+func (p *Plan) PlanDigest() string { return p.Digest }
+
 // Plan looks at all nodes and says what a push would do.
 func (e *Engine) Plan(ctx context.Context, set nodes.Set, o Options) (*Plan, error) {
 	const op = "sync.plan"
@@ -65,7 +77,7 @@ func (e *Engine) Plan(ctx context.Context, set nodes.Set, o Options) (*Plan, err
 		return nil, nodes.At(asSource(err), op, "")
 	}
 	defer src.close()
-	p := &Plan{set: set, o: o, e: e, source: src.digest, root: src.root, on: map[nodes.Name]*NodePlan{}}
+	p := &Plan{set: set, o: o, e: e, source: src.digest, from: treeName(o.From), on: map[nodes.Name]*NodePlan{}}
 	res := &nodes.Results{Op: op, List: make([]nodes.Outcome, len(set.Nodes))}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -180,7 +192,7 @@ func (p *Plan) Apply(ctx context.Context) (*nodes.Results, error) {
 // Text shows the plan to a person, nodes with the same plan together.
 func (p *Plan) Text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "plan %s: %s\n", p.Digest, p.root)
+	fmt.Fprintf(&b, "plan %s: %s\n", p.Digest, p.from)
 	groups := map[string][]*nodes.Node{}
 	var order []string
 	for _, n := range p.set.Nodes {
@@ -235,7 +247,7 @@ func (np *NodePlan) text(drift string) string {
 
 // Plan gives what was staged as a plan, for printing.
 func (st *Staged) Plan() (*Plan, error) {
-	p := &Plan{set: st.all, o: st.o, e: st.e, source: st.src.digest, root: st.src.root, on: map[nodes.Name]*NodePlan{}}
+	p := &Plan{set: st.all, o: st.o, e: st.e, source: st.src.digest, from: treeName(st.o.From), on: map[nodes.Name]*NodePlan{}}
 	for _, n := range st.all.Nodes {
 		np, err := nodePlan(st.jobs[n.Name].rep)
 		if err != nil {

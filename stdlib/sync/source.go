@@ -35,6 +35,8 @@ type source struct {
 
 	mu    sync.Mutex
 	packs map[string]*pack
+	// making counts the packs that are being written.
+	making sync.WaitGroup
 }
 
 // scan reads the tree once.
@@ -266,12 +268,15 @@ func (s *source) unmatched(o *Options) []string {
 	return out
 }
 
+// close ends the packs under way and waits for them: their goroutines read
+// beneath fd, whose number may mean something else once it is closed.
 func (s *source) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.packs {
 		p.close()
 	}
+	s.making.Wait()
 	if s.fd >= 0 {
 		_ = unix.Close(s.fd)
 		s.fd = -1
