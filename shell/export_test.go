@@ -146,3 +146,6 @@ func NameGrid(names []string, width, height int) string { return grid(names, wid
 
 // Rolls shows what roll.history and roll.status give.
 func Rolls(list []any) (string, bool) { return rolls(newPalette(false), list) }
+
+// ShellModule is the records of this room itself.
+func ShellModule() lua.Module { return (&app{}).module() }
