@@ -573,13 +573,18 @@ func TestCancelInARoll(t *testing.T) {
 	p := newPlace(t, 3)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	after := "--after=touch " + p.dir + "/begun; test -e " + p.dir + "/go || sleep 60"
 	go func() {
 		_, err := p.rollAs(ctx, nodes.Recipe{}, []string{"yes"}, after)
 		ended <- err
 	}()
-	await(t, func() bool { return p.raised("begun") })
+	await(t, func() bool {
+		if len(ended) > 0 {
+			t.Fatal("the roll ended before its command began: ", <-ended)
+		}
+		return p.raised("begun")
+	})
 	cancel()
 	wantKind(t, <-ended, nodes.Cancelled)
 	e := p.last()
