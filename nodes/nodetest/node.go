@@ -130,16 +130,6 @@ func (n *node) reap() {
 	}
 }
 
-// FreePort finds a port of 127.0.0.1 that nobody listens on.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
 // awaitBanner waits until a server at addr greets with want, or ended is
 // closed, or ten seconds passed.
 func awaitBanner(addr, want string, ended <-chan struct{}) error {
