@@ -376,10 +376,20 @@ func (e *Engine) dial(ctx context.Context, n *nodes.Node) (nodes.Conn, error) {
 	return e.session.Dialer.Dial(ctx, n)
 }
 
+// wireJSON sends what an operation begins with. Where the agent ended before it
+// could be asked, the error is what it said of that: the write then fails or
+// not, as the machine's load has it.
 func wireJSON(ctx context.Context, l *line, req wire.Request) error {
 	b, err := json.Marshal(req)
 	if err != nil {
 		return err
 	}
-	return l.send(ctx, wire.TypeRequest, b)
+	err = l.send(ctx, wire.TypeRequest, b)
+	if err == nil || !l.fresh || ctx.Err() != nil {
+		return err
+	}
+	if _, said := l.wait(ctx, startWait); said != nil {
+		return said
+	}
+	return err
 }
