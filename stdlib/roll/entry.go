@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -26,6 +27,7 @@ type Entry struct {
 	Options    map[string]string // as written, for people
 	Changesets nodes.Changesets
 	Started    time.Time
+	Again      time.Time // when this process took it up again; zero: it did not
 	Ended      time.Time // zero while it runs, and when it was interrupted
 	State      Phase
 	Complete   bool // every node was tried, and the budgets were not spent
@@ -78,13 +80,31 @@ func (e Entry) Unfinished() bool {
 	return false
 }
 
-// Seconds is how long the roll took, or has taken so far.
+// reached reports whether the roll runs, or did anything to a node, be it undone
+// since.
+func (e Entry) reached() bool {
+	return e.State == Running || slices.ContainsFunc(e.Nodes, func(n NodeEntry) bool { return n.Touched || n.Rev != "" || n.State == Undone })
+}
+
+// undoable reports whether there is anything of the roll to undo, or was before
+// it was undone. A node that had everything already has nothing to undo.
+func (e Entry) undoable() bool {
+	return slices.ContainsFunc(e.Nodes, func(n NodeEntry) bool {
+		return n.State == Undone || n.Touched && (n.Undo != "" || n.State != Done)
+	})
+}
+
+// Seconds is how long the roll took, or has taken so far, since it was last
+// taken up as far as that is known.
 func (e Entry) Seconds() float64 {
-	end := e.Ended
+	begin, end := e.Started, e.Ended
+	if !e.Again.IsZero() {
+		begin = e.Again
+	}
 	if end.IsZero() {
 		end = time.Now()
 	}
-	return end.Sub(e.Started).Round(time.Millisecond).Seconds()
+	return end.Sub(begin).Round(time.Millisecond).Seconds()
 }
 
 // Roll is what notices are told of.
@@ -211,12 +231,14 @@ func (j *Journal) liveRolls(ctx context.Context, tx *sql.Tx) (map[string]bool, e
 }
 
 // nodesOf reads the nodes of a roll in their order. Where the roll is not
-// running, a step without an outcome makes its node unknown.
+// running, a step without an outcome makes its node unknown, unless it was done
+// beside the tree.
 func nodesOf(ctx context.Context, tx *sql.Tx, e Entry) ([]NodeEntry, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT node, state, why, since, out, touched, rev, undo,
-		COALESCE((SELECT max(what) FROM steps s WHERE s.roll = n.roll AND s.node = n.node AND s.outcome = ''), ''),
-		COALESCE((SELECT max(intent) FROM steps s WHERE s.roll = n.roll AND s.node = n.node AND s.outcome = ''), '')
-		FROM roll_nodes n WHERE roll = $1 ORDER BY place`, e.ID)
+	rows, err := tx.QueryContext(ctx, `SELECT n.node, n.state, n.why, n.since, out, touched, rev, undo,
+		COALESCE(s.what, ''), COALESCE(s.state, ''), COALESCE(s.intent, '') FROM roll_nodes n
+		LEFT JOIN (SELECT roll, node, max(seq) AS seq FROM steps WHERE outcome = '' GROUP BY roll, node) o ON o.roll = n.roll AND o.node = n.node
+		LEFT JOIN steps s ON s.roll = o.roll AND s.seq = o.seq
+		WHERE n.roll = $1 ORDER BY place`, e.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +247,8 @@ func nodesOf(ctx context.Context, tx *sql.Tx, e Entry) ([]NodeEntry, error) {
 	for rows.Next() {
 		var n NodeEntry
 		var since, meant, at string
-		if err := rows.Scan(&n.Node, &n.State, &n.Why, &since, &n.Out, &n.Touched, &n.Rev, &n.Undo, &meant, &at); err != nil {
+		var to State
+		if err := rows.Scan(&n.Node, &n.State, &n.Why, &since, &n.Out, &n.Touched, &n.Rev, &n.Undo, &meant, &to, &at); err != nil {
 			return nil, err
 		}
 		n.Since = unstamp(since)
@@ -234,7 +257,10 @@ func nodesOf(ctx context.Context, tx *sql.Tx, e Entry) ([]NodeEntry, error) {
 		case e.State == Running:
 			n.Why = meant + " is under way"
 		default:
-			n.State, n.Since, n.Why = Unknown, unstamp(at), meant+" had begun when the roll ended"
+			n.Since, n.Why = unstamp(at), meant+" had begun when the roll ended"
+			if to != Staged {
+				n.State = Unknown
+			}
 		}
 		out = append(out, n)
 	}

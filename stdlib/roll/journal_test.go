@@ -348,6 +348,49 @@ func TestPick(t *testing.T) {
 	wantKind(t, err, nodes.Refused, "typed at the shell")
 }
 
+// TestBackMeansTheLastThatChangedAnything passes over a roll that was refused,
+// and one that found everything in place.
+func TestBackMeansTheLastThatChangedAnything(t *testing.T) {
+	j := journal(t, session(t.TempDir()))
+	recipe := nodes.Recipe{Path: "/p/prod.lua"}
+	_, err := j.Pick(t.Context(), "", nodes.ModeBack)
+	wantKind(t, err, nodes.NotFound)
+	r, err := j.Begin(t.Context(), roll.Request{Name: "www", To: web("web1"), Recipe: recipe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Pin(t.Context(), roll.Pin{To: "45", Undo: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	s := r.Set().Nodes[0]
+	step(t, r, s, roll.Switched)
+	changed := r.Entry().ID
+	if _, err := r.Finish(t.Context(), errors.New("enough")); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.CloseRoll(t.Context(), changed, "so it stays"); err != nil {
+		t.Fatal(err)
+	}
+	for _, why := range []error{nil, &nodes.Error{Kind: nodes.Refused, Message: "changes of its own"}} {
+		r, err := j.Begin(t.Context(), roll.Request{Name: "www", To: web("web1"), Recipe: recipe})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if why == nil {
+			step(t, r, s, roll.Done)
+		}
+		if _, err := r.Finish(t.Context(), why); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = j.Pick(t.Context(), "", nodes.ModeBack)
+	wantKind(t, err, nodes.NotFound) // the one that changed anything was closed
+	list, err := j.Status(t.Context(), "www")
+	if err != nil || list[0].Last.State != roll.RollDone || list[0].Nodes[0].State != roll.Done {
+		t.Errorf("%+v, %v: a refused roll heads the status", list, err)
+	}
+}
+
 func TestStepArguments(t *testing.T) {
 	r := begin(t, journal(t, session(t.TempDir())), web("web1"))
 	wantKind(t, r.Step(t.Context(), one(&nodes.Node{Name: "db1"}), roll.Staged, "", well), nodes.Usage, "db1", "not in the roll")

@@ -234,10 +234,14 @@ func (j *Journal) luaBegin(ctx context.Context, a beginArgs) (*Roll, error) {
 	if a.From != nil {
 		q.Source = a.From.Root()
 	}
-	if q.Recipe.Mode == nodes.ModeResume || q.Recipe.Mode == nodes.ModeBack {
-		return j.Reopen(ctx, q)
+	if q.Recipe.Mode != nodes.ModeResume && q.Recipe.Mode != nodes.ModeBack {
+		return j.Begin(ctx, q)
 	}
-	return j.Begin(ctx, q)
+	meant, err := j.Find(ctx, q.Recipe.RollID)
+	if err == nil && meant.Name != q.Name {
+		return j.passOver(ctx, q, meant)
+	}
+	return j.Reopen(ctx, q)
 }
 
 // serviceMethods take nodes out of service and put them back.

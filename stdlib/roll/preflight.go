@@ -265,23 +265,22 @@ type Look struct {
 	name string
 }
 
-// holder is a checkout that only one process may change at a time.
-type holder interface {
+// checkout is a tree that only one process may change at a time, and that may
+// hold changes which no revision has.
+type checkout interface {
 	Hold(ctx context.Context, what string) (release func(), err error)
+	Clean(ctx context.Context) (bool, error)
 }
 
 // At gives the tree at a revision without changing the checkout; an empty one
 // means what it is at, and is what a plain folder has. Unless the roll is only
-// planned, a checkout is held until the roll ends; Locked names who has it.
+// planned, a checkout is held until the roll ends; Locked names who has it. One
+// with changes of its own is Refused: nobody could tell later what was rolled.
 func (r *Roll) At(ctx context.Context, t nodes.Tree, rev nodes.Revision) (*Look, error) {
-	if h, ok := t.(holder); ok && !r.plan {
-		release, err := h.Hold(ctx, "roll "+r.Entry().Name)
-		if err != nil {
+	if c, ok := t.(checkout); ok {
+		if err := r.hold(ctx, c, t.Root()); err != nil {
 			return nil, err
 		}
-		r.mu.Lock()
-		r.closers = append(r.closers, release)
-		r.mu.Unlock()
 	}
 	have, err := t.Revision(ctx)
 	if err != nil {
@@ -302,6 +301,27 @@ func (r *Roll) At(ctx context.Context, t nodes.Tree, rev nodes.Revision) (*Look,
 		name += " at r" + strings.TrimPrefix(string(at), "r")
 	}
 	return &Look{Tree: seen, name: name}, nil
+}
+
+// hold keeps others from a checkout until the roll ends.
+func (r *Roll) hold(ctx context.Context, c checkout, root string) error {
+	if !r.plan {
+		release, err := c.Hold(ctx, "roll "+r.Entry().Name)
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		r.closers = append(r.closers, release)
+		r.mu.Unlock()
+	}
+	clean, err := c.Clean(ctx)
+	if err == nil && !clean {
+		err = &nodes.Error{
+			Kind: nodes.Refused, Message: root + " has changes of its own, or is not of one revision",
+			Hint: "svn status lists them: commit or revert them, or svn update",
+		}
+	}
+	return err
 }
 
 // String is the tree that was asked for and the revision, such as

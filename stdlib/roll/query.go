@@ -63,7 +63,7 @@ func (j *Journal) Steps(ctx context.Context, id string) (out []Step, err error) 
 type Status struct {
 	Name       string
 	Locks      []Lock
-	Last       *Entry // the newest roll; nil for a name that is only locked
+	Last       *Entry // the newest roll that did anything to a node, else the newest; nil for a name that is only locked
 	Unfinished bool   // Last must be resumed, undone or closed
 	Nodes      []NodeEntry
 }
@@ -97,7 +97,7 @@ func statuses(newestFirst []Entry, held []Lock) []Status {
 	}
 	for i, e := range newestFirst {
 		s := at(e.Name)
-		if s.Last == nil {
+		if s.Last == nil || e.reached() && !s.Last.reached() {
 			s.Last, s.Unfinished = &newestFirst[i], e.Unfinished()
 		}
 		for _, n := range e.Nodes {
@@ -256,8 +256,7 @@ func (j *Journal) Reopen(ctx context.Context, q Request) (*Roll, error) {
 }
 
 // Pick finds the roll that resume or back means: by its id, else the only
-// unfinished one to resume, or the last one to undo. Where several can be meant,
-// the error lists them.
+// unfinished one to resume, or the last one that changed anything, to undo it. Where several can be meant, the error lists them.
 func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, error) {
 	if id != "" {
 		e, err := j.Find(ctx, id)
@@ -273,10 +272,13 @@ func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, 
 	var fit []Entry
 	seen := map[string]bool{}
 	for _, e := range all {
-		if !seen[e.Name] && (mode == nodes.ModeBack && e.State != Closed || e.Unfinished()) {
-			fit = append(fit, e)
+		if seen[e.Name] || mode == nodes.ModeBack && !e.undoable() {
+			continue
 		}
 		seen[e.Name] = true
+		if mode == nodes.ModeBack && e.State != Closed || e.Unfinished() {
+			fit = append(fit, e)
+		}
 	}
 	switch len(fit) {
 	case 0:
@@ -289,6 +291,19 @@ func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, 
 		list = append(list, fmt.Sprintf("%s (%s: %s)", e.ID, e.State, e.summary()))
 	}
 	return Entry{}, &nodes.Error{Kind: nodes.Usage, Message: "which one? " + strings.Join(list, "; "), Hint: fmt.Sprintf("roll.%s %q", mode, fit[0].ID)}
+}
+
+// passOver gives the roll of another name than the one that is meant, in the
+// same recipe: it has ended, and stands as its last one does.
+func (j *Journal) passOver(ctx context.Context, q Request, meant Entry) (*Roll, error) {
+	r := &Roll{journal: j, mode: q.Recipe.Mode, set: q.To, plan: true, entry: j.newEntry(q)}
+	r.entry.ID, r.entry.State = "", Stopped
+	last, err := j.History(ctx, q.Name, 1)
+	if len(last) > 0 {
+		r.entry = last[0]
+	}
+	r.warn(fmt.Sprintf("%s is passed over: only the roll %s of %s is meant", q.Name, meant.ID, meant.Name))
+	return r, err
 }
 
 // again fails when there is no recipe to be run again.
@@ -307,7 +322,7 @@ func mayReopen(e Entry, q Request) error {
 	case e.Name != q.Name:
 		return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("the roll %s is of '%s', this recipe rolls '%s'", e.ID, e.Name, q.Name)}
 	case e.State == Closed, e.State == RollUndone, e.State == RollDone && q.Recipe.Mode == nodes.ModeResume:
-		return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s is %s", e.ID, e.State)}
+		return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s is %s", e.ID, e.State), Hint: "roll.history lists the others; give the id of one"}
 	case q.Recipe.RecipeChanged:
 		return nil
 	}
@@ -337,8 +352,9 @@ func nothingLeft(e Entry, q nodes.Recipe) error {
 
 // takeUp makes the roll that goes on with an entry.
 func (r *Roll) takeUp(e Entry, q Request) {
-	e.State, e.Digest = Running, "" // what is left is another plan, to be confirmed anew
+	e.State, e.Digest, e.Again = Running, "", time.Now() // what is left is another plan, to be confirmed anew
 	r.entry = e
+	r.entry.Nodes = e.aside(r.mode)
 	r.set.Name = q.To.Name
 	for _, n := range q.To.Nodes {
 		i := slices.IndexFunc(e.Nodes, func(x NodeEntry) bool { return x.Node == n.Name })
@@ -351,6 +367,18 @@ func (r *Roll) takeUp(e Entry, q Request) {
 		r.unsure[n.Name] = e.Nodes[i].State == Unknown
 		r.past[n.Name] = e.Nodes[i].Touched && e.Nodes[i].State != Drained
 	}
+}
+
+// aside gives the nodes as resume or back finds them: to back, what only lies
+// beside a tree is nothing.
+func (e Entry) aside(mode nodes.Mode) []NodeEntry {
+	list := slices.Clone(e.Nodes)
+	for i, n := range list {
+		if mode == nodes.ModeBack && n.State == Staged && !n.Touched {
+			list[i].State, list[i].Why = Untouched, ""
+		}
+	}
+	return list
 }
 
 // goesOn reports whether resume or back takes the node.
@@ -371,9 +399,6 @@ func (n NodeEntry) goesOn(q nodes.Recipe) bool {
 // they were asked.
 func reopen(ctx context.Context, tx *sql.Tx, e Entry) error {
 	for _, n := range e.Nodes {
-		if n.State != Unknown {
-			continue
-		}
 		if err := updateNode(ctx, tx, e.ID, n); err != nil {
 			return err
 		}

@@ -351,7 +351,7 @@ func (r *Roll) sayWhatIsLeft(e Entry) {
 		r.warn("left drained: " + nodes.FoldNames(out))
 	}
 	if e.Unfinished() {
-		r.warn(fmt.Sprintf("roll %s is unfinished (%s): resume goes on, back undoes it, close leaves it as it is", e.ID, e.summary()))
+		r.warn(fmt.Sprintf("unfinished: %s: %s\nrollsh resume goes on, rollsh back undoes it, rollsh close leaves it so", e.ID, e.summary()))
 	}
 }
 

@@ -3,6 +3,7 @@
 return function(o)
   local R = roll.begin{ name = o.name, to = o.to, from = o.from, max_failed = o.max_failed, max_unreachable = o.max_unreachable }
   local plan, staged, begun
+  if R.ended then return R:finish() end -- another roll of this recipe is resumed or undone
 
   -- What sync is to do with a tree on some nodes.
   local function job(tree, set)
@@ -16,7 +17,6 @@ return function(o)
     local tree = R:at(o.from, R.to or o.rev)
     local rev = tree:revision()
     if not rev then return tree end -- a plain folder has none
-    if not o.from:clean() then fail(("%s has changes of its own: commit or revert them (svn status)"):format(o.from)) end
     local known = R.from
     local from = known or o.from:revision()
     local changes = o.from:changes{ from = math.min(from, rev), to = math.max(from, rev) }
@@ -90,7 +90,7 @@ return function(o)
     plan:print()
     say(R:outline{ to = ready, drain = o.drain, before = o.before, after = o.after, check = o.check, at_once = o.at_once })
     if R.planning then return end
-    R:pin{ plan = plan.digest }
+    R:pin{ plan = plan }
     local what = rev and ("r%s of %s"):format(rev, o.name) or o.name
     if #ready:except(same) == 0 then
       say(what .. ": unchanged on " .. ready:fold())
@@ -101,7 +101,7 @@ return function(o)
     R:confirm(("roll %s to %s?"):format(what, ready:fold()))
     if rev then o.from:update{ rev = rev } end
     R:step(ready, "staged", function() staged = sync.stage(job(o.from, ready)) end)
-    R:pin{ plan = staged:plan().digest, undo = staged.roll_id } -- raises when it is not what was confirmed
+    R:pin{ plan = staged:plan(), undo = staged.roll_id } -- raises when it is not what was confirmed
     begun = true
     return switch(ready, tolerated)
   end

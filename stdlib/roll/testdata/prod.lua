@@ -3,8 +3,12 @@ local a = args{
   co = {"checkout"}, dir = {"folder of the nodes"}, say = {"file of the notices"},
   url = {"of the checkout"},
   rev = {"revision", default = "HEAD"}, at_once = {"how many", default = "1"}, max_failed = {"how many", default = "0"}, max_unreachable = {"how many", default = "0"},
-  after = {"command"}, lint = {"lint too", flag = true}, folder = {"a plain folder instead"}, cut = {"cancel at this node"},
+  after = {"command"}, lint = {"lint too", flag = true}, folder = {"a plain folder instead"}, second = {"another name before", flag = true}, cut = {"cancel at this node"},
 }
+
+if a.second then -- a recipe that rolls two names
+  roll{ name = "docs", from = svn.checkout(a.co, { url = a.url }), to = nodes "prod":only "web1", path = a.dir .. "/docs", lint = false }
+end
 
 local result = roll{
   name = "www", from = a.folder or svn.checkout(a.co, { url = a.url }), to = nodes "prod", rev = a.rev,
