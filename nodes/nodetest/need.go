@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -14,14 +16,6 @@ type TB interface {
 	Skipf(format string, args ...any)
 	Cleanup(func())
 	TempDir() string
-}
-
-// packages tells which Debian package brings a program.
-var packages = map[string]string{
-	"sshd": "openssh-server", "ssh": "openssh-client", "ssh-agent": "openssh-client", "ssh-add": "openssh-client",
-	"ssh-keygen": "openssh-client", "svn": "subversion", "svnadmin": "subversion", "svnserve": "subversion",
-	"php": "php-cli", "prosodyctl": "prosody", "prosody": "prosody", "ejabberdctl": "ejabberd", "rsync": "rsync",
-	"haproxy": "haproxy", "sudo": "sudo",
 }
 
 // Need skips the test when a program is not installed, and says what to
@@ -48,13 +42,38 @@ func Need(t TB, programs ...string) {
 	t.Skipf("%s", text)
 }
 
+// packagesOf names the Debian packages that bring the programs, as
+// .ci/packages lists them; a program that it does not list keeps its own name.
 func packagesOf(programs []string) []string {
-	out := make([]string, len(programs))
-	for i, p := range programs {
-		out[i] = p
-		if pkg := packages[p]; pkg != "" {
-			out[i] = pkg
+	listed := listedPackages()
+	var out []string
+	for _, p := range programs {
+		if pkg := listed[p]; pkg != "" {
+			p = pkg
 		}
+		if !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// listedPackages reads .ci/packages of the checkout that the test runs in: the
+// package of each program. It is empty when there is no such file.
+func listedPackages() map[string]string {
+	out := map[string]string{}
+	dir, err := os.Getwd()
+	for err == nil && dir != filepath.Dir(dir) {
+		b, readErr := os.ReadFile(filepath.Join(dir, ".ci", "packages"))
+		for line := range strings.Lines(string(b)) {
+			if f := strings.Fields(line); len(f) == 3 && f[0] != "#" {
+				out[f[1]] = f[2]
+			}
+		}
+		if readErr == nil {
+			break
+		}
+		dir = filepath.Dir(dir)
 	}
 	return out
 }

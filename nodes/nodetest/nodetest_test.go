@@ -1,6 +1,7 @@
 package nodetest_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -82,3 +83,24 @@ func await(t *testing.T, ok func() bool) {
 	}
 	t.Fatal("did not happen within 10 s")
 }
+
+// What is missing is told with the packages of .ci/packages, each once.
+func TestNeedNamesPackages(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("CI", "")
+	var r recorder
+	nodetest.Need(&r, "svnmucc-of-nobody", "erlc", "erl")
+	want := "needs svnmucc-of-nobody, erlc, erl: apt-get install svnmucc-of-nobody erlang-base"
+	if r.skipped != want {
+		t.Errorf("got  %q\nwant %q", r.skipped, want)
+	}
+}
+
+type recorder struct {
+	nodetest.TB
+	skipped string
+}
+
+func (*recorder) Helper() {}
+
+func (r *recorder) Skipf(format string, args ...any) { r.skipped = fmt.Sprintf(format, args...) }

@@ -2,16 +2,17 @@ package svn_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	_ "modernc.org/sqlite"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/svn"
@@ -363,10 +364,10 @@ func TestKilledSvnIsCleanedUpOnce(t *testing.T) {
 	b.commit("bob", "r2")
 	co := b.checkout("/trunk")
 	// the trace that a killed svn leaves in its database
-	if _, err := exec.LookPath("sqlite3"); err == nil {
-		b.run(co.Path, "sqlite3", ".svn/wc.db", "insert into wc_lock values (1,'',-1)")
-	} else {
-		b.run(co.Path, "python3", "-c", "import sqlite3;d=sqlite3.connect('.svn/wc.db');d.execute(\"insert into wc_lock values (1,'',-1)\");d.commit()")
+	db := must[*sql.DB](t)(sql.Open("sqlite", filepath.Join(string(co.Path), ".svn/wc.db")))
+	must[sql.Result](t)(db.ExecContext(b.ctx(), "insert into wc_lock values (1, '', -1)"))
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
 	}
 	if must[bool](t)(co.Clean(b.ctx())) {
 		t.Error("a locked checkout is clean")

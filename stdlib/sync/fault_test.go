@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	gosync "sync"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/ssh"
 	"github.com/rollsh/rollsh/stdlib/sync"
 	"github.com/rollsh/rollsh/stdlib/sync/agent"
@@ -334,9 +334,7 @@ func TestCancelledWithinASecond(t *testing.T) {
 
 // Random trees and edits must come out as rsync makes them.
 func TestAsRsyncDoes(t *testing.T) {
-	if _, err := exec.LookPath("rsync"); err != nil {
-		t.Skip("rsync is not installed")
-	}
+	nodetest.Need(t, "rsync")
 	b := newBench(t)
 	peer := filepath.Join(t.TempDir(), "peer")
 	must(t, os.MkdirAll(peer, 0o755))
