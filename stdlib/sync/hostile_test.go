@@ -406,7 +406,15 @@ func TestDiskFull(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")
 	}
-	for _, c := range []struct{ name, options string }{{"bytes", "size=8m"}, {"inodes", "nr_inodes=200"}} {
+	for _, c := range []struct {
+		name, options string
+		files, size   int
+		says          string
+	}{
+		{"bytes", "size=8m", 300, 40_000, "has room for"},
+		{"inodes", "nr_inodes=200", 300, 10, "inodes left"},
+		{"while it is written", "size=3m", 1200, 1, "no space left"}, // a page each, which cannot be foreseen
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, 2)
 			full := filepath.Join(r.bed.Dir(1), "full")
@@ -423,13 +431,13 @@ func TestDiskFull(t *testing.T) {
 			before := snapshot(t, full+"/www")
 			r.file("a", "2")
 			noise := rand.New(rand.NewSource(1))
-			for i := range 300 {
-				b := make([]byte, 40_000)
+			for i := range c.files {
+				b := make([]byte, c.size)
 				_, _ = noise.Read(b)
 				r.file(fmt.Sprintf("big/%d", i), string(b))
 			}
 			_, err := r.try()
-			wantKind(t, err, nodes.Space, "web2", "no space left")
+			wantKind(t, err, nodes.Space, "web2", c.says)
 			if d := mapDifference(before, snapshot(t, full+"/www")); d != "" {
 				t.Error(d)
 			}

@@ -124,6 +124,9 @@ func nodePlan(rep *wire.Report) (*NodePlan, error) {
 	np := &NodePlan{Warnings: rep.Warnings, Blocked: rep.Blocked, Bytes: rep.Bytes, First: rep.First, Pending: rep.Pending, digest: rep.Digest, Drift: found(rep.Drift)}
 	if rep.Facts != nil {
 		np.Facts = *rep.Facts
+		if lacks := rep.Facts.Lacks("its filesystem", rep.Bytes, rep.Added+rep.Changed); lacks != "" {
+			np.Blocked = append(np.Blocked, lacks)
+		}
 	}
 	if rep.Lists == nil {
 		return np, nil
@@ -219,7 +222,7 @@ func (np *NodePlan) text(drift string) string {
 	if len(np.Added)+len(np.Changed)+len(np.Deleted) == 0 {
 		b.WriteString("  unchanged\n")
 	} else {
-		fmt.Fprintf(&b, "  %d to add, %d to change, %d to delete, %s to send\n", len(np.Added), len(np.Changed), len(np.Deleted), size(np.Bytes))
+		fmt.Fprintf(&b, "  %d to add, %d to change, %d to delete, %s to send\n", len(np.Added), len(np.Changed), len(np.Deleted), wire.Size(np.Bytes))
 	}
 	for _, part := range []struct {
 		sign string

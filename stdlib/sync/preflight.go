@@ -2,7 +2,6 @@ package sync
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -24,9 +23,6 @@ type Preflight struct {
 	Revision string  `lua:"revision"` // what the last roll brought
 	Roll     string  `lua:"roll"`     // the last roll
 }
-
-// spare is how much of a filesystem a push leaves to others.
-const spare = 1 << 20
 
 // Preflight looks whether a push could be done: the node can be reached, the
 // place is a folder that may be written, and there is room for this very
@@ -73,16 +69,14 @@ func preflight(rep *wire.Report, path nodes.RemotePath, asked, answered time.Tim
 			p.Skew = 0
 		}
 	}
-	entries := rep.Added + rep.Changed
 	switch {
 	case f.NotFolder != "":
 		return p, &nodes.Error{Kind: nodes.Failed, Message: f.NotFolder + " is a file where a folder is needed"}
 	case !f.Writable:
 		return p, &nodes.Error{Kind: nodes.Permission, Message: "cannot write to " + f.Why, Hint: "log in as the owner of " + string(path)}
-	case f.FreeBytes > 0 && uint64(rep.Bytes)+spare > f.FreeBytes:
-		return p, &nodes.Error{Kind: nodes.Space, Message: fmt.Sprintf("%s has room for %s, and the change takes %s", path, size(int64(f.FreeBytes)), size(rep.Bytes))}
-	case !f.NoInodes && f.FreeFiles > 0 && uint64(entries)+10 > f.FreeFiles:
-		return p, &nodes.Error{Kind: nodes.Space, Message: fmt.Sprintf("%s has %d inodes left, and the change takes %d", path, f.FreeFiles, entries)}
+	}
+	if lacks := f.Lacks(string(path), rep.Bytes, rep.Added+rep.Changed); lacks != "" {
+		return p, &nodes.Error{Kind: nodes.Space, Message: lacks}
 	}
 	return p, nil
 }

@@ -250,7 +250,7 @@ func (st *Staged) giveUp() {
 	defer cancel()
 	for _, n := range st.all.Nodes {
 		if s := st.jobs[n.Name]; s.err == nil && s.job != nil {
-			s.events.finished("not switched: another node failed", nil)
+			s.events.finished("", &nodes.Error{Kind: nodes.Cancelled, Message: "not switched: another node failed"})
 		}
 	}
 	_ = st.drop(ctx)

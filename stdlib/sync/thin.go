@@ -276,11 +276,18 @@ func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report
 	}
 	rep := agent.Summary(&c.dec, c.live.Entries, true)
 	rep.First, rep.Drift = t.now.First(), c.findings()
-	rep.Facts = &wire.Facts{Exists: t.exists, State: t.state, Writable: true}
-	if free, err := t.f.Free(nodes.RemotePath(path.Dir(t.root))); err == nil {
-		rep.Facts.FreeBytes, rep.Facts.FreeFiles = free.Bytes, free.Inodes
-	}
+	rep.Facts = t.free()
 	return rep, nil
+}
+
+// free are the facts that SFTP can tell, the room among them where the server
+// has the extension statvfs@openssh.com.
+func (t *thin) free() *wire.Facts {
+	f := &wire.Facts{Exists: t.exists, State: t.state, Writable: true}
+	if free, err := t.f.Free(nodes.RemotePath(path.Dir(t.root))); err == nil {
+		f.FreeBytes, f.FreeFiles = free.Bytes, free.Inodes
+	}
+	return f
 }
 
 // refuse turns what must not be done into an error, as the agent does.

@@ -79,6 +79,9 @@ func (t *thin) stage(ctx context.Context) (*thinStage, *wire.Report, error) {
 		return nil, rep, nil
 	}
 	rep.Nothing = false
+	if lacks := t.free().Lacks(t.state, rep.Bytes, rep.Files); lacks != "" {
+		return nil, nil, &nodes.Error{Kind: nodes.Space, Message: lacks}
+	}
 	s := c.plan(next)
 	if err := t.f.Mkdir(nodes.RemotePath(s.dir), 0o700); err != nil {
 		return nil, nil, err

@@ -151,10 +151,14 @@ func (t *tree) facts() *wire.Facts {
 	}
 	var fs unix.Statfs_t
 	if unix.Statfs(place, &fs) == nil {
-		f.FreeBytes, f.FreeFiles, f.NoInodes = fs.Bavail*uint64(fs.Bsize), fs.Ffree, fs.Files == 0
+		room(f, &fs)
 	}
 	f.FSType, f.Mount = mounted(t.path, place)
 	return f
+}
+
+func room(f *wire.Facts, fs *unix.Statfs_t) {
+	f.FreeBytes, f.FreeFiles, f.NoInodes = fs.Bavail*uint64(fs.Bsize), fs.Ffree, fs.Files == 0
 }
 
 // mounted tells the type of the filesystem that holds place, and whether path

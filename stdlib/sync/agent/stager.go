@@ -151,6 +151,9 @@ func (st *stager) receive(entries []manifest.Entry) error {
 		_, err := io.Copy(io.Discard, in)
 		return controllerGone(err)
 	}
+	if err := st.fits(entries); err != nil {
+		return err
+	}
 	if err := st.open(); err != nil {
 		return err
 	}
@@ -174,6 +177,25 @@ func (st *stager) receive(entries []manifest.Entry) error {
 	}
 	_, err = io.Copy(io.Discard, in)
 	return controllerGone(err)
+}
+
+// fits refuses contents that would fill the filesystem: other services write
+// there too.
+func (st *stager) fits(entries []manifest.Entry) error {
+	var fs unix.Statfs_t
+	if unix.Fstatfs(st.t.state, &fs) != nil {
+		return nil
+	}
+	var free wire.Facts
+	room(&free, &fs)
+	var bytes int64
+	for i := range entries {
+		bytes += entries[i].Size
+	}
+	if lacks := free.Lacks(st.t.place, bytes, len(entries)); lacks != "" {
+		return failure("space", lacks)
+	}
+	return nil
 }
 
 func controllerGone(err error) error {

@@ -127,23 +127,6 @@ type Finding struct {
 	Yield bool   `json:",omitempty"`
 }
 
-// Facts are what preflight wants to know about a tree's place.
-type Facts struct {
-	Exists    bool
-	NotFolder string `json:",omitempty"` // a file stands where a folder must be
-	Writable  bool
-	Why       string `json:",omitempty"` // why it is not
-	State     string // where rollsh's record is or would be
-	Inside    bool   // the record is inside the tree
-	FreeBytes uint64
-	FreeFiles uint64
-	NoInodes  bool      // the filesystem does not count inodes
-	Clock     time.Time // the node's time
-	FSType    string
-	Mount     bool // the tree is a mount point
-	User      string
-}
-
 // Report is how an operation ended.
 type Report struct {
 	Marker  *Marker `json:",omitempty"` // as it is now; nil when no roll was made
