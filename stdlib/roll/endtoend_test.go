@@ -494,6 +494,28 @@ func TestOlderRevisionTakesBack(t *testing.T) {
 	}
 }
 
+// TestNodeChangedByHand: nobody is asked about a roll that would be refused, and
+// only the node in question is to blame.
+func TestNodeChangedByHand(t *testing.T) {
+	p := newPlace(t, 2)
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	p.commit("bob", "two", "index.html", "two\n")
+	if err := os.WriteFile(filepath.Join(p.Dir(1), "www", "lib", "a.txt"), []byte("hot fix\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p.confirmed = func() { t.Error("asked") }
+	_, err := p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Changed, "web2", "lib/a.txt")
+	if e := p.last(); p.pages() != "one one" || e.Unfinished() || states(e) != "web1=untouched web2=untouched" {
+		t.Errorf("pages %q, %s", p.pages(), states(e))
+	}
+	if rev := strings.TrimSpace(p.run("svn", "info", "--show-item", "revision", p.co)); rev != "2" {
+		t.Errorf("the checkout went to r%s", rev)
+	}
+}
+
 // TestNodeChangedAfterTheConfirmation: what was confirmed is what runs.
 func TestNodeChangedAfterTheConfirmation(t *testing.T) {
 	p := newPlace(t, 2)
@@ -510,8 +532,8 @@ func TestNodeChangedAfterTheConfirmation(t *testing.T) {
 	if kind := nodes.KindOf(err); kind != nodes.Changed && kind != nodes.Tasks {
 		t.Fatalf("%q: %v", kind, err)
 	}
-	if p.pages() != "one one" || p.last().Unfinished() {
-		t.Errorf("pages %q", p.pages())
+	if e := p.last(); p.pages() != "one one" || e.Unfinished() || states(e) != "web1=untouched web2=failed" {
+		t.Errorf("pages %q, %s", p.pages(), states(e))
 	}
 }
 

@@ -160,7 +160,8 @@ func (j *Journal) take(ctx context.Context, tx *sql.Tx, l Lock, takeover string)
 	}
 	for _, h := range held {
 		if h.Person && h.Who == l.Who && !l.Person {
-			continue // one's own freeze does not keep one out
+			j.own(h) // a freeze does not keep its maker out
+			continue
 		}
 		if !h.Stale || takeover == "" {
 			return h.locked(time.Now())
@@ -173,6 +174,14 @@ func (j *Journal) take(ctx context.Context, tx *sql.Tx, l Lock, takeover string)
 	_, err = tx.ExecContext(ctx, `INSERT INTO locks (`+lockColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		l.Name, l.kind(), l.token, l.Who, l.Host, l.Why, l.Roll, stamp(l.Since), l.PID, l.process, stamp(l.beat))
 	return err
+}
+
+// own reminds of a lock that others are kept out by.
+func (j *Journal) own(l Lock) {
+	j.session.Events.Emit(nodes.Event{
+		Time: time.Now(), Type: nodes.Warned, Op: "roll.begin",
+		Text: fmt.Sprintf("you have locked '%s' since %s: %s; rollsh unlock %s frees it", l.Name, l.Since.Local().Format("2006-01-02 15:04"), l.Why, l.Name),
+	})
 }
 
 // newLock is a lock of this process.

@@ -38,9 +38,10 @@ func TestLockedSaysWhoSinceWhenAndWhy(t *testing.T) {
 
 func TestPersonsLock(t *testing.T) {
 	state := t.TempDir()
-	anna, other := journal(t, session(state)), session(state)
-	other.User = "bob"
-	bob := journal(t, other)
+	hers, other := session(state), session(state)
+	var events nodetest.Recorder
+	hers.Events, other.User = &events, "bob"
+	anna, bob := journal(t, hers), journal(t, other)
 	wantKind(t, anna.Lock(t.Context(), "www", ""), nodes.Usage)
 	wantKind(t, anna.Unlock(t.Context(), "www", ""), nodes.NotFound)
 	if err := anna.Lock(t.Context(), "www", "no rolls before Monday"); err != nil {
@@ -52,6 +53,9 @@ func TestPersonsLock(t *testing.T) {
 	wantKind(t, bob.Unlock(t.Context(), "www", ""), nodes.Locked, "--takeover")
 	// It does not keep out the one who made it, and stays after her roll.
 	r := begin(t, anna, web("web1"))
+	if said := events.Text(nodes.Warned); !strings.Contains(said, "you have locked 'www' since") || !strings.Contains(said, "no rolls before Monday") {
+		t.Errorf("%q", said)
+	}
 	wantKind(t, bob.Ready(t.Context(), "www"), nodes.Locked)
 	if _, err := r.Finish(t.Context(), nil); err != nil {
 		t.Fatal(err)

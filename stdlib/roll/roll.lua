@@ -90,6 +90,7 @@ return function(o)
     plan:print()
     say(R:outline{ to = ready, drain = o.drain, before = o.before, after = o.after, check = o.check, at_once = o.at_once })
     if R.planning then return end
+    plan:ready()
     R:pin{ plan = plan }
     local what = rev and ("r%s of %s"):format(rev, o.name) or o.name
     if #ready:except(same) == 0 then

@@ -270,7 +270,7 @@ func (r *Roll) judge(n NodeEntry, m move, acted error, single bool, now time.Tim
 // no nodes is everybody's.
 func errorOf(err error, n nodes.Name) error {
 	e := nodes.AsError(err, nodes.Internal)
-	if e.Kind != nodes.Tasks || len(e.Errors) == 0 {
+	if len(e.Errors) == 0 {
 		return err
 	}
 	for _, one := range e.Errors {

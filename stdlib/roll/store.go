@@ -23,17 +23,19 @@ import (
 type Journal struct {
 	session *nodes.Session
 
-	mu sync.Mutex
-	db *sql.DB
+	mu     sync.Mutex
+	db     *sql.DB
+	closed bool
 }
 
 // NewJournal gives the journal of a session without opening it.
 func NewJournal(s *nodes.Session) *Journal { return &Journal{session: s} }
 
-// Close ends the use of the file.
+// Close ends the use of the file; what is written after it fails.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.closed = true
 	if j.db == nil {
 		return nil
 	}
@@ -120,6 +122,9 @@ func (j *Journal) open(ctx context.Context, create bool) (*sql.DB, error) {
 	defer j.mu.Unlock()
 	if j.db != nil {
 		return j.db, nil
+	}
+	if j.closed {
+		return nil, &nodes.Error{Kind: nodes.Internal, Message: "the journal is closed"}
 	}
 	if where := os.Getenv("ROLLSH_JOURNAL"); where != "" {
 		return nil, &nodes.Error{

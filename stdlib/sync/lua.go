@@ -213,6 +213,10 @@ func (e *Engine) planClass() lua.Class {
 				Do: lua.PureMethod(func(p *Plan, a nameArgs) (*NodePlan, error) { return p.Node(nodes.Name(a.Name)) }),
 			},
 			{
+				Name: "ready", Doc: "Raises what a stage would fail with, as far as that can be foreseen: drift that is refused (kind \"changed\"), files in the way, too little room (\"space\").", Returns: "nil", Example: "plan:ready()",
+				Do: lua.PureMethod(func(p *Plan, _ lua.None) (lua.None, error) { return lua.None{}, p.Ready() }),
+			},
+			{
 				Name: "apply", Doc: "Does what the plan says, or raises kind \"changed\".", Returns: "Results", Mutates: true, Example: "plan:apply()", Planned: plannedStats,
 				Do: lua.Method(func(ctx context.Context, p *Plan, _ lua.None) (*nodes.Results, error) { return p.Apply(ctx) }),
 			},

@@ -41,6 +41,7 @@ type NodePlan struct {
 	Pending  string     `lua:"pending"` // what would be done first about a roll cut short
 	Facts    wire.Facts // where the tree is
 	digest   string
+	refusal  error // what a stage would fail with; nil when nothing stands in the way
 }
 
 // Found is a file that differs from what a roll put there.
@@ -89,7 +90,7 @@ func (e *Engine) Plan(ctx context.Context, set nodes.Set, o Options) (*Plan, err
 			if err == nil {
 				mu.Lock()
 				defer mu.Unlock()
-				p.on[n.Name], res.List[i].Err = nodePlan(rep)
+				p.on[n.Name], res.List[i].Err = o.nodePlan(rep)
 			}
 		})
 	}
@@ -120,13 +121,20 @@ func (e *Engine) look(ctx context.Context, src *source, o *Options, n *nodes.Nod
 	return rep, err
 }
 
-func nodePlan(rep *wire.Report) (*NodePlan, error) {
+func (o *Options) nodePlan(rep *wire.Report) (*NodePlan, error) {
 	np := &NodePlan{Warnings: rep.Warnings, Blocked: rep.Blocked, Bytes: rep.Bytes, First: rep.First, Pending: rep.Pending, digest: rep.Digest, Drift: found(rep.Drift)}
 	if rep.Facts != nil {
 		np.Facts = *rep.Facts
-		if lacks := rep.Facts.Lacks("its filesystem", rep.Bytes, rep.Added+rep.Changed); lacks != "" {
-			np.Blocked = append(np.Blocked, lacks)
-		}
+	}
+	lacks := np.Facts.Lacks(np.Facts.State, rep.Bytes, rep.Added+rep.Changed)
+	switch {
+	case o.Drift == "refuse" && len(rep.Drift) > 0:
+		np.refusal = &nodes.Error{Kind: nodes.Changed, Message: wire.Drifted(rep.Drift), Hint: wire.DriftHint, Cause: &Changed{rep.Drift}}
+	case len(rep.Blocked) > 0:
+		np.refusal = &nodes.Error{Kind: nodes.Refused, Message: strings.Join(rep.Blocked, "; ")}
+	case lacks != "":
+		np.refusal = &nodes.Error{Kind: nodes.Space, Message: lacks}
+		np.Blocked = append(np.Blocked, lacks)
 	}
 	if rep.Lists == nil {
 		return np, nil
@@ -184,6 +192,17 @@ func (p *Plan) names() (out []string) {
 		out = append(out, string(n.Name))
 	}
 	return out
+}
+
+// Ready fails as a stage would, as far as that can be foreseen: drift that is
+// refused, what must be replaced but holds files of others, too little room.
+func (p *Plan) Ready() error {
+	res := &nodes.Results{Op: "sync.plan"}
+	for _, n := range p.set.Nodes {
+		err := p.on[n.Name].refusal
+		res.List = append(res.List, nodes.Outcome{Node: n, Err: err, State: nodes.StateOf(err)})
+	}
+	return alike(res)
 }
 
 // Apply does what the plan says. When a node or the source is not as it was
@@ -252,7 +271,7 @@ func (np *NodePlan) text(drift string) string {
 func (st *Staged) Plan() (*Plan, error) {
 	p := &Plan{set: st.all, o: st.o, e: st.e, source: st.src.digest, from: treeName(st.o.From), on: map[nodes.Name]*NodePlan{}}
 	for _, n := range st.all.Nodes {
-		np, err := nodePlan(st.jobs[n.Name].rep)
+		np, err := st.o.nodePlan(st.jobs[n.Name].rep)
 		if err != nil {
 			return nil, nodes.At(err, "sync.stage", n.Name)
 		}

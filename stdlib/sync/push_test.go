@@ -99,7 +99,11 @@ func TestPlanChangesNothing(t *testing.T) {
 	if p, err = r.engine.Plan(r.ctx(), r.set, r.options()); err != nil {
 		t.Fatal(err)
 	}
+	must(t, p.Ready())
 	write(t, filepath.Join(r.live(1), "a"), "by hand")
+	late, err := r.engine.Plan(r.ctx(), r.set, r.options())
+	must(t, err)
+	wantKind(t, late.Ready(), nodes.Changed, "web2", "a file was changed on the node: a (by ")
 	_, err = p.Apply(r.ctx())
 	wantKind(t, err, nodes.Changed, "a file was changed on the node: a (by ")
 	if b, _ := os.ReadFile(filepath.Join(r.live(0), "a")); string(b) != "1" {
