@@ -33,22 +33,29 @@ type Backend struct {
 	waysM sync.Mutex
 }
 
-// names are what HAProxy takes as names of backends and servers; nothing else
-// goes into a command.
-var names = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,200}$`)
+// longest is how long names of backends, servers and sockets may be.
+const longest = 200
 
-// sockets leaves out what socat takes for syntax.
-var sockets = regexp.MustCompile(`^/[A-Za-z0-9_./@+=-]{1,200}$`)
+var (
+	// names are what HAProxy takes as names of backends and servers; nothing
+	// else goes into a command.
+	names = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
+
+	// sockets leaves out what socat takes for syntax.
+	sockets = regexp.MustCompile(`^/[A-Za-z0-9_./@+=-]+$`)
+)
+
+func fits(pattern *regexp.Regexp, s string) bool { return len(s) <= longest && pattern.MatchString(s) }
 
 // New checks the configuration; nothing is contacted.
 func New(d nodes.Dialer, c Config) (*Backend, error) {
 	if len(c.On.Nodes) == 0 {
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "on: no balancer"}
 	}
-	if !names.MatchString(c.Backend) {
+	if !fits(names, c.Backend) {
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "backend: '" + nodes.Clean(c.Backend) + "' is not a name of HAProxy's"}
 	}
-	if !sockets.MatchString(string(c.Socket)) {
+	if !fits(sockets, string(c.Socket)) {
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "socket: '" + nodes.Clean(string(c.Socket)) + "' is not an absolute path of plain characters"}
 	}
 	if c.Server == nil {
@@ -260,7 +267,7 @@ func refusal(at, text string) error {
 
 func (b *Backend) server(n *nodes.Node) (string, error) {
 	s := b.cfg.Server(n)
-	if !names.MatchString(s) {
+	if !fits(names, s) {
 		return "", &nodes.Error{Kind: nodes.Usage, Node: n.Name, Message: "server: '" + nodes.Clean(s) + "' is not a name of HAProxy's"}
 	}
 	return s, nil
