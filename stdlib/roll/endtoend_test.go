@@ -277,6 +277,11 @@ func TestNodeThatFailsStopsTheRoll(t *testing.T) {
 		t.Errorf("pending: %s", got)
 	}
 
+	_, err = p.roll(nodes.Recipe{Mode: nodes.ModeResume, RollID: e.ID})
+	wantKind(t, err, nodes.Tasks, "web2: still left-drained", "--failed")
+	if e = p.last(); states(e) != "web1=done web2=left-drained web3=done web4=done" || e.State != roll.RollFailed {
+		t.Errorf("%s %s", e.State, states(e))
+	}
 	p.flag("web2.sick", false)
 	if _, err = p.roll(nodes.Recipe{Mode: nodes.ModeResume, RollID: e.ID, Failed: true}); err != nil {
 		t.Fatal(err)

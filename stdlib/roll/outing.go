@@ -258,7 +258,7 @@ func (o outing) recover(ctx context.Context, failed error, switched bool) error 
 	case !switched:
 		return o.recoverOld(ctx, failed, cancelled)
 	case !o.track.whole(o.node):
-		return o.leave(ctx, failed, "its switch was cut off")
+		return o.settle(ctx, failed, Unknown, o.Drain != nil, "its switch was cut off")
 	case o.Check == nil:
 		return o.leave(ctx, failed, "its tree was switched, and it has no check")
 	case !cancelled && o.track.checked(o.node) == no:
@@ -310,11 +310,7 @@ func (o outing) leave(ctx context.Context, failed error, decision string) error 
 	if o.Drain != nil {
 		return o.settle(ctx, failed, LeftDrained, true, decision)
 	}
-	state := Failed
-	if !o.track.whole(o.node) {
-		state = Unknown
-	}
-	return o.settle(ctx, failed, state, false, decision+"; it stays in service, for it has no drain")
+	return o.settle(ctx, failed, Failed, false, decision+"; it stays in service, for it has no drain")
 }
 
 func reason(err error) string { return firstLine(nodes.AsError(err, nodes.Internal).Message) }

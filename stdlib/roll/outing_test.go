@@ -61,11 +61,13 @@ func TestLawOfService(t *testing.T) {
 	b := onNodes(t, 1)
 	n := b.set.Nodes[0]
 	failed := &nodes.Error{Kind: nodes.Exit, Message: "exit code 1"}
+	lost := &nodes.Error{Kind: nodes.Lost, Message: "EOF"}
 	for name, c := range map[string]struct {
 		switched bool // a tree is switched meanwhile
 		sick     bool // the check fails from then on
 		noCheck  bool
 		cancel   bool
+		cut      bool // nobody knows whether the switch was made
 		err      error
 		out      bool // it is left out of service
 		state    roll.State
@@ -77,6 +79,7 @@ func TestLawOfService(t *testing.T) {
 		"failed, switched":              {err: failed, switched: true, state: roll.Failed},
 		"failed, switched, sick":        {err: failed, switched: true, sick: true, out: true, state: roll.LeftDrained},
 		"failed, switched, no check":    {err: failed, switched: true, noCheck: true, out: true, state: roll.LeftDrained},
+		"cut off in the switch":         {cut: true, err: lost, out: true, state: roll.Unknown},
 		"cancelled":                     {cancel: true, state: roll.Staged},
 		"cancelled, switched":           {cancel: true, switched: true, state: roll.Checked},
 		"cancelled, switched, sick":     {cancel: true, switched: true, sick: true, out: true, state: roll.LeftDrained},
@@ -87,9 +90,16 @@ func TestLawOfService(t *testing.T) {
 			_ = os.Remove(filepath.Join(b.Dir(0), "out"))
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			act := func(context.Context) error {
+			var r *roll.Roll
+			act := func(ctx context.Context) error {
 				if !b.has(0, "out") {
 					t.Error("not drained")
+				}
+				if c.cut {
+					return r.Step(ctx, b.set, roll.Switched, "", func(context.Context) error {
+						b.session.Service.Switched(n.Name)
+						return lost
+					})
 				}
 				if c.switched {
 					b.session.Service.Switched(n.Name)
@@ -110,7 +120,7 @@ func TestLawOfService(t *testing.T) {
 			if c.noCheck {
 				by.Check = nil
 			}
-			r := begin(t, b.journal, b.set)
+			r = begin(t, b.journal, b.set)
 			err = r.WhileOut(ctx, n, by, act)
 			if (err != nil) != (c.err != nil || c.cancel) {
 				t.Errorf("error %v", err)

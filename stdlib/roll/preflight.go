@@ -21,7 +21,8 @@ const (
 // can be reached, the tree's folder can be written, there is some space, its
 // clock is right. It gives the nodes that can be rolled; the others are failed
 // or unreachable: tolerated is their error where the budgets allow it, to be
-// raised at the roll's end; where they do not, Preflight fails.
+// raised at the roll's end; where they do not, Preflight fails. Nodes that
+// failed before, and that resume was not told to take, are tolerated so too.
 func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (good nodes.Set, tolerated, err error) {
 	look := func(ctx context.Context, n *nodes.Node) (any, error) {
 		dir := dir
@@ -51,6 +52,7 @@ func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (good nodes.
 	}
 	good = results.In(nodes.OK)
 	good.Name = r.set.Name
+	results.List = append(results.List, r.passed...)
 	tolerated = results.Err()
 	if tolerated != nil && (r.Spent() || len(good.Nodes) == 0) {
 		return good, nil, tolerated

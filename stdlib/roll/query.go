@@ -290,7 +290,7 @@ func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, 
 	for _, e := range fit {
 		list = append(list, fmt.Sprintf("%s (%s: %s)", e.ID, e.State, e.summary()))
 	}
-	return Entry{}, &nodes.Error{Kind: nodes.Usage, Message: "which one? " + strings.Join(list, "; "), Hint: fmt.Sprintf("roll.%s %q", mode, fit[0].ID)}
+	return Entry{}, &nodes.Error{Kind: nodes.Usage, Message: "which one? " + strings.Join(list, "; "), Hint: fmt.Sprintf("rollsh %s %s", mode, fit[0].ID)}
 }
 
 // passOver gives the roll of another name than the one that is meant, in the
@@ -358,7 +358,11 @@ func (r *Roll) takeUp(e Entry, q Request) {
 	r.set.Name = q.To.Name
 	for _, n := range q.To.Nodes {
 		i := slices.IndexFunc(e.Nodes, func(x NodeEntry) bool { return x.Node == n.Name })
-		if i < 0 || !e.Nodes[i].goesOn(q.Recipe) {
+		if i < 0 {
+			continue
+		}
+		if !e.Nodes[i].goesOn(q.Recipe) {
+			r.passBy(n, e.Nodes[i])
 			continue
 		}
 		r.set.Nodes = append(r.set.Nodes, n)
@@ -367,6 +371,16 @@ func (r *Roll) takeUp(e Entry, q Request) {
 		r.unsure[n.Name] = e.Nodes[i].State == Unknown
 		r.past[n.Name] = e.Nodes[i].Touched && e.Nodes[i].State != Drained
 	}
+}
+
+// passBy notes a node that resume leaves as it is, though it is not done.
+func (r *Roll) passBy(n *nodes.Node, e NodeEntry) {
+	if r.mode != nodes.ModeResume || e.State == Done || e.State == Undone {
+		return
+	}
+	r.passed = append(r.passed, nodes.Outcome{Node: n, State: nodes.FailedState, Err: &nodes.Error{
+		Kind: nodes.Failed, Message: "still " + string(e.State) + ": " + e.Why, Hint: "`rollsh resume --failed` takes it too",
+	}})
 }
 
 // aside gives the nodes as resume or back finds them: to back, what only lies

@@ -52,6 +52,7 @@ type Roll struct {
 	cut     map[nodes.Name]bool   // a switch began, and did not end well so far
 	past    map[nodes.Name]bool   // switched before this process took the roll up
 	unsure  map[nodes.Name]bool   // nobody knows whether an earlier switch was made
+	passed  []nodes.Outcome       // resume leaves these as they are
 	soft    <-chan struct{}       // closed when a person asks to stop; nil until a node is touched
 	release func()
 	closers []func() // what ends with the roll
