@@ -279,7 +279,7 @@ func TestNodeThatFailsStopsTheRoll(t *testing.T) {
 
 	_, err = p.roll(nodes.Recipe{Mode: nodes.ModeResume, RollID: e.ID})
 	wantKind(t, err, nodes.Tasks, "web2: still left-drained", "--failed")
-	if e = p.last(); states(e) != "web1=done web2=left-drained web3=done web4=done" || e.State != roll.RollFailed {
+	if e = p.last(); states(e) != "web1=done web2=left-drained web3=done web4=done" || e.State != roll.RollFailed || !e.Unfinished() {
 		t.Errorf("%s %s", e.State, states(e))
 	}
 	p.flag("web2.sick", false)

@@ -284,6 +284,8 @@ func TestToleratedFailureIsOver(t *testing.T) {
 	if e.State != roll.RollFailed || e.Unfinished() || states(e) != "web1=done web2=left-drained" || !e.Nodes[1].Out {
 		t.Errorf("%s unfinished=%v %s", e.State, e.Unfinished(), states(e))
 	}
+	_, err := j.Pick(t.Context(), "", nodes.ModeResume)
+	wantKind(t, err, nodes.Refused, "the roll "+e.ID+" was typed at the shell") // what it left can be resumed all the same
 	list, err := j.Status(t.Context(), "www")
 	if err != nil || len(list) != 1 || len(list[0].Nodes) != 2 || !list[0].Nodes[1].Out {
 		t.Errorf("%+v, %v", list, err)

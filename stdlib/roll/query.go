@@ -256,7 +256,9 @@ func (j *Journal) Reopen(ctx context.Context, q Request) (*Roll, error) {
 }
 
 // Pick finds the roll that resume or back means: by its id, else the only
-// unfinished one to resume, or the last one that changed anything, to undo it. Where several can be meant, the error lists them.
+// unfinished one to resume (or, where none is, the only one whose last roll
+// left failed nodes), or the last one that changed anything, to undo it. Where
+// several can be meant, the error lists them.
 func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, error) {
 	if id != "" {
 		e, err := j.Find(ctx, id)
@@ -269,16 +271,21 @@ func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, 
 	if err != nil {
 		return Entry{}, err
 	}
-	var fit []Entry
+	var fit, failed []Entry
 	seen := map[string]bool{}
 	for _, e := range all {
-		if seen[e.Name] || mode == nodes.ModeBack && !e.undoable() {
+		if seen[e.Name] || !e.reached() || mode == nodes.ModeBack && !e.undoable() {
 			continue
 		}
 		seen[e.Name] = true
 		if mode == nodes.ModeBack && e.State != Closed || e.Unfinished() {
 			fit = append(fit, e)
+		} else if e.State == RollFailed {
+			failed = append(failed, e)
 		}
+	}
+	if len(fit) == 0 && mode == nodes.ModeResume {
+		fit = failed
 	}
 	switch len(fit) {
 	case 0:

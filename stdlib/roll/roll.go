@@ -366,7 +366,7 @@ func (r *Roll) Ending(err error) Entry {
 func (r *Roll) ending(err error) Entry {
 	e := r.entry
 	e.Nodes = slices.Clone(e.Nodes)
-	e.Ended, e.State, e.Complete = time.Now(), e.verdict(), err == nil && e.tried()
+	e.Ended, e.State, e.Complete = time.Now(), e.verdict(), err == nil && e.tried() && len(r.passed) == 0
 	e.Why = "" // what ended an earlier try of this roll is over
 	if err != nil {
 		e.Why = firstLine(err.Error())
