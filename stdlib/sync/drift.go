@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -26,6 +27,29 @@ type Drift struct {
 	node   *nodes.Node
 	path   nodes.RemotePath
 	source string // folder to compare contents with; empty: none was given
+}
+
+// String tells the drift to a person: a line that counts, then a line a file;
+// "no drift" when there is none.
+func (d *Drift) String() string {
+	if len(d.Changed)+len(d.Missing)+len(d.Extra) == 0 {
+		return "no drift"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d changed, %d missing, %d extra", len(d.Changed), len(d.Missing), len(d.Extra))
+	for _, part := range []struct {
+		sign string
+		list []Found
+	}{{"~", d.Changed}, {"-", d.Missing}, {"+", d.Extra}} {
+		for i, f := range part.list {
+			if i == maxShown {
+				fmt.Fprintf(&b, "\n%s ... and %d more", part.sign, len(part.list)-i)
+				break
+			}
+			fmt.Fprintf(&b, "\n%s %s", part.sign, f.text)
+		}
+	}
+	return b.String()
 }
 
 // maxDiff limits the size of a file that is compared line by line.

@@ -230,6 +230,7 @@ func driftClass() lua.Class {
 	}
 	return lua.Class{
 		Name: "Drift", Doc: "How a tree on a node differs from what was rolled.", Of: (*Drift)(nil),
+		String: lua.StringOf((*Drift).String),
 		Fields: []lua.Field{
 			list("changed", "files changed there", func(d *Drift) []Found { return d.Changed }),
 			list("missing", "files deleted there", func(d *Drift) []Found { return d.Missing }),

@@ -26,6 +26,8 @@ staged:drop()
 local d = sync.drift{to = set, from = src}
 assert(#d.web1.value.changed == 2 and d.web1.value.changed[1].what == "mode")
 assert(#d.web2.value.changed == 0)
+assert(tostring(d.web2.value) == "no drift")
+assert(tostring(d.web1.value):find("^2 changed, 0 missing, 0 extra\n~ a.php %(permissions changed, by "), tostring(d.web1.value))
 assert(d.web1.value:diff("a.php") == "")
 
 assert(sync.undo{to = set.web1}.web1.value.changed == 2)
