@@ -462,11 +462,14 @@ func (h *Host) outcomeText(o nodes.Outcome) string {
 		return string(o.State)
 	}
 	v := h.push(o.Value)
-	if t, ok := v.(*glua.LTable); ok {
-		if out, ok := t.RawGetString("stdout").(glua.LString); ok {
-			errText, _ := t.RawGetString("stderr").(glua.LString)
+	switch v := v.(type) {
+	case *glua.LTable:
+		if out, ok := v.RawGetString("stdout").(glua.LString); ok {
+			errText, _ := v.RawGetString("stderr").(glua.LString)
 			return strings.TrimRight(string(out)+string(errText), "\n")
 		}
+	case *glua.LUserData:
+		return h.objectText(v)
 	}
 	return h.Inspect(Raw{v})
 }
