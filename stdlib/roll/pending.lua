@@ -2,7 +2,7 @@
 -- It asks the repository and changes nothing.
 return function(o)
   local all = roll.status{ name = o.name }
-  if #all > 1 then fail(("several names are rolled here, such as %s and %s: say which one"):format(all[1].name, all[2].name)) end
+  if #all > 1 then fail(("several names are rolled here: rollsh pending %s, or %s"):format(all[1].name, all[2].name)) end
   local s = all[1]
   if not (s and s.last) then fail "no roll is in the journal yet: rollsh plan RECIPE shows what its first one brings" end
   local low
