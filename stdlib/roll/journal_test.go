@@ -239,7 +239,7 @@ func TestUnfinishedRollKeepsItsName(t *testing.T) {
 	}
 	id := r.Entry().ID
 	_, err := j.Begin(t.Context(), roll.Request{Name: "www", To: set})
-	wantKind(t, err, nodes.Refused, id, "1 switched, 1 untouched", "roll.resume", "roll.back", "roll.close")
+	wantKind(t, err, nodes.Refused, id, "1 switched, 1 untouched", "rollsh resume", "rollsh back", "rollsh close "+id)
 	if _, err := j.Begin(t.Context(), roll.Request{Name: "api", To: set}); err != nil {
 		t.Errorf("another name: %v", err)
 	}

@@ -153,7 +153,7 @@ func (j *Journal) admit(ctx context.Context, tx *sql.Tx, name string) error {
 	e := all[0]
 	return &nodes.Error{
 		Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s of %s on %s is unfinished: %s (%s)", e.ID, e.Who, e.Host, e.summary(), e.State),
-		Hint: fmt.Sprintf("roll.resume %q goes on, roll.back %q undoes it, roll.close(%q, reason) leaves it as it is", e.ID, e.ID, e.ID),
+		Hint: "rollsh resume goes on, rollsh back undoes it, rollsh close " + e.ID + " REASON leaves it as it is",
 	}
 }
 
