@@ -297,7 +297,7 @@ func (a *app) goAway() {
 	code := signalCode(a.interrupt.Signal())
 	if a.session != nil {
 		if out := a.session.Service.Out(); len(out) > 0 {
-			a.note("left at once: " + foldNames(out) + " still drained, and what was under way on them is unknown; `rollsh status` asks them")
+			a.note("left at once: " + foldNames(out) + " still drained, and what was under way on them is unknown; `rollsh resume` asks them")
 		}
 	}
 	a.sink.flush()

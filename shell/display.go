@@ -30,7 +30,7 @@ func (a *app) display(v lua.Raw) string {
 	case *nodes.Error:
 		return strings.TrimRight(errorText(value, a.outPaint, a.opts.verbose), "\n")
 	case []any:
-		if text, ok := rolls(a.outPaint, value); ok {
+		if text, ok := rolls(a.outPaint, value, a.width()); ok {
 			return strings.TrimRight(text, "\n")
 		}
 	case map[string]any:

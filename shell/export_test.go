@@ -145,7 +145,7 @@ func StateOf(project string, env func(string) string) (string, bool) { return st
 func NameGrid(names []string, width, height int) string { return grid(names, width, height) }
 
 // Rolls shows what roll.history and roll.status give.
-func Rolls(list []any) (string, bool) { return rolls(newPalette(false), list) }
+func Rolls(list []any, width int) (string, bool) { return rolls(newPalette(false), list, width) }
 
 // ShellModule is the records of this room itself.
 func ShellModule() lua.Module { return (&app{}).module() }

@@ -10,8 +10,8 @@ import (
 )
 
 // rolls shows what roll.history and roll.status give; ok is false for any other
-// list.
-func rolls(p *palette, list []any) (text string, ok bool) {
+// list. What does not fit the width goes below; 0 is no limit.
+func rolls(p *palette, list []any, width int) (text string, ok bool) {
 	if len(list) == 0 {
 		return "", false
 	}
@@ -20,9 +20,9 @@ func rolls(p *palette, list []any) (text string, ok bool) {
 		m, isTable := item.(map[string]any)
 		switch {
 		case isTable && m["started"] != nil && m["id"] != nil && m["state"] != nil:
-			b.WriteString(pastRoll(p, m))
+			b.WriteString(pastRoll(p, m, width))
 		case isTable && m["name"] != nil && m["unfinished"] != nil && m["order"] != nil:
-			b.WriteString(standing(p, m))
+			b.WriteString(standing(p, m, width))
 		default:
 			return "", false
 		}
@@ -86,17 +86,15 @@ func stateLook(state string) string {
 }
 
 // pastRoll is a roll in a line, and below it the nodes that are not done.
-func pastRoll(p *palette, m map[string]any) string {
+func pastRoll(p *palette, m map[string]any, width int) string {
 	state := field(m, "state")
 	line := p.as(dim, day(field(m, "started"))) + "  " + p.as(strong, field(m, "name")) + "  "
 	if r := revisions(m); r != "" {
 		line += r + "  "
 	}
 	line += p.as(stateLook(state), state)
-	if why := field(m, "reason"); why != "" {
-		line += ": " + why
-	}
-	line += p.as(dim, "  "+field(m, "who")+"@"+field(m, "host")+"  "+field(m, "id")) + "\n"
+	line += p.as(dim, "  "+field(m, "who")+"@"+field(m, "host")+"  "+field(m, "id"))
+	line = withReason(line, field(m, "reason"), width)
 	byState := map[string][]string{}
 	var order []string
 	states, _ := m["nodes"].(map[string]any)
@@ -114,7 +112,7 @@ func pastRoll(p *palette, m map[string]any) string {
 }
 
 // standing is a name with its locks, its last roll, and what each node has.
-func standing(p *palette, m map[string]any) string {
+func standing(p *palette, m map[string]any, width int) string {
 	line := p.as(strong, field(m, "name"))
 	if last, ok := m["last"].(map[string]any); ok {
 		line += "  " + revisions(last) + "  " + p.as(stateLook(field(last, "state")), field(last, "state")) +
@@ -134,23 +132,40 @@ func standing(p *palette, m map[string]any) string {
 		}
 	}
 	views, _ := m["nodes"].(map[string]any)
-	rows := [][2]string{}
+	wide := 0
+	for _, n := range words(m, "order") {
+		wide = max(wide, cells(n))
+	}
 	for _, n := range words(m, "order") {
 		v, _ := views[n].(map[string]any)
 		state := field(v, "state")
-		text := p.as(stateLook(state), pad(state, 12)) + "  "
+		text := "    " + pad(n, wide) + "  " + p.as(stateLook(state), pad(state, 12)) + "  "
 		if rev := field(v, "rev"); rev != "" {
 			text += "r" + rev
 		}
 		if out, _ := v["drained"].(bool); out {
 			text += p.as(warning, "  drained")
 		}
-		if why := field(v, "why"); why != "" {
-			text += "  " + why
-		}
-		rows = append(rows, [2]string{n, text})
+		line += withReason(text, field(v, "why"), width)
 	}
-	return line + columns(rows, 4, 0)
+	return line
+}
+
+// withReason ends a line with the reason for what it says, or puts the reason
+// below where the line has no room for it.
+func withReason(line, why string, width int) string {
+	line = strings.TrimRight(line, " ")
+	const indent = 8
+	switch {
+	case why == "":
+		return line + "\n"
+	case width == 0 || cells(line)+2+cells(why) < width:
+		return line + "  " + why + "\n"
+	}
+	for _, part := range wrapped(why, width-1-indent) {
+		line += "\n" + strings.Repeat(" ", indent) + part
+	}
+	return line + "\n"
 }
 
 // asJSON turns a result into what encoding/json writes for programs: changesets
