@@ -8,6 +8,7 @@ import (
 )
 
 func TestFailureKinds(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		stderr string
 		kind   nodes.Kind
@@ -37,6 +38,7 @@ func TestFailureKinds(t *testing.T) {
 }
 
 func TestRevisionSets(t *testing.T) {
+	t.Parallel()
 	good := map[string]string{
 		"10- 15, 12-48,2 ":                 "2,10-48",
 		"8-15,16-18, 4-6, 9, 18, 1-1, 3-3": "1,3-6,8-18",
@@ -112,6 +114,7 @@ func FuzzAnswers(f *testing.F) {
 }
 
 func TestAnswerThatEndsEarlyIsNotWhole(t *testing.T) {
+	t.Parallel()
 	var logs []logXML
 	if err := collect("logentry", &logs)(strings.NewReader(`<log><logentry revision="2"></logentry>`)); err == nil {
 		t.Error("half an answer was taken for a whole one")
@@ -119,6 +122,7 @@ func TestAnswerThatEndsEarlyIsNotWhole(t *testing.T) {
 }
 
 func TestTargets(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{"a@5": "a@5@", "-x": "./-x@", ".": ".", "": "."} {
 		if got := local(in); got != want {
 			t.Errorf("local(%q) is %q", in, got)

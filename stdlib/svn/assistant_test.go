@@ -21,6 +21,7 @@ func (b *bench) answers(list ...string) *nodetest.Person {
 }
 
 func TestAssistantOffersTheMissingChangeset(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	must[svn.Taken](t)(m.Take(ctx, revs(t, "6,8"), false))
@@ -45,6 +46,7 @@ func TestAssistantOffersTheMissingChangeset(t *testing.T) {
 }
 
 func TestAssistantResolvesLinesAndRemembers(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	file := filepath.Join(m.Into.Path, "a.php")
@@ -79,6 +81,7 @@ func TestAssistantResolvesLinesAndRemembers(t *testing.T) {
 }
 
 func TestAssistantWithoutAPerson(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	must[svn.Taken](t)(m.Take(ctx, revs(t, "6"), false))
@@ -98,7 +101,11 @@ func TestAssistantWithoutAPerson(t *testing.T) {
 // matrix makes one of each kind of conflict: trunk and production differ in
 // everything, and one changeset of trunk brings it all.
 func matrix(t *testing.T) (*bench, *svn.Merge) {
-	b := newBench(t)
+	b := from(t, "matrix", everyConflict)
+	return b, b.merge()
+}
+
+func everyConflict(b *bench) {
 	for _, f := range []string{"text", "prop", "inc_del", "loc_del", "mov_t", "mov_b", "both_mov", "lib/old/f", "-dash@1"} {
 		b.write("trunk/"+f, lines())
 	}
@@ -128,7 +135,6 @@ func matrix(t *testing.T) (*bench, *svn.Merge) {
 	b.run(b.dev, "svn", "rm", "-q", "trunk/-dash@1@")
 	b.write("trunk/-dash@1", "new file\n")
 	b.commit("bob", "all of it, fixes #5")
-	return b, b.merge()
 }
 
 func side(b *bench, branch, who string) {
@@ -143,6 +149,7 @@ func side(b *bench, branch, who string) {
 // Every kind of conflict, resolved to theirs and to mine, must leave what the
 // word says.
 func TestConflictMatrix(t *testing.T) {
+	t.Parallel()
 	b, m := matrix(t)
 	ctx := b.ctx()
 	want := map[string]map[string]string{
@@ -193,6 +200,7 @@ func TestConflictMatrix(t *testing.T) {
 }
 
 func TestAssistantMenuShowsTheCommands(t *testing.T) {
+	t.Parallel()
 	b, m := matrix(t)
 	ctx := b.ctx()
 	rev := must[svn.List](t)(m.Available(ctx, svn.Filter{})).Changesets

@@ -15,10 +15,12 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/svn"
 )
 
 func TestCheckoutIsMadeOpenedAndRefused(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.write("trunk/a.php", "<?php\n")
 	b.commit("bob", "first page, fixes #12")
@@ -45,6 +47,7 @@ func TestCheckoutIsMadeOpenedAndRefused(t *testing.T) {
 }
 
 func TestUpdateRevisionCleanStatus(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.write("trunk/a.php", "1\n")
 	b.commit("bob", "r2")
@@ -93,6 +96,7 @@ func TestUpdateRevisionCleanStatus(t *testing.T) {
 }
 
 func TestUpdateThatLeavesConflictsFails(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.write("trunk/a.php", "1\n")
 	b.commit("bob", "r2")
@@ -110,6 +114,7 @@ func TestUpdateThatLeavesConflictsFails(t *testing.T) {
 }
 
 func TestMixedRevisionsMatterOnlyWhereContentsDiffer(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.write("trunk/a.php", "1\n")
 	b.write("trunk/b.php", "1\n")
@@ -131,6 +136,7 @@ func TestMixedRevisionsMatterOnlyWhereContentsDiffer(t *testing.T) {
 }
 
 func TestCommit(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.write("trunk/a.php", "1\n")
 	b.write("trunk/-b@1.php", "1\n")
@@ -169,6 +175,7 @@ func TestCommit(t *testing.T) {
 }
 
 func TestChangesAndFilesBeyondTheCheckout(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.write("trunk/a.php", "1\n")
 	b.write("trunk/lib/é b.php", "1\n")
@@ -213,6 +220,7 @@ func TestChangesAndFilesBeyondTheCheckout(t *testing.T) {
 
 // What At shows must be what an update would have made.
 func TestAtEqualsAnUpdate(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.write("trunk/same.php", "1\n")
 	b.write("trunk/gone/x.php", "1\n")
@@ -277,6 +285,7 @@ func TestAtEqualsAnUpdate(t *testing.T) {
 }
 
 func TestLockNamesItsHolder(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	co := b.checkout("/trunk")
 	ctx := b.ctx()
@@ -300,6 +309,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 
 func TestServerAwayMissingProgramWrongPassword(t *testing.T) {
 	b := newBench(t)
+	b.repo = nodetest.Svn(t)
 	ctx := b.ctx()
 	open := func(user, password string) (*svn.Checkout, error) {
 		return b.svn.Checkout(ctx, filepath.Join(t.TempDir(), "co"), svn.CheckoutOptions{URL: b.repo.URL + "/trunk", User: user, Password: nodes.NewSecret(password), Create: true})
@@ -357,6 +367,7 @@ func TestCancelEndsSvnWithinASecond(t *testing.T) {
 }
 
 func TestKilledSvnIsCleanedUpOnce(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for i := range 30 {
 		b.write(fmt.Sprintf("trunk/f%d", i), strings.Repeat("x\n", 100))
@@ -387,23 +398,32 @@ func TestKilledSvnIsCleanedUpOnce(t *testing.T) {
 // A cancelled update ends within a second and leaves a checkout that the next
 // update completes.
 func TestCancelledUpdate(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	from := t.TempDir()
-	for i := range 1500 {
-		writeFile(t, filepath.Join(from, fmt.Sprintf("d%d/f%d", i%30, i)), strings.Repeat("text\n", 50))
+	for i := range 800 {
+		writeFile(t, filepath.Join(from, fmt.Sprintf("d%d/f%d", i%20, i)), strings.Repeat("text\n", 50))
 	}
 	co := b.checkout("/trunk")
 	b.run("", "svn", "import", "-q", "-m", "r2", from, b.repo.File+"/trunk")
-	for _, after := range []time.Duration{50, 200, 400} {
+	for _, folders := range []int{1, 5, 10} {
 		ctx, cancel := context.WithCancel(b.ctx())
-		var at time.Time
-		time.AfterFunc(after*time.Millisecond, func() { at = time.Now(); cancel() })
+		at := make(chan time.Time, 1)
+		go func() { // until so many folders are there
+			for have := 0; have < folders && ctx.Err() == nil; time.Sleep(2 * time.Millisecond) {
+				list, _ := filepath.Glob(filepath.Join(co.Path, "d*"))
+				have = len(list)
+			}
+			at <- time.Now()
+			cancel()
+		}()
 		_, err := co.Update(ctx, "")
+		cancel()
 		if err == nil {
 			break // the machine was faster
 		}
 		fails(t, err, nodes.Cancelled)
-		if d := time.Since(at); d > 1500*time.Millisecond {
+		if d := time.Since(<-at); d > 1500*time.Millisecond {
 			t.Errorf("ended %s after the cancel", d)
 		}
 	}

@@ -53,7 +53,16 @@ const maxSide = 8 << 20
 // Conflicts lists what is left to be resolved. While the repository cannot be
 // reached, it does not know who changed what, and says so.
 func (m *Merge) Conflicts(ctx context.Context) ([]*Conflict, error) {
-	list, err := m.rawConflicts(ctx)
+	entries, err := m.Into.entries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.conflictsAmong(ctx, entries)
+}
+
+// conflictsAmong reads the conflicts of a status, with who changed what.
+func (m *Merge) conflictsAmong(ctx context.Context, entries []statusXML) ([]*Conflict, error) {
+	list, err := m.rawConflicts(ctx, entries)
 	if err != nil || len(list) == 0 {
 		return list, err
 	}
@@ -65,16 +74,17 @@ func (m *Merge) Conflicts(ctx context.Context) ([]*Conflict, error) {
 	return list, err
 }
 
-// rawConflicts reads the conflicts without asking the repository.
-func (m *Merge) rawConflicts(ctx context.Context) ([]*Conflict, error) {
+// rawConflicts reads the conflicts of a status without asking the repository.
+func (m *Merge) rawConflicts(ctx context.Context, entries []statusXML) ([]*Conflict, error) {
 	c := m.Into
-	left, err := c.leftConflicts(ctx)
-	if err != nil || len(left) == 0 {
-		return nil, err
+	var targets []string
+	for _, e := range entries {
+		if e.status().Conflicted() {
+			targets = append(targets, local(e.Path))
+		}
 	}
-	targets := make([]string, len(left))
-	for i, s := range left {
-		targets[i] = local(s.Path)
+	if len(targets) == 0 {
+		return nil, nil
 	}
 	file, err := targetsFile(targets)
 	if err != nil {
@@ -213,11 +223,15 @@ type solution struct {
 // meet notes the conflicts that svn left and resolves those that were resolved
 // before, when the merge begins anew. It gives how many wait.
 func (w *work) meet(ctx context.Context) (int, error) {
-	list, err := w.m.rawConflicts(ctx)
+	entries, err := w.m.Into.entries(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if err := w.noteAdded(ctx); err != nil {
+	list, err := w.m.rawConflicts(ctx, entries)
+	if err != nil {
+		return 0, err
+	}
+	if err := w.noteAdded(ctx, entries); err != nil {
 		return 0, err
 	}
 	w.j.Open = nil
@@ -268,9 +282,9 @@ func (w *work) keepSolutions() error {
 }
 
 // artefacts are the files that svn put beside conflicts, by relative path.
-func (w *work) artefacts(ctx context.Context) (map[string]bool, error) {
+func (w *work) artefacts(ctx context.Context, entries []statusXML) (map[string]bool, error) {
 	out := map[string]bool{}
-	list, err := w.m.rawConflicts(ctx)
+	list, err := w.m.rawConflicts(ctx, entries)
 	for _, k := range list {
 		for _, f := range append(k.files[:], k.reject) {
 			if rel, relErr := filepath.Rel(w.m.Into.Path, f); f != "" && relErr == nil && rel != k.Path {

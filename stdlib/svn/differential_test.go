@@ -42,6 +42,7 @@ func numbers(cs nodes.Changesets) []int {
 // both directions, whole and in parts; the lists must be svn's, but for the
 // revisions that are hidden and counted.
 func TestAvailableIsWhatSvnSays(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(1) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomHistory(t, rand.New(rand.NewPCG(seed, 7))) })
 	}
@@ -127,13 +128,11 @@ func compareLists(t *testing.T, b *bench, from, to string) {
 // Edited messages show, and another repository under the same UUID is not taken
 // for the one that was.
 func TestCacheIsNeverTrustedOverTheRepository(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	b.available(m)
-	for i := range 60 { // push r4 out of what is read again anyway
-		b.write("trunk/b.php", lines(fmt.Sprintf("5 v%d", i)))
-		b.run(b.dev, "svn", "commit", "-q", "-m", "v")
-	}
+	b.load(rounds(60, "trunk/b.php")...) // push r4 out of what is read again anyway
 	b.available(m)
 	hook := filepath.Join(b.repo.Path, "hooks", "pre-revprop-change")
 	writeFile(t, hook, "#!/bin/sh\nexit 0\n")
@@ -153,9 +152,7 @@ func TestCacheIsNeverTrustedOverTheRepository(t *testing.T) {
 		" && svnadmin create new && mv new/db "+nodes.Quote(b.repo.Path+"/db")+" && svnadmin load -q "+nodes.Quote(b.repo.Path)+
 		" < dump && svnadmin setuuid "+nodes.Quote(b.repo.Path)+" "+uuid+"; rm -rf new dump")
 	b.run("", "svn", "mkdir", "-q", "-m", "r7", b.repo.File+"/trunk/other")
-	for i := range 70 {
-		b.run("", "svn", "mkdir", "-q", "-m", "more", b.repo.File+fmt.Sprintf("/trunk/d%d", i))
-	}
+	b.load(rounds(70, "trunk/b.php")...)
 	restored := must[*svn.Merge](t)(svn.New(b.session).Merge(ctx, "^/trunk", b.checkout("/branches/production")))
 	got := must[svn.List](t)(restored.Available(ctx, svn.Filter{})).Changesets
 	if got[3].Rev != 7 || got[3].Message != "r7" {

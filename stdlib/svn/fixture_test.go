@@ -25,17 +25,6 @@ type bench struct {
 	dev     string // working copy of the whole repository
 }
 
-func newBench(t *testing.T) *bench {
-	t.Helper()
-	repo := nodetest.Svn(t)
-	rec := &nodetest.Recorder{}
-	b := &bench{t: t, repo: repo, events: rec, dev: filepath.Join(t.TempDir(), "dev")}
-	b.session = &nodes.Session{Project: t.TempDir(), Cache: t.TempDir(), User: "alice", Host: "staging", Events: rec, Person: &nodetest.Person{}}
-	b.svn = svn.New(b.session)
-	b.run("", "svn", "checkout", "-q", repo.File, b.dev)
-	return b
-}
-
 // run runs a program that must succeed and gives its output.
 func (b *bench) run(dir, name string, args ...string) string {
 	b.t.Helper()
@@ -52,11 +41,14 @@ func (b *bench) run(dir, name string, args ...string) string {
 	return string(out)
 }
 
-// write writes a file of the developer's working copy and adds it.
+// write writes a file of the developer's working copy, and adds it when it is new.
 func (b *bench) write(name, text string) {
 	b.t.Helper()
+	_, err := os.Lstat(filepath.Join(b.dev, name))
 	writeFile(b.t, filepath.Join(b.dev, name), text)
-	b.run(b.dev, "svn", "add", "-q", "--force", "--parents", name+"@")
+	if err != nil {
+		b.run(b.dev, "svn", "add", "-q", "--force", "--parents", name+"@")
+	}
 }
 
 // commit commits everything as an author.

@@ -103,6 +103,7 @@ func (h *hold) leave() {
 	defer h.mu.Unlock()
 	if h.users--; h.users == 0 {
 		_ = h.file.Truncate(0)
+		_ = syscall.Flock(int(h.file.Fd()), syscall.LOCK_UN) // a process that is being started has the file until it runs
 		_ = h.file.Close()
 		h.file = nil
 	}

@@ -78,6 +78,7 @@ Listen 127.0.0.1:%[3]d
 </VirtualHost>
 `, dir, ports[0], ports[1], b.repo.Path)
 	writeFile(b.t, dir+"/conf", conf.String())
+	writeFile(b.t, b.repo.Path+"/conf/authz", "[/]\nrw = rw\n* =\n[/trunk]\nro = r\n")
 	b.run("", "chmod", "-R", "a+rwX", b.repo.Path)
 	for _, p := range []string{dir, b.repo.Path} { // apache leaves root, and must get there
 		for ; p != filepath.Clean(os.TempDir()) && p != "/"; p = filepath.Dir(p) {
@@ -138,6 +139,7 @@ func certificate(t *testing.T, dir string) {
 }
 
 func TestOverHTTP(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	a := b.apache()
 	ctx := b.ctx()

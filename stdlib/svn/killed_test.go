@@ -18,15 +18,7 @@ import (
 	"github.com/rollsh/rollsh/stdlib/svn"
 )
 
-// TestMain takes merges in a process of its own, for tests that kill it.
-func TestMain(m *testing.M) {
-	if dir := os.Getenv("ROLLSH_TEST_TAKE"); dir != "" {
-		takeAll(dir)
-		return
-	}
-	os.Exit(m.Run())
-}
-
+// takeAll is the other process.
 func takeAll(dir string) {
 	ctx := context.Background()
 	s := svn.New(&nodes.Session{User: "carol", Host: "staging", Person: &nodetest.Person{}, Events: nodes.Discard{}})
@@ -45,20 +37,21 @@ func takeAll(dir string) {
 // A merge in which rollsh and svn are killed at any moment is finished by the
 // same call, and ends as if nothing had happened.
 func TestKilledTakeIsFinishedByTheSameCall(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
-	for i := range 20 {
-		b.write(fmt.Sprintf("trunk/f%d", i), lines())
-	}
-	b.commit("alice", "files")
-	b.run("", "svn", "copy", "-q", "-m", "production", b.repo.File+"/trunk", b.repo.File+"/branches/production")
-	b.run(b.dev, "svn", "update", "-q")
+	files := svn.Loaded{Author: "alice", Message: "files", Files: map[string]string{}}
+	var steps []svn.Loaded
 	for i := range 8 {
+		step := svn.Loaded{Author: "bob", Message: "step", Files: map[string]string{fmt.Sprintf("+trunk/new%d", i): lines()}}
 		for f := range 20 {
-			b.write(fmt.Sprintf("trunk/f%d", f), lines(fmt.Sprintf("%d by %d", 1+i%10, i)))
+			files.Files[fmt.Sprintf("+trunk/f%d", f)] = lines()
+			step.Files[fmt.Sprintf("trunk/f%d", f)] = lines(fmt.Sprintf("%d by %d", 1+i%10, i))
 		}
-		b.write(fmt.Sprintf("trunk/new%d/x", i), lines())
-		b.commit("bob", "step")
+		steps = append(steps, step)
 	}
+	b.load(files)
+	b.run("", "svn", "copy", "-q", "-m", "production", b.repo.File+"/trunk", b.repo.File+"/branches/production")
+	b.load(steps...)
 	want := b.merge()
 	must[svn.Taken](t)(want.Take(b.ctx(), revs(t, "all"), false))
 	restarts := 0
@@ -149,11 +142,9 @@ func gone(t *testing.T, p *os.Process) {
 
 // What a person resolved is put in again when the merge begins anew.
 func TestResolutionsSurviveAKill(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
-	for i := range 12 {
-		b.write("trunk/b.php", lines(fmt.Sprintf("%d round %d", 1+i%10, i)))
-		b.commit("bob", "more")
-	}
+	b.load(rounds(12, "trunk/b.php")...)
 	ctx, m := b.ctx(), b.merge()
 	must[svn.Taken](t)(m.Take(ctx, revs(t, "6,5,9-20"), false))
 	k := must[[]*svn.Conflict](t)(m.Conflicts(ctx))[0]
@@ -175,11 +166,9 @@ func TestResolutionsSurviveAKill(t *testing.T) {
 
 // A cancelled take ends within a second and is finished by the same call.
 func TestCancelledTake(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
-	for i := range 20 {
-		b.write("trunk/b.php", lines(fmt.Sprintf("%d round %d", 1+i%10, i)))
-		b.commit("bob", "more")
-	}
+	b.load(rounds(20, "trunk/b.php")...)
 	m := b.merge()
 	ctx, cancel := context.WithCancel(b.ctx())
 	timer := time.AfterFunc(400*time.Millisecond, cancel)

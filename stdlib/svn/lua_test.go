@@ -27,6 +27,7 @@ func (b *bench) recipe(name string, args ...string) {
 }
 
 func TestCheckoutInLua(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.write("trunk/a.php", "1\n")
 	b.commit("bob", "r2")
@@ -42,6 +43,7 @@ func TestCheckoutInLua(t *testing.T) {
 }
 
 func TestTableFits(t *testing.T) {
+	t.Parallel()
 	cs := nodes.Changesets{{Rev: 12345, Author: "a-very-long-author-name", Message: "日本語 " + strings.Repeat("word ", 30) + "#1 #2 #3 #4 #5 #6 #7"}, {Rev: 1}}
 	for _, columns := range []int{40, 60, 80, 120} {
 		for line := range strings.Lines(svn.Table(cs, columns)) {
@@ -64,6 +66,7 @@ func width(s string) int {
 }
 
 func TestMergeInLua(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	b.recipe("merge.lua", "--url="+b.repo.File, "--dir="+filepath.Join(t.TempDir(), "co"))
 }

@@ -38,6 +38,7 @@ func edited(r *rand.Rand, lines []string, edits int) []string {
 }
 
 func TestDiffLinesRebuildsTheText(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		a := edited(r, nil, 1+r.IntN(12))
@@ -52,6 +53,7 @@ func TestDiffLinesRebuildsTheText(t *testing.T) {
 // The same files, merged by svn: equal conflicts, and equal texts where there is
 // none.
 func TestMerge3IsSvns(t *testing.T) {
+	t.Parallel()
 	nodetest.Need(t, "svn", "svnadmin")
 	r := rand.New(rand.NewPCG(12, 4))
 	dir := t.TempDir()
@@ -65,35 +67,32 @@ func TestMerge3IsSvns(t *testing.T) {
 		return string(out)
 	}
 	url := "file://" + dir + "/repo"
-	run("svnadmin", "create", "repo")
-	run("svn", "mkdir", "-q", "-m", "r1", url+"/trunk")
-	run("svn", "checkout", "-q", url+"/trunk", "wc")
 	const files = 200
 	var base, mine, theirs [files][]string
-	put := func(texts [files][]string) {
-		for i, text := range texts {
-			if err := os.WriteFile(filepath.Join(dir, "wc", fmt.Sprint(i)), []byte(strings.Join(text, "")), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	all := [3]Loaded{{Files: map[string]string{}}, {Files: map[string]string{}}, {Files: map[string]string{}}}
 	for i := range files {
 		var l []string
 		for n := range 12 {
 			l = append(l, fmt.Sprintf("line %d\n", n))
 		}
 		base[i], mine[i], theirs[i] = l, edited(r, l, 1+r.IntN(3)), edited(r, l, 1+r.IntN(3))
+		all[0].Files[fmt.Sprintf("+trunk/%d", i)] = strings.Join(base[i], "")
+		all[1].Files[fmt.Sprintf("trunk/%d", i)] = strings.Join(theirs[i], "")
+		all[2].Files[fmt.Sprintf("branch/%d", i)] = strings.Join(mine[i], "")
 	}
-	put(base)
-	run("sh", "-c", "cd wc && svn add -q * && svn commit -q -m r2 && svn update -q")
+	load := func(l Loaded) {
+		if err := Load(filepath.Join(dir, "repo"), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("svnadmin", "create", "repo")
+	run("svn", "mkdir", "-q", "-m", "r1", url+"/trunk")
+	load(all[0])
 	run("svn", "copy", "-q", "-m", "r3", url+"/trunk", url+"/branch")
-	put(theirs)
-	run("svn", "commit", "-q", "-m", "r4", "wc")
-	run("svn", "switch", "-q", url+"/branch", "wc")
-	put(mine)
-	run("svn", "commit", "-q", "-m", "r5", "wc")
-	run("svn", "update", "-q", "wc")
-	run("sh", "-c", "cd wc && svn merge -q --non-interactive --accept postpone -c 4 ../trunk@4 . || svn merge -q --non-interactive --accept postpone -c 4 "+url+"/trunk .")
+	load(all[1])
+	load(all[2])
+	run("svn", "checkout", "-q", url+"/branch", "wc")
+	run("sh", "-c", "cd wc && svn merge -q --non-interactive --accept postpone -c 4 "+url+"/trunk .")
 	status := run("sh", "-c", "cd wc && svn status -q")
 	wrong := 0
 	for i := range files {

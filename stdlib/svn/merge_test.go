@@ -31,8 +31,9 @@ func lines(changes ...string) string {
 // newLine makes /trunk with a few files at r2, /branches/production copied from
 // it at r3, and commits on trunk: r4 alice a.php line 2 (#1), r5 bob b.php, r6
 // alice a.php lines 2 and 3 (#2), r7 carol new dir, r8 bob c.php.
-func newLine(t *testing.T) *bench {
-	b := newBench(t)
+func newLine(t *testing.T) *bench { return from(t, "line", line) }
+
+func line(b *bench) {
 	for _, f := range []string{"a.php", "b.php", "c.php", "lib/d.php"} {
 		b.write("trunk/"+f, lines())
 	}
@@ -49,7 +50,6 @@ func newLine(t *testing.T) *bench {
 	b.commit("carol", "r7 new")
 	b.write("trunk/c.php", lines("9 nine"))
 	b.commit("bob", "r8 nine\n\n........\nodd text")
-	return b
 }
 
 func (b *bench) merge() *svn.Merge {
@@ -68,6 +68,7 @@ func (b *bench) available(m *svn.Merge) string {
 }
 
 func TestMergePicksCommitsAndLists(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	if got := b.available(m); got != "r4-8" {
@@ -116,6 +117,7 @@ func TestMergePicksCommitsAndLists(t *testing.T) {
 }
 
 func TestMessagesNestAndParse(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	must[svn.Taken](t)(m.Take(ctx, revs(t, "8"), false))
@@ -138,6 +140,7 @@ func TestMessagesNestAndParse(t *testing.T) {
 }
 
 func TestBlockUnblockRollback(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	cs := must[nodes.Changesets](t)(m.Block(ctx, revs(t, "5,7"), "not before christmas"))
@@ -200,6 +203,7 @@ func (b *bench) checkoutAt(path, rev string) *svn.Checkout {
 }
 
 func TestConflictStopsAndTheSameCallGoesOn(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	own := filepath.Join(m.Into.Path, "upload/pic")
@@ -246,6 +250,7 @@ func contains(list []string, s string) bool {
 }
 
 func TestAbandonLeavesWhatWasThere(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	writeFile(t, filepath.Join(m.Into.Path, "upload/pic"), "not svn's")
@@ -274,6 +279,7 @@ func TestAbandonLeavesWhatWasThere(t *testing.T) {
 }
 
 func TestTakeRefusesWorkingCopiesThatAreNotFit(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	refused := func(kind nodes.Kind, words ...string) {
@@ -301,6 +307,7 @@ func TestTakeRefusesWorkingCopiesThatAreNotFit(t *testing.T) {
 }
 
 func TestOutOfDateCommitShowsAndAsks(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	must[svn.Taken](t)(m.Take(ctx, revs(t, "5"), false))
@@ -326,6 +333,7 @@ func TestOutOfDateCommitShowsAndAsks(t *testing.T) {
 }
 
 func TestLintStopsTheCommit(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx := b.ctx()
 	b.svn = svn.New(b.session, func(ctx context.Context, what nodes.Touched) error {
@@ -343,6 +351,7 @@ func TestLintStopsTheCommit(t *testing.T) {
 }
 
 func TestUnrelatedAndForeignSources(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx := b.ctx()
 	co := b.checkout("/branches/production")
@@ -359,6 +368,7 @@ func TestUnrelatedAndForeignSources(t *testing.T) {
 
 // A rollsh that was killed between svn's commit and its own note of it.
 func TestCommitThatWasMadeIsFound(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	must[svn.Taken](t)(m.Take(ctx, revs(t, "5"), false))

@@ -18,6 +18,7 @@ import (
 )
 
 func TestPreviewTellsConflictsAndNeeds(t *testing.T) {
+	t.Parallel()
 	b := newLine(t)
 	ctx, m := b.ctx(), b.merge()
 	p := must[svn.Preview](t)(m.Preview(ctx, revs(t, "5,7")))
@@ -46,6 +47,7 @@ func TestPreviewTellsConflictsAndNeeds(t *testing.T) {
 // The conflicts that a preview foresees are those that svn meets, on random
 // picks from a random history. ROLLSH_PICKS says how many sets.
 func TestPreviewIsWhatSvnMeets(t *testing.T) {
+	t.Parallel()
 	sets := 12
 	if n, err := strconv.Atoi(os.Getenv("ROLLSH_PICKS")); err == nil {
 		sets = n

@@ -36,6 +36,13 @@ func (w *work) goOn(ctx context.Context, o *operation) error {
 		return err
 	}
 	if !o.More {
+		entries, err := w.m.Into.entries(ctx)
+		if err == nil {
+			err = w.noteAdded(ctx, entries)
+		}
+		if err != nil {
+			return err
+		}
 		return w.finish(ctx)
 	}
 	o.Step = running
@@ -127,10 +134,14 @@ func (w *work) takeBack(ctx context.Context) error {
 	if _, err := c.mutate(ctx, w.lock, call{args: []string{"cleanup", "."}, dir: c.wcRoot, locals: true}); err != nil {
 		return err
 	}
-	if err := w.noteAdded(ctx); err != nil {
+	entries, err := c.entries(ctx)
+	if err != nil {
 		return err
 	}
-	artefacts, err := w.artefacts(ctx)
+	if err := w.noteAdded(ctx, entries); err != nil {
+		return err
+	}
+	artefacts, err := w.artefacts(ctx, entries)
 	if err != nil {
 		return err
 	}

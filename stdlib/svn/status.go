@@ -211,13 +211,18 @@ func (c *Checkout) Touched(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.touched(ctx, entries)
+}
+
+// touched are the files among a status that differ in contents.
+func (c *Checkout) touched(ctx context.Context, entries []statusXML) ([]string, error) {
 	var out []string
 	for _, e := range entries {
 		if slices.Contains([]string{"modified", "added", "replaced", "conflicted"}, e.WC.Item) && e.Path != "." {
 			out = append(out, e.Path)
 		}
 	}
-	out, err = c.expand(ctx, out, entries)
+	out, err := c.expand(ctx, out, entries)
 	return slices.DeleteFunc(out, func(rel string) bool {
 		fi, err := os.Lstat(filepath.Join(c.Path, rel))
 		return err == nil && fi.IsDir()

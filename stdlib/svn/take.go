@@ -87,11 +87,15 @@ func (m *Merge) Take(ctx context.Context, revs Revisions, recordOnly bool) (Take
 
 // taken reads how the checkout stands.
 func (m *Merge) taken(ctx context.Context) (Taken, error) {
-	files, err := m.Touched(ctx)
+	entries, err := m.Into.entries(ctx)
 	if err != nil {
 		return Taken{}, err
 	}
-	conflicts, err := m.Conflicts(ctx)
+	files, err := m.Into.touched(ctx, entries)
+	if err != nil {
+		return Taken{}, err
+	}
+	conflicts, err := m.conflictsAmong(ctx, entries)
 	return Taken{Files: files, Conflicts: conflicts}, err
 }
 
@@ -314,9 +318,6 @@ func (w *work) finish(ctx context.Context) error {
 	if err := w.recorded(ctx, *o); err != nil {
 		return err
 	}
-	if err := w.noteAdded(ctx); err != nil {
-		return err
-	}
 	o.Step, o.More, w.j.Open = complete, false, nil
 	return w.m.Into.writeJournal(w.j)
 }
@@ -354,16 +355,19 @@ func (w *work) recorded(ctx context.Context, o operation) error {
 
 // noteAdded keeps the names of what the merge brought, so that taking it back
 // removes these and nothing else.
-func (w *work) noteAdded(ctx context.Context) error {
-	entries, err := w.m.Into.entries(ctx)
-	if err != nil || !slices.ContainsFunc(entries, func(e statusXML) bool { return e.WC.Item == "added" || e.WC.Copied }) {
-		return err
+func (w *work) noteAdded(ctx context.Context, entries []statusXML) error {
+	added := func(e statusXML) bool { return e.WC.Item == "added" || e.WC.Copied }
+	if !slices.ContainsFunc(entries, added) {
+		return nil
 	}
-	if entries, err = w.m.Into.entries(ctx, "-v"); err != nil { // what is in copied folders too
-		return err
+	if slices.ContainsFunc(entries, func(e statusXML) bool { return e.WC.Copied }) { // what is in copied folders too
+		var err error
+		if entries, err = w.m.Into.entries(ctx, "-v"); err != nil {
+			return err
+		}
 	}
 	for _, e := range entries {
-		if e.WC.Item == "added" || e.WC.Copied {
+		if added(e) {
 			w.j.Added = append(w.j.Added, e.Path)
 		}
 	}
