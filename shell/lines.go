@@ -9,6 +9,7 @@ import (
 
 const (
 	widestName  = 20               // names are aligned up to this width
+	widestWhat  = 48               // of a command that is named in a line
 	worthSaying = 2 * time.Second  // how long an operation takes before its end is told
 	slowEvery   = 10 * time.Second // how often plain output tells progress
 )
@@ -191,7 +192,11 @@ func (l *lines) finish(e nodes.Event) string {
 	case op.unit != "":
 		return l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + op.work() + ", " + elapsed(took) + "\n"
 	case took > worthSaying && op.Node != "":
-		return l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + ", " + elapsed(took) + "\n"
+		what := verb
+		if op.Text != "" {
+			what = "'" + cut(clean(op.Text), widestWhat) + "'"
+		}
+		return l.prefix(op.Node, ">") + what + " took " + elapsed(took) + "\n"
 	}
 	return ""
 }

@@ -44,6 +44,10 @@ func TestPlainOutput(t *testing.T) {
 		{"a carriage return overwrites", []nodes.Event{
 			{Type: nodes.Output, ID: 1, Text: " 10%\r 50%\r100%\r\n"},
 		}, "100%\n"},
+		{"a long command tells its end", []nodes.Event{
+			{Type: nodes.Started, ID: 1, Node: "web1", Op: "roll:step", Text: "make -C /srv/app cache", Time: at(0)},
+			{Type: nodes.Finished, ID: 1, Node: "web1", Time: at(4)},
+		}, "web1 > 'make -C /srv/app cache' took 4.0 s\n"},
 		{"what has progress tells its end", []nodes.Event{
 			{Type: nodes.Started, ID: 1, Node: "web1", Op: "sync.push", Time: at(0)},
 			{Type: nodes.Progress, ID: 1, Node: "web1", Done: 1_000_000, Total: 4_000_000, Unit: "bytes", Time: at(1)},
