@@ -40,7 +40,8 @@ type Cmd struct {
 	Stdout  io.Writer         // nil: kept in Result, the first and last part of it
 	Stderr  io.Writer
 	Timeout time.Duration // 0: no limit of its own
-	Sudo    string        // run as this user through sudo -n; empty: as the login
+	Sudo    string        // run as this user through sudo; empty: as the login
+	Agent   bool          // lend it the person's ssh agent
 	Pty     bool          // allocate a terminal; stderr is then part of stdout
 	Quiet   bool          // emit no output events
 }

@@ -29,7 +29,16 @@ func Quote(words ...string) string {
 // Shell gives the one line that the node's login shell is to run for c: folder,
 // environment and sudo wrapped around the command. It fails with Usage for a
 // NUL byte or a bad name of a variable, and for an empty command.
-func (c Cmd) Shell() (string, error) {
+func (c Cmd) Shell() (string, error) { return c.shell([]string{"sudo", "-n"}, "") }
+
+// ShellAsking is Shell for a command whose sudo may ask for a password: it
+// writes ask to its standard error and reads a line of its input; when the
+// command itself begins, begun is written to the standard error as a line.
+func (c Cmd) ShellAsking(ask, begun string) (string, error) {
+	return c.shell([]string{"sudo", "-S", "-p", ask}, "printf '%s\\n' "+Quote(begun)+" >&2\n")
+}
+
+func (c Cmd) shell(sudo []string, first string) (string, error) {
 	line := c.Line
 	if len(c.Argv) > 0 {
 		line = Quote(c.Argv...)
@@ -43,7 +52,7 @@ func (c Cmd) Shell() (string, error) {
 	}
 	switch {
 	case c.Sudo != "":
-		line = Quote(slices.Concat([]string{"sudo", "-n", "-u", c.Sudo, "--", "env"}, env, []string{"sh", "-c", line})...)
+		line = Quote(slices.Concat(sudo, []string{"-u", c.Sudo, "--", "env"}, env, []string{"sh", "-c", first + line})...)
 	case len(env) > 0:
 		line = "export " + Quote(env...) + "; " + line
 	}

@@ -3,10 +3,8 @@ package ssh
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +17,7 @@ import (
 
 // offer is a key that the node is asked about, and whether it was.
 type offer struct {
-	ssh.AlgorithmSigner
+	ssh.MultiAlgorithmSigner
 	name  string // for the message of a refusal
 	tried *bool
 }
@@ -27,20 +25,23 @@ type offer struct {
 // PublicKey is the key; asking for it is the sign that the key's turn has come.
 func (o offer) PublicKey() ssh.PublicKey {
 	*o.tried = true
-	return o.AlgorithmSigner.PublicKey()
+	return o.MultiAlgorithmSigner.PublicKey()
 }
 
 // login is one attempt to log in to one node.
 type login struct {
-	ctx     context.Context // lives for one handshake only
-	s       *settings
-	keys    *keyring
-	person  nodes.Person
-	guard   *guard
-	offers  []offer
-	tried   []string // methods other than keys
-	allowed []string // what the node said it takes
-	agent   io.Closer
+	ctx      context.Context // lives for one handshake only
+	s        *settings
+	keys     *keyring
+	person   nodes.Person
+	guard    *guard
+	offers   []offer
+	tried    []string // methods other than keys
+	allowed  []string // what the node said it takes
+	accepted []string // algorithms of keys, by PubkeyAcceptedAlgorithms
+	passed   []string // keys that none of these suits
+	skip     []string // keys that an earlier connection has tried
+	agent    io.Closer
 }
 
 // methods gives the ways to log in, in OpenSSH's order.
@@ -81,28 +82,27 @@ func (l *login) signers() ([]ssh.Signer, error) {
 		if signer == nil {
 			continue
 		}
-		o := l.offer(signer, where)
 		for _, c := range l.keys.certificates(l.s, f) {
 			if s, err := ssh.NewCertSigner(c.cert, signer); err == nil {
 				if as, ok := s.(ssh.AlgorithmSigner); ok {
-					certs = append(certs, l.offer(as, c.name))
+					certs = l.offer(certs, as, c.name)
 				}
 			}
 		}
 		switch {
 		case strings.HasPrefix(where, "agent"):
-			named = append(named, o)
+			named = l.offer(named, signer, where)
 		case f.locked:
-			locked = append(locked, o)
+			locked = l.offer(locked, signer, where)
 		default:
-			open = append(open, o)
+			open = l.offer(open, signer, where)
 		}
 	}
 	var others []offer
 	if !l.s.yes("identitiesonly", false) {
 		others = l.others(held, files)
 	}
-	l.offers = slices.Concat(certs, named, open, others, locked)
+	l.offers = slices.DeleteFunc(slices.Concat(certs, named, open, others, locked), func(o offer) bool { return slices.Contains(l.skip, o.name) })
 	out := make([]ssh.Signer, len(l.offers))
 	for i, o := range l.offers {
 		out[i] = o
@@ -110,8 +110,15 @@ func (l *login) signers() ([]ssh.Signer, error) {
 	return out, nil
 }
 
-func (l *login) offer(s ssh.AlgorithmSigner, name string) offer {
-	return offer{s, name, new(bool)}
+// offer adds a key to those that are offered, unless its algorithms are not
+// accepted.
+func (l *login) offer(to []offer, s ssh.AlgorithmSigner, name string) []offer {
+	m := restrict(s, l.accepted)
+	if m == nil {
+		l.passed = append(l.passed, name)
+		return to
+	}
+	return append(to, offer{m, name, new(bool)})
 }
 
 // others are the agent's keys that no file names; certificates among them too.
@@ -122,7 +129,7 @@ func (l *login) others(held []agentKey, files []*keyFile) []offer {
 			return f.public != nil && bytes.Equal(f.public.Marshal(), k.signer.PublicKey().Marshal())
 		})
 		if !named {
-			out = append(out, l.offer(k.signer, k.name()))
+			out = l.offer(out, k.signer, k.name())
 		}
 	}
 	return out
@@ -141,14 +148,8 @@ func (k agentKey) name() string {
 // agentKeys asks the agent what it holds; no agent, no keys. The connection to
 // it stays open as long as the login lasts.
 func (l *login) agentKeys() []agentKey {
-	socket := os.Getenv("SSH_AUTH_SOCK")
-	if v := l.s.first("identityagent", "SSH_AUTH_SOCK"); v != "SSH_AUTH_SOCK" {
-		socket = l.s.path(v)
-		if name, ok := strings.CutPrefix(v, "$"); ok && !strings.HasPrefix(name, "{") {
-			socket = os.Getenv(name)
-		}
-	}
-	if socket == "" || socket == "none" {
+	socket := l.s.agentSocket()
+	if socket == "" {
 		return nil
 	}
 	var d net.Dialer
@@ -211,36 +212,6 @@ func (l *login) ask(text string) (string, error) {
 	l.keys.asking.Lock()
 	defer l.keys.asking.Unlock()
 	return l.person.Ask(l.ctx, nodes.Question{Text: text, Secret: true})
-}
-
-// refused is the error of a login that no method achieved.
-func (l *login) refused(cause error) error {
-	var tried []string
-	for _, o := range l.offers {
-		if *o.tried {
-			tried = append(tried, o.name)
-		}
-	}
-	tried = append(tried, slices.Compact(l.tried)...)
-	what := "nothing to try: no key file, no agent"
-	if len(tried) > 0 {
-		what = "tried " + strings.Join(tried, ", ")
-	}
-	message := fmt.Sprintf("%s@%s refuses the login; %s", l.s.login(), l.s.alias, what)
-	if len(l.allowed) > 0 {
-		message += "; the node takes " + strings.Join(l.allowed, ", ")
-	}
-	if strings.Contains(cause.Error(), "too many authentication failures") || strings.Contains(cause.Error(), "Too many authentication failures") {
-		message += "; it stopped listening after too many tries"
-	}
-	return &nodes.Error{Kind: nodes.Auth, Message: message, Hint: l.advice(), Cause: cause}
-}
-
-func (l *login) advice() string {
-	if slices.Contains(l.allowed, "publickey") || len(l.allowed) == 0 {
-		return "name the right key (key= in the nodes file, IdentityFile in ~/.ssh/config) or add it to the agent; `ssh -v " + l.s.alias + "` shows what ssh tries"
-	}
-	return "the node takes no keys; try `ssh " + l.s.alias + "` by hand"
 }
 
 // keyring keeps what was read of key files, and passphrases that were given,

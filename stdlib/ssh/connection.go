@@ -25,6 +25,7 @@ type connection struct {
 	pool   *Pool
 	s      *settings
 	lost   chan struct{} // closed when the connection has ended
+	agents agents
 
 	mu    sync.Mutex
 	why   string        // how it was lost, once it was

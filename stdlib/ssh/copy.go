@@ -18,11 +18,12 @@ import (
 
 // Copier copies files and folders and tells how far it is.
 type Copier struct {
-	Sink  nodes.Sink
-	Event nodes.Event // what the progress events have in common
-	done  int64
-	files int64
-	last  time.Time
+	Sink    nodes.Sink
+	Event   nodes.Event // what the progress events have in common
+	Resumed int64       // of the bytes, those that an earlier try had copied
+	done    int64
+	files   int64
+	last    time.Time
 }
 
 // Write counts bytes as they pass.
@@ -43,8 +44,9 @@ func (c *Copier) tell() {
 
 // Copied is what was copied.
 type Copied struct {
-	Files int64 `lua:"files"`
-	Bytes int64 `lua:"bytes"`
+	Files   int64 `lua:"files"`
+	Bytes   int64 `lua:"bytes"`
+	Resumed int64 `lua:"resumed"` // bytes that were there of a try that was cut off
 }
 
 // Put copies a local file or folder to the node. Files arrive atomically, with
@@ -77,7 +79,7 @@ func (c *Copier) Put(ctx context.Context, f nodes.Files, local string, remote no
 		err = nodes.Stopped(ctx)
 	}
 	c.tell()
-	return Copied{c.files, c.done}, err
+	return Copied{c.files, c.done, c.Resumed}, err
 }
 
 func (c *Copier) putEntry(f nodes.Files, name string, d fs.DirEntry, remote nodes.RemotePath) error {
@@ -110,6 +112,9 @@ func (c *Copier) putFile(f nodes.Files, local string, info fs.FileInfo, remote n
 	c.files++
 	if c.Event.Total == 0 && c.files == 1 {
 		c.Event.Total = info.Size()
+	}
+	if big, ok := f.(resumable); ok && info.Size() >= resumeSize {
+		return c.putBig(big, r, info, remote)
 	}
 	return WriteFile(f, remote, io.TeeReader(r, c), Attributes{Perm: &perm, ModTime: info.ModTime()})
 }
@@ -150,7 +155,7 @@ func (c *Copier) Get(ctx context.Context, f nodes.Files, remote nodes.RemotePath
 		err = nodes.Stopped(ctx)
 	}
 	c.tell()
-	return Copied{c.files, c.done}, err
+	return Copied{c.files, c.done, c.Resumed}, err
 }
 
 func (c *Copier) getEntry(ctx context.Context, f nodes.Files, remote nodes.RemotePath, info nodes.FileInfo, local string) error {
@@ -200,24 +205,27 @@ func (c *Copier) getFolder(ctx context.Context, f nodes.Files, remote nodes.Remo
 }
 
 func (c *Copier) getFile(f nodes.Files, remote nodes.RemotePath, info nodes.FileInfo, local string) error {
+	if st, err := os.Stat(local); err == nil && st.IsDir() {
+		return &nodes.Error{Kind: nodes.Failed, Message: "cannot write " + local + ": it is a folder"}
+	}
+	c.files++
+	if c.files == 1 {
+		c.Event.Total = info.Size
+	}
+	if big, ok := f.(resumable); ok && info.Size >= resumeSize {
+		return c.getBig(big, remote, info, local)
+	}
 	r, err := f.Open(remote)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	if st, err := os.Stat(local); err == nil && st.IsDir() {
-		return &nodes.Error{Kind: nodes.Failed, Message: "cannot write " + local + ": it is a folder"}
-	}
 	w, err := os.CreateTemp(filepath.Dir(local), ".rollsh-*")
 	if err != nil {
 		return localError("write", local, err)
 	}
 	defer os.Remove(w.Name())
 	defer w.Close()
-	c.files++
-	if c.files == 1 {
-		c.Event.Total = info.Size
-	}
 	if _, err := io.Copy(io.MultiWriter(w, c), r); err != nil {
 		if nodes.KindOf(err) == nodes.Internal {
 			err = localError("write", local, err)

@@ -67,16 +67,25 @@ type dialer struct {
 	pool     *Pool
 	s        *settings
 	keys     *hostKeys
+	speaks   algorithms
 	via      *connection // the jump host's connection, if any
+	tried    []string    // keys that were offered in earlier tries
 	hostSeen bool        // the host key was checked in this try
 }
 
 // connect dials and logs in. A connection that is dropped before the greeting
-// is tried again after a random, growing pause.
+// is tried again after a random, growing pause; one that ended after too many
+// keys (MaxAuthTries), at once with those that are left.
 func (d *dialer) connect(ctx context.Context) (*ssh.Client, error) {
 	for try := 1; ; try++ {
 		client, err := d.once(ctx)
-		if err == nil || try == maxTries || !errors.Is(err, errDropped) {
+		if err == nil || try == maxTries {
+			return client, err
+		}
+		if errors.Is(err, errMoreKeys) {
+			continue
+		}
+		if !errors.Is(err, errDropped) {
 			return client, err
 		}
 		pause := time.Duration(float64(int(50)<<try)*(0.5+rand.Float64())) * time.Millisecond
@@ -87,6 +96,9 @@ func (d *dialer) connect(ctx context.Context) (*ssh.Client, error) {
 		}
 	}
 }
+
+// errMoreKeys marks a login that ended before all keys were offered.
+var errMoreKeys = errors.New("there are more keys to offer")
 
 // errDropped marks a connection that ended before or in its greeting.
 var errDropped = errors.New("the connection was dropped before the greeting")
@@ -101,7 +113,7 @@ func (d *dialer) once(ctx context.Context) (*ssh.Client, error) {
 		return nil, d.unreachable(ctx, err)
 	}
 	g := newGuard(ctx, limit, conn)
-	l := &login{ctx: ctx, s: d.s, keys: d.pool.keys, person: d.pool.session.Person, guard: g}
+	l := &login{ctx: ctx, s: d.s, keys: d.pool.keys, person: d.pool.session.Person, guard: g, accepted: d.speaks.logins, skip: d.tried}
 	defer l.close()
 	d.hostSeen = false
 	address := net.JoinHostPort(d.s.hostname(), d.s.port())
@@ -123,31 +135,31 @@ func (s *settings) where() string {
 
 // config is the client's side of the handshake.
 func (d *dialer) config(l *login) *ssh.ClientConfig {
-	known := ssh.SupportedAlgorithms()
 	c := &ssh.ClientConfig{
 		User:              d.s.login(),
 		Auth:              l.methods(),
 		ClientVersion:     "SSH-2.0-rollsh",
-		HostKeyAlgorithms: d.keys.algorithms(),
-		HostKeyCallback:   func(_ string, _ net.Addr, key ssh.PublicKey) error { return d.checkKey(l, key) },
+		HostKeyAlgorithms: d.keys.order(d.speaks.hostKeys),
+		HostKeyCallback:   func(_ string, peer net.Addr, key ssh.PublicKey) error { return d.checkKey(l, peer, key) },
 		AuthCallback: func(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 			l.allowed = c.AllowedMethods
 			return nil, l.ctx.Err()
 		},
 	}
-	c.Ciphers = pickAlgorithms(known.Ciphers, d.s.first("ciphers", ""))
-	c.MACs = pickAlgorithms(known.MACs, d.s.first("macs", ""))
-	c.KeyExchanges = pickAlgorithms(known.KeyExchanges, d.s.first("kexalgorithms", ""))
+	c.Ciphers, c.MACs, c.KeyExchanges, c.RekeyThreshold = d.speaks.ciphers, d.speaks.macs, d.speaks.exchanges, d.s.rekeyBytes()
 	return c
 }
 
 // checkKey accepts a known host key, and an unknown one only as far as
 // StrictHostKeyChecking and the person say.
-func (d *dialer) checkKey(l *login, key ssh.PublicKey) error {
+func (d *dialer) checkKey(l *login, peer net.Addr, key ssh.PublicKey) error {
 	if d.hostSeen { // a rekeying; the key was the same or the library has refused it
 		return nil
 	}
 	err := d.keys.verdict(key)
+	if err == nil {
+		err = d.keys.byAddress(peer, key)
+	}
 	var stranger *unknownKey
 	if errors.As(err, &stranger) {
 		err = d.stranger(l, stranger.key)
@@ -199,6 +211,10 @@ func (d *dialer) handshakeFailed(ctx context.Context, l *login, conn net.Conn, e
 	case errors.As(err, &mine) && mine.Kind != nodes.Refused:
 		return mine
 	case d.hostSeen && (len(l.allowed) > 0 || len(l.offers) > 0 || strings.Contains(text, "unable to authenticate")):
+		if l.cutShort(err) {
+			err = errors.Join(err, errMoreKeys)
+		}
+		d.tried = l.asked()
 		return l.refused(err)
 	case !d.hostSeen && isDrop(err) && d.proxySaid(conn) == "":
 		return &nodes.Error{
@@ -274,7 +290,7 @@ func (d *dialer) unreachable(ctx context.Context, err error) error {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		why = "no route to it"
 	}
-	return &nodes.Error{Kind: nodes.Unreachable, Message: "cannot reach " + d.s.where() + ": " + why, Hint: hint, Cause: err}
+	return &nodes.Error{Kind: nodes.Unreachable, Message: "cannot reach " + d.s.where() + ": " + why + d.s.without(), Hint: hint, Cause: err}
 }
 
 func isTimeout(err error) bool {

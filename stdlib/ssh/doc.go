@@ -17,9 +17,12 @@
 // always refused. StrictHostKeyChecking=no is taken as accept-new: it adds
 // unknown keys with a warning and still refuses changed ones.
 //
-// Of ssh_config these are not taken: CanonicalizeHostname, Match localnetwork,
-// CheckHostIP, GSSAPI, forwarding of agent and X11, RekeyLimit, ControlPath. The
-// values of all others that matter for a login agree with ssh -G.
+// Where this differs from OpenSSH is listed in docs/ssh.md; the values that
+// matter for a login agree with ssh -G, which the tests compare. A node that
+// ends a login after too many keys (MaxAuthTries) is asked again about the rest.
+//
+// The agent is lent to a command on a node only where the command asks for it
+// (agent=true) or ForwardAgent does, and only as long as the command runs.
 //
 // # Commands
 //
@@ -32,14 +35,21 @@
 // error; it is taken out again and never seen. A forced command on the node
 // sees that line in SSH_ORIGINAL_COMMAND.
 //
+// A password that sudo wants is asked for once, at the terminal, and sent over
+// the connection to sudo's input: it is in no argument, event or log. The first
+// serves all nodes; a node that refuses it has its own.
+//
 // Output is kept up to 4 MiB a stream, the first and last half of that, with a
-// note of how much is missing between; all of it is streamed as events.
+// note of how much is missing between; all of it is streamed as events, or goes
+// to a file of this machine where that is asked for.
 //
 // # Files
 //
 // Files are reached over SFTP. Writing is atomic: a temporary file beside the
 // target, fsync, rename. A node that allows SFTP only is served as far as that
-// goes.
+// goes. Of a file of 8 MiB or more the part that a cut connection left is gone on
+// with, after samples of it were compared with the source. What only reads is
+// done once more when the connection was lost under it; nothing else is.
 //
 //	n = node "web1"
 //	print(n:run("uptime").stdout)

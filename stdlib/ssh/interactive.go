@@ -19,6 +19,11 @@ func (n *nodeConn) Shell(ctx context.Context, screen nodes.Screen) (nodes.Result
 	defer n.release()
 	defer s.Close()
 	s.Stdout, s.Stderr = screen.Out, screen.Out
+	end, err := n.lendAgent(s, false)
+	if err != nil {
+		return nodes.Result{Code: -1}, nodes.At(err, "", n.name)
+	}
+	defer end()
 	in, err := s.StdinPipe()
 	if err == nil {
 		err = s.RequestPty(screen.Term, screen.Height, screen.Width, ssh.TerminalModes{})

@@ -80,6 +80,7 @@ type hostKeys struct {
 	s       *settings
 	address string // as known_hosts writes it
 	lines   []knownLine
+	others  []knownLine // those about other names, for CheckHostIP
 }
 
 func loadHostKeys(s *settings) (*hostKeys, error) {
@@ -99,16 +100,20 @@ func loadHostKeys(s *settings) (*hostKeys, error) {
 	for _, l := range lines {
 		if l.marker == "revoked" || l.names(address) {
 			h.lines = append(h.lines, l)
+		} else if s.yes("checkhostip", false) {
+			h.others = append(h.others, l)
 		}
 	}
 	return h, nil
 }
 
-// algorithms puts those host key algorithms first for which a key is known, so
-// that the node shows the key that can be checked.
-func (h *hostKeys) algorithms() []string {
-	all := ssh.SupportedAlgorithms().HostKeys
-	all = pickAlgorithms(all, h.s.first("hostkeyalgorithms", ""))
+// order puts those host key algorithms first for which a key is known, so that
+// the node shows the key that can be checked. Where the person gave an order,
+// that holds. Source: OpenSSH 9.2, sshconnect2.c, ssh_kex2.
+func (h *hostKeys) order(all []string) []string {
+	if spec := h.s.first("hostkeyalgorithms", "+"); !strings.HasPrefix(spec, "+") && !strings.HasPrefix(spec, "-") {
+		return all
+	}
 	known := map[string]bool{}
 	authority := false
 	for _, l := range h.lines {
@@ -140,34 +145,6 @@ func keyType(algorithm string) string {
 	return algorithm
 }
 
-// pickAlgorithms changes a default list as ssh_config does: "a,b" replaces it,
-// +a adds, -a takes out, ^a puts first; patterns are allowed. Algorithms that
-// are not in the default list cannot be spoken and are dropped.
-func pickAlgorithms(defaults []string, spec string) []string {
-	if spec == "" {
-		return defaults
-	}
-	op, list := spec[0], strings.Split(strings.TrimLeft(spec, "+-^"), ",")
-	var named, others []string
-	for _, a := range defaults {
-		if wildList(list, a) {
-			named = append(named, a)
-		} else {
-			others = append(others, a)
-		}
-	}
-	switch op {
-	case '+':
-		return defaults
-	case '-':
-		return others
-	case '^':
-		return append(named, others...)
-	}
-	slices.SortStableFunc(named, func(a, b string) int { return slices.Index(list, a) - slices.Index(list, b) })
-	return named
-}
-
 // unknownKey is the verdict on a key that no line speaks about.
 type unknownKey struct{ key ssh.PublicKey }
 
@@ -182,6 +159,9 @@ func (h *hostKeys) verdict(key ssh.PublicKey) error {
 		plain = cert.Key
 	}
 	if err := h.revoked(plain); err != nil {
+		return err
+	}
+	if err := h.listed(plain); err != nil {
 		return err
 	}
 	if isCert {

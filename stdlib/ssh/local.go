@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,21 +20,27 @@ import (
 type Local struct {
 	session *nodes.Session
 	ids     *counter
+	sudo    *passwords
 }
 
 // NewLocal makes it for a session; events go to the session's Events. Commands
 // are run by /bin/sh, whatever the person's own shell: a recipe does the same
 // from a terminal and from cron.
-func NewLocal(s *nodes.Session) *Local { return &Local{s, newCounter(fromLocal)} }
+func NewLocal(s *nodes.Session) *Local { return &Local{s, newCounter(fromLocal), &passwords{}} }
 
 // Run runs a command here; see [nodes.Conn].
 func (l *Local) Run(ctx context.Context, c nodes.Cmd) (nodes.Result, error) {
 	r := runner{l.session.Events, l.ids, ""}
-	res, err := r.run(ctx, c, func(ctx context.Context) (child, error) { return l.spawn(ctx, c) })
+	var p *localChild
+	res, err := r.run(ctx, c, func(ctx context.Context) (child, error) {
+		var err error
+		p, err = l.spawn(ctx, c)
+		return p, err
+	})
 	if err != nil {
 		return res, err
 	}
-	return res, sudoDenied(c, res)
+	return res, sudoDenied(p.gate, c, res)
 }
 
 // Start runs a command here whose streams the caller drives.
@@ -57,6 +64,9 @@ func (l *Local) Files(ctx context.Context) (nodes.Files, error) {
 type localChild struct {
 	cmd    *exec.Cmd
 	sudo   string
+	gate   *sudoGate // nil without sudo
+	from   *Local
+	input  io.Closer // stdin itself, where a gate is before it
 	stdin  io.WriteCloser
 	stdout io.ReadCloser
 	stderr io.ReadCloser
@@ -65,19 +75,42 @@ type localChild struct {
 	err    error
 }
 
+// behindSudo puts the gate between the streams and the caller. Their ends stay
+// in our hands: what is let go of is let go of at once.
+func (p *localChild) behindSudo(ctx context.Context, pty bool) {
+	answer := p.from.sudo.answerer(ctx, p.from.session.Person, p.from.session.User, "here")
+	said := &p.stderr
+	if pty {
+		said = &p.stdout
+	}
+	raw, input := *said, p.stdin
+	reader, writer := p.gate.stand(raw, input, answer)
+	*said = readCloser{reader, raw}
+	p.stdin, p.input = writer, input
+}
+
+// readCloser reads here and closes there.
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
 func (l *Local) spawn(ctx context.Context, c nodes.Cmd) (*localChild, error) {
 	if ctx.Err() != nil {
 		return nil, nodes.Stopped(ctx)
 	}
-	line, err := c.Shell()
+	line, g, err := gate(c)
 	if err != nil {
 		return nil, err
 	}
-	p := &localChild{cmd: exec.Command("/bin/sh", "-c", line), sudo: c.Sudo, ended: make(chan struct{})}
+	p := &localChild{cmd: exec.Command("/bin/sh", "-c", line), sudo: c.Sudo, gate: g, from: l, ended: make(chan struct{})}
 	if l.session.Project != "" {
 		p.cmd.Dir = l.session.Project
 	}
 	theirs, err := p.connect(c.Pty)
+	if err == nil && g != nil {
+		p.behindSudo(ctx, c.Pty)
+	}
 	if err == nil {
 		err = p.cmd.Start()
 	}
@@ -198,8 +231,10 @@ func (p *localChild) kill() {
 	p.killed.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		for _, words := range killWords(p.cmd.Process.Pid, p.sudo) {
+		password, known := p.from.sudo.known(p.from.session.User, "here")
+		for _, words := range killWords(p.cmd.Process.Pid, p.sudo, known) {
 			cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+			cmd.Stdin = strings.NewReader(password + "\n")
 			cmd.WaitDelay = 100 * time.Millisecond
 			_ = cmd.Run() // what is gone cannot be killed
 		}
@@ -207,7 +242,11 @@ func (p *localChild) kill() {
 }
 
 func (p *localChild) abandon() {
-	for _, c := range []io.Closer{p.stdin, p.stdout, p.stderr} {
+	input := p.input
+	if input == nil {
+		input = p.stdin
+	}
+	for _, c := range []io.Closer{input, p.stdout, p.stderr} {
 		if c != nil {
 			c.Close()
 		}

@@ -2,8 +2,6 @@ package ssh
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -20,11 +18,13 @@ const manual = `Commands and files on nodes, and here.
   n:write("/srv/app/version", "123\n", {perms="0644"})
   n:put("conf/app.conf", "/etc/app.conf")
   n:wait{http="/health", port=8080, timeout=60}
+  n:run("mysql shop", {stdin={file="shop.sql"}, sudo=true, timeout=600})
+  n:run("journalctl -b", {stdout="logs/boot.txt"})
 
 A command is a shell line, or a list of words that are quoted for you. Its output
 is shown as it comes and kept (the first and last 2 MiB of each stream). An exit
 code other than 0 raises kind "exit" unless check=false; a connection that goes
-away always raises. On a Set each method works on all its nodes at once. The
+away always raises. A password that sudo wants is asked for once. On a Set each method works on all its nodes at once. The
 machine that rollsh runs on is here: here:run, or sh for short.`
 
 // Module gives recipes commands and files on nodes and on this machine.
@@ -72,9 +72,12 @@ type runArgs struct {
 	Cmd     command       `lua:"cmd,pos" type:"string|string[]" doc:"a shell line, or words that are quoted for you"`
 	Cwd     string        `lua:"cwd" doc:"folder to run it in; else the login folder, here the project"`
 	Env     variables     `lua:"env" type:"table" doc:"variables, by name"`
-	Stdin   text          `lua:"stdin" type:"string|Secret" doc:"what the command reads"`
+	Stdin   input         `lua:"stdin" type:"string|Secret|table|function" doc:"what the command reads: a text, {file=\"dump.sql\"}, or a function that gives the next piece and nil at the end"`
+	Stdout  string        `lua:"stdout" doc:"file here that gets all of its output, which is then not shown; from a Set: a folder/, with a file for each node"`
+	Stderr  string        `lua:"stderr" doc:"the same for its errors"`
 	Timeout time.Duration `lua:"timeout" doc:"seconds after which it is killed"`
-	Sudo    sudoUser      `lua:"sudo" type:"boolean|string" doc:"true for root, or a user; through sudo -n"`
+	Sudo    sudoUser      `lua:"sudo" type:"boolean|string" doc:"true for root, or a user; a password that sudo wants is asked for once"`
+	Agent   bool          `lua:"agent" doc:"lend it your ssh agent, so that it can ssh and svn on from there"`
 	Pty     bool          `lua:"pty" doc:"give it a terminal; stderr is then part of stdout"`
 	Check   bool          `lua:"check" default:"true" doc:"raise when it does not end with code 0"`
 	Read    bool          `lua:"read" doc:"it changes nothing: a plan may run it"`
@@ -100,11 +103,22 @@ func (h Hand) luaRun(ctx context.Context, n *nodes.Node, a runArgs) (runResult, 
 		}
 		c.Dir = dir
 	}
-	c.Env, c.Timeout, c.Sudo, c.Pty, c.Quiet = a.Env, a.Timeout, string(a.Sudo), a.Pty, !a.Stream
-	if a.Stdin != "" {
-		c.Stdin = strings.NewReader(string(a.Stdin))
+	c.Env, c.Timeout, c.Sudo, c.Pty, c.Quiet, c.Agent = a.Env, a.Timeout, string(a.Sudo), a.Pty, !a.Stream, a.Agent
+	ctx, cancel := context.WithCancel(ctx) // a function is not asked for more once the command has ended
+	defer cancel()
+	source, err := a.Stdin.open(ctx, h.session)
+	if err != nil {
+		return runResult{}, err
 	}
-	res, err := h.Run(ctx, n, c, a.Check)
+	defer source.Close()
+	if a.Stdin.given() {
+		c.Stdin = source
+	}
+	files, err := h.intoFiles(ctx, n, &c, a.Stdout, a.Stderr)
+	if err != nil {
+		return runResult{}, err
+	}
+	res, err := h.run(ctx, n, c, a.Read && !a.Stdin.given(), a.Check, files)
 	out := runResult{Code: res.Code, Stdout: res.Stdout, Stderr: res.Stderr, Seconds: res.Elapsed.Seconds()}
 	if res.Signal != "" {
 		out.Signal = res.Signal
@@ -115,7 +129,7 @@ func (h Hand) luaRun(ctx context.Context, n *nodes.Node, a runArgs) (runResult, 
 type testArgs struct {
 	Cmd     command       `lua:"cmd,pos" type:"string|string[]" doc:"a shell line, or words that are quoted for you"`
 	Timeout time.Duration `lua:"timeout" doc:"seconds after which it is killed"`
-	Sudo    sudoUser      `lua:"sudo" type:"boolean|string" doc:"true for root, or a user; through sudo -n"`
+	Sudo    sudoUser      `lua:"sudo" type:"boolean|string" doc:"true for root, or a user; a password that sudo wants is asked for once"`
 }
 
 func (h Hand) commands() []lua.Func {
@@ -134,6 +148,11 @@ func (h Hand) commands() []lua.Func {
 			}),
 		},
 		{
+			Name: "copy_id", Doc: "Puts your public key on the node, after asking, so that it lets you in without a password: {added, key, file}.",
+			Returns: "table", Mutates: true, Example: `node("web1"):copy_id()`, Planned: map[string]any{"added": true, "key": "", "file": ""},
+			Do: onNode(func(ctx context.Context, n *nodes.Node, a copyIDArgs) (Keyed, error) { return h.CopyID(ctx, n, a.Key) }),
+		},
+		{
 			Name: "shell", Doc: "Opens a login shell on the node, at the terminal; gives its exit code.", Returns: "number", Mutates: true,
 			Example: `node("web1"):shell()`,
 			Do: onNode(func(ctx context.Context, n *nodes.Node, _ lua.None) (int, error) {
@@ -142,6 +161,10 @@ func (h Hand) commands() []lua.Func {
 			}),
 		},
 	}
+}
+
+type copyIDArgs struct {
+	Key string `lua:"key" doc:"the key file; else your first IdentityFile with a .pub beside it, else the agent's first key"`
 }
 
 type pathArgs struct {
@@ -179,15 +202,15 @@ func (h Hand) files() []lua.Func {
 			}),
 		},
 		{
-			Name: "put", Doc: "Copies a local file or folder to the node; each file arrives atomically.", Returns: "table", Mutates: true,
-			Example: `node("web1"):put("index.html", "/srv/www/index.html")`, Planned: map[string]any{"files": 0, "bytes": 0},
+			Name: "put", Doc: "Copies a local file or folder to the node; each file arrives atomically. A big one that was cut off goes on where it was: {files, bytes, resumed}.", Returns: "table", Mutates: true,
+			Example: `node("web1"):put("index.html", "/srv/www/index.html")`, Planned: map[string]any{"files": 0, "bytes": 0, "resumed": 0},
 			Do: onNode(func(ctx context.Context, n *nodes.Node, a putArgs) (Copied, error) {
 				return h.Put(ctx, n, a.Local, a.Remote)
 			}),
 		},
 		{
-			Name: "get", Doc: "Copies a file or folder of the node here.", Returns: "table", Mutates: true,
-			Example: `node("web1"):get("/var/log/app.log", "logs/")`, Planned: map[string]any{"files": 0, "bytes": 0},
+			Name: "get", Doc: "Copies a file or folder of the node here; a big file that was cut off goes on where it was: {files, bytes, resumed}.", Returns: "table", Mutates: true,
+			Example: `node("web1"):get("/var/log/app.log", "logs/")`, Planned: map[string]any{"files": 0, "bytes": 0, "resumed": 0},
 			Do: onNode(func(ctx context.Context, n *nodes.Node, a getArgs) (Copied, error) {
 				return h.Get(ctx, n, a.Remote, a.Local, strings.HasPrefix(nodes.CallerOf(ctx).Op, "set:"))
 			}),
@@ -277,109 +300,4 @@ func forwardClass() lua.Class {
 			Do: lua.Method(func(_ context.Context, f *Forward, _ lua.None) (lua.None, error) { return lua.None{}, f.Close() }),
 		}},
 	}
-}
-
-// command is a shell line or a list of words.
-type command struct{ cmd nodes.Cmd }
-
-// UnpackLua takes a line or a list of words.
-func (c *command) UnpackLua(v any) error {
-	switch v := v.(type) {
-	case string:
-		c.cmd.Line = v
-		return nil
-	case []any:
-		for _, w := range v {
-			s, ok := w.(string)
-			if !ok {
-				return fmt.Errorf("expected a list of strings, got a %T in it", w)
-			}
-			c.cmd.Argv = append(c.cmd.Argv, s)
-		}
-		if len(c.cmd.Argv) > 0 {
-			return nil
-		}
-	}
-	return errors.New("expected a string or a list of strings")
-}
-
-// text is a string or a secret.
-type text string
-
-// UnpackLua takes either.
-func (t *text) UnpackLua(v any) error {
-	switch v := v.(type) {
-	case string:
-		*t = text(v)
-	case nodes.Secret:
-		*t = text(v.Reveal())
-	default:
-		return errors.New("expected a string or a secret")
-	}
-	return nil
-}
-
-// variables are strings, numbers or secrets by name.
-type variables map[string]string
-
-// UnpackLua takes a table of them.
-func (e *variables) UnpackLua(v any) error {
-	table, ok := v.(map[string]any)
-	if list, empty := v.([]any); empty && len(list) == 0 {
-		return nil
-	}
-	if !ok {
-		return errors.New("expected a table of names and values")
-	}
-	*e = variables{}
-	for name, value := range table {
-		switch value := value.(type) {
-		case string:
-			(*e)[name] = value
-		case float64:
-			(*e)[name] = fmt.Sprintf("%.14g", value)
-		case nodes.Secret:
-			(*e)[name] = value.Reveal()
-		default:
-			return fmt.Errorf("expected a string for '%s'", name)
-		}
-	}
-	return nil
-}
-
-// sudoUser is whom sudo makes of the login.
-type sudoUser string
-
-// UnpackLua takes true for root, or a name.
-func (u *sudoUser) UnpackLua(v any) error {
-	switch v := v.(type) {
-	case bool:
-		if v {
-			*u = "root"
-		}
-		return nil
-	case string:
-		if v != "" && !strings.HasPrefix(v, "-") {
-			*u = sudoUser(v)
-			return nil
-		}
-	}
-	return errors.New("expected true or the name of a user")
-}
-
-// tlsMode is whether TLS is spoken, and whether the certificate is verified.
-type tlsMode struct{ on, trust bool }
-
-// UnpackLua takes true, false or "insecure".
-func (m *tlsMode) UnpackLua(v any) error {
-	switch v {
-	case true:
-		m.on = true
-	case false:
-	case "insecure":
-		m.on, m.trust = true, true
-	default:
-		return errors.New(`expected true, false or "insecure"`)
-	}
-	return nil
 }

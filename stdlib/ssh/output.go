@@ -26,6 +26,12 @@ type tail struct {
 
 func newTail(limit int) *tail { return &tail{half: limit / 2} }
 
+func (t *tail) reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.first, t.ring, t.next, t.cut = nil, nil, 0, 0
+}
+
 // Write keeps p as far as there is room and never fails.
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()

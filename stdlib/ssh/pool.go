@@ -20,6 +20,7 @@ type Pool struct {
 	keys    *keyring
 	ramp    chan struct{} // one place for each handshake under way
 	ids     *counter
+	sudo    passwords
 
 	mu     sync.Mutex
 	conns  map[string]*slot
@@ -96,7 +97,7 @@ func (p *Pool) dial(ctx context.Context, n *nodes.Node) (*connection, error) {
 		return nil, &nodes.Error{Kind: nodes.Cancelled, Message: "rollsh is closing its connections"}
 	}
 	s := p.conns[key]
-	if s == nil {
+	if s == nil || s.dead() {
 		s = p.open(ctx, n, key)
 	}
 	s.users++
@@ -141,6 +142,11 @@ func (p *Pool) open(ctx context.Context, n *nodes.Node, key string) *slot {
 	return s
 }
 
+// dead reports whether the connection was made and is lost.
+func (s *slot) dead() bool {
+	return endsWithin(s.ready, 0) && s.conn != nil && endsWithin(s.conn.lost, 0)
+}
+
 // drop forgets a slot; p.mu is held.
 func (p *Pool) drop(key string, s *slot) {
 	if p.conns[key] == s {
@@ -181,6 +187,9 @@ func (p *Pool) connect(ctx context.Context, n *nodes.Node) (*connection, error) 
 		return nil, err
 	}
 	d := &dialer{pool: p, s: s, keys: keys}
+	if d.speaks, err = s.algorithms(); err != nil {
+		return nil, err
+	}
 	hop, err := p.jump(ctx, s)
 	if err != nil {
 		return nil, err

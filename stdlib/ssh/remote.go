@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,7 +56,9 @@ type remote struct {
 	stdout  io.Reader
 	stderr  io.Reader
 	header  *header
+	gate    *sudoGate // nil without sudo
 
+	lent  func() // ends the lending of the agent; nil where it is not lent
 	once  sync.Once
 	ended chan struct{} // closed when the end is known
 	err   error         // of session.Wait
@@ -63,7 +66,7 @@ type remote struct {
 
 // spawn starts a command on the node.
 func (c *connection) spawn(ctx context.Context, cmd nodes.Cmd) (*remote, error) {
-	line, err := cmd.Shell()
+	line, g, err := gate(cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -71,10 +74,11 @@ func (c *connection) spawn(ctx context.Context, cmd nodes.Cmd) (*remote, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &remote{conn: c, session: s, cmd: cmd, header: newHeader(), ended: make(chan struct{})}
-	_, err = within(ctx, func() (struct{}, error) { return struct{}{}, p.start(line) }, func(struct{}) {})
+	p := &remote{conn: c, session: s, cmd: cmd, header: newHeader(), gate: g, ended: make(chan struct{})}
+	_, err = within(ctx, func() (struct{}, error) { return struct{}{}, p.start(ctx, line) }, func(struct{}) {})
 	if err != nil {
 		s.Close()
+		p.takeAgent()
 		c.release()
 		if ctx.Err() != nil {
 			return nil, nodes.Stopped(ctx)
@@ -83,17 +87,45 @@ func (c *connection) spawn(ctx context.Context, cmd nodes.Cmd) (*remote, error) 
 	}
 	go func() {
 		p.err = s.Wait()
+		p.takeAgent()
 		close(p.ended)
 		c.release()
 	}()
 	return p, nil
 }
 
-func (p *remote) start(line string) error {
+func (p *remote) start(ctx context.Context, line string) error {
+	s := p.session
+	var err error
+	if p.lent, err = p.conn.lendAgent(s, p.cmd.Agent); err != nil {
+		return err
+	}
+	p.setEnv()
+	if p.cmd.Pty {
+		if err := s.RequestPty("xterm", 24, 80, ssh.TerminalModes{}); err != nil {
+			return &nodes.Error{Kind: nodes.Permission, Message: p.conn.s.where() + " gives no terminal", Cause: err}
+		}
+	}
+	if err := p.connect(ctx); err != nil {
+		return err
+	}
+	return s.Start(p.header.wrap(line))
+}
+
+// takeAgent takes back the agent that was lent to the command.
+func (p *remote) takeAgent() {
+	if p.lent != nil {
+		p.lent()
+	}
+}
+
+// setEnv sends the variables of SetEnv and SendEnv. The node may not accept
+// them, as with ssh.
+func (p *remote) setEnv() {
 	s := p.session
 	for _, pair := range p.conn.s.values["setenv"] {
 		if name, value, ok := strings.Cut(pair, "="); ok {
-			_ = s.Setenv(name, value) // the node may not accept it, as with ssh
+			_ = s.Setenv(name, value)
 		}
 	}
 	for _, pair := range os.Environ() {
@@ -101,11 +133,11 @@ func (p *remote) start(line string) error {
 			_ = s.Setenv(name, value)
 		}
 	}
-	if p.cmd.Pty {
-		if err := s.RequestPty("xterm", 24, 80, ssh.TerminalModes{}); err != nil {
-			return &nodes.Error{Kind: nodes.Permission, Message: p.conn.s.where() + " gives no terminal", Cause: err}
-		}
-	}
+}
+
+// connect makes the command's streams.
+func (p *remote) connect(ctx context.Context) error {
+	s := p.session
 	var errs [3]error
 	p.stdin, errs[0] = s.StdinPipe()
 	p.stdout, errs[1] = s.StdoutPipe()
@@ -119,7 +151,17 @@ func (p *remote) start(line string) error {
 	} else {
 		p.header.from, p.stderr = p.stderr, p.header
 	}
-	return s.Start(p.header.wrap(line))
+	if p.gate == nil {
+		return nil
+	}
+	c := p.conn
+	answer := c.pool.sudo.answerer(ctx, c.pool.session.Person, c.s.login(), c.s.alias)
+	if p.cmd.Pty {
+		p.stdout, p.stdin = p.gate.stand(p.stdout, p.stdin, answer)
+	} else {
+		p.stderr, p.stdin = p.gate.stand(p.stderr, p.stdin, answer)
+	}
+	return nil
 }
 
 // heldBack is the input of a terminal. It waits for the header, which the
@@ -204,8 +246,9 @@ func (p *remote) end() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	for _, words := range killWords(pid, p.cmd.Sudo) {
-		if err := p.conn.once(ctx, nodes.Quote(words...)); err != nil {
+	password, known := p.conn.pool.sudo.known(p.conn.s.login(), p.conn.s.alias)
+	for _, words := range killWords(pid, p.cmd.Sudo, known) {
+		if err := p.conn.once(ctx, nodes.Quote(words...), password); err != nil {
 			break
 		}
 	}
@@ -214,12 +257,16 @@ func (p *remote) end() {
 
 // killWords are the commands that end a shell and what it started: first as the
 // user that sudo made of the login, if any, then as the login.
-func killWords(pid int, sudo string) [][]string {
+func killWords(pid int, sudo string, password bool) [][]string {
 	own := []string{"sh", "-c", fmt.Sprintf(killScript, pid)}
 	if sudo == "" {
 		return [][]string{own}
 	}
-	return [][]string{append([]string{"sudo", "-n", "-u", sudo, "--"}, own...), own}
+	how := []string{"sudo", "-n"}
+	if password { // it comes as the first line of the input
+		how = []string{"sudo", "-S", "-p", ""}
+	}
+	return [][]string{slices.Concat(how, []string{"-u", sudo, "--"}, own), own}
 }
 
 // killScript ends the process group of a shell, and what the shell started in
@@ -243,14 +290,18 @@ done
 kill -KILL -"$p" 2>/dev/null; kill -KILL $d 2>/dev/null
 exit 0`
 
-// once runs a command of rollsh's own and drops its output.
-func (c *connection) once(ctx context.Context, line string) error {
+// once runs a command of rollsh's own and drops its output; input is its first
+// line.
+func (c *connection) once(ctx context.Context, line, input string) error {
 	s, err := c.session(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.release()
 	defer s.Close()
+	if input != "" {
+		s.Stdin = strings.NewReader(input + "\n")
+	}
 	_, err = within(ctx, func() (struct{}, error) { return struct{}{}, s.Run(line) }, func(struct{}) {})
 	var exit *ssh.ExitError
 	if errors.As(err, &exit) {
@@ -262,21 +313,11 @@ func (c *connection) once(ctx context.Context, line string) error {
 // denied finds the endings that mean that the command never ran: sudo's refusal
 // and a node that allows files only.
 func (p *remote) denied(res nodes.Result) error {
-	if e := sudoDenied(p.cmd, res); e != nil {
+	if e := sudoDenied(p.gate, p.cmd, res); e != nil {
 		return e
 	}
 	if p.header.process() == 0 && res.Code == 1 && strings.HasPrefix(string(res.Stdout), "This service allows sftp connections only") {
 		return &nodes.Error{Kind: nodes.Permission, Message: p.conn.s.where() + " allows only sftp, no commands"}
 	}
 	return nil
-}
-
-func sudoDenied(c nodes.Cmd, res nodes.Result) error {
-	if c.Sudo == "" || res.Code != 1 || len(res.Stdout) > 0 || !strings.HasPrefix(string(res.Stderr), "sudo: ") {
-		return nil
-	}
-	first, _, _ := strings.Cut(string(res.Stderr), "\n")
-	return &nodes.Error{
-		Kind: nodes.Permission, Message: first, Hint: "rollsh runs sudo -n: allow it with NOPASSWD in sudoers for this command",
-	}
 }

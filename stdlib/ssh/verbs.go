@@ -41,6 +41,33 @@ func (h Hand) Run(ctx context.Context, n *nodes.Node, c nodes.Cmd, check bool) (
 	return res, err
 }
 
+// run is Run for recipes: output that goes to files is kept in short too, and a
+// command that only reads is run once more where the connection was lost.
+func (h Hand) run(ctx context.Context, n *nodes.Node, c nodes.Cmd, reads, check bool, files *outputs) (nodes.Result, error) {
+	var res nodes.Result
+	err := again(reads, func() (err error) {
+		if err = files.rewind(); err == nil {
+			res, err = h.Run(ctx, n, c, false)
+		}
+		return err
+	})
+	err = files.close(&res, err)
+	if err == nil && check && !res.OK() {
+		err = exitError(c, res)
+	}
+	return res, err
+}
+
+// again does what only reads once more when the connection was lost under it;
+// the second time it is made anew.
+func again(reads bool, work func() error) error {
+	err := work()
+	if reads && nodes.KindOf(err) == nodes.Lost {
+		err = work()
+	}
+	return err
+}
+
 // exitError is how a command failed.
 func exitError(c nodes.Cmd, res nodes.Result) error {
 	e := &nodes.Error{Kind: nodes.Exit, Signal: res.Signal, Stdout: lastLines(res.Stdout), Stderr: lastLines(res.Stderr)}
@@ -79,7 +106,7 @@ func lastLines(out []byte) string {
 // Test is true for exit code 0 and false for 1; any other ending is an error.
 func (h Hand) Test(ctx context.Context, n *nodes.Node, c nodes.Cmd) (bool, error) {
 	c.Quiet = true
-	res, err := h.Run(ctx, n, c, false)
+	res, err := h.run(ctx, n, c, true, false, nil)
 	switch {
 	case err != nil:
 		return false, err
@@ -88,6 +115,15 @@ func (h Hand) Test(ctx context.Context, n *nodes.Node, c nodes.Cmd) (bool, error
 	}
 	return false, exitError(c, res)
 }
+
+// reading is with for work that changes nothing: it is done once more when the
+// connection was lost under it.
+func (h Hand) reading(ctx context.Context, n *nodes.Node, work func(nodes.Files) error) error {
+	return again(true, func() error { return h.with(ctx, n, work) })
+}
+
+// access is with or reading.
+type access func(context.Context, *nodes.Node, func(nodes.Files) error) error
 
 // with opens the node's files for one piece of work.
 func (h Hand) with(ctx context.Context, n *nodes.Node, work func(nodes.Files) error) error {
@@ -124,7 +160,7 @@ func (h Hand) Read(ctx context.Context, n *nodes.Node, name string) ([]byte, err
 		return nil, err
 	}
 	var text []byte
-	err = h.with(ctx, n, func(f nodes.Files) error {
+	err = h.reading(ctx, n, func(f nodes.Files) error {
 		text, err = ReadFile(f, p)
 		return err
 	})
@@ -194,7 +230,7 @@ func (h Hand) Put(ctx context.Context, n *nodes.Node, local, remote string) (Cop
 	if strings.HasSuffix(remote, "/") {
 		p = nodes.RemotePath(path.Join(string(p), filepath.Base(local)))
 	}
-	return h.copy(ctx, n, local+" -> "+string(p), func(c *Copier, f nodes.Files) (Copied, error) { return c.Put(ctx, f, local, p) })
+	return h.copy(ctx, n, local+" -> "+string(p), h.with, func(c *Copier, f nodes.Files) (Copied, error) { return c.Put(ctx, f, local, p) })
 }
 
 // Get copies a file or folder of a node here. With perNode the local path is a
@@ -221,16 +257,16 @@ func (h Hand) Get(ctx context.Context, n *nodes.Node, remote, local string, perN
 		}
 		local = filepath.Join(local, path.Base(string(p)))
 	}
-	return h.copy(ctx, n, string(p)+" -> "+local, func(c *Copier, f nodes.Files) (Copied, error) { return c.Get(ctx, f, p, local) })
+	return h.copy(ctx, n, string(p)+" -> "+local, h.reading, func(c *Copier, f nodes.Files) (Copied, error) { return c.Get(ctx, f, p, local) })
 }
 
 // copy copies and tells about it.
-func (h Hand) copy(ctx context.Context, n *nodes.Node, text string, work func(*Copier, nodes.Files) (Copied, error)) (Copied, error) {
+func (h Hand) copy(ctx context.Context, n *nodes.Node, text string, with access, work func(*Copier, nodes.Files) (Copied, error)) (Copied, error) {
 	caller := nodes.CallerOf(ctx)
 	e := nodes.Event{Time: time.Now(), Type: nodes.Started, ID: h.ids.next(), Op: caller.Op, Node: n.Name, Where: caller.Where, Text: text}
 	h.session.Events.Emit(e)
 	var done Copied
-	err := h.with(ctx, n, func(f nodes.Files) error {
+	err := with(ctx, n, func(f nodes.Files) error {
 		var err error
 		done, err = work(&Copier{Sink: h.session.Events, Event: e}, f)
 		return err
@@ -260,7 +296,7 @@ func (h Hand) Stat(ctx context.Context, n *nodes.Node, name string) (*Status, er
 		return nil, err
 	}
 	var st *Status
-	err = h.with(ctx, n, func(f nodes.Files) error {
+	err = h.reading(ctx, n, func(f nodes.Files) error {
 		info, err := f.Stat(p)
 		if nodes.KindOf(err) == nodes.NotFound {
 			return nil
