@@ -179,6 +179,9 @@ func (h *Host) thrown(L *glua.LState, err error) error {
 	}
 	e := h.failure(api.Object)
 	e.Trace = api.StackTrace
+	if e.Where != "" && embedded(e.Where) {
+		e.Where = calledFrom(e.Trace)
+	}
 	if ctx := L.Context(); ctx != nil && ctx.Err() != nil && strings.Contains(e.Message, ctx.Err().Error()) {
 		stopped := *nodes.AsError(nodes.Stopped(ctx), nodes.Cancelled)
 		if stopped.Where == "" {
@@ -199,15 +202,24 @@ func stackOverflow(api *glua.ApiError) error {
 	if !strings.Contains(text, "callstack overflow") && !strings.Contains(text, "registry overflow") {
 		return nil
 	}
-	e := &nodes.Error{Kind: nodes.Failed, Message: "stack overflow: calls nest too deep, or too many values at once", Trace: api.StackTrace}
-	if m := tracedLine.FindStringSubmatch(text); m != nil {
-		e.Where = m[1]
+	return &nodes.Error{
+		Kind: nodes.Failed, Message: "stack overflow: calls nest too deep, or too many values at once",
+		Where: calledFrom(text), Trace: api.StackTrace,
 	}
-	return e
 }
 
-// tracedLine is a line of a traceback that names a file and a line.
+// tracedLine is a line of a traceback that names a file and a line; not one in
+// rollsh's own Lua, whose names have a colon.
 var tracedLine = regexp.MustCompile(`\n\t([^\n:\[]+:\d+):`)
+
+// calledFrom gives the innermost line of a traceback that is a recipe's; empty
+// when there is none.
+func calledFrom(trace string) string {
+	if m := tracedLine.FindStringSubmatch(trace); m != nil {
+		return m[1]
+	}
+	return ""
+}
 
 // failure turns a value thrown by error() or by the VM into an Error.
 func (h *Host) failure(v glua.LValue) *nodes.Error {

@@ -670,7 +670,11 @@ func TestCancelInARoll(t *testing.T) {
 		return p.raised("begun")
 	})
 	cancel()
-	wantKind(t, <-ended, nodes.Cancelled)
+	err := <-ended
+	wantKind(t, err, nodes.Cancelled)
+	if at := nodes.AsError(err, nodes.Internal).Where; !strings.Contains(at, "prod.lua:") {
+		t.Errorf("said of %q, not of the recipe", at)
+	}
 	e := p.last()
 	if e.State != roll.Stopped || states(e) != "web1=checked web2=staged web3=staged" || p.raised("web1.out") {
 		t.Errorf("%s %s %+v", e.State, states(e), e.Nodes[0])
