@@ -37,6 +37,15 @@ func (n *nodeConn) Files(ctx context.Context) (nodes.Files, error) {
 }
 
 func (c *connection) files(ctx context.Context) (*files, error) {
+	for try := 1; ; try++ {
+		f, err := c.filesOnce(ctx)
+		if err == nil || !c.hasty(ctx, err, try) {
+			return f, err
+		}
+	}
+}
+
+func (c *connection) filesOnce(ctx context.Context) (*files, error) {
 	s, err := c.session(ctx)
 	if err != nil {
 		return nil, err
@@ -45,20 +54,25 @@ func (c *connection) files(ctx context.Context) (*files, error) {
 	if err != nil {
 		s.Close()
 		c.release()
-		if ctx.Err() != nil {
-			return nil, nodes.Stopped(ctx)
-		}
-		if endsWithin(c.lost, 0) {
-			return nil, c.gone(err)
-		}
-		return nil, &nodes.Error{
-			Kind: nodes.Permission, Message: c.s.where() + " offers no file access (sftp): " + err.Error(),
-			Hint: "sshd_config on the node wants: Subsystem sftp internal-sftp", Cause: err,
-		}
+		return nil, c.noFiles(ctx, err)
 	}
 	f := &files{ctx: ctx, conn: c, client: client, session: s}
 	f.stop = context.AfterFunc(ctx, f.end)
 	return f, nil
+}
+
+// noFiles is why there is no file access.
+func (c *connection) noFiles(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nodes.Stopped(ctx)
+	}
+	if endsWithin(c.lost, 0) {
+		return c.gone(err)
+	}
+	return &nodes.Error{
+		Kind: nodes.Permission, Message: c.s.where() + " offers no file access (sftp): " + err.Error(),
+		Hint: "sshd_config on the node wants: Subsystem sftp internal-sftp", Cause: err,
+	}
 }
 
 func openSFTP(s *ssh.Session) (*sftp.Client, error) {

@@ -76,7 +76,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 		}
 		piece, ok := values[0].(string)
 		if !ok {
-			return 0, &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("the function of stdin gave a %T: a string or nil is wanted", values[0])}
+			return 0, &nodes.Error{Kind: nodes.Usage, Message: "the function of stdin gave something else: a string or nil is wanted"}
 		}
 		p.rest = piece
 	}

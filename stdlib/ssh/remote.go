@@ -58,14 +58,48 @@ type remote struct {
 	header  *header
 	gate    *sudoGate // nil without sudo
 
-	lent  func() // ends the lending of the agent; nil where it is not lent
+	lending sync.Mutex
+	lent    func() // ends the lending of the agent; nil where it is not lent
+	taken   bool
+
 	once  sync.Once
 	ended chan struct{} // closed when the end is known
 	err   error         // of session.Wait
 }
 
-// spawn starts a command on the node.
+// spawn starts a command on the node. One that a hasty node did not start is
+// started again.
 func (c *connection) spawn(ctx context.Context, cmd nodes.Cmd) (*remote, error) {
+	for try := 1; ; try++ {
+		p, err := c.spawnOnce(ctx, cmd)
+		if err == nil || !c.hasty(ctx, err, try) {
+			return p, err
+		}
+	}
+}
+
+// hastyTries is how often a session is asked for.
+const hastyTries = 5
+
+// hasty reports whether a session is worth another try, after a pause: dropbear
+// (2022.83) at times ends a session that begins while another one ends, before
+// it looks at what is asked for; ssh with a ControlMaster sees the same. A
+// server works on requests in their order, so one that was closed without an
+// answer was not begun.
+func (c *connection) hasty(ctx context.Context, err error, try int) bool {
+	if try == hastyTries || !errors.Is(err, io.EOF) || !strings.Contains(string(c.client.ServerVersion()), "dropbear") {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+	case <-c.lost:
+	case <-time.After(time.Duration(try) * 20 * time.Millisecond):
+		return true
+	}
+	return false
+}
+
+func (c *connection) spawnOnce(ctx context.Context, cmd nodes.Cmd) (*remote, error) {
 	line, g, err := gate(cmd)
 	if err != nil {
 		return nil, err
@@ -96,10 +130,11 @@ func (c *connection) spawn(ctx context.Context, cmd nodes.Cmd) (*remote, error) 
 
 func (p *remote) start(ctx context.Context, line string) error {
 	s := p.session
-	var err error
-	if p.lent, err = p.conn.lendAgent(s, p.cmd.Agent); err != nil {
+	end, err := p.conn.lendAgent(s, p.cmd.Agent)
+	if err != nil {
 		return err
 	}
+	p.lend(end)
 	p.setEnv()
 	if p.cmd.Pty {
 		if err := s.RequestPty("xterm", 24, 80, ssh.TerminalModes{}); err != nil {
@@ -112,8 +147,22 @@ func (p *remote) start(ctx context.Context, line string) error {
 	return s.Start(p.header.wrap(line))
 }
 
+// lend keeps what ends the lending of the agent, or ends it where the command
+// was given up meanwhile.
+func (p *remote) lend(end func()) {
+	p.lending.Lock()
+	defer p.lending.Unlock()
+	if p.taken {
+		end()
+	}
+	p.lent = end
+}
+
 // takeAgent takes back the agent that was lent to the command.
 func (p *remote) takeAgent() {
+	p.lending.Lock()
+	defer p.lending.Unlock()
+	p.taken = true
 	if p.lent != nil {
 		p.lent()
 	}
@@ -184,7 +233,10 @@ func (p *remote) notStarted(err error) error {
 	if strings.Contains(err.Error(), "command") && strings.Contains(err.Error(), "failed") { // the request was answered with no
 		return &nodes.Error{Kind: nodes.Permission, Message: p.conn.s.where() + " runs no commands", Cause: err}
 	}
-	return p.conn.gone(err)
+	if endsWithin(p.conn.lost, 50*time.Millisecond) {
+		return p.conn.gone(err)
+	}
+	return &nodes.Error{Kind: nodes.Lost, Message: p.conn.s.where() + " ended the session before it began '" + title(p.cmd) + "'", Cause: err}
 }
 
 // Stdin is the command's input.

@@ -197,7 +197,8 @@ func feed(to io.WriteCloser, from io.Reader, abort context.CancelCauseFunc) {
 		source := &watched{Reader: from}
 		_, _ = io.Copy(to, source)
 		if source.err != nil {
-			abort(&nodes.Error{Kind: nodes.Failed, Message: "cannot read the command's input: " + source.err.Error(), Cause: source.err})
+			why := nodes.AsError(source.err, nodes.Failed)
+			abort(&nodes.Error{Kind: why.Kind, Message: "cannot read the command's input: " + why.Message, Hint: why.Hint, Cause: source.err})
 			return
 		}
 	}
