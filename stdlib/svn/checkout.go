@@ -21,7 +21,7 @@ type Checkout struct {
 	Repo string // the root URL of the repository
 	UUID string // of the repository
 
-	svn    *Svn
+	lockable
 	client *client
 	wcRoot string // the working copy's top folder; Path or above
 	inRepo string // plain path in the repository, with a leading slash
@@ -37,7 +37,8 @@ type CheckoutOptions struct {
 	URL      string
 	User     string
 	Password nodes.Secret
-	Create   bool // check URL out where there is no working copy yet
+	Branch   string // of a git repository; empty: its own default
+	Create   bool   // check URL out where there is no working copy yet
 }
 
 // Checkout opens a working copy, or makes it where options give a URL and allow
@@ -82,7 +83,7 @@ func (s *Svn) open(ctx context.Context, cl *client, path string) (*Checkout, err
 	}
 	i := infos[0]
 	return &Checkout{
-		Path: path, URL: i.URL, Repo: i.Repo.Root, UUID: i.Repo.UUID, svn: s, client: cl,
+		Path: path, URL: i.URL, Repo: i.Repo.Root, UUID: i.Repo.UUID, client: cl, lockable: lockable{svn: s, path: path, admin: filepath.Join(i.WC.Root, ".svn")},
 		wcRoot: i.WC.Root, inRepo: pathInRepository(i.Repo.Root, i.URL),
 	}, nil
 }
@@ -201,10 +202,13 @@ func interrupted(a answer) bool {
 // busy reports whether some process has the working copy's database open, as
 // far as this user may see. Without /proc nobody is seen and nothing is busy.
 func (c *Checkout) busy() bool {
-	db := filepath.Join(c.wcRoot, ".svn", "wc.db")
+	return isOpen(filepath.Join(c.wcRoot, ".svn", "wc.db"))
+}
+
+func isOpen(name string) bool {
 	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, fd := range fds {
-		if target, err := os.Readlink(fd); err == nil && target == db {
+		if target, err := os.Readlink(fd); err == nil && target == name {
 			return true
 		}
 	}

@@ -23,6 +23,10 @@
 //
 // Externals are neither updated nor looked at.
 //
+// Where the folder is a git working tree, or the URL ends in .git, checkout gives
+// a GitCheckout: it is updated, listed and rolled with the same changesets, by the
+// git program and with git's own credentials. Merging stays svn's.
+//
 // Source of svn's behaviour: svn 1.14.2 and the svn book, "Commit", "Merge" and
 // "svn:mergeinfo"; numbers of errors from svn_error_codes.h.
 package svn

@@ -15,8 +15,8 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 )
 
-// lockName is the lock file of a checkout, in its .svn folder, where every user
-// of the checkout sees it.
+// lockName is the lock file of a checkout, in its .svn or .git folder, where every
+// user of the checkout sees it.
 const lockName = "rollsh.lock"
 
 // Holder is who holds a checkout.
@@ -44,6 +44,13 @@ type hold struct {
 	file  *os.File
 }
 
+// lockable is a checkout as far as its lock goes.
+type lockable struct {
+	svn   *Svn
+	path  string // as people name it
+	admin string // the folder that holds the lock: .svn or .git
+}
+
 func newHolds() *holds { return &holds{byID: map[string]*hold{}} }
 
 func (h *holds) of(root string) *hold {
@@ -58,8 +65,8 @@ func (h *holds) of(root string) *hold {
 // Hold takes the checkout's lock for this process until release is called. What
 // this process does with the checkout meanwhile goes on as usual. It fails with
 // Locked, naming the holder, when another process has it.
-func (c *Checkout) Hold(_ context.Context, what string) (release func(), err error) {
-	h := c.svn.holds.of(c.wcRoot)
+func (c *lockable) Hold(_ context.Context, what string) (release func(), err error) {
+	h := c.svn.holds.of(c.admin)
 	if err := h.enter(c, what); err != nil {
 		return nil, err
 	}
@@ -68,8 +75,8 @@ func (c *Checkout) Hold(_ context.Context, what string) (release func(), err err
 
 // change takes the lock for one change of the checkout, after the changes that
 // other tasks of this process are making.
-func (c *Checkout) change(ctx context.Context, what string) (lock *os.File, release func(), err error) {
-	h := c.svn.holds.of(c.wcRoot)
+func (c *lockable) change(ctx context.Context, what string) (lock *os.File, release func(), err error) {
+	h := c.svn.holds.of(c.admin)
 	select {
 	case h.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -82,11 +89,11 @@ func (c *Checkout) change(ctx context.Context, what string) (lock *os.File, rele
 	return h.file, sync.OnceFunc(func() { h.leave(); <-h.turn }), nil
 }
 
-func (h *hold) enter(c *Checkout, what string) error {
+func (h *hold) enter(c *lockable, what string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.users == 0 {
-		f, err := lockFile(filepath.Join(c.wcRoot, ".svn", lockName))
+		f, err := lockFile(filepath.Join(c.admin, lockName))
 		if err != nil {
 			return c.heldError(err)
 		}
@@ -136,8 +143,8 @@ func writeHolder(f *os.File, who Holder) {
 }
 
 // Holder tells who holds the checkout; nil when nobody does.
-func (c *Checkout) Holder(context.Context) (*Holder, error) {
-	name := filepath.Join(c.wcRoot, ".svn", lockName)
+func (c *lockable) Holder(context.Context) (*Holder, error) {
+	name := filepath.Join(c.admin, lockName)
 	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -157,15 +164,15 @@ func (c *Checkout) Holder(context.Context) (*Holder, error) {
 	return &who, nil
 }
 
-func (c *Checkout) heldError(err error) error {
+func (c *lockable) heldError(err error) error {
 	if !errors.Is(err, errHeld) {
 		return diskError(err)
 	}
-	e := &nodes.Error{Kind: nodes.Locked, Message: "the checkout " + c.Path + " is in use by another rollsh", Hint: "wait until it is done"}
-	text, readErr := os.ReadFile(filepath.Join(c.wcRoot, ".svn", lockName))
+	e := &nodes.Error{Kind: nodes.Locked, Message: "the checkout " + c.path + " is in use by another rollsh", Hint: "wait until it is done"}
+	text, readErr := os.ReadFile(filepath.Join(c.admin, lockName))
 	var who Holder
 	if readErr == nil && json.Unmarshal(text, &who) == nil && who.Who != "" {
-		e.Message = fmt.Sprintf("the checkout %s is held by %s on %s (process %d) for %s since %s", c.Path,
+		e.Message = fmt.Sprintf("the checkout %s is held by %s on %s (process %d) for %s since %s", c.path,
 			oneLine(who.Who), oneLine(who.Host), who.PID, oneLine(who.What), who.Since.Format(time.RFC3339))
 	}
 	return e

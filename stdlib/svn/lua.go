@@ -30,7 +30,7 @@ func Module(s *nodes.Session, lint ...Linter) lua.Module {
 	return lua.Module{
 		Name: "svn", Doc: manual,
 		Funcs:   []lua.Func{checkoutFunc(v), logFunc(v), mergeFunc(v)},
-		Classes: []lua.Class{checkoutClass(), changesetClass(), changesetsClass(s), mergeClass(), conflictClass()},
+		Classes: []lua.Class{checkoutClass(), gitClass(), changesetClass(), changesetsClass(s), mergeClass(), conflictClass()},
 	}
 }
 
@@ -39,16 +39,17 @@ type checkoutArgs struct {
 	URL      string       `lua:"url" doc:"what it is a checkout of"`
 	User     string       `lua:"user" doc:"login; else svn's own stores are used"`
 	Password nodes.Secret `lua:"password" doc:"such as secret 'svn'"`
+	Branch   string       `lua:"branch" doc:"of a git repository; its own default"`
 	Create   bool         `lua:"create" default:"true" doc:"check url out where there is no checkout yet"`
 }
 
 func checkoutFunc(v *Svn) lua.Func {
 	return lua.Func{
-		Name: "checkout", Doc: "Opens a checkout; where a URL is given and there is none yet, makes it.",
+		Name: "checkout", Doc: "Opens a checkout; where a URL is given and there is none yet, makes it. A git working tree, or a URL that ends in .git, gives a GitCheckout, which is updated, listed and rolled likewise.",
 		Example: `local co = svn.checkout("/srv/www", {url = "https://svn.example.org/www/production"})`, Returns: "Checkout",
-		Do: lua.Go(func(ctx context.Context, a checkoutArgs) (*Checkout, error) {
+		Do: lua.Go(func(ctx context.Context, a checkoutArgs) (any, error) {
 			create := a.Create && v.mayChange()
-			return v.Checkout(ctx, a.Path, CheckoutOptions{URL: a.URL, User: a.User, Password: a.Password, Create: create})
+			return v.Open(ctx, a.Path, CheckoutOptions{URL: a.URL, User: a.User, Password: a.Password, Branch: a.Branch, Create: create})
 		}),
 	}
 }
@@ -104,38 +105,67 @@ func checkoutClass() lua.Class {
 			lua.FieldOf("path", "string", "its folder, absolute", func(c *Checkout) any { return c.Path }),
 			lua.FieldOf("url", "string", "what it is a checkout of", func(c *Checkout) any { return c.URL }),
 			lua.FieldOf("root", "string", "the URL of the repository's root", func(c *Checkout) any { return c.Repo }),
+			lua.FieldOf("vcs", "string", "svn", func(*Checkout) any { return "svn" }),
 		},
-		Funcs: append(checkoutReaders(), checkoutChangers()...),
+		Funcs: append(append(readers[*Checkout](), changers[*Checkout]()...), commitFunc()),
 	}
 }
 
-func checkoutReaders() []lua.Func {
+func gitClass() lua.Class {
+	return lua.Class{
+		Name: "GitCheckout", Doc: "A git working tree on this machine. Revisions are counted along first parents: r1 is the first commit of the branch. Commits that a merge brought carry its number.", Of: (*GitCheckout)(nil),
+		String: lua.StringOf(func(g *GitCheckout) string { return g.Path }),
+		Fields: []lua.Field{
+			lua.FieldOf("path", "string", "its folder, absolute", func(g *GitCheckout) any { return g.Path }),
+			lua.FieldOf("url", "string", "what it is a clone of", func(g *GitCheckout) any { return g.URL }),
+			lua.FieldOf("branch", "string", "the branch that it follows", func(g *GitCheckout) any { return g.Branch }),
+			lua.FieldOf("vcs", "string", "git", func(*GitCheckout) any { return "git" }),
+		},
+		Funcs: append(readers[*GitCheckout](), changers[*GitCheckout]()...),
+	}
+}
+
+// workingCopy is what a checkout of either kind can do.
+type workingCopy interface {
+	number(ctx context.Context) (int, error)
+	Clean(ctx context.Context) (bool, error)
+	Status(ctx context.Context) ([]Status, error)
+	Changes(ctx context.Context, from, to nodes.Revision) (nodes.Changesets, error)
+	Files(ctx context.Context, from, to nodes.Revision) ([]nodes.Change, error)
+	Holder(ctx context.Context) (*Holder, error)
+	Hold(ctx context.Context, what string) (release func(), err error)
+	Update(ctx context.Context, rev nodes.Revision) (int, error)
+	Revert(ctx context.Context) error
+	Cleanup(ctx context.Context) error
+}
+
+func readers[T workingCopy]() []lua.Func {
 	return []lua.Func{
 		{
 			Name: "revision", Doc: "Tells the number of the revision that the checkout is at.", Example: `print(co:revision())`, Returns: "integer",
-			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (int, error) { return c.number(ctx) }),
+			Do: lua.Method(func(ctx context.Context, c T, _ lua.None) (int, error) { return c.number(ctx) }),
 		},
 		{
 			Name: "clean", Doc: "Tells whether the checkout is exactly a revision: nothing modified, conflicted, missing, obstructed, switched, locked, or of mixed revisions that differ. Unversioned files do not count.",
 			Example: `if not co:clean() then print(co:status()) end`, Returns: "boolean",
-			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (bool, error) { return c.Clean(ctx) }),
+			Do: lua.Method(func(ctx context.Context, c T, _ lua.None) (bool, error) { return c.Clean(ctx) }),
 		},
 		{
 			Name: "status", Doc: "Lists the paths that differ, in svn's words, unversioned ones too.",
 			Example: `for _, s in ipairs(co:status()) do print(s.item, s.path) end`, Returns: "table[]",
-			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) ([]Status, error) { return c.Status(ctx) }),
+			Do: lua.Method(func(ctx context.Context, c T, _ lua.None) ([]Status, error) { return c.Status(ctx) }),
 		},
 		{
 			Name: "changes", Doc: "Lists the changesets between two revisions, read from the repository: from exclusive, to inclusive.",
 			Example: `co:changes{from = 120, to = "HEAD"}:print()`, Returns: "Changesets",
-			Do: lua.Method(func(ctx context.Context, c *Checkout, a betweenArgs) (nodes.Changesets, error) {
+			Do: lua.Method(func(ctx context.Context, c T, a betweenArgs) (nodes.Changesets, error) {
 				return c.Changes(ctx, nodes.Revision(a.From), nodes.Revision(a.To))
 			}),
 		},
 		{
 			Name: "files", Doc: "Lists the files that differ between two revisions, read from the repository: from exclusive, to inclusive. Files of which only properties changed are not listed.",
 			Example: `for _, f in ipairs(co:files{from = 120}) do print(f.action, f.path) end`, Returns: "table[]",
-			Do: lua.Method(func(ctx context.Context, c *Checkout, a betweenArgs) ([]changeTable, error) {
+			Do: lua.Method(func(ctx context.Context, c T, a betweenArgs) ([]changeTable, error) {
 				list, err := c.Files(ctx, nodes.Revision(a.From), nodes.Revision(a.To))
 				out := make([]changeTable, len(list))
 				for i, f := range list {
@@ -147,42 +177,45 @@ func checkoutReaders() []lua.Func {
 		{
 			Name: "holder", Doc: "Tells who holds the checkout's lock: who, host, pid, what, since; nil for nobody.",
 			Example: `print(inspect(co:holder()))`, Returns: "table?",
-			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (*Holder, error) { return c.Holder(ctx) }),
+			Do: lua.Method(func(ctx context.Context, c T, _ lua.None) (*Holder, error) { return c.Holder(ctx) }),
 		},
 	}
 }
 
-func checkoutChangers() []lua.Func {
+func changers[T workingCopy]() []lua.Func {
 	return []lua.Func{
 		{
 			Name: "update", Doc: "Brings the checkout to a revision and tells its number. Fails with kind conflict when conflicts are left.",
 			Example: `co:update{rev = "HEAD"}`, Returns: "integer", Mutates: true,
-			Do: lua.Method(func(ctx context.Context, c *Checkout, a revArgs) (int, error) {
+			Do: lua.Method(func(ctx context.Context, c T, a revArgs) (int, error) {
 				return c.Update(ctx, nodes.Revision(a.Rev))
 			}),
 		},
 		{
 			Name: "revert", Doc: "Takes back all local changes of versioned files; others stay.", Example: `co:revert()`, Returns: "nil", Mutates: true,
-			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (lua.None, error) { return lua.None{}, c.Revert(ctx) }),
+			Do: lua.Method(func(ctx context.Context, c T, _ lua.None) (lua.None, error) { return lua.None{}, c.Revert(ctx) }),
 		},
 		{
 			Name: "cleanup", Doc: "Puts the checkout in order after an svn was killed in it.", Example: `co:cleanup()`, Returns: "nil", Mutates: true,
-			Do: lua.Method(func(ctx context.Context, c *Checkout, _ lua.None) (lua.None, error) {
+			Do: lua.Method(func(ctx context.Context, c T, _ lua.None) (lua.None, error) {
 				return lua.None{}, c.Cleanup(ctx)
-			}),
-		},
-		{
-			Name: "commit", Doc: "Commits local changes and tells the new revision. Unversioned files are not added.",
-			Example: `co:commit{message = "prices, fixes #123", files = {"www/price.php"}}`, Returns: "integer", Mutates: true,
-			Do: lua.Method(func(ctx context.Context, c *Checkout, a commitArgs) (int, error) {
-				return c.Commit(ctx, a.Message, a.Files)
 			}),
 		},
 		{
 			Name: "held", Doc: "Calls a function while this process holds the checkout's lock; what says why to those who are refused.",
 			Example: `co:held("roll www", function() co:update() end)`, Returns: "any", Mutates: true,
-			Do: lua.Method(held),
+			Do: lua.Method(held[T]),
 		},
+	}
+}
+
+func commitFunc() lua.Func {
+	return lua.Func{
+		Name: "commit", Doc: "Commits local changes and tells the new revision. Unversioned files are not added.",
+		Example: `co:commit{message = "prices, fixes #123", files = {"www/price.php"}}`, Returns: "integer", Mutates: true,
+		Do: lua.Method(func(ctx context.Context, c *Checkout, a commitArgs) (int, error) {
+			return c.Commit(ctx, a.Message, a.Files)
+		}),
 	}
 }
 
@@ -191,7 +224,7 @@ type heldArgs struct {
 	Fn   lua.Callback `lua:"fn,pos,required" doc:"what to do"`
 }
 
-func held(ctx context.Context, c *Checkout, a heldArgs) (lua.Many, error) {
+func held[T workingCopy](ctx context.Context, c T, a heldArgs) (lua.Many, error) {
 	release, err := c.Hold(ctx, a.What)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -60,6 +61,7 @@ type call struct {
 	locals  bool                    // works on the working copy alone: no credentials
 	read    func(r io.Reader) error // takes standard output as it comes; nil: it is kept
 	lines   func(line string)       // told each line of standard output; not with read
+	env     []string                // besides ours
 	inherit *os.File                // kept open by the process, so that a lock outlives us
 }
 
@@ -78,11 +80,17 @@ func (c *client) run(ctx context.Context, k call) (answer, error) {
 		return answer{}, nodes.Stopped(ctx)
 	}
 	cmd := exec.Command(c.svn.program, c.args(k)...)
-	cmd.Dir, cmd.Env = k.dir, environment(os.Environ())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Env = environment(os.Environ())
 	if c.cred.password.Reveal() != "" && !k.locals {
 		cmd.Stdin = strings.NewReader(c.cred.password.Reveal() + "\n")
 	}
+	return k.run(ctx, cmd)
+}
+
+// run starts a program in a session of its own and reads what it says.
+func (k call) run(ctx context.Context, cmd *exec.Cmd) (answer, error) {
+	cmd.Dir = k.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if k.inherit != nil {
 		cmd.ExtraFiles = []*os.File{k.inherit}
 	}
@@ -90,10 +98,10 @@ func (c *client) run(ctx context.Context, k call) (answer, error) {
 	cmd.Stderr = stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return answer{}, &nodes.Error{Kind: nodes.Internal, Message: "svn: " + err.Error(), Cause: err}
+		return answer{}, &nodes.Error{Kind: nodes.Internal, Message: err.Error(), Cause: err}
 	}
 	if err := cmd.Start(); err != nil {
-		return answer{}, startError(c.svn.program, k.dir, err)
+		return answer{}, startError(filepath.Base(cmd.Path), k.dir, err)
 	}
 	cmd.WaitDelay = interruptGrace
 	ended := killOnEnd(ctx, cmd, out)
@@ -105,11 +113,11 @@ func (c *client) run(ctx context.Context, k call) (answer, error) {
 	_, _ = io.Copy(io.Discard, out)
 	err = cmd.Wait()
 	ended()
-	return c.outcome(ctx, cmd, answer{stdout: stdout.String(), stderr: stderr.String()}, readErr, err)
+	return outcome(ctx, cmd, answer{stdout: stdout.String(), stderr: stderr.String()}, readErr, err)
 }
 
 // outcome judges how the process ended.
-func (c *client) outcome(ctx context.Context, cmd *exec.Cmd, a answer, readErr, waitErr error) (answer, error) {
+func outcome(ctx context.Context, cmd *exec.Cmd, a answer, readErr, waitErr error) (answer, error) {
 	if ctx.Err() != nil {
 		return a, nodes.Stopped(ctx)
 	}
@@ -125,13 +133,13 @@ func (c *client) outcome(ctx context.Context, cmd *exec.Cmd, a answer, readErr, 
 		sig := status.Signal()
 		return a, &nodes.Error{
 			Kind: nodes.Exit, Code: "-1", Signal: strings.TrimPrefix(signalName(sig), "SIG"),
-			Message: "svn was ended by " + signalName(sig), Stderr: a.stderr,
+			Message: filepath.Base(cmd.Path) + " was ended by " + signalName(sig), Stderr: a.stderr,
 		}
 	}
 	a.failed = status.ExitStatus() != 0
 	var exit *exec.ExitError
 	if waitErr != nil && !errors.As(waitErr, &exit) && !errors.Is(waitErr, exec.ErrWaitDelay) {
-		return a, &nodes.Error{Kind: nodes.Internal, Message: "svn: " + waitErr.Error(), Cause: waitErr}
+		return a, &nodes.Error{Kind: nodes.Internal, Message: filepath.Base(cmd.Path) + ": " + waitErr.Error(), Cause: waitErr}
 	}
 	return a, nil
 }
@@ -224,7 +232,7 @@ func ignoreClosed(err error) error {
 
 func startError(program, dir string, err error) error {
 	if errors.Is(err, exec.ErrNotFound) {
-		return &nodes.Error{Kind: nodes.NotFound, Message: "there is no program " + program + " on this machine", Hint: "apt-get install subversion", Cause: err}
+		return &nodes.Error{Kind: nodes.NotFound, Message: "there is no program " + program + " on this machine", Hint: "apt-get install " + packageOf(program), Cause: err}
 	}
 	if _, statErr := os.Stat(dir); dir != "" && statErr != nil {
 		return &nodes.Error{Kind: nodes.NotFound, Message: "there is no folder " + dir, Cause: err}
@@ -292,4 +300,12 @@ func signalName(s syscall.Signal) string {
 		return n
 	}
 	return s.String()
+}
+
+// packageOf is the Debian package of a program.
+func packageOf(program string) string {
+	if program == "svn" {
+		return "subversion"
+	}
+	return program
 }

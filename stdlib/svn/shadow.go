@@ -143,7 +143,7 @@ func (c *Checkout) cast(ctx context.Context, p incoming, rev int) (nodes.Tree, f
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := c.mirror(ctx, dir, p.gone); err != nil {
+	if err := mirror(ctx, c.Path, dir, p.gone); err != nil {
 		remove()
 		return nil, nil, err
 	}
@@ -182,19 +182,19 @@ func (s *Svn) cacheFolder() string {
 	return filepath.Join(s.session.Cache, "svn")
 }
 
-// mirror fills dir with what the checkout holds, without what is gone.
-func (c *Checkout) mirror(ctx context.Context, dir string, gone map[string]bool) error {
+// mirror fills dir with what the checkout at root holds, without what is gone.
+func mirror(ctx context.Context, root, dir string, gone map[string]bool) error {
 	var folders []string
-	err := filepath.WalkDir(c.Path, func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
 			return nodes.Stopped(ctx)
 		}
-		rel, _ := filepath.Rel(c.Path, name)
+		rel, _ := filepath.Rel(root, name)
 		switch {
-		case d.IsDir() && (d.Name() == ".svn" || gone[rel]):
+		case d.IsDir() && (d.Name() == ".svn" || d.Name() == ".git" || gone[rel]):
 			return filepath.SkipDir
 		case rel == "." || gone[rel]:
 			return nil
@@ -207,7 +207,7 @@ func (c *Checkout) mirror(ctx context.Context, dir string, gone map[string]bool)
 	if err != nil {
 		return firstError(stopped(err), diskError(err))
 	}
-	return c.chmodFolders(dir, folders)
+	return chmodFolders(root, dir, folders)
 }
 
 func stopped(err error) error {
@@ -220,9 +220,9 @@ func stopped(err error) error {
 
 // chmodFolders gives the folders the permissions of the originals, the deepest
 // first, so that one that cannot be written is filled by then.
-func (c *Checkout) chmodFolders(dir string, folders []string) error {
+func chmodFolders(root, dir string, folders []string) error {
 	for _, rel := range slices.Backward(append([]string{"."}, folders...)) {
-		fi, err := os.Stat(filepath.Join(c.Path, rel))
+		fi, err := os.Stat(filepath.Join(root, rel))
 		if err == nil {
 			err = os.Chmod(filepath.Join(dir, rel), fi.Mode().Perm()|0o700)
 		}

@@ -1,0 +1,253 @@
+package svn_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/svn"
+)
+
+// gitBench is a bare repository with a clone of the developer.
+type gitBench struct {
+	*bench
+	url string
+}
+
+func newGit(t *testing.T) *gitBench {
+	t.Helper()
+	nodetest.Need(t, "git")
+	dir, rec := t.TempDir(), &nodetest.Recorder{}
+	b := &gitBench{bench: &bench{t: t, events: rec, dev: filepath.Join(dir, "dev")}, url: filepath.Join(dir, "www.git")}
+	b.session = &nodes.Session{Project: t.TempDir(), Cache: t.TempDir(), User: "alice", Host: "staging", Events: rec, Person: &nodetest.Person{}}
+	b.bench.svn = svn.New(b.session)
+	b.run("", "git", "init", "-q", "--bare", "-b", "main", b.url)
+	b.run("", "git", "clone", "-q", b.url, b.dev)
+	b.run(b.dev, "git", "checkout", "-q", "-b", "main")
+	return b
+}
+
+// commit commits files of the developer as an author; an empty text removes the
+// file.
+func (b *gitBench) commit(author, message string, files map[string]string) {
+	b.t.Helper()
+	for name, text := range files {
+		if text == "" {
+			b.run(b.dev, "git", "rm", "-q", "--", name)
+			continue
+		}
+		writeFile(b.t, filepath.Join(b.dev, name), text)
+	}
+	b.run(b.dev, "git", "add", "-A")
+	b.run(b.dev, "git", "-c", "user.name="+author, "-c", "user.email=x@example.org", "commit", "-q", "--allow-empty", "-m", message)
+}
+
+func (b *gitBench) push() { b.t.Helper(); b.run(b.dev, "git", "push", "-q", "origin", "main") }
+
+func (b *gitBench) clone() *svn.GitCheckout {
+	b.t.Helper()
+	c := must[any](b.t)(b.bench.svn.Open(b.ctx(), filepath.Join(b.t.TempDir(), "co"), svn.CheckoutOptions{URL: b.url, Branch: "main", Create: true}))
+	return c.(*svn.GitCheckout)
+}
+
+// story makes r1 to r4; r3 is a merge of two commits of carol's branch.
+func (b *gitBench) story() {
+	b.t.Helper()
+	b.commit("bob", "first", map[string]string{"a.php": "1\n", "lib/é b@1.php": "1\n", "old": "x\n"})
+	b.commit("alice", "second, fixes #12", map[string]string{"a.php": "2\n", "old": ""})
+	b.run(b.dev, "git", "checkout", "-q", "-b", "feature", "HEAD~1")
+	b.commit("carol", "on the side #34", map[string]string{"side.php": "1\n"})
+	b.commit("dave", "on the side too", map[string]string{"side.php": "2\n"})
+	b.run(b.dev, "git", "checkout", "-q", "main")
+	b.run(b.dev, "git", "-c", "user.name=alice", "-c", "user.email=x@example.org", "merge", "-q", "--no-ff", "-m", "merge of feature", "feature")
+	b.commit("bob", "last\n\nwith \x1b[31ma body\n:100644 100644 a b M", map[string]string{"-dash.php": "1\n", "name\nwith line": "1\n"})
+	b.push()
+}
+
+func TestGitChangesAndFiles(t *testing.T) {
+	t.Parallel()
+	b := newGit(t)
+	b.story()
+	ctx, co := b.ctx(), b.clone()
+	if r := must[nodes.Revision](t)(co.Revision(ctx)); r != "4" {
+		t.Errorf("at %s", r)
+	}
+	cs := must[nodes.Changesets](t)(co.Changes(ctx, "1", "HEAD"))
+	var got []string
+	for _, c := range cs {
+		got = append(got, fmt.Sprintf("r%d %s %q %d", c.Rev, c.Author, c.Subject(), len(c.Paths)))
+	}
+	want := []string{`r2 alice "second, fixes #12" 2`, `r3 carol "on the side #34" 1`, `r3 dave "on the side too" 1`, `r3 alice "merge of feature" 1`, `r4 bob "last" 2`}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if cs.Revs() != "r2-4" || strings.Join(cs.Tickets(), ",") != "12,34" || cs[0].Date.IsZero() || cs[0].Paths[0] != (nodes.ChangedPath{Path: "/a.php", Action: "M"}) {
+		t.Errorf("changes %+v", cs)
+	}
+	if back := must[nodes.Changesets](t)(co.Changes(ctx, "4", "3")); len(back) != 1 || back[0].Rev != 4 {
+		t.Errorf("back %+v", back)
+	}
+	files := must[[]nodes.Change](t)(co.Files(ctx, "1", "4"))
+	wantFiles := []nodes.Change{{Path: "-dash.php", Action: "A"}, {Path: "a.php", Action: "M"}, {Path: "name\nwith line", Action: "A"}, {Path: "old", Action: "D"}, {Path: "side.php", Action: "A"}}
+	if d := cmp.Diff(wantFiles, files); d != "" {
+		t.Error(d)
+	}
+	if all := must[[]nodes.Change](t)(co.Files(ctx, "", "")); len(all) != 5 {
+		t.Errorf("all files %v", all)
+	}
+	times := must[map[string]time.Time](t)(co.Times(ctx))
+	if len(times) != 5 || times["a.php"].IsZero() {
+		t.Errorf("times %v", times)
+	}
+	_, err := co.Changes(ctx, "1", "77")
+	fails(t, err, nodes.NotFound, "no revision 77")
+}
+
+func TestGitUpdateStatusAndAt(t *testing.T) {
+	t.Parallel()
+	b := newGit(t)
+	b.story()
+	ctx, co := b.ctx(), b.clone()
+	writeFile(t, filepath.Join(co.Path, "upload/pic"), "unversioned\n")
+	for _, rev := range []nodes.Revision{"1", "HEAD", "3", "2", ""} {
+		at, done, err := co.At(ctx, rev)
+		if rev != "" && err != nil {
+			t.Fatal(err)
+		}
+		shown := tree(t, at.Root())
+		times := must[map[string]time.Time](t)(at.Times(ctx))
+		done()
+		if rev == "" { // what it is at
+			continue
+		}
+		n := must[int](t)(co.Update(ctx, rev))
+		updated := tree(t, co.Path)
+		for name := range updated {
+			if strings.HasPrefix(name, ".git") {
+				delete(updated, name)
+			}
+		}
+		for name := range shown {
+			if strings.HasPrefix(name, ".git") { // the shadow is the checkout itself
+				delete(shown, name)
+			}
+		}
+		if d := cmp.Diff(updated, shown); d != "" {
+			t.Errorf("at %s: %s", rev, d)
+		}
+		if d := cmp.Diff(must[map[string]time.Time](t)(co.Times(ctx)), times); d != "" {
+			t.Errorf("times at %s: %s", rev, d)
+		}
+		if r := must[nodes.Revision](t)(co.Revision(ctx)); string(r) != fmt.Sprint(n) {
+			t.Errorf("at %s, not %d", r, n)
+		}
+		if !must[bool](t)(co.Clean(ctx)) {
+			t.Error("not clean")
+		}
+	}
+	reopened := must[any](t)(b.bench.svn.Open(ctx, co.Path, svn.CheckoutOptions{})).(*svn.GitCheckout) // at an older revision
+	must[int](t)(reopened.Update(ctx, "HEAD"))
+	if got := strings.TrimSpace(b.run(co.Path, "git", "status", "-sb")); !strings.HasPrefix(got, "## main...origin/main\n?? upload/") {
+		t.Errorf("left %q", got)
+	}
+	writeFile(t, filepath.Join(co.Path, "a.php"), "mine\n")
+	_ = os.Remove(filepath.Join(co.Path, "side.php"))
+	var words []string
+	for _, s := range must[[]svn.Status](t)(co.Status(ctx)) {
+		words = append(words, s.String())
+	}
+	if d := cmp.Diff([]string{"a.php (modified)", "side.php (missing)", "upload (unversioned)"}, words); d != "" {
+		t.Error(d)
+	}
+	_, err := co.Update(ctx, "1")
+	fails(t, err, nodes.Conflict, "a.php", "revert")
+	_, _, err = co.At(ctx, "1")
+	fails(t, err, nodes.Conflict, "a.php")
+	must[int](t)(co.Update(ctx, "4")) // brings the missing file back
+	if _, err := os.Stat(filepath.Join(co.Path, "side.php")); err != nil {
+		t.Error(err)
+	}
+	if err := co.Revert(ctx); err != nil || !must[bool](t)(co.Clean(ctx)) {
+		t.Errorf("revert: %v", err)
+	}
+}
+
+func TestGitRefusals(t *testing.T) {
+	t.Parallel()
+	b := newGit(t)
+	b.story()
+	ctx, co := b.ctx(), b.clone()
+	release, err := co.Hold(ctx, "roll www")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := must[any](t)(svn.New(b.session).Open(ctx, co.Path, svn.CheckoutOptions{})).(*svn.GitCheckout)
+	_, err = other.Update(ctx, "")
+	fails(t, err, nodes.Locked, "roll www", "alice")
+	release()
+	_, err = b.bench.svn.Open(ctx, co.Path, svn.CheckoutOptions{URL: "https://other.example.org/x.git"})
+	fails(t, err, nodes.Refused, "is a clone of")
+	_, err = b.bench.svn.Open(ctx, filepath.Join(t.TempDir(), "n"), svn.CheckoutOptions{URL: "ext::touch pwned.git", Branch: "main", Create: true})
+	if err == nil {
+		t.Error("ext:: was run")
+	}
+	_, err = b.bench.svn.Open(ctx, filepath.Join(t.TempDir(), "n"), svn.CheckoutOptions{URL: filepath.Join(t.TempDir(), "none.git"), Branch: "main", Create: true})
+	fails(t, err, nodes.NotFound)
+	_, err = b.bench.svn.Open(ctx, filepath.Join(t.TempDir(), "n"), svn.CheckoutOptions{URL: "git://127.0.0.1:9/x.git", Create: true})
+	fails(t, err, nodes.Unreachable)
+	writeFile(t, filepath.Join(co.Path, ".git/index.lock"), "")
+	writeFile(t, filepath.Join(b.dev, "new"), "1\n")
+	b.commit("bob", "r5", nil)
+	b.push()
+	_, err = co.Update(ctx, "")
+	fails(t, err, nodes.Locked, "cleanup")
+	if err := co.Cleanup(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := must[int](t)(co.Update(ctx, "")); n != 5 {
+		t.Errorf("at r%d", n)
+	}
+	b.run(co.Path, "git", "-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-q", "--allow-empty", "-m", "own")
+	_, err = co.Update(ctx, "")
+	fails(t, err, nodes.Refused, "no revision of main")
+	if must[bool](t)(co.Clean(ctx)) {
+		t.Error("a commit of its own is clean")
+	}
+	b.run(co.Path, "git", "reset", "-q", "--hard", "HEAD~1")
+	b.run(b.dev, "git", "reset", "-q", "--hard", "HEAD~2")
+	b.commit("bob", "rewritten", nil)
+	b.run(b.dev, "git", "push", "-q", "--force", "origin", "main")
+	_, err = co.Update(ctx, "HEAD")
+	fails(t, err, nodes.Changed, "rewritten")
+	shallow := filepath.Join(t.TempDir(), "shallow")
+	b.run("", "git", "clone", "-q", "--depth=1", "file://"+b.url, shallow)
+	_, err = b.bench.svn.Open(ctx, shallow, svn.CheckoutOptions{})
+	fails(t, err, nodes.Refused, "shallow", "unshallow")
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = co.Update(cancelled, "")
+	fails(t, err, nodes.Cancelled)
+}
+
+// The numbers are those that git itself counts.
+func TestGitNumbersAreGitsCount(t *testing.T) {
+	t.Parallel()
+	b := newGit(t)
+	b.story()
+	co := b.clone()
+	cmd := exec.Command("git", "rev-list", "--count", "--first-parent", "HEAD")
+	cmd.Dir = co.Path
+	out, err := cmd.Output()
+	if err != nil || strings.TrimSpace(string(out)) != string(must[nodes.Revision](t)(co.Revision(b.ctx()))) {
+		t.Errorf("git counts %s, %v", out, err)
+	}
+}
