@@ -3,6 +3,7 @@ package lua
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -130,10 +131,14 @@ func embedded(source string) bool {
 }
 
 // Shown is the name of a file in messages: relative to the project where it is
-// inside it.
+// inside it, else to the working directory where it is inside that.
 func (h *Host) shown(path string) string {
-	if h.Session.Project != "" {
-		if rel, err := filepath.Rel(h.Session.Project, path); err == nil && filepath.IsLocal(rel) {
+	folders := []string{h.Session.Project}
+	if dir, err := os.Getwd(); err == nil && dir != "/" {
+		folders = append(folders, dir)
+	}
+	for _, folder := range folders {
+		if rel, err := filepath.Rel(folder, path); folder != "" && err == nil && filepath.IsLocal(rel) {
 			return rel
 		}
 	}

@@ -99,7 +99,7 @@ func (l *loader) read(name string) (string, error) {
 	f, err := l.dir.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		known, _ := FileNames(l.dir) // only for the suggestion
-		return "", &Error{Kind: NotFound, Message: "no nodes file nodes/" + name, Hint: didYouMean(name, known), Cause: err}
+		return "", &Error{Kind: NotFound, Message: "no nodes file nodes/" + name, Hint: filesKnown(name, known), Cause: err}
 	}
 	if err != nil {
 		return "", &Error{Kind: Permission, Message: "cannot read nodes/" + name + ": " + err.Error(), Cause: err}

@@ -229,6 +229,7 @@ func TestFind(t *testing.T) {
 		"prdo/web1":    "!notfound no nodes file nodes/prdo (hint: did you mean 'prod'?)",
 		"../prod/web1": "!usage '..' cannot be a nodes file",
 		"\x1b[2Jx":     "!notfound unknown node 'x'",
+		"quite-other":  "!notfound unknown node 'quite-other' (hint: it is in none of nodes/all, nodes/cdn, nodes/prod, nodes/staging, and no Host of ~/.ssh/config)",
 	} {
 		n, err := nodes.Find(dir, name)
 		got := ""

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
@@ -40,7 +41,7 @@ func Find(dir fs.FS, name string) (*Node, error) {
 			found = append(found, sighting{file, n, l.taken})
 		}
 	}
-	return choose(name, found, known)
+	return choose(name, found, known, files)
 }
 
 // sighting is a node found in one nodes file, and the files that were read for it.
@@ -50,7 +51,7 @@ type sighting struct {
 	taken map[string]bool
 }
 
-func choose(name string, found []sighting, known []string) (*Node, error) {
+func choose(name string, found []sighting, known, files []string) (*Node, error) {
 	// A declaration seen both in its own file and through one that includes it
 	// counts as the latter has it, with the defaults given there.
 	outer := slices.DeleteFunc(slices.Clone(found), func(f sighting) bool {
@@ -59,7 +60,7 @@ func choose(name string, found []sighting, known []string) (*Node, error) {
 		})
 	})
 	if len(outer) == 0 {
-		return nil, &Error{Kind: NotFound, Message: "unknown node '" + Clean(name) + "'", Hint: didYouMean(name, known)}
+		return nil, &Error{Kind: NotFound, Message: "unknown node '" + Clean(name) + "'", Hint: lookedIn(name, known, files)}
 	}
 	for _, o := range outer[1:] {
 		if !sameNode(o.node, outer[0].node) {
@@ -67,6 +68,36 @@ func choose(name string, found []sighting, known []string) (*Node, error) {
 		}
 	}
 	return outer[0].node, nil
+}
+
+// lookedIn suggests a near name, or else says where a node was looked for.
+func lookedIn(name string, known, files []string) string {
+	if near := didYouMean(name, known); near != "" {
+		return near
+	}
+	if len(files) == 0 {
+		return "there are no nodes files yet: nodes/NAME"
+	}
+	return "it is in none of " + listed("nodes/", files) + ", and no Host of ~/.ssh/config"
+}
+
+// filesKnown suggests a near nodes file, or else lists them.
+func filesKnown(name string, known []string) string {
+	if near := didYouMean(name, known); near != "" || len(known) == 0 {
+		return near
+	}
+	return "there is " + listed("nodes/", known)
+}
+
+// mostListed is how many names a hint lists.
+const mostListed = 4
+
+func listed(prefix string, names []string) string {
+	more := ""
+	if n := len(names) - mostListed; n > 0 {
+		names, more = names[:mostListed], fmt.Sprintf(" and %d more", n)
+	}
+	return prefix + strings.Join(names, ", "+prefix) + more
 }
 
 func ambiguous(name string, found []sighting) error {

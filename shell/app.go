@@ -213,7 +213,7 @@ func (a *app) complain(err error) {
 		a.json.write(record{Time: stamp(time.Time{}), Type: "error", Error: &p})
 		return
 	}
-	a.screen.line(errorText(err, a.errPaint, a.opts.verbose))
+	a.screen.line(errorText(err, a.errPaint, a.opts.verbose, a.widthOf(a.stderr)))
 }
 
 // during runs f under a context that signals cancel.

@@ -28,7 +28,7 @@ func (a *app) display(v lua.Raw) string {
 	case nodes.Changesets:
 		return strings.TrimRight(changesets(a.outPaint, value, width), "\n")
 	case *nodes.Error:
-		return strings.TrimRight(errorText(value, a.outPaint, a.opts.verbose), "\n")
+		return strings.TrimRight(errorText(value, a.outPaint, a.opts.verbose, a.width()), "\n")
 	case []any:
 		if text, ok := rolls(a.outPaint, value, a.width()); ok {
 			return strings.TrimRight(text, "\n")

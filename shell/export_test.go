@@ -42,7 +42,9 @@ func Grid(events []nodes.Event, now time.Time, width, height int) []string {
 }
 
 // ErrorText is an error as it is printed, without colour.
-func ErrorText(err error, verbose bool) string { return errorText(err, newPalette(false), verbose) }
+func ErrorText(err error, verbose bool, width int) string {
+	return errorText(err, newPalette(false), verbose, width)
+}
 
 // Cells is how many columns text takes.
 func Cells(s string) int { return cells(s) }

@@ -3,6 +3,7 @@ package shell
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -58,8 +59,10 @@ func (a *app) style() pageStyle { return pageStyle{a.outPaint, a.width()} }
 
 // width is the terminal's where results go to one; elsewhere text is not
 // wrapped.
-func (a *app) width() int {
-	if !isTerminal(a.stdout) {
+func (a *app) width() int { return a.widthOf(a.stdout) }
+
+func (a *app) widthOf(stream io.Writer) int {
+	if !isTerminal(stream) {
 		return 0
 	}
 	width, _ := a.screen.size()

@@ -187,6 +187,10 @@ func TestErrorText(t *testing.T) {
 		want    string
 	}{
 		{
+			"a long hint is wrapped", &nodes.Error{Message: "no", Hint: "give drain= and undrain= in the nodes file"}, false,
+			"no\nhint: give drain= and undrain= in\n      the nodes file\n",
+		},
+		{
 			"one line and a hint", &nodes.Error{Where: "recipes/prod.lua:14", Op: "sync.push", Node: "web2", Message: "no space left", Hint: "free some", Trace: "stack"}, false,
 			"recipes/prod.lua:14: sync.push: web2: no space left\nhint: free some\n",
 		},
@@ -206,7 +210,7 @@ func TestErrorText(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			got := shell.ErrorText(tc.err, tc.verbose)
+			got := shell.ErrorText(tc.err, tc.verbose, 36)
 			if tc.want == "" {
 				if strings.Contains(got, "\x1b") {
 					t.Errorf("escape in %q", got)

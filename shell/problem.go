@@ -8,8 +8,8 @@ import (
 
 // errorText writes an error for a person: one line, for several nodes one line
 // for each different failure below it, then at most one hint, and with verbose
-// the Lua traceback.
-func errorText(err error, p *palette, verbose bool) string {
+// the Lua traceback. The hint is wrapped at width; 0 is no limit.
+func errorText(err error, p *palette, verbose bool, width int) string {
 	e := *nodes.AsError(err, nodes.Failed)
 	advice := hintOf(&e)
 	e.Hint = ""
@@ -20,7 +20,9 @@ func errorText(err error, p *palette, verbose bool) string {
 		b.WriteString("  " + p.as(bad, clean(line)) + "\n")
 	}
 	if advice != "" {
-		b.WriteString(p.as(hint, "hint:") + " " + clean(advice) + "\n")
+		const label = "hint:"
+		lines := wrapped(clean(advice), width-1-len(label)-1)
+		b.WriteString(p.as(hint, label) + " " + strings.Join(lines, "\n"+strings.Repeat(" ", len(label)+1)) + "\n")
 	}
 	if verbose && e.Trace != "" {
 		b.WriteString(p.as(dim, strings.TrimRight(cleanLines(e.Trace), "\n")) + "\n")

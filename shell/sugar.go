@@ -109,7 +109,11 @@ func inFile(project, wanted, what string, has func(nodes.Set, string) (string, b
 	case 1:
 		return code, nil
 	case 0:
-		return "", &nodes.Error{Kind: nodes.NotFound, Message: "no " + what + " '" + wanted + "' in any nodes file"}
+		e := &nodes.Error{Kind: nodes.NotFound, Message: "no " + what + " '" + wanted + "' in any nodes file"}
+		if len(files) > 0 {
+			e.Hint = "looked in nodes/" + strings.Join(files, ", nodes/")
+		}
+		return "", e
 	}
 	e := usage("%s '%s' is in several nodes files: %s", what, wanted, strings.Join(found, ", "))
 	e.Hint = "name the file: " + found[0] + "/" + wanted
