@@ -55,7 +55,7 @@ func (h *Host) loadNodes(name string) (nodes.Set, error) {
 	if h.Session.Project == "" {
 		return nodes.Set{}, &nodes.Error{
 			Kind: nodes.NotFound, Message: "no project here, so no nodes files",
-			Hint: "a project is a folder with recipes/ or nodes/; rollsh init makes one",
+			Hint: "a project is a folder with recipes/ or nodes/; `rollsh init` makes one",
 		}
 	}
 	return nodes.Load(nodes.Folder(h.Session.Project), name)

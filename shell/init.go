@@ -137,7 +137,7 @@ func (a *app) initShared(dir, group string) error {
 		err = os.Chmod(state, 0o770|fs.ModeSetgid)
 	}
 	if err != nil {
-		return &nodes.Error{Kind: nodes.Permission, Message: strings.TrimSpace(err.Error()), Hint: "run it as root: sudo rollsh init --shared " + group, Cause: err}
+		return &nodes.Error{Kind: nodes.Permission, Message: strings.TrimSpace(err.Error()), Hint: "run it as root: `sudo rollsh init --shared " + group + "`", Cause: err}
 	}
 	a.screen.line("journal and locks of this project are in " + state + ", shared by " + group + "\n")
 	return nil

@@ -172,7 +172,7 @@ func (a *app) unknownCommand(root *cobra.Command, word string) error {
 		known = append(known, c.Name())
 	}
 	e := usage("unknown command '%s'", word)
-	e.Hint = "rollsh help lists the commands; a recipe is named with its .lua"
+	e.Hint = "`rollsh help` lists the commands; a recipe is named with its .lua"
 	if near := nodes.Suggest(word, known); near != "" {
 		e.Hint = "did you mean 'rollsh " + near + "'?"
 	} else if _, err := os.Stat(filepath.Join("recipes", word+".lua")); err == nil {

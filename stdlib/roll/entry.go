@@ -161,7 +161,7 @@ func (j *Journal) entry(ctx context.Context, tx *sql.Tx, id string) (Entry, erro
 }
 
 func noSuchRoll(id string) error {
-	return &nodes.Error{Kind: nodes.NotFound, Message: fmt.Sprintf("no roll '%.80s' in the journal", id), Hint: "rollsh history lists them"}
+	return &nodes.Error{Kind: nodes.NotFound, Message: fmt.Sprintf("no roll '%.80s' in the journal", id), Hint: "`rollsh history` lists them"}
 }
 
 func (j *Journal) scan(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]Entry, error) {

@@ -65,10 +65,10 @@ func (l Lock) locked(now time.Time) *nodes.Error {
 		l.Since.Local().Format("2006-01-02 15:04:05"), ago(now.Sub(l.Since)), l.Why)
 	switch {
 	case l.Person:
-		e.Message, e.Hint = held, fmt.Sprintf("ask %s; rollsh unlock %s frees it", l.Who, l.Name)
+		e.Message, e.Hint = held, fmt.Sprintf("ask %s; `rollsh unlock %s` frees it", l.Who, l.Name)
 	case l.Stale:
 		e.Message = held + fmt.Sprintf("; stale: process %d is gone or silent, last heard of %s ago", l.PID, ago(now.Sub(l.beat)))
-		e.Hint = "look at rollsh status; --takeover=REASON takes the lock"
+		e.Hint = "look at `rollsh status`; --takeover=REASON takes the lock"
 	default:
 		e.Message, e.Hint = held+fmt.Sprintf(" (process %d, roll %s)", l.PID, l.Roll), "wait for it, or ask "+l.Who
 	}
@@ -180,7 +180,7 @@ func (j *Journal) take(ctx context.Context, tx *sql.Tx, l Lock, takeover string)
 func (j *Journal) own(l Lock) {
 	j.session.Events.Emit(nodes.Event{
 		Time: time.Now(), Type: nodes.Warned, Op: "roll.begin",
-		Text: fmt.Sprintf("you have locked '%s' since %s: %s; rollsh unlock %s frees it", l.Name, l.Since.Local().Format("2006-01-02 15:04"), l.Why, l.Name),
+		Text: fmt.Sprintf("you have locked '%s' since %s: %s; `rollsh unlock %s` frees it", l.Name, l.Since.Local().Format("2006-01-02 15:04"), l.Why, l.Name),
 	})
 }
 
@@ -289,7 +289,7 @@ func (j *Journal) stillHeld(ctx context.Context, tx *sql.Tx, l Lock) error {
 	}
 	return &nodes.Error{
 		Kind: nodes.Locked, Message: fmt.Sprintf("this roll's lock on '%s' was taken away", l.Name),
-		Hint: "see rollsh status; then rollsh resume",
+		Hint: "see `rollsh status`; then `rollsh resume`",
 	}
 }
 

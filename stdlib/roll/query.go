@@ -320,7 +320,7 @@ func again(e Entry) error {
 	}
 	return &nodes.Error{
 		Kind: nodes.Refused, Message: "the roll " + e.ID + " was typed at the shell, so there is no recipe to run again",
-		Hint: fmt.Sprintf("mend the nodes by hand, then rollsh close %s REASON", e.ID),
+		Hint: fmt.Sprintf("mend the nodes by hand, then `rollsh close %s REASON`", e.ID),
 	}
 }
 
@@ -329,7 +329,7 @@ func mayReopen(e Entry, q Request) error {
 	case e.Name != q.Name:
 		return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("the roll %s is of '%s', this recipe rolls '%s'", e.ID, e.Name, q.Name)}
 	case e.State == Closed, e.State == RollUndone, e.State == RollDone && q.Recipe.Mode == nodes.ModeResume:
-		return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s is %s", e.ID, e.State), Hint: "rollsh history lists the others; give the id of one"}
+		return &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s is %s", e.ID, e.State), Hint: "`rollsh history` lists the others; give the id of one"}
 	case q.Recipe.RecipeChanged:
 		return nil
 	}

@@ -153,7 +153,7 @@ func (j *Journal) admit(ctx context.Context, tx *sql.Tx, name string) error {
 	e := all[0]
 	return &nodes.Error{
 		Kind: nodes.Refused, Message: fmt.Sprintf("the roll %s of %s on %s is unfinished: %s (%s)", e.ID, e.Who, e.Host, e.summary(), e.State),
-		Hint: "rollsh resume goes on, rollsh back undoes it, rollsh close " + e.ID + " REASON leaves it as it is",
+		Hint: "`rollsh resume` goes on, `rollsh back` undoes it, `rollsh close " + e.ID + " REASON` leaves it as it is",
 	}
 }
 
@@ -352,7 +352,7 @@ func (r *Roll) sayWhatIsLeft(e Entry) {
 		r.warn("left drained: " + nodes.FoldNames(out))
 	}
 	if e.Unfinished() {
-		r.warn(fmt.Sprintf("unfinished: %s: %s\nrollsh resume goes on, rollsh back undoes it, rollsh close leaves it so", e.ID, e.summary()))
+		r.warn(fmt.Sprintf("unfinished: %s: %s\n`rollsh resume` goes on, `rollsh back` undoes it, `rollsh close` leaves it so", e.ID, e.summary()))
 	}
 }
 
