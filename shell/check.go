@@ -57,10 +57,10 @@ func count(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-// ownFiles are the Lua files of the project: recipes/ and lib/.
+// ownFiles are the Lua files of the project: recipes/, lib/ and tests/.
 func (a *app) ownFiles() []string {
 	var out []string
-	for _, dir := range []string{"recipes", "lib"} {
+	for _, dir := range []string{"recipes", "lib", "tests"} {
 		if a.session.Project == "" {
 			break
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/shell"
 )
 
@@ -21,10 +22,18 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"rollsh": rollsh})
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { scripts(t, "testdata/script") }
+
+// Scripts that need sshd.
+func TestScriptsOnOwnNodes(t *testing.T) {
+	nodetest.Need(t, "sshd")
+	scripts(t, "testdata/nodes")
+}
+
+func scripts(t *testing.T, dir string) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"ends": ends},

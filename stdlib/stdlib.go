@@ -19,6 +19,7 @@ import (
 	"github.com/rollsh/rollsh/stdlib/svn"
 	sync "github.com/rollsh/rollsh/stdlib/sync"
 	"github.com/rollsh/rollsh/stdlib/sync/agent"
+	"github.com/rollsh/rollsh/stdlib/test"
 	"github.com/rollsh/rollsh/stdlib/trac"
 )
 
@@ -30,12 +31,13 @@ type Library struct {
 	desk    *notify.Desk
 	journal *roll.Journal
 	engine  *sync.Engine
+	stand   *test.Stand
 }
 
 // New joins the primitives for a session and gives the session its ways to
 // nodes. Nothing is contacted or opened before it is used.
 func New(s *nodes.Session) *Library {
-	l := &Library{pool: ssh.NewPool(s), desk: notify.New(s), journal: roll.NewJournal(s), engine: sync.New(s)}
+	l := &Library{pool: ssh.NewPool(s), desk: notify.New(s), journal: roll.NewJournal(s), engine: sync.New(s), stand: test.New(s)}
 	s.Dialer, s.Here = l.pool, ssh.NewLocal(s)
 	linter := lint.New(s, lint.LuaSyntax)
 	l.Modules = []lua.Module{
@@ -52,6 +54,7 @@ func New(s *nodes.Session) *Library {
 		mysql.Module(s),
 		postgres.Module(s),
 		l.journal.Module(),
+		l.stand.Module(),
 	}
 	return l
 }
@@ -70,7 +73,15 @@ func (l *Library) Close() {
 	_ = l.journal.Close() // what is in it is on disk; a failed close loses nothing
 	l.engine.Close()
 	l.pool.Close()
+	l.stand.Close()
 }
+
+// TestReport names the environment variable by which a run of a test file is
+// told where to add its results.
+const TestReport = test.Report
+
+// TestResult is how a case of a test file ended, a line of JSON in the report.
+type TestResult = test.Result
 
 // Agent runs as the sync agent of a node where the arguments, without the
 // program's name, ask for that: a rollsh that was built without agents serves
