@@ -15,10 +15,10 @@ GOFUMPT  = $(GO) run mvdan.cc/gofumpt@v0.12.0
 RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build agents deps demo test lint fmt docs bench fuzz check clean
+.PHONY: help build agents deps demo test lint fmt docs bench bench-ssh fuzz check clean
 
 help: ## Print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The helpers that are put on nodes, the same bytes from the same sources wherever they are built: no paths, no build
 # id, no version control, no C, and the oldest CPUs of each kind.
@@ -59,6 +59,11 @@ fmt: ## Lay out all Go files with gofumpt
 bench: build ## Print rollsh's figures as ratios to its peers, measured in the same run
 	@.ci/install bench || echo 'going on with the peers that are here'
 	@$(GO) run ./shell/bench -rollsh bin/rollsh
+
+bench-ssh: build ## The same for ssh alone: 32 nodes, 256 MB, and 1,000 nodes in one process
+	@.ci/install bench || echo 'going on with the peers that are here'
+	@$(GO) run ./shell/bench -rollsh bin/rollsh ssh transfer
+	@ROLLSH_SCALE=1000 $(GO) test -count=1 -run TestManyNodes -v ./stdlib/ssh | grep nodes:
 
 fuzz: ## Run every fuzz target for FUZZTIME (20s) each
 	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \

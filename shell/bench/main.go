@@ -2,13 +2,19 @@
 // and prints ratios. Absolute times say more about the machine than about the
 // programs: nodes and controller share its processors.
 //
-//	go run ./shell/bench -rollsh bin/rollsh [-runs 3] [-files 20000] [roll] [fanout] [start]
+//	go run ./shell/bench -rollsh bin/rollsh [-runs 3] [-files 20000] [roll] [fanout] [start] [ssh] [transfer]
 //
 // roll    a small roll (50 files changed, 10 new, 5 deleted) of a large tree to
 // 8 nodes: rollsh cold and warm, rsync in a loop, xargs -P8 rsync
 //
 // fanout  uptime on 32 nodes: rollsh cold and warm, clush, parallel-ssh, and
 // the memory that rollsh takes for it
+//
+// ssh     true on 32 nodes, cold and over open connections, against xargs ssh,
+// clush, pssh, ansible with and without mitogen, fabric, and ssh with a
+// ControlMaster; and what the nodes' sshd itself takes
+//
+// transfer  a file of 256 MB put and got, against scp and sftp
 //
 // start   an empty recipe against an empty Go program
 //
@@ -40,7 +46,7 @@ type bench struct {
 var measurements = []struct {
 	name string
 	run  func(context.Context, *bench) error
-}{{"start", startCost}, {"fanout", fanout}, {"roll", smallRoll}}
+}{{"start", startCost}, {"fanout", fanout}, {"roll", smallRoll}, {"ssh", sshFanout}, {"transfer", transfer}}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes/nodetest"
+)
+
+// sshFanout runs true on 32 nodes with rollsh and with all that people use for
+// it, cold and over connections that are open.
+func sshFanout(ctx context.Context, b *bench) error {
+	p, err := b.newBed("ssh", fanoutNodes)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	before := sshdTime(p)
+	cold, err := repeat(ctx, "rollsh", b.runs, func() *exec.Cmd { return p.command("-e", `nodes "bench":run "true"`) })
+	if err != nil {
+		return err
+	}
+	floor := (sshdTime(p) - before) / time.Duration(b.runs)
+	if err := p.write("recipes/warm.lua", p.timed(`all:run "true"`, b.runs)); err != nil {
+		return err
+	}
+	warm, err := marked(ctx, "rollsh, warm", p.command("recipes/warm.lua"), p.gate, b.runs, nil)
+	if err != nil {
+		return err
+	}
+	peers, err := newSSHPeers(b, p)
+	if err != nil {
+		return err
+	}
+	colds, err := peers.run(ctx, b.runs, peers.cold())
+	if err != nil {
+		return err
+	}
+	table(fmt.Sprintf("ssh: true on %d nodes, nothing open before, median of %d", fanoutNodes, b.runs), append([]figure{cold}, colds...))
+	fmt.Printf("  floor: the nodes' sshd took %.2f s of processor time for it, %.2f s on %d processors\n",
+		floor.Seconds(), floor.Seconds()/float64(runtime.NumCPU()), runtime.NumCPU())
+	fmt.Printf("  memory of rollsh with %d connections: %.1f MB\n", fanoutNodes, megabytes(cold.peak()))
+	if err := peers.openMasters(ctx); err != nil {
+		return err
+	}
+	defer peers.closeMasters()
+	warms, err := peers.run(ctx, b.runs, peers.warm())
+	if err != nil {
+		return err
+	}
+	table("ssh: the same over open connections", append([]figure{warm}, warms...))
+	table("ssh: warm against those that hold no connection", append([]figure{warm}, colds...))
+	return nil
+}
+
+// sshdTime is the processor time of the nodes' sshd and of what they started
+// and waited for. Source: proc(5), /proc/PID/stat.
+func sshdTime(p *bed) time.Duration {
+	var ticks int64
+	found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range found {
+		line, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(line), p.Dir(0)[:len(p.Dir(0))-len("0/files")]) || !strings.Contains(string(line), "listener") {
+			continue
+		}
+		stat, err := os.ReadFile(filepath.Join(filepath.Dir(file), "stat"))
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(rest)
+		for _, f := range fields[11:15] {
+			n, _ := strconv.ParseInt(f, 10, 64)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond // USER_HZ is 100
+}
+
+// peer is one other way to do it.
+type peer struct {
+	name    string
+	needs   []string
+	command []string
+	env     []string
+}
+
+// sshPeers are the other programs, with the files that they want.
+type sshPeers struct {
+	p     *bed
+	names []string
+	dir   string
+}
+
+func newSSHPeers(b *bench, p *bed) (*sshPeers, error) {
+	s := &sshPeers{p: p, dir: filepath.Join(b.dir, "ssh")}
+	inventory := "[all:vars]\nansible_python_interpreter=/usr/bin/python3\n[all]\n"
+	for i := range p.Len() {
+		name := string(p.Node(i).Name)
+		s.names = append(s.names, name)
+		inventory += name + "\n"
+	}
+	script := "import sys\nfrom fabric import ThreadingGroup, Config\n" +
+		"c = Config(runtime_ssh_path=sys.argv[1])\n" +
+		"g = ThreadingGroup(*sys.argv[2:], config=c)\ng.run('true', hide=True)\n"
+	return s, errors.Join(
+		p.write("../hosts", strings.Join(s.names, "\n")+"\n"), p.write("../inventory", inventory), p.write("../fanout.py", script))
+}
+
+func (s *sshPeers) file(name string) string { return filepath.Join(s.dir, name) }
+
+const mitogen = "/usr/lib/python3/dist-packages/ansible_mitogen/plugins/strategy"
+
+func (s *sshPeers) ansible(name string, args string, more ...string) peer {
+	return peer{
+		name: name, needs: []string{"ansible"},
+		command: []string{"ansible", "all", "-i", s.file("inventory"), "-f", strconv.Itoa(fanoutNodes), "-m", "command", "-a", "true"},
+		env:     append([]string{"ANSIBLE_SSH_ARGS=-F " + s.p.Config + args, "ANSIBLE_HOST_KEY_CHECKING=False"}, more...),
+	}
+}
+
+func (s *sshPeers) xargs(name, options string) peer {
+	line := fmt.Sprintf("xargs -a %s -P %d -I {} ssh -F %s %s {} true", s.file("hosts"), fanoutNodes, s.p.Config, options)
+	return peer{name: name, needs: []string{"xargs", "ssh"}, command: []string{"sh", "-c", line}}
+}
+
+// cold are the peers that connect each time.
+func (s *sshPeers) cold() []peer {
+	width, all := strconv.Itoa(fanoutNodes), strings.Join(s.names, ",")
+	return []peer{
+		s.xargs("xargs -P32 ssh", ""),
+		{name: "clush", needs: []string{"clush"}, command: []string{"clush", "-f", width, "-w", all, "-o", "-F " + s.p.Config, "true"}},
+		{name: "pssh", needs: []string{"parallel-ssh"}, command: []string{"parallel-ssh", "-p", width, "-h", s.file("hosts"), "-x", "-F " + s.p.Config, "true"}},
+		s.ansible("ansible ad-hoc", " -o ControlMaster=no"),
+		s.ansible("ansible with mitogen", "", "ANSIBLE_STRATEGY=mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS="+mitogen),
+		{name: "fabric", needs: []string{"fab"}, command: append([]string{"/usr/bin/python3", s.file("fanout.py"), s.p.Config}, s.names...)},
+	}
+}
+
+// warm are the peers that have connections open.
+func (s *sshPeers) warm() []peer {
+	return []peer{
+		s.xargs("ssh with ControlMaster", "-S "+s.file("cm-%n")),
+		s.ansible("ansible, ControlPersist", " -o ControlPath="+s.file("cm-%n")),
+	}
+}
+
+// run measures the peers that are installed; one that fails is left out, and
+// that is said.
+func (s *sshPeers) run(ctx context.Context, runs int, peers []peer) ([]figure, error) {
+	var out []figure
+	for _, peer := range peers {
+		installed := true
+		for _, program := range peer.needs {
+			installed = installed && has(program)
+		}
+		if !installed {
+			continue
+		}
+		f, err := repeat(ctx, peer.name, runs, func() *exec.Cmd { return s.command(peer) })
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			fmt.Printf("  (%s failed and is left out: %s)\n", peer.name, lastLine(err.Error()))
+			continue
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func (s *sshPeers) command(p peer) *exec.Cmd {
+	program := nodetest.Program(p.command[0])
+	if filepath.IsAbs(p.command[0]) {
+		program = p.command[0]
+	}
+	cmd := exec.Command(program, p.command[1:]...)
+	cmd.Env = append(append(os.Environ(), "HOME="+s.p.Home, "SSH_AUTH_SOCK="), p.env...)
+	return cmd
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// openMasters opens a connection to each node that other ssh share.
+func (s *sshPeers) openMasters(ctx context.Context) error {
+	for _, name := range s.names {
+		cmd := exec.CommandContext(ctx, "ssh", "-F", s.p.Config, "-o", "ControlMaster=yes", "-S", s.file("cm-%n"), "-Nf", name)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("ControlMaster of %s: %w: %s", name, err, out)
+		}
+	}
+	return nil
+}
+
+// closeMasters ends them; what they leave is in the scratch folder.
+func (s *sshPeers) closeMasters() {
+	for _, name := range s.names {
+		if _, err := os.Stat(s.file("cm-" + name)); !errors.Is(err, fs.ErrNotExist) {
+			_ = exec.Command("ssh", "-F", s.p.Config, "-S", s.file("cm-%n"), "-O", "exit", name).Run()
+		}
+	}
+}
