@@ -1,5 +1,11 @@
 package nodes
 
+import (
+	"slices"
+	"strings"
+	"sync"
+)
+
 // Secret is a text that is printed nowhere: every way of formatting it gives
 // "[secret]".
 type Secret struct{ text string }
@@ -23,3 +29,36 @@ func (s Secret) GoString() string { return s.String() }
 
 // MarshalText hides the text from encoders.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// shortestKept is the least length of a secret that is looked for in text: a
+// shorter one would be found in everything.
+const shortestKept = 4
+
+// Secrets remembers the secrets that a session came to know, so that a text
+// which holds one can be kept from disk. The nil Secrets knows none.
+type Secrets struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+// Keep takes note of a secret.
+func (s *Secrets) Keep(text string) {
+	if s == nil || len(text) < shortestKept {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.texts, text) {
+		s.texts = append(s.texts, text)
+	}
+}
+
+// In reports whether text holds one of the secrets.
+func (s *Secrets) In(text string) bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.texts, func(t string) bool { return strings.Contains(text, t) })
+}

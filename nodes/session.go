@@ -24,6 +24,7 @@ type Session struct {
 	Events  Sink
 	Person  Person
 	Service *Service
+	Secrets *Secrets // those found or asked so far; nil: nobody keeps them
 	// Interrupt counts the signals that ask the run to end; nil: nobody counts.
 	Interrupt *Interrupt
 	// SSHHosts lists the Host names of ssh_config that are no patterns; nil when

@@ -46,6 +46,7 @@ type app struct {
 	leave     chan int // an exit code: end at once
 	clock     clock
 	seen      *seen
+	nodesFile string      // that the REPL works with; empty while it is open which
 	atPrompt  atomic.Bool // a line is being typed
 	// inShell says that the REPL is on; interruptedIdle, that Ctrl-C came while
 	// it neither ran anything nor read a line.
@@ -135,7 +136,7 @@ func (a *app) dress() error {
 	}
 	a.sink = a.seen
 	a.person = newPerson(a.screen, a.errPaint, isTerminal(a.stdin) && errTTY, a.opts.yes, a.interrupt)
-	a.person.show = a.show
+	a.person.show, a.person.secrets = a.show, &nodes.Secrets{}
 	return nil
 }
 
@@ -183,7 +184,7 @@ func (a *app) open(recipe string) error {
 	if err != nil {
 		return err
 	}
-	s.Events, s.Person, s.Interrupt = a.sink, a.person, a.interrupt
+	s.Events, s.Person, s.Interrupt, s.Secrets = a.sink, a.person, a.interrupt, a.person.secrets
 	a.session = s
 	a.library = stdlib.New(s)
 	a.host = lua.New(s, append(a.library.Modules, a.module()))

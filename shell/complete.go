@@ -17,7 +17,11 @@ type completer struct {
 	nodes   []string
 	tiers   []string
 	paths   []string // recipes
+	revs    []string // revisions that were shown, the latest first: r123
 	help    []string
+	// local lists what a folder holds, folders with a slash at the end; a relative
+	// one belongs to the project. Empty where it does not answer at once.
+	local func(folder string) []string
 }
 
 // complete gives what the text before the cursor may go on with: the word that
@@ -30,10 +34,12 @@ func (c *completer) complete(before string) (typed string, candidates []string) 
 		return matching(before[1:], append(slices.Clone(c.nodes), c.files...))
 	case strings.HasPrefix(before, "?"):
 		return matching(before[1:], c.help)
+	case strings.HasPrefix(before, ":save "):
+		return c.path(strings.TrimLeft(before[len(":save "):], " "))
 	case strings.HasPrefix(before, ":"):
 		return matching(before[1:], []string{"save "})
 	case strings.HasPrefix(before, "!"):
-		return "", nil
+		return c.path(before[1+strings.LastIndexAny(before[1:], " \t=<>|;&(")+1:])
 	}
 	tokens := lex(before)
 	if len(tokens) == 0 {
@@ -200,11 +206,29 @@ func (c *completer) recordBefore(tokens []token, open int) *lua.Func {
 	return v.record
 }
 
+// revisionKeys are the options that take revisions, and revisionVerbs the
+// methods that do.
+var (
+	revisionKeys  = []string{"rev", "changes"}
+	revisionVerbs = []string{"take", "block", "unblock", "preview", "rollback"}
+)
+
 // inString completes inside a string by the function that it is given to.
 func (c *completer) inString(before []token, typed string) (string, []string) {
 	tokens := solid(before)
+	if n := len(tokens); n > 1 && tokens[n-1].text == "=" {
+		switch key := tokens[n-2].text; {
+		case slices.Contains(revisionKeys, key):
+			return matching(lastOf(typed), c.revs)
+		case key == "path" || key == "remote": // on the nodes
+			return "", nil
+		}
+	}
 	if n := len(tokens); n > 0 && tokens[n-1].text == "(" {
 		tokens = tokens[:n-1]
+	}
+	if n := len(tokens); n > 1 && tokens[n-2].text == ":" && slices.Contains(revisionVerbs, tokens[n-1].text) {
+		return matching(lastOf(typed), append([]string{"all"}, c.revs...))
 	}
 	if n := len(tokens); n > 0 && (tokens[n-1].kind == word) {
 		switch tokens[n-1].text {
@@ -213,12 +237,34 @@ func (c *completer) inString(before []token, typed string) (string, []string) {
 		case "node":
 			return matching(typed, c.nodes)
 		case "only", "except": // a list of patterns: its last piece
-			return matching(typed[strings.LastIndexByte(typed, ',')+1:], c.nodes)
+			return matching(lastOf(typed), slices.Concat(c.nodes, c.revs))
 		case "tier":
 			return matching(typed, c.tiers)
 		case "help":
 			return matching(typed, c.help)
 		}
 	}
-	return matching(typed, c.paths)
+	if strings.Contains(typed, "/") || len(c.paths) == 0 {
+		return c.path(typed)
+	}
+	_, files := c.path(typed)
+	return matching(typed, slices.Concat(c.paths, files))
+}
+
+// lastOf is the last piece of a list that is being typed: r12,r14.
+func lastOf(typed string) string { return typed[strings.LastIndexAny(typed, ",-")+1:] }
+
+// path completes a file of this machine.
+func (c *completer) path(typed string) (string, []string) {
+	if c.local == nil {
+		return matching(typed, c.paths)
+	}
+	folder := typed[:strings.LastIndexByte(typed, '/')+1]
+	var names []string
+	for _, name := range c.local(folder) {
+		if hidden := strings.HasPrefix(name, "."); !hidden || strings.HasPrefix(typed[len(folder):], ".") {
+			names = append(names, folder+name)
+		}
+	}
+	return matching(typed, names)
 }

@@ -72,15 +72,21 @@ type KnowHow struct {
 	Nodes   []string
 	Tiers   []string
 	Paths   []string
+	Revs    []string
+	Local   func(folder string) []string
 }
 
 // Complete gives the candidates for the text before the cursor.
 func Complete(h *lua.Host, k KnowHow, before string) (typed string, candidates []string) {
 	c := &completer{
 		host: h, globals: k.Globals, names: k.Names, files: k.Files, nodes: k.Nodes, tiers: k.Tiers, paths: k.Paths, help: helpNames(h),
+		revs: k.Revs, local: k.Local,
 	}
 	return c.complete(before)
 }
+
+// FileInUse is the nodes file that a chunk names.
+func FileInUse(chunk string, files ...string) string { return fileInUse(chunk, files) }
 
 // Lex gives the texts of the tokens.
 func Lex(src string) []string {

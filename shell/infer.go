@@ -182,6 +182,12 @@ func (c *completer) item(v thing) thing {
 	return thing{}
 }
 
+// isName reports whether a chunk is nothing but a name or a path of names.
+func isName(chunk string) bool {
+	tokens := solid(lex(chunk))
+	return len(tokens) > 0 && !slices.ContainsFunc(tokens, func(t token) bool { return t.kind != word && t.text != "." })
+}
+
 // firstType is the type that "Set?" or "Node|nil" names first.
 func firstType(t string) string {
 	t, _, _ = strings.Cut(t, "|")

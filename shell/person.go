@@ -30,6 +30,7 @@ type person struct {
 	show      func(text string) // puts a result on standard output
 	open      func() (*os.File, error)
 	turn      chan struct{}
+	secrets   *nodes.Secrets // remembers what must not get into the history
 }
 
 func newPerson(s *screen, p *palette, canAsk, yes bool, i *nodes.Interrupt) *person {
@@ -55,6 +56,9 @@ func (p *person) Ask(ctx context.Context, q nodes.Question) (string, error) {
 		answer, err = t.read(ctx, text+": ", q.Secret)
 		return err
 	})
+	if q.Secret {
+		p.secrets.Keep(answer)
+	}
 	if answer == "" {
 		answer = q.Default
 	}

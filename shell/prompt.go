@@ -2,12 +2,13 @@ package shell
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// prompt shows the project, open and lost connections, and drained nodes, as
-// far as a third of the terminal goes.
+// prompt shows the project and the nodes file in use, open and lost
+// connections, and drained nodes, as far as half of the terminal goes.
 func (a *app) prompt() string {
 	p := a.outPaint
 	name := "rollsh"
@@ -16,6 +17,9 @@ func (a *app) prompt() string {
 	}
 	width, _ := a.screen.size()
 	name = cut(clean(name), max(6, width/4))
+	if file := clean(a.nodesFile); file != "" && cells(name+file) < width/3 {
+		name += ":" + file
+	}
 	var plainParts, parts []string
 	add := func(look, text string) {
 		plainParts = append(plainParts, text)
@@ -37,4 +41,26 @@ func (a *app) prompt() string {
 		text += p.as(warning, "!")
 	}
 	return text + "> "
+}
+
+// fileInUse is the nodes file that a chunk works with, the last one it names;
+// files are those there are. Empty: it names none.
+func fileInUse(chunk string, files []string) string {
+	tokens := solid(lex(chunk))
+	used := ""
+	for i, t := range tokens {
+		if t.kind != word || t.text != "nodes" || i > 0 && (tokens[i-1].text == "." || tokens[i-1].text == ":") {
+			continue
+		}
+		next := i + 1
+		if next < len(tokens) && tokens[next].text == "(" {
+			next++
+		}
+		if next < len(tokens) && tokens[next].kind == quoted {
+			if file := strings.Trim(tokens[next].text, `"'`); slices.Contains(files, file) {
+				used = file
+			}
+		}
+	}
+	return used
 }

@@ -122,6 +122,9 @@ func onOneLine(chunk string) string { return strings.ReplaceAll(chunk, "\n", str
 
 func (r *repl) loop() error {
 	r.tab.refresh()
+	if files := r.tab.know.Load().files; len(files) == 1 {
+		r.app.nodesFile = files[0]
+	}
 	for {
 		if r.app.interruptedIdle.Swap(false) { // Ctrl-C between two lines
 			r.chunk = ""
@@ -228,7 +231,7 @@ func parseTyped(src string) error {
 
 // keep puts a chunk into the history.
 func (r *repl) keep(chunk string) {
-	if !remembered(chunk) {
+	if !remembered(chunk) || r.app.session.Secrets.In(chunk) {
 		return
 	}
 	_ = r.line.SaveHistory(onOneLine(chunk)) // in memory only: it cannot fail
@@ -251,14 +254,21 @@ func (r *repl) run(src string) {
 		a.complain(err)
 	} else {
 		r.typed = append(r.typed, src)
+		if file := fileInUse(src, r.tab.know.Load().files); file != "" {
+			a.nodesFile = file
+		}
 		if len(values) > 0 {
 			a.host.SetGlobal("_", values[0])
 		}
 	}
 	for _, v := range values {
-		if text := a.display(v); text != "" {
+		switch text := a.display(v); {
+		case text != "":
 			a.show(text)
+		case isName(src): // a call that gives nothing shows nothing
+			a.show(a.outPaint.as(dim, "nil"))
 		}
+		r.tab.shown(a.host.Value(v))
 	}
 	a.writer.flush()
 	r.tab.refresh()

@@ -3,9 +3,13 @@ package shell
 import (
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -17,12 +21,68 @@ type tab struct {
 	app  *app
 	out  io.Writer
 	know atomic.Pointer[completer]
+	revs []string // revisions of changesets that were shown, the latest first
+}
+
+const (
+	mostRevs    = 500                    // revisions that are kept for completion
+	mostEntries = 5000                   // names of a folder that are looked at
+	listWait    = 200 * time.Millisecond // for a folder, which may be on a dead file server
+)
+
+// shown takes note of a value that the person saw: what is pending can be
+// completed from then on.
+func (t *tab) shown(v any) {
+	changes, ok := v.(nodes.Changesets)
+	if !ok {
+		return
+	}
+	revs := make([]string, 0, len(changes)+len(t.revs))
+	for _, c := range slices.Backward(changes) {
+		revs = append(revs, "r"+strconv.Itoa(c.Rev))
+	}
+	known := map[string]bool{}
+	t.revs = slices.DeleteFunc(append(revs, t.revs...), func(rev string) bool {
+		again := known[rev]
+		known[rev] = true
+		return again
+	})
+	t.revs = t.revs[:min(len(t.revs), mostRevs)]
+}
+
+// local lists a folder of this machine, for a while at most.
+func (t *tab) local(folder string) []string {
+	if folder == "" {
+		folder = "."
+	}
+	found := make(chan []string, 1)
+	go func() {
+		var names []string
+		if f, err := os.Open(t.app.session.Path(folder)); err == nil {
+			entries, _ := f.ReadDir(mostEntries) // what could be read
+			_ = f.Close()
+			for _, e := range entries {
+				name := e.Name()
+				if e.IsDir() {
+					name += "/"
+				}
+				names = append(names, name)
+			}
+		}
+		found <- names
+	}()
+	select {
+	case names := <-found:
+		return names
+	case <-time.After(listWait):
+		return nil
+	}
 }
 
 // refresh takes a new snapshot; it is called between chunks.
 func (t *tab) refresh() {
 	h, project := t.app.host, t.app.session.Project
-	c := &completer{host: h, globals: h.Globals(), names: map[string][]string{}, help: helpNames(h)}
+	c := &completer{host: h, globals: h.Globals(), names: map[string][]string{}, help: helpNames(h), revs: t.revs, local: t.local}
 	for name, typ := range c.globals {
 		if typ == "table" || h.Class(typ) != nil {
 			if own := h.ObjectNames(name); len(own) > 0 {

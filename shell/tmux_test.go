@@ -114,6 +114,8 @@ func TestShellValuesAndContinuation(t *testing.T) {
 	s.sees("web[1-2]  (2 nodes)")
 	s.enter("#_")
 	s.sees("\n2\n")
+	s.enter("slep")
+	s.sees("\nnil\n")
 	s.enter("slep(1)")
 	s.sees("shell:1: ")
 	s.enter("exit")

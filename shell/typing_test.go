@@ -35,7 +35,10 @@ var known = shell.KnowHow{
 	},
 	Names: map[string][]string{"web": {"web1", "web2"}, "mine": {"alpha", "beta"}},
 	Files: []string{"prod", "staging"}, Nodes: []string{"cdn1", "web1", "web2"}, Tiers: []string{"app", "cdn"},
-	Paths: []string{"recipes/prod.lua", "recipes/fix.lua"},
+	Paths: []string{"recipes/prod.lua", "recipes/fix.lua"}, Revs: []string{"r14", "r12"},
+	Local: func(folder string) []string {
+		return map[string][]string{"": {"build/", "recipes/", ".svn/"}, "build/": {"index.html"}, "recipes/": {"prod.lua"}}[folder]
+	},
 }
 
 func TestComplete(t *testing.T) {
@@ -74,6 +77,18 @@ func TestComplete(t *testing.T) {
 		{"@we", []string{"web1", "web2"}, false},
 		{"@@a", []string{"app"}, false},
 		{"?slee", []string{"sleep"}, false},
+		{`x = "bu`, []string{"build/"}, false},
+		{`x = "build/`, []string{"build/index.html"}, false},
+		{`x = ".s`, []string{".svn/"}, false},
+		{"!cat build/in", []string{"build/index.html"}, false},
+		{"!ls bui", []string{"build/"}, false},
+		{":save recipes/p", []string{"recipes/prod.lua"}, false},
+		{`sync.push{from="b`, []string{"build/"}, false},
+		{`sync.push{path="b`, nil, false},
+		{`roll{rev="r1`, []string{"r12", "r14"}, false},
+		{`m:take("r12,`, []string{"all", "r12", "r14"}, false},
+		{`m:block "r14`, []string{"r14"}, false},
+		{`pending:only("r`, []string{"r12", "r14"}, false},
 		{"-- sl", nil, false},
 		{"zzz", nil, false},
 		{"zzz.", nil, false},
@@ -92,6 +107,18 @@ func TestComplete(t *testing.T) {
 		}
 		if d := cmp.Diff(tc.want, got); d != "" {
 			t.Errorf("%q (-want +got):\n%s", tc.before, d)
+		}
+	}
+}
+
+func TestFileInUse(t *testing.T) {
+	t.Parallel()
+	for chunk, want := range map[string]string{
+		`web = nodes "prod"`: "prod", `nodes("staging"):run("uptime")`: "staging", `nodes "prod" + nodes 'staging'`: "staging",
+		`nodes "other"`: "", `x.nodes "prod"`: "", `-- nodes "prod"`: "", `say "nodes"`: "", `nodes`: "",
+	} {
+		if got := shell.FileInUse(chunk, "prod", "staging"); got != want {
+			t.Errorf("%s: %q, want %q", chunk, got, want)
 		}
 	}
 }

@@ -25,11 +25,13 @@ func Secret(ctx context.Context, s *nodes.Session, name string) (nodes.Secret, e
 	}
 	variable := "ROLLSH_SECRET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 	if text, ok := os.LookupEnv(variable); ok {
+		s.Secrets.Keep(text)
 		return nodes.NewSecret(text), nil
 	}
 	path := filepath.Join(s.State, "secrets", name)
 	text, err := readPrivate(path)
 	if err == nil {
+		s.Secrets.Keep(text)
 		return nodes.NewSecret(text), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
