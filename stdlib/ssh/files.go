@@ -87,8 +87,20 @@ func openSFTP(s *ssh.Session) (*sftp.Client, error) {
 	if err := s.RequestSubsystem("sftp"); err != nil {
 		return nil, err
 	}
-	return sftp.NewClientPipe(out, in, sftp.UseConcurrentWrites(true), sftp.MaxConcurrentRequestsPerFile(64))
+	c, err := sftp.NewClientPipe(out, in, sftp.UseConcurrentWrites(true), sftp.MaxConcurrentRequestsPerFile(64))
+	if err != nil {
+		return nil, err
+	}
+	if _, large := c.HasExtension("limits@openssh.com"); large {
+		err = sftp.MaxPacketUnchecked(largePacket)(c)
+	}
+	return c, err
 }
+
+// largePacket is how much is asked for at once where the server is OpenSSH's,
+// which takes 255 KiB; others are only known to take 32 KiB. Source: OpenSSH,
+// PROTOCOL 4.8 and sftp-common.h.
+const largePacket = 128 << 10
 
 func (f *files) end() {
 	f.once.Do(func() {

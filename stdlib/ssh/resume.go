@@ -31,8 +31,8 @@ const (
 	// resumeSize is from where on a copy that was cut off leaves its part.
 	resumeSize = 8 << 20
 	// inFlight is how much of the end of a part on a node is not trusted: with
-	// many requests under way there may be holes.
-	inFlight = 4 << 20
+	// 64 requests of 128 KiB under way there may be holes.
+	inFlight = 16 << 20
 	// sampleSize is how much is compared at each of the places where a part is
 	// checked against its source.
 	sampleSize = 64 << 10

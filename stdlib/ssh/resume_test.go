@@ -65,7 +65,7 @@ func TestBigPutGoesOn(t *testing.T) {
 	local, dir := filepath.Join(t.TempDir(), "big"), b.Dir(0)
 	data := bigFile(t, local)
 	go func() {
-		await(t, "a part is on the node", func() bool { return part(dir) > 16<<20 })
+		await(t, "a part is on the node", func() bool { return part(dir) > 40<<20 })
 		b.Cut(0)
 	}()
 	_, err := h.Put(within(t, 60*time.Second), b.Node(0), local, dir+"/big")
@@ -88,7 +88,7 @@ func TestPartOfAnotherSource(t *testing.T) {
 	local, dir := filepath.Join(t.TempDir(), "big"), b.Dir(0)
 	data := bigFile(t, local)
 	go func() {
-		await(t, "a part is on the node", func() bool { return part(dir) > 16<<20 })
+		await(t, "a part is on the node", func() bool { return part(dir) > 40<<20 })
 		b.Cut(0)
 	}()
 	_, err := h.Put(within(t, 60*time.Second), b.Node(0), local, dir+"/big")
