@@ -12,11 +12,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib"
 )
 
@@ -88,7 +90,10 @@ func (a *app) testFile(ctx context.Context, project, file string) (passed, faile
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { _ = os.RemoveAll(scratch) }() // in the system's folder for temporary files
+	defer func() {
+		nodetest.Sweep(scratch)   // when it was killed, its nodes are still there
+		_ = os.RemoveAll(scratch) // in the system's folder for temporary files
+	}()
 	cmd, err := a.testCommand(ctx, scratch, project, file)
 	if err != nil {
 		return 0, 0, err
@@ -149,15 +154,16 @@ func (a *app) testCommand(ctx context.Context, scratch, project, file string) (*
 	}
 	cmd := exec.CommandContext(ctx, self, append(args, file)...)
 	cmd.Stdout, cmd.Stderr = a.stdout, a.stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C comes from here, once
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = testGrace
 	for _, v := range os.Environ() {
 		switch name, _, _ := strings.Cut(v, "="); name {
-		case "HOME", "SSH_AUTH_SOCK", "ROLLSH_STATE", "ROLLSH_JOURNAL", "XDG_STATE_HOME", stdlib.TestReport:
+		case "HOME", "TMPDIR", "SSH_AUTH_SOCK", "ROLLSH_STATE", "ROLLSH_JOURNAL", "XDG_STATE_HOME", stdlib.TestReport:
 		default:
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "HOME="+home, "ROLLSH_STATE="+filepath.Join(scratch, "state"), stdlib.TestReport+"="+filepath.Join(scratch, "report"))
+	cmd.Env = append(cmd.Env, "HOME="+home, "TMPDIR="+scratch, "ROLLSH_STATE="+filepath.Join(scratch, "state"), stdlib.TestReport+"="+filepath.Join(scratch, "report"))
 	return cmd, nil
 }

@@ -2,8 +2,10 @@ package nodetest_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -104,3 +106,15 @@ type recorder struct {
 func (*recorder) Helper() {}
 
 func (r *recorder) Skipf(format string, args ...any) { r.skipped = fmt.Sprintf(format, args...) }
+
+// Nodes of a process that was killed are found by their folder.
+func TestSweep(t *testing.T) {
+	b := nodetest.Start(t, 2)
+	nodetest.Sweep(filepath.Dir(b.Home))
+	for i := range b.Len() {
+		if c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", b.Node(i).Port)); err == nil {
+			_ = c.Close()
+			t.Errorf("node %d still listens", i)
+		}
+	}
+}

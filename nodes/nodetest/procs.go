@@ -72,6 +72,19 @@ func carries(pid int, dir string) bool {
 	return false
 }
 
+// Sweep kills all nodes whose files are below dir, and all that was started on
+// them, whoever started the nodes. sshd writes its title over its environment,
+// but the title names its configuration file.
+func Sweep(dir string) {
+	var roots []int
+	for _, p := range table() {
+		if isSSHD(p.name) && holds(p.pid, dir+"/") {
+			roots = append(roots, p.pid)
+		}
+	}
+	sweep(dir, roots...)
+}
+
 // sweep kills what roots and the sessions of dir have started, until nothing
 // is left; roots included.
 func sweep(dir string, roots ...int) {
