@@ -5,7 +5,7 @@ package recipes
 
 import "embed"
 
-// Files holds prod.lua, staging.lua, fix.lua, and site.lua, which the others
+// Files holds prod.lua, staging.lua, merge.lua, fix.lua, and site.lua, which the others
 // require and which a project makes its own.
 //
 //go:embed *.lua

@@ -9,12 +9,15 @@ local repository = "https://svn.example.org/www"
 local site = {}
 
 -- What is rolled: working copies on this machine, made when they are first asked for.
-function site.production()
-  return svn.checkout("checkouts/production", { url = repository .. "/branches/production", create = true })
+function site.checkout(path)
+  return svn.checkout("checkouts/" .. path, { url = repository .. "/" .. path, create = true })
 end
 
-function site.trunk()
-  return svn.checkout("checkouts/trunk", { url = repository .. "/trunk", create = true })
+function site.production() return site.checkout "branches/production" end
+
+-- Where people look at what is merged and not committed yet; nothing, where this machine serves the checkout itself.
+function site.try(checkout)
+  sync.push{ from = checkout, to = nodes "staging" }
 end
 
 -- Who is told. Others: notify.webhook{...}, notify.mail{...}, notify.exec "command"; nil tells nobody.

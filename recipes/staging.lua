@@ -1,19 +1,39 @@
--- staging.lua: brings trunk to the staging nodes, so that people can try it.
+-- staging.lua: picks changesets of trunk, merges them into production, lets people try it, commits.
 --
---   rollsh recipes/staging.lua           the newest revision
---   rollsh recipes/staging.lua 1234      that revision
+--   rollsh recipes/staging.lua                            asks: which ones, how to resolve conflicts, commit or not
+--   rollsh recipes/staging.lua --take=123,130-134 --yes   asks nothing: it commits them, or exits with 4
+--   rollsh recipes/staging.lua --abandon                  takes back what is merged and not committed
 --
 -- Needs     site.lua beside this file; nodes/staging.
--- Effects   updates the checkout of trunk, lints all of it (what was linted before is remembered), shows what came
---           and rolls to all nodes of a tier at once. Nobody is told: staging is rolled many times a day.
--- Ends      at the first file that does not pass, before any node is touched.
+-- Effects   says first what would conflict and what is missing. Then merges into the checkout of production, lints what
+--           changed, and site.try puts it where people see it. The commit names each changeset, author and ticket.
+-- Ends      wherever you stop it. Run it again, as anybody: it goes on where it was.
 local site = require "site"
 
-local a = args{ {"rev", "revision to roll", default="HEAD"} }
+local a = args{ take = {"changesets, such as 123,130-134"}, abandon = {"drop what is merged", flag=true} }
 
-local trunk = site.trunk()
-local rev = trunk:update{ rev = a.rev }
-local linted = lint.check(trunk)
-say(("r%d: %d files linted, %d of them known from before"):format(rev, linted.checked, linted.cached))
-
-roll{ name = "staging", from = trunk, rev = rev, to = nodes "staging", lint = false, at_once = "all" }
+local into = site.production()
+local m = svn.merge{ from = "^/trunk", into = into }
+if a.abandon then return m:abandon() end
+local under = m:state()
+local picks = a.take or (under and under.picks)
+if under then say(("%s took %s at %s, and it is not committed: going on"):format(under.who, under.picks, under.since)) end
+if not picks then
+  local chosen = choose("which changesets go to production?", m:available(), {many=true})
+  if not chosen then return say "nothing is taken" end
+  picks = chosen.revs
+end
+if not under then
+  local p = m:preview(picks)
+  for _, c in ipairs(p.conflicts) do warn("will conflict: " .. c.why) end
+  if #p.needs > 0 then
+    warn "these came before, on the same files, and are not taken:"
+    p.needs:print()
+    if not a.take and confirm "take them too?" then picks = picks .. "," .. p.needs.revs end
+  end
+end
+if #m:take(picks, {resolve = not a.take}).conflicts > 0 then m:commit() end -- raises, and names them
+lint.check(m)
+site.try(into)
+print(m:message())
+if confirm "people can try it now. Commit it? (no: it waits for the next run)" then say("committed as r" .. m:commit()) end

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mattn/go-runewidth"
+
 	"github.com/rollsh/rollsh/nodes"
 )
 
@@ -163,7 +165,7 @@ func (a *assistant) heading(k *Conflict, list []*Conflict) string {
 			b.WriteString("\n" + printable(strings.TrimSpace(string(text))))
 		}
 	}
-	return b.String()
+	return wrap(b.String(), a.columns(), "          ")
 }
 
 // story is a changeset in one line.
@@ -179,8 +181,9 @@ func story(c nodes.Changeset) string {
 
 // option is one line of a menu.
 type option struct {
-	text string
-	do   func(context.Context) (stop bool, err error)
+	text     string
+	commands string // of svn
+	do       func(context.Context) (stop bool, err error)
 }
 
 // menu offers the numbered choices of a conflict that has no lines to choose
@@ -188,22 +191,19 @@ type option struct {
 func (a *assistant) menu(ctx context.Context, k *Conflict) (bool, error) {
 	var options []option
 	if len(k.why.Needs) > 0 {
-		options = append(options, option{"begin again and take " + k.why.Needs.Revs() + " too", func(ctx context.Context) (bool, error) { return false, a.takeToo(ctx, k) }})
+		options = append(options, option{text: "begin again and take " + k.why.Needs.Revs() + " too", do: func(ctx context.Context) (bool, error) { return false, a.takeToo(ctx, k) }})
 	}
 	for _, choice := range k.Possible() {
 		plan, err := k.plan(choice, nil)
 		if choice == "base" || strings.HasSuffix(choice, "-conflict") || choice == "working" && k.Kind == treeConflict || err != nil && choice != "working" {
 			continue
 		}
-		options = append(options, option{k.meaning(choice) + commands(plan), func(ctx context.Context) (bool, error) { return false, k.Resolve(ctx, choice) }})
+		options = append(options, option{k.meaning(choice), commands(plan), func(ctx context.Context) (bool, error) { return false, k.Resolve(ctx, choice) }})
 	}
 	options = append(options,
-		option{"keep it for later", func(context.Context) (bool, error) { a.later[k.id()] = true; return false, nil }},
-		option{"abandon the whole merge", func(ctx context.Context) (bool, error) { return a.abandon(ctx) }})
-	items := make([]string, len(options))
-	for i, o := range options {
-		items[i] = o.text
-	}
+		option{"keep it for later", "", func(context.Context) (bool, error) { a.later[k.id()] = true; return false, nil }},
+		option{"abandon the whole merge", "", func(ctx context.Context) (bool, error) { return a.abandon(ctx) }})
+	items := a.menuLines(ctx, options)
 	picked, err := a.person.Choose(ctx, "What shall become of "+k.Path+"?", items, false)
 	if err != nil {
 		return true, err
@@ -226,15 +226,34 @@ func (a *assistant) survive(ctx context.Context, stop bool, err error) (bool, er
 	return stop, err
 }
 
+// menuLines are the texts of a menu with the commands behind them; where these do
+// not fit beside the texts, they are said before.
+func (a *assistant) menuLines(ctx context.Context, options []option) []string {
+	const numbered = 6 // columns for the number
+	beside, before := make([]string, len(options)), make([]string, len(options))
+	fits := true
+	var said []string
+	for i, o := range options {
+		beside[i], before[i] = o.text, o.text
+		if o.commands != "" {
+			beside[i] += "  [" + o.commands + "]"
+			said = append(said, wrap(fmt.Sprintf("%d runs %s", i+1, o.commands), a.columns(), "    "))
+		}
+		fits = fits && runewidth.StringWidth(beside[i])+numbered <= a.columns()
+	}
+	if fits {
+		return beside
+	}
+	a.say(ctx, strings.Join(said, "\n"))
+	return before
+}
+
 func commands(plan []action) string {
 	var parts []string
 	for _, p := range plan {
 		parts = append(parts, p.String())
 	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return "  [" + strings.Join(parts, "; ") + "]"
+	return strings.Join(parts, "; ")
 }
 
 // meaning says in plain words what a choice does to this conflict.

@@ -51,8 +51,7 @@ func TestAssistantResolvesLinesAndRemembers(t *testing.T) {
 	ctx, m := b.ctx(), b.merge()
 	file := filepath.Join(m.Into.Path, "a.php")
 	must[svn.Taken](t)(m.Take(ctx, revs(t, "6"), false))
-	b.answers("t", "u", "?", "v", "bogus", "b")
-	// u finds nothing to take back after t has ended the only clash, so t decides
+	b.answers("t", "u", "?", "v", "bogus", "t", "")
 	must[[]svn.Remaining](t)(m.Assist(ctx, nil, true))
 	if got := readFile(t, file); got != lines("2 zwei", "3 drei") {
 		t.Errorf("a.php %q", got)
@@ -61,7 +60,7 @@ func TestAssistantResolvesLinesAndRemembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[svn.Taken](t)(m.Take(ctx, revs(t, "6"), false))
-	b.answers("v", "?", "b")
+	b.answers("v", "?", "b", "")
 	must[[]svn.Remaining](t)(m.Assist(ctx, nil, true))
 	if got := readFile(t, file); got != "1\n2\n3\n2 zwei\n3 drei\n4\n5\n6\n7\n8\n9\n10\n" {
 		t.Errorf("a.php %q", got)
@@ -205,9 +204,13 @@ func TestAssistantMenuShowsTheCommands(t *testing.T) {
 	ctx := b.ctx()
 	rev := must[svn.List](t)(m.Available(ctx, svn.Filter{})).Changesets
 	must[svn.Taken](t)(m.Take(ctx, revs(t, rev.Revs()), false))
-	b.answers("delete it here too  [svn resolve --accept recommended inc_del@; svn resolve --accept working inc_del@; svn rm --force inc_del@]")
+	b.answers("delete it here too")
 	must[[]svn.Remaining](t)(m.Assist(ctx, svn.Policy{"text": "theirs", "bin": "theirs", "link": "mine", "prop": "theirs", "add": "mine", "[^i]*": "mine"}, true))
 	if _, err := os.Stat(filepath.Join(m.Into.Path, "inc_del")); err == nil {
 		t.Error("inc_del is still there")
+	}
+	want := "2 runs svn resolve --accept recommended inc_del@; svn resolve --accept working\n    inc_del@; svn rm --force inc_del@"
+	if said := b.events.Text(nodes.Said); !strings.Contains(said, want) {
+		t.Errorf("not said: %q in\n%s", want, said)
 	}
 }

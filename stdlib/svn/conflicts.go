@@ -327,7 +327,7 @@ func (p *picture) why(target string, k *Conflict, picked revset) Why {
 	var out Why
 	const most = 3
 	for _, c := range slices.Backward(p.target.Commits) {
-		if len(out.Mine) < most && !onlyProperties(c) && touches(c, target+"/"+k.Path, p.targetSegs) {
+		if len(out.Mine) < most && !onlyProperties(c) && touches(c, target+"/"+k.Path, p.targetSegs) && !copied(c, target+"/"+k.Path) {
 			out.Mine = append(out.Mine, c.changeset())
 		}
 	}
@@ -345,6 +345,11 @@ func (p *picture) why(target string, k *Conflict, picked revset) Why {
 		}
 	}
 	return out
+}
+
+// copied reports whether a commit only made or copied a folder above a path.
+func copied(c commit, path string) bool {
+	return !slices.ContainsFunc(c.Paths, func(t touch) bool { _, in := below(path, t.Path); return in })
 }
 
 // touches reports whether a commit changed a path or something below it; segs

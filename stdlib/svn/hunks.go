@@ -226,6 +226,28 @@ func (s *sheet) hint(i int) string {
 	return ""
 }
 
+// wrap breaks lines between words so that they fit a number of columns; what is
+// broken off goes on after an indent.
+func wrap(text string, columns int, indent string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		for runewidth.StringWidth(line) > columns {
+			cut := len(runewidth.Truncate(line, columns, ""))
+			if i := strings.LastIndexByte(line[:cut], ' '); i > len(line)-len(strings.TrimLeft(line, " ")) && i > len(indent) {
+				cut = i
+			}
+			if cut <= len(indent) { // a screen too narrow for anything
+				break
+			}
+			b.WriteString(line[:cut] + "\n")
+			line = indent + strings.TrimLeft(line[cut:], " ")
+		}
+		b.WriteString(line + "\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
 // pad makes a text exactly so many columns wide.
 func pad(s string, columns int) string {
 	return runewidth.FillRight(runewidth.Truncate(strings.TrimRight(printable(s), "\n"), columns, ">"), columns)

@@ -12,11 +12,20 @@ import (
 )
 
 // keys is the help of the text screen.
-const keys = `o mine   t theirs   b both, mine first   B both, theirs first   e edit these lines
-O mine for the rest   T theirs for the rest   n next   p previous   u undo
-E edit the whole file   x merge tool   v both files   w as it is in the checkout
-r take the missing changesets too   R as resolved before
-s keep this file for later   q stop here   A abandon the whole merge   ? this`
+const keys = `these lines:
+  o mine    b both, mine first     e edit them
+  t theirs  B both, theirs first   v side by side
+  n next    p previous             u undo
+the rest of the file:
+  O mine    T theirs
+the whole file:
+  E edit it       x merge tool
+  w as it is in the checkout
+  R as it was resolved before
+  r take the missing changesets too
+  s keep it for later
+the merge:
+  q stop here     A abandon all of it`
 
 // text goes through the clashes of a file.
 func (a *assistant) text(ctx context.Context, k *Conflict, s *sheet) (bool, error) {
@@ -24,14 +33,22 @@ func (a *assistant) text(ctx context.Context, k *Conflict, s *sheet) (bool, erro
 	a.offers(ctx, k)
 	for {
 		if at = s.next(at); at < 0 {
-			return a.write(ctx, k, s)
+			key, err := a.person.Ask(ctx, nodes.Question{Text: k.Path + " is settled. Enter writes it, u undoes the last choice"})
+			if err != nil {
+				return true, err
+			}
+			if strings.TrimSpace(key) != "u" {
+				return a.write(ctx, k, s)
+			}
+			at = max(0, s.back())
+			continue
 		}
 		head := fmt.Sprintf("%s, %d of %d", k.Path, at+1, len(s.clashes))
 		if h := s.hint(at); h != "" {
 			head += " (" + h + ")"
 		}
 		a.say(ctx, head+"\n"+s.show(at, a.columns()))
-		key, err := a.person.Ask(ctx, nodes.Question{Text: "o t b B e O T n p u E x v w r R s q A ?"})
+		key, err := a.person.Ask(ctx, nodes.Question{Text: a.prompt(k)})
 		if err != nil {
 			return true, err
 		}
@@ -41,6 +58,19 @@ func (a *assistant) text(ctx context.Context, k *Conflict, s *sheet) (bool, erro
 		}
 		at = next
 	}
+}
+
+// prompt names the keys that most conflicts are resolved with; all of them are
+// behind the question mark.
+func (a *assistant) prompt(k *Conflict) string {
+	words, short := "o mine, t theirs, b both, e edit, s later, q stop, ? all keys", "o t b e s q ?"
+	if len(k.why.Needs) > 0 {
+		words, short = "r take "+k.why.Needs.Revs()+" too, "+words, "r "+short
+	}
+	if len(words)+3 > a.columns() {
+		return short
+	}
+	return words
 }
 
 func (a *assistant) columns() int {
@@ -54,7 +84,7 @@ func (a *assistant) columns() int {
 // conflict was resolved before.
 func (a *assistant) offers(ctx context.Context, k *Conflict) {
 	if len(k.why.Needs) > 0 {
-		a.say(ctx, "r takes "+k.why.Needs.Revs()+" too, which came before on the same file")
+		a.say(ctx, wrap("r takes "+k.why.Needs.Revs()+" too, which came before on the same file", a.columns(), ""))
 	}
 	if text, ok := a.m.Into.svn.recallResolution(k); ok {
 		mine, _ := k.Side(1)

@@ -193,7 +193,7 @@ func (c *Checkout) leftConflicts(ctx context.Context) ([]Status, error) {
 func (c *Checkout) conflictError(left []Status) error {
 	return &nodes.Error{
 		Kind: nodes.Conflict, Message: fmt.Sprintf("%s has %s left: %s", c.Path, count(len(left), "conflict"), some(left)),
-		Hint: "resolve them first",
+		Hint: "m:resolve() helps with them at a terminal, or use svn resolve",
 	}
 }
 

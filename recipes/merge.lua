@@ -1,0 +1,35 @@
+-- merge.lua: brings trunk into a branch, or a branch back into trunk; as often as you like, in either direction.
+--
+--   rollsh recipes/merge.lua search           what is new on trunk goes to branches/search: do this every few days
+--   rollsh recipes/merge.lua search --back    branches/search goes to trunk: merge the other way first, and test
+--   rollsh recipes/merge.lua search --abandon takes back what is merged and not committed
+--
+-- Needs     site.lua beside this file.
+-- Effects   shows what comes and what would conflict, asks, merges into the checkout of the target, helps with the
+--           conflicts, lints what changed, shows the message and asks before it commits.
+-- Ends      wherever you stop it: run it again and it goes on. With --yes and a conflict it exits with 4.
+local site = require "site"
+
+local a = args{
+  {"branch", "name of the branch, as in branches/NAME", required=true},
+  back = {"from the branch to trunk", flag=true},
+  abandon = {"drop what is merged", flag=true},
+}
+
+local branch = "branches/" .. a.branch
+local from, to = "trunk", branch
+if a.back then from, to = branch, "trunk" end
+local m = svn.merge{ from = "^/" .. from, into = site.checkout(to) }
+if a.abandon then return m:abandon() end
+
+local new, under = m:available(), m:state()
+if #new == 0 and not under then return say(("%s has all of %s"):format(to, from)) end
+if not under then
+  new:print()
+  for _, c in ipairs(m:preview(new).conflicts) do warn("will conflict: " .. c.why) end
+  if not confirm(("merge %s of %s into %s?"):format(new.revs, from, to)) then return end
+end
+m:take("all", {resolve = true})
+lint.check(m)
+print(m:message())
+if confirm "commit it? (no: it waits for the next run)" then say("committed as r" .. m:commit()) end
