@@ -136,7 +136,7 @@ func (g *GitCheckout) between(ctx context.Context, from, to nodes.Revision) (lo,
 			return 0, 0, nil, err
 		}
 	}
-	if hi, l, err = g.find(ctx, to, base); err != nil {
+	if hi, _, err = g.find(ctx, to, base); err != nil {
 		return 0, 0, nil, err
 	}
 	if lo, l, err = g.find(ctx, from, 0); err != nil {
