@@ -103,8 +103,29 @@ func (c *connection) close() {
 	c.client.Close()
 }
 
-// gone is the error of whatever the loss of the connection broke off.
+// down reports whether the connection is lost, asked when a session on it ended
+// without being told to. That end is known a moment before the connection's own,
+// so the peer is asked for a sign of life: it comes, or it fails at once.
+func (c *connection) down() bool {
+	answered := make(chan struct{})
+	go func() {
+		if _, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil); err == nil {
+			close(answered)
+		}
+	}()
+	select {
+	case <-c.lost:
+		return true
+	case <-answered:
+	case <-time.After(sessionGrace): // silent: what keepAlive is for
+	}
+	return false
+}
+
+// gone is the error of whatever the loss of the connection broke off. Once it
+// is told, the pool gives that connection to nobody any more.
 func (c *connection) gone(cause error) error {
+	endsWithin(c.lost, sessionGrace)
 	c.mu.Lock()
 	why := c.why
 	c.mu.Unlock()
@@ -114,7 +135,17 @@ func (c *connection) gone(cause error) error {
 	return &nodes.Error{Kind: nodes.Lost, Message: "the connection to " + c.s.where() + " was lost: " + why, Cause: cause}
 }
 
-// sessionGrace is how long sshd may take to count a session out that has ended.
+// broken is the error of a session that ended before its work did: with the
+// connection, or alone.
+func (c *connection) broken(what string, cause error) error {
+	if c.down() {
+		return c.gone(cause)
+	}
+	return &nodes.Error{Kind: nodes.Lost, Message: what + " on " + c.s.where() + " ended before its work did: " + cause.Error(), Cause: cause}
+}
+
+// sessionGrace is how long sshd may take to count a session out that has ended,
+// and the end of a connection to be seen.
 const sessionGrace = 2 * time.Second
 
 // session opens a session. Where the node allows no more of them on one

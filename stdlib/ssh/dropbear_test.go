@@ -50,10 +50,22 @@ func dropbear(t *testing.T, b *bench) *nodes.Node {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	server := exec.Command("unshare", "-m", "sh", "-c", `mount --bind "$1" /etc/passwd && exec "$2" -F -E -s -r "$3" -P "$4" -p "$5"`, "sh",
 		passwd, nodetest.Program("dropbear"), key, filepath.Join(dir, "pid"), address)
+	logFile, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Stderr = logFile
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Process.Kill(); server.Wait() })
+	t.Cleanup(func() {
+		server.Process.Kill()
+		server.Wait()
+		logFile.Close()
+		if text, err := os.ReadFile(logFile.Name()); err == nil && t.Failed() {
+			t.Logf("dropbear: %s", text)
+		}
+	})
 	await(t, "dropbear answers", func() bool {
 		c, err := net.Dial("tcp", address)
 		if err == nil {

@@ -66,7 +66,7 @@ func (c *connection) noFiles(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nodes.Stopped(ctx)
 	}
-	if endsWithin(c.lost, 0) {
+	if c.down() {
 		return c.gone(err)
 	}
 	return &nodes.Error{
@@ -134,7 +134,7 @@ func (f *files) done(verb string, name nodes.RemotePath, err error) error {
 		return nodes.Stopped(f.ctx)
 	}
 	if errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.Is(err, io.ErrUnexpectedEOF) || endsWithin(f.conn.lost, 0) {
-		return f.conn.gone(err)
+		return f.conn.broken("file access", err)
 	}
 	what := "cannot " + verb + " " + string(name) + ": "
 	var status *sftp.StatusError

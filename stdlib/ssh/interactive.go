@@ -62,7 +62,7 @@ func (n *nodeConn) Shell(ctx context.Context, screen nodes.Screen) (nodes.Result
 	case errors.As(err, &exit):
 		return nodes.Result{Code: exit.ExitStatus()}, nil
 	}
-	return nodes.Result{Code: -1}, nodes.At(n.gone(err), "", n.name)
+	return nodes.Result{Code: -1}, nodes.At(n.broken("the shell", err), "", n.name)
 }
 
 // Interact lends the person's terminal to a login shell on the node and gives

@@ -233,7 +233,7 @@ func (p *remote) notStarted(err error) error {
 	if strings.Contains(err.Error(), "command") && strings.Contains(err.Error(), "failed") { // the request was answered with no
 		return &nodes.Error{Kind: nodes.Permission, Message: p.conn.s.where() + " runs no commands", Cause: err}
 	}
-	if endsWithin(p.conn.lost, 50*time.Millisecond) {
+	if p.conn.down() {
 		return p.conn.gone(err)
 	}
 	return &nodes.Error{Kind: nodes.Lost, Message: p.conn.s.where() + " ended the session before it began '" + title(p.cmd) + "'", Cause: err}
@@ -259,7 +259,7 @@ func (p *remote) wait() (nodes.Result, error) {
 		return nodes.Result{Code: -1, Signal: exit.Signal()}, nil
 	case errors.As(p.err, &exit):
 		return nodes.Result{Code: exit.ExitStatus()}, nil
-	case errors.As(p.err, &missing) && !endsWithin(p.conn.lost, 50*time.Millisecond):
+	case errors.As(p.err, &missing) && !p.conn.down():
 		return nodes.Result{Code: -1}, &nodes.Error{
 			Kind: nodes.Lost, Message: title(p.cmd) + ": ended without an exit status; its outcome is not known", Cause: p.err,
 		}
