@@ -17,7 +17,8 @@ const about = `rollsh is a deploy shell: a person types Lua at it, or runs Lua r
   rollsh                          the shell, in the project found upward from here
   rollsh recipes/prod.lua [ARGS]  run a recipe; --help prints its ARGS
   rollsh -e 'CODE'                run Lua and print the value of an expression
-  rollsh -c 'LINE'                run a line as a login shell gets it`
+  rollsh -c 'LINE'                run a line as a login shell gets it
+  rollsh help [NAME]              help: of a command, a function, a module, an object`
 
 // commands is the command line below rollsh. Recipes, -e, -c and the flags
 // everywhere are read before it; see app.run and options.
@@ -44,6 +45,10 @@ func (a *app) commands() *cobra.Command {
 		&cobra.Command{Use: "types", Short: "Print editor types (LuaCATS)", Args: none, RunE: func(*cobra.Command, []string) error {
 			return a.withHost(func() { a.person.Show(strings.TrimRight(typesText(a.host), "\n")) })
 		}},
+		&cobra.Command{Use: "man", Short: "Print the manual page; read it with rollsh man | man -l -", Args: none, RunE: func(*cobra.Command, []string) error {
+			a.person.Show(strings.TrimRight(a.manPage(), "\n"))
+			return nil
+		}},
 		&cobra.Command{
 			Use: "reference DIR", Short: "Write the reference pages", Args: exactly(1), Hidden: true,
 			RunE: func(_ *cobra.Command, args []string) error { return a.reference(args[0]) },
@@ -59,13 +64,15 @@ func (a *app) commands() *cobra.Command {
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true
+		if c.Name() == "completion" {
+			c.Use, c.Short = "completion bash|zsh|fish", "Print what lets a shell complete rollsh's words"
+		}
 	}
 	return root
 }
 
 // usageTemplate is cobra's without what we have none of.
-const usageTemplate = `
-{{if .HasAvailableSubCommands}}Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+const usageTemplate = `{{if .HasAvailableSubCommands}}Commands:{{range .Commands}}{{if .IsAvailableCommand}}
   {{rpad .Name 12}} {{.Short}}{{end}}{{end}}
 {{else}}  {{.UseLine}}
 {{end}}{{if .HasAvailableLocalFlags}}

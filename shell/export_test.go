@@ -140,6 +140,9 @@ func Remember(path string, chunks ...string) ([]string, error) {
 func TypesText(h *lua.Host) string                 { return typesText(h) }
 func ReferencePages(h *lua.Host) map[string]string { return referencePages(h) }
 
+// ManPage is the manual page.
+func ManPage() string { return (&app{}).manPage() }
+
 // HelpText is a help page; HelpNames lists them.
 func HelpText(h *lua.Host, name string) (string, bool) {
 	return helpText(h, pageStyle{newPalette(false), 60}, name)

@@ -25,7 +25,7 @@ var topics = map[string]string{
   128+n  ended by signal n (130: Ctrl-C)`,
 	"prompt": `At the prompt, in the first column
 
-  @web1 COMMAND       run on a node; @web[1-4] on several, @prod on all of nodes/prod
+  @web1 COMMAND       run on a node; @web[1-4] on several, @prod on nodes/prod
   @@app COMMAND       run on a tier
   !COMMAND            run on this machine
   ?NAME               help

@@ -18,7 +18,9 @@ func (a *app) reference(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return &nodes.Error{Kind: nodes.Permission, Message: err.Error(), Cause: err}
 	}
-	for name, text := range referencePages(a.host) {
+	pages := referencePages(a.host)
+	pages["rollsh.1"] = a.manPage()
+	for name, text := range pages {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return &nodes.Error{Kind: nodes.Permission, Message: err.Error(), Cause: err}
 		}

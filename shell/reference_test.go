@@ -18,7 +18,9 @@ func TestReferenceIsCurrent(t *testing.T) {
 	s := &nodes.Session{Events: nodes.Discard{}, Service: nodes.NewService(), Cache: t.TempDir(), State: t.TempDir(), Home: t.TempDir()}
 	library := stdlib.New(s)
 	t.Cleanup(library.Close)
-	for name, want := range shell.ReferencePages(lua.New(s, append(library.Modules, shell.ShellModule()))) {
+	pages := shell.ReferencePages(lua.New(s, append(library.Modules, shell.ShellModule())))
+	pages["rollsh.1"] = shell.ManPage()
+	for name, want := range pages {
 		got, err := os.ReadFile(filepath.Join("..", "docs", "reference", name))
 		if err != nil || string(got) != want {
 			t.Errorf("docs/reference/%s is not current (%v): run make docs", name, err)
