@@ -252,6 +252,36 @@ func TestPlanOfARollChangesNothing(t *testing.T) {
 	}
 }
 
+// A node that a roll left drained stays known as such, and the next roll puts it
+// back only when its check passes, whether or not it has changes.
+func TestNodeLeftDrainedIsTheNextRollsToo(t *testing.T) {
+	p := newPlace(t, 2)
+	p.flag("web2.sick", true)
+	_, err := p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Tasks, "web2")
+	if err := p.journal.CloseRoll(t.Context(), p.last().ID, "by hand"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Tasks, "web2")
+	if e := p.last(); states(e) != "web1=done web2=left-drained" || !p.raised("web2.out") || !strings.Contains(p.events.Text(nodes.Warned), "web2: left drained by an earlier roll") {
+		t.Errorf("%s; %s", states(e), p.events.Text(nodes.Warned))
+	}
+	if err := p.journal.CloseRoll(t.Context(), p.last().ID, "again"); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.eval(`return tostring(roll.status{ name = "www" }[1].nodes.web2.drained)`); got != "true" {
+		t.Errorf("status: drained is %s", got)
+	}
+	p.flag("web2.sick", false)
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	if e := p.last(); states(e) != "web1=done web2=done" || e.Nodes[1].Out || p.raised("web2.out") {
+		t.Error(states(e))
+	}
+}
+
 func TestNodeThatFailsStopsTheRoll(t *testing.T) {
 	p := newPlace(t, 4)
 	if _, err := p.roll(nodes.Recipe{}); err != nil {

@@ -80,6 +80,17 @@ func (e Entry) Unfinished() bool {
 	return false
 }
 
+// out lists the nodes that are out of service.
+func (e Entry) out() []string {
+	var out []string
+	for _, n := range e.Nodes {
+		if n.Out {
+			out = append(out, string(n.Node))
+		}
+	}
+	return out
+}
+
 // reached reports whether the roll runs, or did anything to a node, be it undone
 // since.
 func (e Entry) reached() bool {

@@ -126,6 +126,13 @@ func rollFacts() []lua.Func {
 			Do: lua.PureMethod(func(r *Roll, a nodeArgs) (State, error) { return r.StateOf(a.Node) }),
 		},
 		{
+			Name: "out", Doc: "Whether a node is out of service, be it since an earlier roll.", Returns: "boolean", Example: `print(R:out(node "web1"))`,
+			Do: lua.PureMethod(func(r *Roll, a nodeArgs) (bool, error) {
+				e, err := r.node(a.Node)
+				return e.Out, err
+			}),
+		},
+		{
 			Name: "undo", Doc: "Tells what sync.undo takes as roll= to undo a node of this roll; nil when there is nothing to undo.", Returns: "string?",
 			Example: `sync.undo{ to=n, path="/var/www", roll=R:undo(n) }`,
 			Do: lua.PureMethod(func(r *Roll, a nodeArgs) (any, error) {

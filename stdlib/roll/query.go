@@ -131,39 +131,48 @@ func (s *Status) add(n NodeEntry) {
 	s.Nodes = append(s.Nodes, n)
 }
 
-// haveRevisions tells what revision each node has of a name, as far as rolls
-// put it there.
-func haveRevisions(ctx context.Context, tx *sql.Tx, name string) (map[nodes.Name]nodes.Revision, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT n.node, n.rev FROM roll_nodes n JOIN rolls r ON r.id = n.roll
-		WHERE r.name = $1 AND n.rev <> '' ORDER BY r.started, r.id`, name)
+// left is how rolls left a node.
+type left struct {
+	rev nodes.Revision // what they put there; empty: nothing
+	out bool           // it is out of service
+}
+
+// leftBy tells how the rolls of a name left each node that they went to.
+func leftBy(ctx context.Context, tx *sql.Tx, name string) (map[nodes.Name]left, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT n.node, n.rev, n.out FROM roll_nodes n JOIN rolls r ON r.id = n.roll
+		WHERE r.name = $1 ORDER BY r.started, r.id`, name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err tells
-	have := map[nodes.Name]nodes.Revision{}
+	all := map[nodes.Name]left{}
 	for rows.Next() {
 		var node nodes.Name
-		var rev nodes.Revision
-		if err := rows.Scan(&node, &rev); err != nil {
+		var l left
+		if err := rows.Scan(&node, &l.rev, &l.out); err != nil {
 			return nil, err
 		}
-		have[node] = rev
+		if l.rev == "" {
+			l.rev = all[node].rev
+		}
+		all[node] = l
 	}
-	return have, rows.Err()
+	return all, rows.Err()
 }
 
 // oldest gives the smallest revision of the set's nodes; empty when one of
 // them was never rolled to, or has a revision that is not a number.
-func oldest(have map[nodes.Name]nodes.Revision, set nodes.Set) nodes.Revision {
+func oldest(all map[nodes.Name]left, set nodes.Set) nodes.Revision {
 	var low int
 	var out nodes.Revision
 	for _, n := range set.Nodes {
-		rev, err := strconv.Atoi(string(have[n.Name]))
+		has := all[n.Name].rev
+		rev, err := strconv.Atoi(string(has))
 		if err != nil {
 			return ""
 		}
 		if out == "" || rev < low {
-			low, out = rev, have[n.Name]
+			low, out = rev, has
 		}
 	}
 	return out
@@ -376,7 +385,7 @@ func (r *Roll) takeUp(e Entry, q Request) {
 		// Where it is not known, its tree counts as switched: only its check can
 		// then put it back into service.
 		r.unsure[n.Name] = e.Nodes[i].State == Unknown
-		r.past[n.Name] = e.Nodes[i].Touched && e.Nodes[i].State != Drained
+		r.past[n.Name] = e.Nodes[i].Touched && e.Nodes[i].State != Drained || e.Nodes[i].Out && !e.Nodes[i].Touched
 	}
 }
 

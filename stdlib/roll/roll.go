@@ -84,32 +84,52 @@ func (j *Journal) Begin(ctx context.Context, q Request) (*Roll, error) {
 		if err := j.take(ctx, tx, r.lock, q.Recipe.Takeover); err != nil {
 			return err
 		}
-		have, err := haveRevisions(ctx, tx, q.Name)
-		if err != nil {
+		if err := r.standOn(ctx, tx); err != nil {
 			return err
 		}
-		r.entry.From = oldest(have, q.To)
 		return insert(ctx, tx, r.entry)
 	})
 	if err != nil {
 		return nil, err
 	}
+	r.sayWhoIsOut()
 	r.keepAlive()
 	return r, nil
+}
+
+// standOn takes over how earlier rolls left the nodes: what they have, and who
+// is out of service still. Of such a node nobody knows that its tree is good:
+// only its check can put it back.
+func (r *Roll) standOn(ctx context.Context, tx *sql.Tx) error {
+	was, err := leftBy(ctx, tx, r.entry.Name)
+	if err != nil {
+		return err
+	}
+	r.entry.From = oldest(was, r.set)
+	for i := range r.entry.Nodes {
+		n := &r.entry.Nodes[i]
+		n.Out = was[n.Node].out
+		r.past[n.Node] = n.Out
+	}
+	return nil
+}
+
+// sayWhoIsOut warns of nodes that an earlier roll left out of service.
+func (r *Roll) sayWhoIsOut() {
+	if out := r.entry.out(); len(out) > 0 {
+		r.warn(nodes.FoldNames(out) + ": left drained by an earlier roll, so this one rolls and checks it whether or not it has changes, and puts it back when that goes well")
+	}
 }
 
 // planned is a roll that writes nothing: it knows what the nodes have, and says
 // when a real one would not begin.
 func (r *Roll) planned(ctx context.Context) (*Roll, error) {
 	r.plan, r.stop = true, func() {}
-	err := r.journal.read(ctx, func(tx *sql.Tx) error {
-		have, err := haveRevisions(ctx, tx, r.entry.Name)
-		r.entry.From = oldest(have, r.set)
-		return err
-	})
+	err := r.journal.read(ctx, func(tx *sql.Tx) error { return r.standOn(ctx, tx) })
 	if err != nil {
 		return nil, err
 	}
+	r.sayWhoIsOut()
 	if err := r.journal.Ready(ctx, r.entry.Name); err != nil {
 		r.warn("a roll would not begin now: " + err.Error())
 	}
@@ -342,13 +362,7 @@ func (r *Roll) sayWhatIsLeft(e Entry) {
 	if r.plan {
 		return
 	}
-	var out []string
-	for _, n := range e.Nodes {
-		if n.Out {
-			out = append(out, string(n.Node))
-		}
-	}
-	if len(out) > 0 {
+	if out := e.out(); len(out) > 0 {
 		r.warn("left drained: " + nodes.FoldNames(out))
 	}
 	if e.Unfinished() {

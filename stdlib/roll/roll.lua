@@ -26,11 +26,12 @@ return function(o)
     return tree, known, rev
   end
 
-  -- Whether a node has it all already. A node that an earlier try may have drained is rolled again in any case.
+  -- Whether a node has it all already. One that is out of service, or that an earlier try may have drained, is rolled
+  -- again in any case.
   local function same(n)
     local p = plan:node(n.name)
     local state = R:state(n)
-    return #p.added + #p.changed + #p.deleted == 0 and (state == "untouched" or state == "staged")
+    return #p.added + #p.changed + #p.deleted == 0 and not R:out(n) and (state == "untouched" or state == "staged")
   end
 
   local function one(n)

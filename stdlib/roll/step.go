@@ -48,7 +48,7 @@ type move struct {
 func outAfter(s State) *bool {
 	out := s == Drained
 	switch s {
-	case Switched, Checked, Undone:
+	case Staged, Switched, Checked, Undone:
 		return nil
 	}
 	return &out
