@@ -2,6 +2,7 @@ package shell
 
 import (
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -30,11 +31,7 @@ func (a *app) check(_ *cobra.Command, files []string) error {
 	}
 	var found []lua.Finding
 	for _, file := range files {
-		path, err := filepath.Abs(file)
-		if err != nil {
-			return err
-		}
-		more, err := a.host.CheckFile(path)
+		more, err := a.checkFile(file)
 		if err != nil {
 			return err
 		}
@@ -48,6 +45,22 @@ func (a *app) check(_ *cobra.Command, files []string) error {
 		return usage("%s found", count(wrong, "mistake"))
 	}
 	return nil
+}
+
+// checkFile looks at a recipe, or at a nodes file: a name without a dot.
+func (a *app) checkFile(file string) ([]lua.Finding, error) {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	if strings.Contains(filepath.Base(path), ".") {
+		return a.host.CheckFile(path)
+	}
+	_, err = nodes.Load(os.DirFS(filepath.Dir(path)), filepath.Base(path))
+	if nodes.KindOf(err) == nodes.NotFound {
+		return nil, err
+	}
+	return findingsOf(err), nil
 }
 
 func count(n int, noun string) string {

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -8,15 +9,21 @@ import (
 
 // errorText writes an error for a person: one line, for several nodes one line
 // for each different failure below it, then at most one hint, and with verbose
-// the Lua traceback. The hint is wrapped at width; 0 is no limit.
+// the Lua traceback. Failures that want different things done about them have
+// their hints behind them. The hint is wrapped at width; 0 is no limit.
 func errorText(err error, p *palette, verbose bool, width int) string {
 	e := *nodes.AsError(err, nodes.Failed)
-	advice := hintOf(&e)
+	advice, each := e.Hint, false
+	if all := hints(&e); advice == "" && len(all) == 1 {
+		advice = all[0]
+	} else {
+		each = len(all) > 1
+	}
 	e.Hint = ""
 	e.Message = firstLine(&e)
 	var b strings.Builder
 	b.WriteString(p.as(bad, cleanLines(e.Error())) + "\n")
-	for _, line := range foldedErrors(&e) {
+	for _, line := range foldedErrors(&e, each) {
 		b.WriteString("  " + p.as(bad, clean(line)) + "\n")
 	}
 	if advice != "" {
@@ -30,26 +37,29 @@ func errorText(err error, p *palette, verbose bool, width int) string {
 	return b.String()
 }
 
-// hintOf is the error's own hint, or the first of those in it.
-func hintOf(e *nodes.Error) string {
-	if e.Hint != "" {
-		return e.Hint
-	}
-	for _, sub := range e.Errors {
-		if h := hintOf(nodes.AsError(sub, nodes.Failed)); h != "" {
-			return h
+// hints lists what the errors in e advise, each once.
+func hints(e *nodes.Error) []string {
+	var out []string
+	for _, err := range e.Errors {
+		sub := nodes.AsError(err, nodes.Failed)
+		for _, h := range append([]string{sub.Hint}, hints(sub)...) {
+			if h != "" && !slices.Contains(out, h) {
+				out = append(out, h)
+			}
 		}
 	}
-	return ""
+	return out
 }
 
 // foldedErrors gives a line for each different failure in e, without what e's
-// own line says already.
-func foldedErrors(e *nodes.Error) []string {
+// own line says already, with or without its hint.
+func foldedErrors(e *nodes.Error, hinted bool) []string {
 	var subs []error
 	for _, err := range e.Errors {
 		sub := *nodes.AsError(err, nodes.Failed)
-		sub.Hint = ""
+		if !hinted {
+			sub.Hint = ""
+		}
 		sub.Message = firstLine(&sub)
 		if sub.Where == e.Where {
 			sub.Where = ""
@@ -58,7 +68,7 @@ func foldedErrors(e *nodes.Error) []string {
 			sub.Op = ""
 		}
 		subs = append(subs, &sub)
-		for _, deeper := range foldedErrors(nodes.AsError(err, nodes.Failed)) {
+		for _, deeper := range foldedErrors(nodes.AsError(err, nodes.Failed), hinted) {
 			subs = append(subs, &nodes.Error{Message: deeper})
 		}
 	}
