@@ -53,13 +53,22 @@ func (l *login) advice() string {
 	takes := func(method string) bool { return slices.Contains(l.allowed, method) }
 	switch {
 	case len(l.allowed) == 0 || takes("publickey"):
-		return "name the right key (key= in the nodes file, IdentityFile in ~/.ssh/config) or add it to the agent; `ssh -v " + nodes.Quote(l.s.alias) + "` shows what ssh tries"
+		return "name the right key (key= in the nodes file, IdentityFile in ~/.ssh/config) or add it to the agent; `" + l.s.byHand("-v") + "` shows what ssh tries"
 	case takes("password") || takes("keyboard-interactive"):
 		return "the node takes no keys: run rollsh at a terminal, where the password can be asked for"
 	case takes("gssapi-with-mic") || takes("gssapi-keyex"):
 		return "rollsh does not speak GSSAPI (Kerberos): have the node take a key"
 	}
-	return "the node takes no keys; try `ssh " + nodes.Quote(l.s.alias) + "` by hand"
+	return "the node takes no keys; try `" + l.s.byHand() + "` by hand"
+}
+
+// byHand is the ssh command that reaches the same place.
+func (s *settings) byHand(options ...string) string {
+	words := append([]string{"ssh"}, options...)
+	if p := s.port(); p != "22" {
+		words = append(words, "-p", p)
+	}
+	return nodes.Quote(append(words, s.login()+"@"+s.alias)...)
 }
 
 // without says what ssh may have had and rollsh has not: a connection that
