@@ -271,7 +271,7 @@ type Look struct {
 // hold changes which no revision has.
 type checkout interface {
 	Hold(ctx context.Context, what string) (release func(), err error)
-	Clean(ctx context.Context) (bool, error)
+	Unclean(ctx context.Context) (why string, err error) // empty when it is exactly a revision
 }
 
 // At gives the tree at a revision without changing the checkout; an empty one
@@ -316,11 +316,11 @@ func (r *Roll) hold(ctx context.Context, c checkout, root string) error {
 		r.closers = append(r.closers, release)
 		r.mu.Unlock()
 	}
-	clean, err := c.Clean(ctx)
-	if err == nil && !clean {
+	why, err := c.Unclean(ctx)
+	if err == nil && why != "" {
 		err = &nodes.Error{
-			Kind: nodes.Refused, Message: root + " has changes of its own, or is not of one revision",
-			Hint: "svn status lists them: commit or revert them, or svn update",
+			Kind: nodes.Refused, Message: root + " is not exactly a revision: " + why,
+			Hint: "commit or revert what was changed by hand, or update it to one revision",
 		}
 	}
 	return err

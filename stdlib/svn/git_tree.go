@@ -124,15 +124,25 @@ func (g *GitCheckout) Cleanup(ctx context.Context) error {
 // Clean reports whether the checkout is exactly a revision: on its branch's
 // line, nothing modified, conflicted or missing. Unversioned files do not count.
 func (g *GitCheckout) Clean(ctx context.Context) (bool, error) {
+	why, err := g.Unclean(ctx)
+	return err == nil && why == "", err
+}
+
+// Unclean tells why the checkout is not exactly a revision; empty when it is.
+// See Clean.
+func (g *GitCheckout) Unclean(ctx context.Context) (string, error) {
 	list, err := g.Status(ctx)
-	if err != nil || slices.ContainsFunc(list, Status.own) {
-		return false, err
+	if err != nil {
+		return "", err
+	}
+	if own := slices.DeleteFunc(list, func(s Status) bool { return !s.own() }); len(own) > 0 {
+		return some(own), nil
 	}
 	_, err = g.number(ctx)
 	if nodes.KindOf(err) == nodes.Refused {
-		return false, nil
+		return nodes.AsError(err, nodes.Refused).Message, nil
 	}
-	return err == nil, err
+	return "", err
 }
 
 // Status lists what differs from the revision that is checked out, in svn's

@@ -95,15 +95,25 @@ func (c *Checkout) entries(ctx context.Context, options ...string) ([]statusXML,
 // nothing modified, conflicted, missing, obstructed, switched or locked, and no
 // mixture of revisions whose contents differ. Unversioned files do not count.
 func (c *Checkout) Clean(ctx context.Context) (bool, error) {
+	why, err := c.Unclean(ctx)
+	return err == nil && why == "", err
+}
+
+// Unclean tells why the checkout is not exactly a revision; empty when it is.
+// See Clean.
+func (c *Checkout) Unclean(ctx context.Context) (string, error) {
 	w, err := c.survey(ctx)
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	if len(w.own()) > 0 {
-		return false, nil
+	if own := w.own(); len(own) > 0 {
+		return some(own), nil
 	}
 	_, uniform, err := c.settle(ctx, w)
-	return uniform, err
+	if err != nil || uniform {
+		return "", err
+	}
+	return fmt.Sprintf("parts of it are at r%d, others at up to r%d", w.lo, w.hi), nil
 }
 
 // survey is a look at the whole working copy.
