@@ -7,12 +7,12 @@ import (
 
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib"
 )
 
 // display writes a value as the shell shows it; empty for nothing to show. What
 // was put out live in this run is not written again.
 func (a *app) display(v lua.Raw) string {
-	width, _ := a.screen.size()
 	streamed := a.seen.streamed()
 	switch value := a.host.Value(v).(type) {
 	case nil:
@@ -26,7 +26,7 @@ func (a *app) display(v lua.Raw) string {
 	case *nodes.Node:
 		return strings.TrimRight(a.oneNode(value), "\n")
 	case nodes.Changesets:
-		return strings.TrimRight(changesets(a.outPaint, value, width), "\n")
+		return strings.TrimRight(changesets(a.outPaint, value, a.width()), "\n")
 	case *nodes.Error:
 		return strings.TrimRight(errorText(value, a.outPaint, a.opts.verbose, a.width()), "\n")
 	case []any:
@@ -182,27 +182,15 @@ func (a *app) oneNode(n *nodes.Node) string {
 	return columns(rows, 0, 0)
 }
 
-// changesets is a table of revision, author, date and first line of the
-// message, as wide as the terminal.
+// changesets is the table that c:print() writes, in colours.
 func changesets(p *palette, cs nodes.Changesets, width int) string {
 	if len(cs) == 0 {
 		return p.as(dim, "(no changesets)")
 	}
-	wideRev, wideAuthor := 0, 0
-	for _, c := range cs {
-		wideRev = max(wideRev, len(strconv.Itoa(c.Rev))+1)
-		wideAuthor = min(12, max(wideAuthor, cells(clean(c.Author))))
-	}
-	var b strings.Builder
-	for _, c := range cs {
-		rev, author := padLeft("r"+strconv.Itoa(c.Rev), wideRev), pad(cut(clean(c.Author), wideAuthor), wideAuthor)
-		line := p.as(number, rev) + "  " + p.as(strong, author) + "  "
-		used := wideRev + wideAuthor + 4
-		if width >= 60 {
-			line += p.as(dim, c.Date.Local().Format("2006-01-02 15:04")) + "  "
-			used += 18
+	return stdlib.ChangesTable(cs, width, func(column int, text string) string {
+		if column == 4 {
+			return text
 		}
-		b.WriteString(strings.TrimRight(line+cut(clean(c.Subject()), max(10, width-used)), " ") + "\n")
-	}
-	return b.String()
+		return p.as([]string{number, dim, strong, keyword}[column], text)
+	})
 }

@@ -62,6 +62,11 @@ func New(s *nodes.Session) *Library {
 // Live lists the nodes that a connection is open to.
 func (l *Library) Live() []nodes.Name { return l.pool.Live() }
 
+// ChangesTable writes changesets for a person, as c:print() does; see [svn.Table].
+func ChangesTable(cs nodes.Changesets, columns int, paint func(column int, text string) string) string {
+	return svn.Table(cs, columns, paint)
+}
+
 // closeLimit bounds how long saying goodbye may take.
 const closeLimit = 5 * time.Second
 

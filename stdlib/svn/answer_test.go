@@ -99,7 +99,7 @@ func FuzzAnswers(f *testing.F) {
 		_ = collect("logentry", &logs)(strings.NewReader(text))
 		for _, l := range logs {
 			c := l.commit()
-			_ = Table(changesets([]commit{c}), 80)
+			_ = Table(changesets([]commit{c}), 80, nil)
 			_ = segments("/trunk", []commit{c}, c.Rev)
 		}
 		var entries []statusXML

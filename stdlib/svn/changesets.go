@@ -47,9 +47,14 @@ const (
 	narrowest = 16
 )
 
+// Paint colours a cell of a table: 0 is the revision, then date, author, tickets
+// and message. It adds nothing that takes room.
+type Paint func(column int, text string) string
+
 // Table writes changesets for a person: revision, date, author, tickets and the
-// first line of the message, cut to a number of columns (0: not cut).
-func Table(cs nodes.Changesets, columns int) string {
+// first line of the message, cut to a number of columns (0: not cut). A nil
+// paint leaves it plain.
+func Table(cs nodes.Changesets, columns int, paint Paint) string {
 	if len(cs) == 0 {
 		return "no changesets\n"
 	}
@@ -69,7 +74,7 @@ func Table(cs nodes.Changesets, columns int) string {
 	}
 	var b strings.Builder
 	for _, r := range rows {
-		b.WriteString(line(r, width, left, columns) + "\n")
+		b.WriteString(line(r, width, left, columns, paint) + "\n")
 	}
 	return b.String()
 }
@@ -86,15 +91,28 @@ func row(c nodes.Changeset) [5]string {
 	return [5]string{nodes.Changesets{c}.Revs(), date, oneLine(c.Author), strings.Join(tickets, ","), oneLine(c.Subject())}
 }
 
-func line(r [5]string, width [5]int, left, columns int) string {
-	var parts []string
-	for j, cell := range r[:4] {
-		if width[j] > 0 {
-			parts = append(parts, runewidth.FillRight(runewidth.Truncate(cell, width[j], "~"), width[j]))
-		}
-	}
+func line(r [5]string, width [5]int, left, columns int, paint Paint) string {
 	if columns > 0 {
 		r[4] = runewidth.Truncate(r[4], left, "...")
 	}
-	return strings.TrimRight(strings.Join(append(parts, r[4]), "  "), " ")
+	width[4] = max(1, runewidth.StringWidth(r[4]))
+	var b strings.Builder
+	room := 0 // to fill before the next cell
+	for j, cell := range r {
+		if width[j] == 0 {
+			continue
+		}
+		cell = runewidth.Truncate(cell, width[j], "~")
+		if cell == "" {
+			room += width[j] + 2
+			continue
+		}
+		b.WriteString(strings.Repeat(" ", room))
+		room = width[j] - runewidth.StringWidth(cell) + 2
+		if paint != nil {
+			cell = paint(j, cell)
+		}
+		b.WriteString(cell)
+	}
+	return b.String()
 }

@@ -166,7 +166,7 @@ func (w *work) catchUp(ctx context.Context) error {
 		return err
 	}
 	cs := changesets(came)
-	c.svn.say(ctx, fmt.Sprintf("%s moved on to r%d meanwhile:\n%s", c.inRepo, now, strings.TrimRight(Table(cs, 80), "\n")))
+	c.svn.say(ctx, fmt.Sprintf("%s moved on to r%d meanwhile:\n%s", c.inRepo, now, strings.TrimRight(Table(cs, 80, nil), "\n")))
 	ok, err := c.svn.session.Person.Confirm(ctx, "The checkout holds both now, without conflicts. Commit?")
 	if err != nil {
 		e := *nodes.AsError(err, nodes.Refused)

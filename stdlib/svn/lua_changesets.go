@@ -93,7 +93,7 @@ func changesetsClass(s *nodes.Session) lua.Class {
 			{
 				Name: "print", Doc: "Shows a table of revision, date, author, tickets and subject that fits the terminal.", Example: `c:print()`, Returns: "nil",
 				Do: lua.Method(func(_ context.Context, c list, _ lua.None) (lua.None, error) {
-					s.Person.Show(Table(c, nodes.Columns(s.Person)))
+					s.Person.Show(Table(c, nodes.Columns(s.Person), nil))
 					return lua.None{}, nil
 				}),
 			},

@@ -46,7 +46,7 @@ func TestTableFits(t *testing.T) {
 	t.Parallel()
 	cs := nodes.Changesets{{Rev: 12345, Author: "a-very-long-author-name", Message: "日本語 " + strings.Repeat("word ", 30) + "#1 #2 #3 #4 #5 #6 #7"}, {Rev: 1}}
 	for _, columns := range []int{40, 60, 80, 120} {
-		for line := range strings.Lines(svn.Table(cs, columns)) {
+		for line := range strings.Lines(svn.Table(cs, columns, nil)) {
 			if n := width(line); n > columns {
 				t.Errorf("%d columns in %d: %q", n, columns, line)
 			}
