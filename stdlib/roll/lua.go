@@ -65,6 +65,7 @@ type rollArgs struct {
 	Delete         lua.Raw          `lua:"delete" type:"string|false" doc:"as in sync.push"`
 	Drift          string           `lua:"drift" enum:"refuse|overwrite|keep" doc:"as in sync.push"`
 	Layout         string           `lua:"layout" enum:"tree|release" doc:"as in sync.push"`
+	Shared         lua.Raw          `lua:"shared" type:"string|string[]" doc:"as in sync.push"`
 	Perms          lua.Raw          `lua:"perms" type:"string|table" doc:"as in sync.push"`
 	Verify         string           `lua:"verify" enum:"stat|checksum|trust" doc:"as in sync.push"`
 	AtOnce         nodes.AtOnce     `lua:"at_once" type:"number|string|table" doc:"how many nodes of a tier at once; 1, or what the nodes file says"`

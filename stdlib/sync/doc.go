@@ -23,5 +23,7 @@
 //   - What is replaced or deleted is kept for undo as hard links.
 //   - Only files that a roll put there are deleted or replaced, unless asked
 //     otherwise; a file changed on the node since is refused, not overwritten.
+//   - With layout="release" the tree is path/current, a link to a whole tree in
+//     path/releases; the switch is one rename, and undo leads the link back.
 //   - No path is followed through a symlink on the node.
 package sync

@@ -28,6 +28,13 @@ or undo finishes it, or undoes it, and says which. What is replaced is kept for
 undo. Only files that a roll put there are deleted; one that was changed on the
 node since is refused (kind "changed"), not overwritten.
 
+With layout="release" the tree is path/current, a link to one of path/releases:
+a new release is built of hard links to the live one and of what changed, and
+the switch is one rename. undo leads the link back; undo=N says how many older
+releases are kept. Files there that no roll put there go along; what the
+application writes all the time belongs in shared={"uploads/"}. docs/sync.md
+tells what PHP's caches need.
+
 What rollsh keeps lies beside the tree in .rollsh-NAME (0700), or in .rollsh in
 it where the parent is not writable or is another filesystem. .svn, .git and
 .rollignore (gitignore's syntax, at the root of the source) are never sent. An
@@ -40,7 +47,8 @@ type treeArgs struct {
 	Delete  string   `lua:"delete" default:"ours" enum:"ours|all|false" doc:"ours: files that a roll put there and that the source has no more; all: whatever is not in the source"`
 	Drift   string   `lua:"drift" default:"refuse" enum:"refuse|overwrite|keep" doc:"about files changed on the node since a roll put them there"`
 	Adopt   string   `lua:"adopt" enum:"all" doc:"all: files that no roll put there become ours"`
-	Layout  string   `lua:"layout" default:"tree" enum:"tree|release" doc:"release is not there yet"`
+	Layout  string   `lua:"layout" default:"tree" enum:"tree|release" doc:"release: whole trees in path/releases, and path/current leads to the live one"`
+	Shared  []string `lua:"shared" doc:"with release: paths that all releases share, in path/shared; one that ends in / is made there"`
 	Perms   Perms    `lua:"perms" type:"string|table" doc:"\"source\", or {files=\"0644\", dirs=\"0755\"}"`
 	Setuid  bool     `lua:"setuid" doc:"send setuid and setgid bits of files too"`
 	Verify  string   `lua:"verify" default:"stat" enum:"stat|checksum|trust" doc:"how the node's tree is compared with what rolls left: by size, time and permissions; by content; or not at all"`
@@ -63,7 +71,7 @@ type nodeArgs struct {
 func (a *treeArgs) options(from nodes.Tree, path nodes.RemotePath) Options {
 	o := Options{
 		From: from, Path: path, Only: a.Only, Exclude: a.Exclude, Keep: a.Keep, Delete: a.Delete, Drift: a.Drift,
-		Adopt: a.Adopt == "all", Layout: a.Layout, Perms: a.Perms, Setuid: a.Setuid, Verify: a.Verify, Undo: a.Undo,
+		Adopt: a.Adopt == "all", Layout: a.Layout, Shared: a.Shared, Perms: a.Perms, Setuid: a.Setuid, Verify: a.Verify, Undo: a.Undo,
 	}
 	if o.Delete == "false" {
 		o.Delete = "none"

@@ -1,10 +1,12 @@
 package sync
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
 
 // Options say what goes where and how. The zero value of a field that has a
@@ -19,6 +21,7 @@ type Options struct {
 	Drift   string           // refuse (default), overwrite, keep
 	Adopt   bool             // files that no roll put there become ours
 	Layout  string           // tree (default) or release
+	Shared  []string         // with release: paths that all releases share; one that ends in / is made
 	Perms   Perms
 	Setuid  bool   // setuid and setgid bits are sent
 	Verify  string // stat (default), checksum, trust
@@ -59,8 +62,8 @@ func (o Options) with() (Options, error) {
 	case o.Undo < 0:
 		o.Undo = 0
 	}
-	if o.Layout == "release" {
-		return o, usage(`layout="release" is not there yet`)
+	if err := o.checkShared(); err != nil {
+		return o, err
 	}
 	if o.Path != "" && !strings.HasPrefix(string(o.Path), "/") {
 		return o, usage("path '" + string(o.Path) + "' is not absolute")
@@ -69,6 +72,32 @@ func (o Options) with() (Options, error) {
 		return o, usage(err.Error())
 	}
 	return o, nil
+}
+
+// checkShared wants plain paths, none within another.
+func (o *Options) checkShared() error {
+	if len(o.Shared) > 0 && o.Layout != "release" {
+		return usage(`shared= belongs to layout="release"`)
+	}
+	for i, a := range o.Shared {
+		a = strings.TrimSuffix(a, "/")
+		if !manifest.Clean(a) {
+			return usage("shared: '" + o.Shared[i] + "' is not a path in the tree")
+		}
+		for j, b := range o.Shared {
+			if b = strings.TrimSuffix(b, "/"); i != j && (a == b || strings.HasPrefix(b, a+"/")) {
+				return usage("shared: '" + o.Shared[j] + "' is within '" + o.Shared[i] + "'")
+			}
+		}
+	}
+	return nil
+}
+
+func (o *Options) layout() wire.Layout {
+	if o.Layout == "release" {
+		return wire.LayoutRelease
+	}
+	return wire.LayoutTree
 }
 
 func or(s, otherwise string) string {
@@ -81,7 +110,11 @@ func or(s, otherwise string) string {
 func usage(message string) error { return &nodes.Error{Kind: nodes.Usage, Message: message} }
 
 func (o *Options) patterns(ignore []string) manifest.Patterns {
-	return manifest.Patterns{Only: o.Only, Skip: append(append([]string(nil), o.Exclude...), o.Keep...), Ignore: ignore}
+	skip := slices.Concat(o.Exclude, o.Keep)
+	for _, p := range o.Shared {
+		skip = append(skip, manifest.Exactly(p))
+	}
+	return manifest.Patterns{Only: o.Only, Skip: skip, Ignore: ignore}
 }
 
 func (o *Options) policy() manifest.Policy {

@@ -53,6 +53,9 @@ func (e *Engine) sayThin(m emitter, n *nodes.Node, why string) {
 
 // openThin finds the tree and what rolls left there. Nothing is changed.
 func (e *Engine) openThin(ctx context.Context, j *job) (*thin, error) {
+	if j.o.layout() == wire.LayoutRelease {
+		return nil, &nodes.Error{Kind: nodes.Refused, Message: `layout="release" is not to be had over SFTP alone`, Hint: `use layout="tree" for this node`}
+	}
 	c, err := e.dial(ctx, j.node)
 	if err != nil {
 		return nil, err
@@ -264,12 +267,12 @@ func (c *comparison) findings() []wire.Finding {
 
 // thinLook says what a stage would do.
 func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report, error) {
-	e.sayThin(j.events, j.node, why)
 	t, err := e.openThin(ctx, j)
 	if err != nil {
 		return nil, err
 	}
 	defer t.close(false)
+	e.sayThin(j.events, j.node, why)
 	c, err := t.compare()
 	if err != nil {
 		return nil, err

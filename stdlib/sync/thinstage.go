@@ -40,12 +40,12 @@ type thinStage struct {
 
 // thinStage stages one node over SFTP.
 func (e *Engine) thinStage(ctx context.Context, j *job, why string) (*thinStage, *wire.Report, error) {
-	e.sayThin(j.events, j.node, why)
 	t, err := e.openThin(ctx, j)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer t.close(false)
+	e.sayThin(j.events, j.node, why)
 	if err := t.prepare(); err != nil {
 		return nil, nil, err
 	}

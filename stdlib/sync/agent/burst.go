@@ -149,6 +149,9 @@ func oldName(i int) string { return strconv.Itoa(i) }
 
 // forward runs the journal's burst; the files are in stage/s.
 func (t *tree) forward(stage int, j *journal) error {
+	if j.Release != nil {
+		return t.forwardRelease(stage, j)
+	}
 	s, err := openSub(stage, "s")
 	if err != nil {
 		return cannot("open", t.place+"/s", err)
@@ -189,6 +192,9 @@ func (j *journal) touches() func(string) bool {
 // backward undoes as much of the burst as was done; the old files are in
 // stage/u.
 func (t *tree) backward(stage int, j *journal) error {
+	if j.Release != nil {
+		return t.backwardRelease(j)
+	}
 	u, err := openSub(stage, "u")
 	if err != nil {
 		return cannot("open", t.place+"/u", err)

@@ -38,11 +38,15 @@ type comparison struct {
 func newComparison(s *server, t *tree, req *wire.Request) (*comparison, error) {
 	c := &comparison{s: s, t: t, req: req}
 	var err error
-	if c.rules, err = manifest.Compile(req.Rules.Patterns()); err != nil {
-		return nil, failure("usage", err.Error())
-	}
 	if c.now, err = t.marker(); err != nil {
 		return nil, err
+	}
+	patterns := req.Rules.Patterns()
+	for _, p := range c.now.Shared {
+		patterns.Skip = append(patterns.Skip, manifest.Exactly(string(p)))
+	}
+	if c.rules, err = manifest.Compile(patterns); err != nil {
+		return nil, failure("usage", err.Error())
 	}
 	c.ours, c.rest = c.rules.Filter(c.now.Ours)
 	return c, nil
@@ -173,6 +177,7 @@ func (c *comparison) decide() error {
 	pol := c.req.Policy
 	pol.First = c.now.First()
 	c.dec = manifest.Decide(c.ours, c.live, c.want, pol)
+	c.blockShared()
 	return nil
 }
 

@@ -11,6 +11,9 @@
 //	undo-SEQ-ROLL/  a stage that was switched: its plan and the old files
 //	trash-*         on its way out
 //
+// With layout="release" a stage also holds r, the new release, and an undo
+// folder only says which release was live before.
+//
 // A stage without COMMIT never touched the tree. One with COMMIT is finished,
 // or, where that is not possible, undone, by the next request that writes.
 package agent

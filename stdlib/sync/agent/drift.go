@@ -17,12 +17,11 @@ import (
 // drift compares the tree with what rolls left in it or, when the request
 // announces a manifest, with that. It changes nothing.
 func (s *server) drift(req *wire.Request) (*wire.Report, error) {
-	t, err := openTree(string(req.Root), false)
+	t, err := s.open(req)
 	if err != nil {
 		return nil, err
 	}
 	defer t.close()
-	t.server = s
 	c, err := newComparison(s, t, req)
 	if err != nil {
 		return nil, err
@@ -97,7 +96,7 @@ func difference(want, live *manifest.Entry) string {
 // read sends one file of the tree as Pack frames and End; at most MaxSize
 // bytes of it.
 func (s *server) read(req *wire.Request) (*wire.Report, error) {
-	t, err := openTree(string(req.Root), false)
+	t, err := s.open(req)
 	if err != nil {
 		return nil, err
 	}

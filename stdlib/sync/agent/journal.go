@@ -20,6 +20,7 @@ type journal struct {
 	MakeRoot bool            // the tree did not exist
 	Keep     int             // how many undos are kept
 	Undoes   string          // the undo folder that this puts back; empty for a roll
+	Release  *release        // with wire.LayoutRelease
 
 	Change []byte // manifest.Encode: what is put in place
 	Source []int  // per change: N of s/N; -1 for none

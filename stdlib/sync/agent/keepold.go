@@ -27,7 +27,7 @@ func (st *stager) journal(next *wire.Record) error {
 	c := st.c
 	j := &journal{
 		Roll: c.req.Roll, Seq: c.now.Seq, Base: c.now.Digest, Keep: c.req.Keep,
-		MakeRoot: st.t.root < 0, Was: c.now.Marker,
+		MakeRoot: st.t.base < 0 && !st.t.releases, Was: c.now.Marker,
 	}
 	for i := range c.dec.Puts {
 		if err := st.prepare(j, &c.dec.Puts[i]); err != nil {
@@ -39,6 +39,11 @@ func (st *stager) journal(next *wire.Record) error {
 	}
 	if err := st.keepOld(j); err != nil {
 		return err
+	}
+	if st.t.releases {
+		if err := st.build(j); err != nil {
+			return err
+		}
 	}
 	change, gone := manifest.Delta(next.Ours, c.now.Ours)
 	j.OursChange, j.OursGone = manifest.Encode(change), manifest.EncodePaths(gone)
@@ -52,7 +57,7 @@ func (st *stager) prepare(j *journal, p *manifest.Put) error {
 	switch {
 	case p.Kind == manifest.Link:
 		source, err = st.link(p)
-	case p.Kind == manifest.File && p.Have && st.owned(p.Path):
+	case p.Kind == manifest.File && p.Have && st.owned(p.Path) && !st.t.releases:
 		keep = true
 	case p.Kind == manifest.File && p.Have:
 		source, err = st.copyLive(&p.Entry)
@@ -151,7 +156,7 @@ func (st *stager) keepOld(j *journal) error {
 			e.Sum = st.sumOf(p)
 		}
 		j.old = append(j.old, e)
-		if e.Kind != manifest.Dir && !touched[p] {
+		if e.Kind != manifest.Dir && !touched[p] && !st.t.releases { // the old release keeps them
 			if err := st.aside(p, &e, len(j.old)-1); err != nil {
 				return err
 			}

@@ -26,10 +26,14 @@ func (t *tree) marker() (*wire.Record, error) {
 	}
 	l, err := wire.DecodeRecord(b)
 	if err != nil {
-		return nil, hinted("failed", t.place+"/marker is damaged: "+err.Error(),
-			"move it away; the next push then takes the tree as one that no roll made")
+		return nil, t.damaged(err)
 	}
 	return l, nil
+}
+
+func (t *tree) damaged(err error) error {
+	return hinted("failed", t.place+"/marker is damaged: "+err.Error(),
+		"move it away; the next push then takes the tree as one that no roll made")
 }
 
 // readAt reads a small file of the state.

@@ -177,9 +177,23 @@ func (s *server) change(req *wire.Request, do func(*tree, *wire.Request) (*wire.
 	return settled(t, req, do)
 }
 
+// open opens the tree for an operation that writes nothing.
+func (s *server) open(req *wire.Request) (*tree, error) {
+	t, err := openTree(string(req.Root), false)
+	if err != nil {
+		return nil, err
+	}
+	t.server = s
+	if err := t.enterFor(req); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
 // view runs an operation that writes nothing.
 func (s *server) view(req *wire.Request, do func(*tree, *wire.Request) (*wire.Report, error)) (*wire.Report, error) {
-	t, err := openTree(string(req.Root), false)
+	t, err := s.open(req)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +230,11 @@ func (s *server) claim(req *wire.Request) (*tree, error) {
 		return nil, err
 	}
 	s.held[string(req.Root)] = t
-	if err := t.settle(req.Roll); err != nil {
+	err = t.settle(req.Roll)
+	if err == nil {
+		err = t.enterFor(req)
+	}
+	if err != nil {
 		s.release(req)
 		return nil, err
 	}

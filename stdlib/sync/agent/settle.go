@@ -67,7 +67,7 @@ func (t *tree) settleForward(stage int, j *journal) error {
 		return err
 	}
 	if now.Seq == j.Seq { // else only the last part was left
-		if t.root < 0 {
+		if t.base < 0 {
 			if err := t.makeRoot(); err != nil {
 				return err
 			}

@@ -3,10 +3,12 @@
 package agent
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/rollsh/rollsh/stdlib/sync/beneath"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
@@ -108,6 +110,10 @@ func (c *comparison) next() *wire.Record {
 		Roll: c.req.Roll, Rev: c.req.Rev, Who: c.req.By.Who, Host: c.req.By.Host,
 		At: time.Now(), Seq: c.now.Seq + 1,
 	}
+	if c.t.releases {
+		n.Layout, n.Shared = wire.LayoutRelease, c.req.Shared
+		n.Ours = without(n.Ours, shared(n.Shared))
+	}
 	n.Digest = manifest.DigestOf(manifest.Encode(n.Ours))
 	if c.rules.Partial() {
 		n.Rev, n.Partial = c.now.Rev, c.now.Partial
@@ -118,21 +124,35 @@ func (c *comparison) next() *wire.Record {
 		}
 	}
 	if !c.now.First() && len(c.dec.Puts)+len(c.dec.Deletes) == 0 && n.Digest == c.now.Digest &&
-		n.Rev == c.now.Rev && slices.Equal(n.Partial, c.now.Partial) {
+		n.Rev == c.now.Rev && slices.Equal(n.Partial, c.now.Partial) && slices.EqualFunc(n.Shared, c.now.Shared, bytes.Equal) {
 		return nil
 	}
 	return n
 }
 
+// without leaves out what is at or below the paths in skip.
+func without(list []manifest.Entry, skip map[string]bool) []manifest.Entry {
+	if len(skip) == 0 {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(e manifest.Entry) bool {
+		for p := e.Path; p != ""; p, _ = beneath.Split(p) {
+			if skip[p] {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // look says what a stage would do, without a lock and without changing
 // anything.
 func (s *server) look(req *wire.Request) (*wire.Report, error) {
-	t, err := openTree(string(req.Root), false)
+	t, err := s.open(req)
 	if err != nil {
 		return nil, err
 	}
 	defer t.close()
-	t.server = s
 	c, err := newComparison(s, t, req)
 	if err != nil {
 		return nil, err

@@ -47,7 +47,13 @@ func (t *tree) switchStage(req *wire.Request) (*wire.Report, error) {
 		return nil, err
 	}
 	defer unix.Close(stage)
+	if err := t.enter(j.layout()); err != nil {
+		return nil, err
+	}
 	if err := t.moved(j, now); err != nil {
+		return nil, err
+	}
+	if err := t.refresh(stage, j); err != nil {
 		return nil, err
 	}
 	return t.commit(stage, j)
@@ -83,7 +89,7 @@ func (t *tree) moved(j *journal, now *wire.Record) error {
 	if now.Seq != j.Seq || now.Digest != j.Base && !(now.First() && j.Base == "") {
 		return hinted("changed", fmt.Sprintf("%s rolled to this tree since it was looked at (%s)", now.Who, now.Roll), "look again: plan, or push")
 	}
-	if (t.root < 0) != j.MakeRoot {
+	if (t.base < 0) != j.MakeRoot || j.Release != nil && t.current != j.Release.Before {
 		return hinted("changed", show(t.path)+" was made or removed since it was looked at", "look again: plan, or push")
 	}
 	old := manifest.Index(j.old)
@@ -144,7 +150,10 @@ func (t *tree) makeRoot() error {
 	if err != nil {
 		return cannot("open", t.path, err)
 	}
-	t.root = fd
+	t.base = fd
+	if !t.releases {
+		t.root = fd
+	}
 	return nil
 }
 
@@ -187,6 +196,7 @@ func (t *tree) finish(stage int, j *journal) error {
 	}
 	crash("finish")
 	t.forgetUndos(j.Keep)
+	t.sweepReleases(j)
 	t.sweepStale(j.Seq + 1)
 	return nil
 }
@@ -240,6 +250,9 @@ func (t *tree) discard(name string) {
 
 // syncTouched brings the folders that the burst changed to the disk.
 func (t *tree) syncTouched(j *journal) error {
+	if j.Release != nil {
+		return t.syncRoot()
+	}
 	seen := map[string]bool{}
 	for _, list := range [][]manifest.Entry{j.change, j.old} {
 		for i := range list {
@@ -296,6 +309,9 @@ func removeAll(at int, name string) error {
 	names, err := f.Readdirnames(-1)
 	if err != nil {
 		return err
+	}
+	if len(names) > 0 {
+		_ = unix.Fchmod(fd, 0o700) // a closed folder of a release
 	}
 	for _, n := range names {
 		if err := removeAll(fd, n); err != nil {

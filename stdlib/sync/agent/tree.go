@@ -24,7 +24,8 @@ const lockWait = 2 * time.Second
 // tree is one tree and the folder of state that belongs to it.
 type tree struct {
 	path   string // with symlinks in it resolved
-	root   int    // the tree; -1 while it does not exist
+	base   int    // the folder at path; -1 while it does not exist
+	root   int    // the live tree: base, or a release in it; -1 while it does not exist
 	state  int    // its state; -1 while it does not exist
 	place  string // the path of the state
 	inside bool
@@ -32,9 +33,12 @@ type tree struct {
 	by     wire.Holder
 	server *server // whose counters are kept going; nil for none
 
-	dirs    map[string]int // open folders of the tree
-	settled string         // what settle did
-	undone  string         // the roll whose undo settle finished
+	dirs     map[string]int // open folders of the tree
+	releases bool           // the layout is wire.LayoutRelease
+	current  string         // then, the text of the link to the live release; empty: there is none
+
+	settled string // what settle did
+	undone  string // the roll whose undo settle finished
 }
 
 // openTree finds a tree and its state. With write, what is missing around the
@@ -43,7 +47,7 @@ func openTree(path string, write bool) (*tree, error) {
 	if !filepath.IsAbs(path) || filepath.Clean(path) == "/" || strings.ContainsRune(path, 0) {
 		return nil, failure("usage", "the path of a tree must be absolute and not /: "+show(path))
 	}
-	t := &tree{path: filepath.Clean(path), root: -1, state: -1, dirs: map[string]int{}}
+	t := &tree{path: filepath.Clean(path), base: -1, root: -1, state: -1, dirs: map[string]int{}}
 	if err := t.openRoot(write); err != nil {
 		t.close()
 		return nil, err
@@ -66,7 +70,8 @@ func (t *tree) openRoot(write bool) error {
 		return cannot("open", t.path, err)
 	}
 	t.path = real
-	t.root, err = unix.Open(real, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	t.base, err = unix.Open(real, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	t.root = t.base
 	if errors.Is(err, unix.ENOTDIR) {
 		return t.notFolder(real)
 	}
@@ -104,7 +109,7 @@ func (t *tree) openState(write bool) error {
 	within := filepath.Join(t.path, ".rollsh")
 	for _, place := range []string{beside, within} {
 		fd, err := unix.Open(place, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-		if err == nil && (t.root < 0 || device(fd) == device(t.root)) {
+		if err == nil && (t.base < 0 || device(fd) == device(t.base)) {
 			t.state, t.place, t.inside = fd, place, place == within
 			return t.checkState()
 		} else if err == nil {
@@ -118,7 +123,7 @@ func (t *tree) openState(write bool) error {
 	if !write {
 		return nil
 	}
-	if t.inside && t.root < 0 {
+	if t.inside && t.base < 0 {
 		return cannot("write to", filepath.Dir(t.path), unix.EACCES)
 	}
 	if err := os.Mkdir(t.place, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
@@ -155,7 +160,7 @@ func (t *tree) parentServes() bool {
 		return false
 	}
 	var a, b unix.Stat_t
-	return t.root < 0 || unix.Stat(parent, &a) == nil && unix.Fstat(t.root, &b) == nil && a.Dev == b.Dev
+	return t.base < 0 || unix.Stat(parent, &a) == nil && unix.Fstat(t.base, &b) == nil && a.Dev == b.Dev
 }
 
 func device(fd int) uint64 {
@@ -173,7 +178,10 @@ func (t *tree) close() {
 		_ = t.lock.Close()
 		t.lock = nil
 	}
-	for _, fd := range []*int{&t.root, &t.state} {
+	if t.root == t.base {
+		t.root = -1
+	}
+	for _, fd := range []*int{&t.base, &t.root, &t.state} {
 		if *fd >= 0 {
 			_ = unix.Close(*fd)
 			*fd = -1

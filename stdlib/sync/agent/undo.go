@@ -41,6 +41,13 @@ func (t *tree) undo(req *wire.Request) (*wire.Report, error) {
 	if err != nil {
 		return nil, cannot("read", t.place+"/"+name, err)
 	}
+	if done.Release != nil {
+		rep, err := t.undoRelease(req, name, done, now)
+		if err != nil {
+			t.discard(stageName(req.Roll))
+		}
+		return rep, err
+	}
 	if !req.Force {
 		if err := t.stands(done); err != nil {
 			return nil, err
@@ -110,7 +117,7 @@ func (t *tree) undoStage(req *wire.Request, name string, from int, done *journal
 	if err := st.open(); err != nil {
 		return nil, err
 	}
-	j := &journal{Roll: req.Roll, Seq: now.Seq, Base: now.Digest, Undoes: name, Was: now.Marker, MakeRoot: t.root < 0, Keep: done.Keep}
+	j := &journal{Roll: req.Roll, Seq: now.Seq, Base: now.Digest, Undoes: name, Was: now.Marker, MakeRoot: t.base < 0, Keep: done.Keep}
 	if err := st.takeOld(j, done, u); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,21 @@ type Patterns struct {
 	Ignore []string // lines of the tree's .rollignore
 }
 
+// Exactly gives the pattern that matches the path p, whatever it is, and
+// nothing else.
+func Exactly(p string) string {
+	var b strings.Builder
+	b.WriteByte('/')
+	p = strings.TrimSuffix(p, "/")
+	for i := range len(p) {
+		if strings.IndexByte("*?[]{}\\", p[i]) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(p[i])
+	}
+	return b.String()
+}
+
 // IgnoreFile is read at the root of a tree; it is not sent itself.
 const IgnoreFile = ".rollignore"
 

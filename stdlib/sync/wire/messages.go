@@ -43,12 +43,23 @@ type Request struct {
 	Expect  string          `json:",omitempty"` // the digest of a plan that must still hold
 	Lists   bool            `json:",omitempty"` // the report shall list every path
 	Keep    int             `json:",omitempty"` // how many undos are kept
+	Layout  Layout          `json:",omitempty"` // of stage and look; others follow the marker
+	Shared  [][]byte        `json:",omitempty"` // with LayoutRelease: paths that all releases share
 	Hold    bool            `json:",omitempty"` // keep the lock after staging, until switch or drop
 	Rev     string          `json:",omitempty"` // what the tree is at, for the marker
 	Force   bool            `json:",omitempty"` // undo over later changes
 	Path    []byte          `json:",omitempty"` // for OpRead
 	MaxSize int64           `json:",omitempty"` // for OpRead
 }
+
+// Layout says where the live tree is below the root that a request names.
+type Layout string
+
+// The layouts. The zero value is LayoutTree.
+const (
+	LayoutTree    Layout = ""        // the root itself
+	LayoutRelease Layout = "release" // root/current, a link to root/releases/ROLL
+)
 
 // Patterns carries manifest.Patterns.
 type Patterns struct {
@@ -57,7 +68,7 @@ type Patterns struct {
 
 // Carry makes patterns ready for the wire.
 func Carry(p manifest.Patterns) Patterns {
-	return Patterns{bytesOf(p.Only), bytesOf(p.Skip), bytesOf(p.Ignore)}
+	return Patterns{Bytes(p.Only), Bytes(p.Skip), Bytes(p.Ignore)}
 }
 
 // Patterns unpacks what Carry made.
@@ -65,7 +76,8 @@ func (p Patterns) Patterns() manifest.Patterns {
 	return manifest.Patterns{Only: stringsOf(p.Only), Skip: stringsOf(p.Skip), Ignore: stringsOf(p.Ignore)}
 }
 
-func bytesOf(list []string) (out [][]byte) {
+// Bytes turns paths into what travels.
+func Bytes(list []string) (out [][]byte) {
 	for _, s := range list {
 		out = append(out, []byte(s))
 	}
@@ -115,6 +127,8 @@ type Marker struct {
 	Undo    string          // the last switch was this undo; empty after a roll
 	Seq     int             // counts the switches of this tree
 	Digest  manifest.Digest // of the entries that are ours
+	Layout  Layout          `json:",omitempty"`
+	Shared  [][]byte        `json:",omitempty"` // paths that all releases share, as links to root/shared
 }
 
 // Finding is a path that differs from what rolls left.

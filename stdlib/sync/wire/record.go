@@ -30,21 +30,32 @@ func (r *Record) Encode() ([]byte, error) {
 	return append(append(b, head...), body...), nil
 }
 
-// DecodeRecord reads what Encode wrote; it refuses what was damaged since.
-func DecodeRecord(b []byte) (*Record, error) {
+// DecodeMarker reads the marker alone of what Encode wrote, which may be
+// damaged elsewhere.
+func DecodeMarker(b []byte) (*Marker, error) {
+	m, _, err := cutMarker(b)
+	return m, err
+}
+
+func cutMarker(b []byte) (m *Marker, body []byte, err error) {
 	n, k := binary.Uvarint(b)
 	if k <= 0 || n > uint64(len(b)-k) {
-		return nil, errors.New("cut short")
+		return nil, nil, errors.New("cut short")
 	}
-	head, body := b[k:k+int(n)], b[k+int(n):]
-	r := &Record{}
-	if err := json.Unmarshal(head, &r.Marker); err != nil {
+	m = &Marker{}
+	return m, b[k+int(n):], json.Unmarshal(b[k:k+int(n)], m)
+}
+
+// DecodeRecord reads what Encode wrote; it refuses what was damaged since.
+func DecodeRecord(b []byte) (*Record, error) {
+	m, body, err := cutMarker(b)
+	if err != nil {
 		return nil, err
 	}
-	if manifest.DigestOf(body) != r.Digest {
+	if manifest.DigestOf(body) != m.Digest {
 		return nil, errors.New("its digest is wrong")
 	}
-	var err error
+	r := &Record{Marker: *m}
 	r.Ours, err = manifest.Decode(body)
 	return r, err
 }

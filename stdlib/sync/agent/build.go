@@ -1,0 +1,176 @@
+//go:build linux
+
+package agent
+
+import (
+	"errors"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rollsh/rollsh/stdlib/sync/beneath"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"golang.org/x/sys/unix"
+)
+
+// build makes the new release in the stage: links to all that is live, then
+// the burst on these, then links to what is shared.
+func (st *stager) build(j *journal) error {
+	t := st.t
+	if t.base < 0 {
+		if err := t.makeRoot(); err != nil {
+			return err
+		}
+	}
+	j.Release = &release{Made: j.Roll, Before: t.current, After: releasesDir + "/" + j.Roll, Shared: st.c.req.Shared}
+	if err := unix.Mkdirat(st.dir, "r", 0o755); err != nil {
+		return cannot("make the folder", t.place+"/r", err)
+	}
+	fd, err := openSub(st.dir, "r")
+	if err != nil {
+		return cannot("open", t.place+"/r", err)
+	}
+	fresh := t.below(fd)
+	defer fresh.close()
+	t.server.step.Store("linking")
+	if t.root >= 0 {
+		m := &mirror{from: t, to: fresh, skip: shared(st.c.req.Shared, st.c.now.Shared)}
+		if err := m.run(); err != nil {
+			return err
+		}
+		var live unix.Stat_t
+		if err := unix.Fstat(t.root, &live); err == nil {
+			_ = unix.Fchown(fd, int(live.Uid), int(live.Gid))
+			_ = unix.Fchmod(fd, live.Mode&0o7777)
+		}
+	}
+	if err := st.apply(fresh, j); err != nil {
+		return err
+	}
+	for _, p := range st.c.req.Shared {
+		if err := fresh.share(t, strings.TrimSuffix(string(p), "/"), strings.HasSuffix(string(p), "/")); err != nil {
+			return err
+		}
+	}
+	return cannot("write", t.place, unix.Syncfs(fd))
+}
+
+// apply runs the burst on the new release.
+func (st *stager) apply(fresh *tree, j *journal) error {
+	r := &runner{
+		t: fresh, source: st.files, point: "build",
+		name: func(i int) string {
+			if j.Source[i] < 0 {
+				return ""
+			}
+			return strconv.Itoa(j.Source[i])
+		},
+		mine: func(manifest.Step, int) error { return nil },
+	}
+	return r.run(j.steps())
+}
+
+// share puts the link for a shared path in place. A folder is made in shared/
+// where there is none.
+func (t *tree) share(of *tree, p string, folder bool) error {
+	if folder {
+		if err := of.makeShared(p); err != nil {
+			return err
+		}
+	}
+	d, name := beneath.Split(p)
+	if err := t.folders(d); err != nil {
+		return err
+	}
+	fd, err := t.dir(d)
+	if err != nil {
+		return cannot("open the folder", d, err)
+	}
+	if err := removeAll(fd, name); err != nil {
+		return cannot("replace", p, err)
+	}
+	up := strings.Repeat("../", strings.Count(p, "/")+2)
+	return cannot("link", p, unix.Symlinkat(up+sharedDir+"/"+p, fd, name))
+}
+
+// folders makes the folder p and those above it.
+func (t *tree) folders(p string) error {
+	if p == "" {
+		return nil
+	}
+	d, name := beneath.Split(p)
+	if err := t.folders(d); err != nil {
+		return err
+	}
+	fd, err := t.dir(d)
+	if err != nil {
+		return cannot("open the folder", d, err)
+	}
+	if err := unix.Mkdirat(fd, name, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+		return cannot("make the folder", p, err)
+	}
+	return nil
+}
+
+// refresh brings a staged release in line with what happened in the live tree
+// since, outside of what the roll changes.
+func (t *tree) refresh(stage int, j *journal) error {
+	if j.Release == nil || j.Release.Made == "" || t.root < 0 {
+		return nil
+	}
+	fd, err := openSub(stage, "r")
+	if err != nil {
+		return cannot("open", t.place+"/r", err)
+	}
+	fresh := t.below(fd)
+	defer fresh.close()
+	m := &mirror{from: t, to: fresh, except: map[string]bool{}, skip: shared(j.Was.Shared, j.Release.Shared)}
+	for _, list := range [][]manifest.Entry{j.change, j.old} {
+		for i := range list {
+			m.except[list[i].Path] = true
+		}
+	}
+	if err := m.run(); err != nil || m.linked == 0 {
+		return err
+	}
+	return cannot("write", t.place, unix.Syncfs(fd))
+}
+
+// blockShared finds shared paths that cannot be linked to: a file that is not
+// in shared/, or a folder whose contents still lie in the live tree.
+func (c *comparison) blockShared() {
+	for _, b := range c.req.Shared {
+		p, folder := strings.CutSuffix(string(b), "/")
+		if c.t.base >= 0 && c.t.sharedThere(p) {
+			continue
+		}
+		where := filepath.Join(c.t.path, sharedDir, p)
+		switch {
+		case !folder:
+			c.dec.Blocked = append(c.dec.Blocked, show(where)+" is not there: make it, or write '"+p+"/' for a folder that is made")
+		case c.t.full(p):
+			c.dec.Blocked = append(c.dec.Blocked, show(path.Join(currentLink, p))+" holds files: move it to "+show(where)+" first")
+		}
+	}
+}
+
+func (t *tree) sharedThere(p string) bool {
+	d, name := beneath.Split(sharedDir + "/" + p)
+	fd, err := beneath.Dir(t.base, d)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return has(fd, name)
+}
+
+// full reports whether p is a folder of the live tree that holds something.
+func (t *tree) full(p string) bool {
+	fd, err := t.dir(p)
+	if err != nil {
+		return false
+	}
+	names, err := listDir(fd)
+	return err == nil && len(names) > 0
+}

@@ -1,0 +1,418 @@
+//go:build linux
+
+package agent
+
+import (
+	"errors"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/rollsh/rollsh/stdlib/sync/beneath"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+	"golang.org/x/sys/unix"
+)
+
+// With wire.LayoutRelease the root of a tree holds
+//
+//	releases/ROLL  whole trees; what a roll left alone is hard links to the one before
+//	current        a link to one of them: the live tree
+//	shared/        what all releases share, by links in them
+//
+// A switch renames the new release from its stage and then the link, so a
+// reader that opens a path anew sees one revision or the other.
+const (
+	releasesDir = "releases"
+	currentLink = "current"
+	sharedDir   = "shared"
+)
+
+// release is what the journal of such a switch holds besides.
+type release struct {
+	Made   string // the release that lies in the stage as r; empty for an undo
+	Before string // where root/current leads before; empty: there is none
+	After  string // and afterwards
+	Shared [][]byte
+}
+
+func (j *journal) layout() wire.Layout {
+	if j.Release != nil {
+		return wire.LayoutRelease
+	}
+	return wire.LayoutTree
+}
+
+// enterFor opens the live tree that a request means: what was rolled there
+// says the layout, and a first roll may choose.
+func (t *tree) enterFor(req *wire.Request) error {
+	if req.Op == wire.OpDrop {
+		return nil
+	}
+	m, err := t.markerAlone()
+	if err != nil {
+		return err
+	}
+	if req.Op != wire.OpStage && req.Op != wire.OpLook {
+		return t.enter(m.Layout)
+	}
+	if m.Roll != "" && m.Layout != req.Layout {
+		return hinted("refused", show(t.path)+" was rolled with layout=\""+layoutName(m.Layout)+"\" before", "keep to it, or roll to another path")
+	}
+	return t.enter(req.Layout)
+}
+
+func layoutName(l wire.Layout) string {
+	if l == wire.LayoutTree {
+		return "tree"
+	}
+	return string(l)
+}
+
+// enter opens the live tree; root stays -1 where there is none yet.
+func (t *tree) enter(layout wire.Layout) error {
+	if layout == wire.LayoutTree || t.releases {
+		return nil
+	}
+	t.forget()
+	t.releases, t.root = true, -1
+	if t.base < 0 {
+		return nil
+	}
+	var err error
+	if t.current, err = t.readCurrent(); err != nil || t.current == "" {
+		return err
+	}
+	name, err := t.releaseOf(t.current)
+	if err != nil {
+		return err
+	}
+	t.root, err = beneath.Dir(t.base, releasesDir+"/"+name)
+	if errors.Is(err, unix.ENOENT) {
+		t.root = -1
+		return nil
+	}
+	return cannot("open", path.Join(t.path, releasesDir, name), err)
+}
+
+// readCurrent gives the text of the link root/current, empty for none.
+func (t *tree) readCurrent() (string, error) {
+	buf := make([]byte, 4097)
+	n, err := unix.Readlinkat(t.base, currentLink, buf)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return "", nil
+	case errors.Is(err, unix.EINVAL):
+		return "", hinted("refused", show(filepath.Join(t.path, currentLink))+" is not a symlink to a release", "move it away")
+	case err != nil:
+		return "", cannot("read", filepath.Join(t.path, currentLink), err)
+	}
+	return string(buf[:n]), nil
+}
+
+// releaseOf takes the release out of the text of the link. One that leads
+// anywhere else is not followed: whoever may write to the root could have
+// planted it.
+func (t *tree) releaseOf(link string) (string, error) {
+	rel := strings.TrimPrefix(filepath.Clean(link), t.path+"/")
+	name, ok := strings.CutPrefix(rel, releasesDir+"/")
+	if !ok || strings.Contains(name, "/") || !manifest.Clean(name) {
+		return "", hinted("refused", show(filepath.Join(t.path, currentLink))+" leads to "+show(link)+", which is not in releases/", "move it away")
+	}
+	return name, nil
+}
+
+// point makes root/current lead to target, atomically; an empty target removes
+// it.
+func (t *tree) point(target string) error {
+	const fresh = ".current.rollsh"
+	if err := unix.Unlinkat(t.base, fresh, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+		return err
+	}
+	if target == "" {
+		if err := unix.Unlinkat(t.base, currentLink, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+		return nil
+	}
+	if err := unix.Symlinkat(target, t.base, fresh); err != nil {
+		return err
+	}
+	return unix.Renameat(t.base, fresh, t.base, currentLink)
+}
+
+// forwardRelease is the burst of this layout: two renames.
+func (t *tree) forwardRelease(stage int, j *journal) error {
+	rel := j.Release
+	now, err := t.readCurrent()
+	if err != nil {
+		return err
+	}
+	if now != rel.Before && now != rel.After {
+		return failure("changed", show(filepath.Join(t.path, currentLink))+" leads to "+show(now)+" since")
+	}
+	if rel.Made != "" {
+		dir, err := t.releasesFolder()
+		if err != nil {
+			return err
+		}
+		defer unix.Close(dir)
+		err = unix.Renameat(stage, "r", dir, rel.Made)
+		if err != nil && !(errors.Is(err, unix.ENOENT) && has(dir, rel.Made)) {
+			return cannot("write", path.Join(releasesDir, rel.Made), err)
+		}
+		crash("burst")
+		if err := unix.Fsync(dir); err != nil {
+			return cannot("write to", releasesDir, err)
+		}
+	}
+	err = t.point(rel.After)
+	crash("burst")
+	return cannot("switch", filepath.Join(t.path, currentLink), err)
+}
+
+// backwardRelease undoes as much of forwardRelease as was done.
+func (t *tree) backwardRelease(j *journal) error {
+	rel := j.Release
+	now, err := t.readCurrent()
+	if err == nil && now == rel.After && now != rel.Before {
+		err = t.point(rel.Before)
+	}
+	if err != nil {
+		return cannot("switch", filepath.Join(t.path, currentLink), err)
+	}
+	if rel.Made == "" {
+		return nil
+	}
+	dir, err := t.releasesFolder()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	t.discardFrom(dir, rel.Made)
+	return nil
+}
+
+// releasesFolder opens root/releases, which it makes where there is none.
+func (t *tree) releasesFolder() (int, error) {
+	if err := unix.Mkdirat(t.base, releasesDir, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
+		return -1, cannot("make the folder", filepath.Join(t.path, releasesDir), err)
+	}
+	fd, err := beneath.Dir(t.base, releasesDir)
+	return fd, cannot("open", filepath.Join(t.path, releasesDir), err)
+}
+
+// madeByRoll matches the names of releases that rolls made; others in
+// releases/ are not ours to remove.
+var madeByRoll = regexp.MustCompile(`^\d{8}-\d{6}-[0-9a-f]{8}$`)
+
+// sweepReleases removes the releases that no undo can lead to. The one that
+// was live before this switch stays until the next: programs still read it.
+func (t *tree) sweepReleases(j *journal) {
+	if j.Release == nil {
+		return
+	}
+	stays := map[string]bool{path.Base(j.Release.Before): true, path.Base(j.Release.After): true}
+	for _, name := range t.undos() {
+		dir, err := openSub(t.state, name)
+		if err != nil {
+			return
+		}
+		done, err := t.readJournal(dir)
+		_ = unix.Close(dir)
+		if err != nil {
+			return
+		}
+		if done.Release != nil {
+			stays[path.Base(done.Release.Before)] = true
+		}
+	}
+	dir, err := t.releasesFolder()
+	if err != nil {
+		return
+	}
+	defer unix.Close(dir)
+	names, _ := listDir(dir)
+	for _, name := range names {
+		if madeByRoll.MatchString(name) && !stays[name] {
+			t.discardFrom(dir, name)
+		}
+	}
+}
+
+// discardFrom removes a folder that lies in dir; it is out of the way at once.
+func (t *tree) discardFrom(dir int, name string) {
+	trash := "trash-" + name
+	if unix.Renameat(dir, name, t.state, trash) == nil {
+		_ = removeAll(t.state, trash)
+	}
+}
+
+// syncRoot brings root, with current and releases in it, to the disk.
+func (t *tree) syncRoot() error {
+	if err := unix.Fsync(t.base); err != nil {
+		return cannot("write to", t.path, err)
+	}
+	dir, err := t.releasesFolder()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	return cannot("write to", filepath.Join(t.path, releasesDir), unix.Fsync(dir))
+}
+
+// undoRelease leads current back to the release before a roll. What is not
+// ours in the live tree goes along, so that files which a program wrote there
+// are not lost from sight.
+func (t *tree) undoRelease(req *wire.Request, name string, done *journal, now *wire.Record) (*wire.Report, error) {
+	if t.current != done.Release.After {
+		return nil, hinted("changed", "current leads to "+show(t.current)+" and not to "+show(done.Release.After), "undo the later rolls first, the newest first")
+	}
+	next, err := before(now, done)
+	if err != nil {
+		return nil, err
+	}
+	st := &stager{t: t, dir: -1, files: -1, old: -1, arrived: map[string]int{}}
+	defer st.close()
+	st.c = &comparison{s: t.server, t: t, req: req, now: now}
+	if err := t.leadBack(req, done, now, next); err != nil {
+		return nil, err
+	}
+	t.discard(stageName(req.Roll))
+	if err := st.open(); err != nil {
+		return nil, err
+	}
+	j := &journal{
+		Roll: req.Roll, Seq: now.Seq, Base: now.Digest, Undoes: name, Was: now.Marker, Keep: done.Keep,
+		Release: &release{Before: t.current, After: done.Release.Before},
+	}
+	next.Undo = req.Roll
+	if err := st.seal(j, next); err != nil {
+		return nil, err
+	}
+	rep, err := t.commit(st.dir, j)
+	if err != nil {
+		return nil, err
+	}
+	rep.Roll = done.Roll
+	reverse(rep, &journal{change: done.old}, done)
+	return rep, nil
+}
+
+// leadBack makes the release before a roll ready to be live again, and refuses
+// where a change that was made by hand since would go with the switch.
+func (t *tree) leadBack(req *wire.Request, done *journal, now, next *wire.Record) error {
+	if done.Release.Before == "" {
+		return t.unchanged(req, now, nil)
+	}
+	name, err := t.releaseOf(done.Release.Before)
+	if err != nil {
+		return err
+	}
+	fd, err := beneath.Dir(t.base, releasesDir+"/"+name)
+	if errors.Is(err, unix.ENOENT) {
+		return hinted("notfound", "the release "+show(name)+" is no longer in "+show(t.path), "push the older revision")
+	} else if err != nil {
+		return cannot("open", path.Join(releasesDir, name), err)
+	}
+	old := t.below(fd)
+	defer old.close()
+	if err := t.unchanged(req, now, old); err != nil {
+		return err
+	}
+	m := &mirror{from: t, to: old, except: map[string]bool{}, skip: shared(now.Shared, next.Shared)}
+	for _, list := range [][]manifest.Entry{now.Ours, next.Ours} {
+		for i := range list {
+			m.except[list[i].Path] = true
+		}
+	}
+	if err := m.run(); err != nil {
+		return err
+	}
+	return cannot("write to", path.Join(releasesDir, name), unix.Syncfs(fd))
+}
+
+// unchanged fails with changed when a file of ours differs from what the roll
+// left and is not the same file in the tree old; nil stands for none.
+func (t *tree) unchanged(req *wire.Request, now *wire.Record, old *tree) error {
+	if req.Force {
+		return nil
+	}
+	for i := range now.Ours {
+		o := &now.Ours[i]
+		l, err := t.lstat(o.Path)
+		if err == nil && l.SameStat(o) {
+			continue
+		}
+		if old != nil {
+			was, errWas := old.lstat(o.Path)
+			if errWas != nil && err != nil || errWas == nil && err == nil && (was.Ino == l.Ino || l.Kind == manifest.Dir && was.Kind == manifest.Dir) {
+				continue
+			}
+		}
+		return changedSince(o.Path)
+	}
+	return nil
+}
+
+// below is another tree of the same root, with the open folder fd as its live
+// tree, which it closes.
+func (t *tree) below(fd int) *tree {
+	return &tree{path: t.path, base: -1, root: fd, state: -1, dirs: map[string]int{}, server: t.server}
+}
+
+// shared makes sets of shared paths into one.
+func shared(lists ...[][]byte) map[string]bool {
+	out := map[string]bool{}
+	for _, list := range lists {
+		for _, p := range list {
+			out[strings.TrimSuffix(string(p), "/")] = true
+		}
+	}
+	return out
+}
+
+// markerAlone reads what the last roll left, without the entries.
+func (t *tree) markerAlone() (*wire.Marker, error) {
+	if t.state < 0 {
+		return &wire.Marker{}, nil
+	}
+	b, err := readAt(t.state, "marker")
+	if errors.Is(err, unix.ENOENT) {
+		return &wire.Marker{}, nil
+	} else if err != nil {
+		return nil, cannot("read", t.place+"/marker", err)
+	}
+	m, err := wire.DecodeMarker(b)
+	if err != nil {
+		return nil, t.damaged(err)
+	}
+	return m, nil
+}
+
+// makeShared makes root/shared and, below it, a folder.
+func (t *tree) makeShared(p string) error {
+	at := sharedDir
+	for part := range strings.SplitSeq(p, "/") {
+		if err := t.mkdirBelow(at); err != nil {
+			return err
+		}
+		at += "/" + part
+	}
+	return t.mkdirBelow(at)
+}
+
+func (t *tree) mkdirBelow(p string) error {
+	d, name := beneath.Split(p)
+	fd, err := beneath.Dir(t.base, d)
+	if err != nil {
+		return cannot("open", filepath.Join(t.path, d), err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Mkdirat(fd, name, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return cannot("make the folder", filepath.Join(t.path, p), err)
+	}
+	return nil
+}
