@@ -93,7 +93,7 @@ func residentMB(t *testing.T) int {
 // manyNodes starts the servers.
 func manyNodes(t *testing.T, count int) []*nodes.Node {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestServers$")
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "ROLLSH_SERVERS="+strconv.Itoa(count))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -122,28 +122,36 @@ func manyNodes(t *testing.T, count int) []*nodes.Node {
 	return all
 }
 
-// TestServers is the process of the servers; it ends with its input.
-func TestServers(t *testing.T) {
-	count, err := strconv.Atoi(os.Getenv("ROLLSH_SERVERS"))
-	if err != nil {
-		t.Skip("serves TestManyNodes only")
+// TestMain runs the tests; started by manyNodes, the process is its servers.
+func TestMain(m *testing.M) {
+	if count, err := strconv.Atoi(os.Getenv("ROLLSH_SERVERS")); err == nil {
+		if err := serveMany(count); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return
 	}
+	m.Run()
+}
+
+// serveMany is the process of the servers; it ends with its input.
+func serveMany(count int) error {
 	_, key, _ := ed25519.GenerateKey(rand.Reader)
 	signer, err := xssh.NewSignerFromKey(key)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	config := &xssh.ServerConfig{PublicKeyCallback: func(xssh.ConnMetadata, xssh.PublicKey) (*xssh.Permissions, error) { return nil, nil }}
 	config.AddHostKey(signer)
 	for range count {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		fmt.Println("port", l.Addr().(*net.TCPAddr).Port)
 		go serveAll(l, config)
 	}
-	io.Copy(io.Discard, os.Stdin)
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
 }
 
 func serveAll(l net.Listener, config *xssh.ServerConfig) {
