@@ -45,7 +45,7 @@ func (h *Host) CheckFile(path string) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &checkRun{h: h, seen: map[string]bool{}}
+	run := &checkRun{h: h, seen: map[string]bool{}, own: map[string]bool{}}
 	run.file(path, src)
 	return run.sorted(), nil
 }
@@ -53,7 +53,7 @@ func (h *Host) CheckFile(path string) ([]Finding, error) {
 // CheckText checks a recipe's text; require looks from the project's recipes
 // folder.
 func (h *Host) CheckText(src, name string) []Finding {
-	run := &checkRun{h: h, seen: map[string]bool{}}
+	run := &checkRun{h: h, seen: map[string]bool{}, own: map[string]bool{}}
 	run.file(filepath.Join(h.Session.Project, name), src)
 	return run.sorted()
 }
@@ -62,10 +62,24 @@ func (h *Host) CheckText(src, name string) []Finding {
 type checkRun struct {
 	h     *Host
 	seen  map[string]bool
+	own   map[string]bool // names of fields and methods that the files define themselves
 	found []Finding
+	near  []nearMethod
+}
+
+// nearMethod is a finding that holds unless some file defines the method: which
+// those are is known at the end.
+type nearMethod struct {
+	Finding
+	method string
 }
 
 func (r *checkRun) sorted() []Finding {
+	for _, n := range r.near {
+		if !r.own[n.method] {
+			r.found = append(r.found, n.Finding)
+		}
+	}
 	sort.SliceStable(r.found, func(i, j int) bool {
 		a, b := r.found[i], r.found[j]
 		if a.File != b.File {
@@ -91,8 +105,8 @@ func (r *checkRun) file(path, src string) {
 		r.found = append(r.found, f)
 		return
 	}
-	c := &checker{run: r, h: r.h, path: path, name: name, lines: strings.Split(src, "\n"), own: map[string]bool{}}
-	ownNames(chunk, c.own)
+	c := &checker{run: r, h: r.h, path: path, name: name, lines: strings.Split(src, "\n")}
+	ownNames(chunk, r.own)
 	c.open()
 	c.block(chunk)
 	c.close()
@@ -103,13 +117,13 @@ func (r *checkRun) file(path, src string) {
 
 // checker walks one file.
 type checker struct {
-	run   *checkRun
-	h     *Host
-	path  string
-	name  string
-	lines []string
-	scope *scope
-	own   map[string]bool // names of fields and methods that the file defines itself
+	run    *checkRun
+	h      *Host
+	path   string
+	name   string
+	lines  []string
+	scope  *scope
+	caught int // how many calls of pcall and xpcall are around what is looked at
 }
 
 // variable is a local.
@@ -157,6 +171,7 @@ func (c *checker) lookup(name string) *variable {
 
 func (c *checker) report(f Finding) {
 	f.File = c.name
+	f.Warning = f.Warning || c.caught > 0 // what it would raise is expected there
 	c.run.found = append(c.run.found, f)
 }
 
@@ -318,7 +333,7 @@ func (c *checker) iterated(exprs []ast.Expr) []string {
 // elementType is what a sequence holds.
 func elementType(typ string) string {
 	switch typ {
-	case "Set":
+	case "Set", "Node":
 		return "Node"
 	case "Changesets":
 		return "Changeset"
@@ -425,56 +440,4 @@ func (c *checker) ident(e *ast.IdentExpr) {
 	}
 	c.find(e.Line(), e.Value, "undefined name '%s'%s", e.Value, didYouMean(e.Value, known))
 	c.declare(e.Value, e.Line(), elsewhere).quiet = true // said once
-}
-
-// ownNames gathers the names of fields and methods that a file defines itself:
-// they are never taken for misspelt ones of ours.
-func ownNames(chunk []ast.Stmt, names map[string]bool) {
-	walk(chunk, func(s ast.Stmt) {
-		switch s := s.(type) {
-		case *ast.FuncDefStmt:
-			if s.Name.Method != "" {
-				names[s.Name.Method] = true
-			}
-			if get, ok := s.Name.Func.(*ast.AttrGetExpr); ok {
-				addKey(get.Key, names)
-			}
-		case *ast.AssignStmt:
-			for _, l := range s.Lhs {
-				if get, ok := l.(*ast.AttrGetExpr); ok {
-					addKey(get.Key, names)
-				}
-			}
-		}
-	})
-}
-
-func addKey(key ast.Expr, names map[string]bool) {
-	if s, ok := key.(*ast.StringExpr); ok {
-		names[s.Value] = true
-	}
-}
-
-// walk calls f for every statement, those inside blocks included.
-func walk(stmts []ast.Stmt, f func(ast.Stmt)) {
-	for _, s := range stmts {
-		f(s)
-		switch s := s.(type) {
-		case *ast.DoBlockStmt:
-			walk(s.Stmts, f)
-		case *ast.WhileStmt:
-			walk(s.Stmts, f)
-		case *ast.RepeatStmt:
-			walk(s.Stmts, f)
-		case *ast.IfStmt:
-			walk(s.Then, f)
-			walk(s.Else, f)
-		case *ast.NumberForStmt:
-			walk(s.Stmts, f)
-		case *ast.GenericForStmt:
-			walk(s.Stmts, f)
-		case *ast.FuncDefStmt:
-			walk(s.Func.Stmts, f)
-		}
-	}
 }

@@ -91,10 +91,34 @@ func TestCheckRaisesNoFalseAlarm(t *testing.T) {
 		`local co = coroutine.wrap(function() coroutine.yield(1) end) print(co(), os.time(), os.date "%Y", math.huge, json.encode{1})`,
 		`local x x = 1 print(x) local y = x and {x} or nil print(y)`,
 		`local common = require "common" common:shuot() common.object():drian()`,
+		`local function new() local o = {} function o:shuot() return self end return o end local function f(x) x:shuot() end f(new())`,
+		`local c = require "common" local function f(x) x:shuot() x:drian() end f(c.object())`,
+		`local n = node "web1" print(#n, n[1].name, n:names()[1], n:only "*":fold()) n:each(function(x) print(x.name) end)`,
 		`local set = nodes "prod" - node "web1" print(set:fold(), #set, set[1].name, set.web2)`,
 	} {
-		if got := checked(t, src, map[string]string{"lib/common.lua": "return {}"}); len(got) > 0 {
+		if got := checked(t, src, map[string]string{"lib/common.lua": "return { object = function() return { shuot = print, drian = print } end }"}); len(got) > 0 {
 			t.Errorf("%s\ngives %s", src, strings.Join(got, "\n"))
+		}
+	}
+}
+
+func TestCheckWarnsOnlyOfWhatIsCaught(t *testing.T) {
+	h, _ := newHost(t, testModule())
+	project(t, h, map[string]string{"nodes/prod": "web1 10.0.0.1\n"})
+	for src, want := range map[string]bool{
+		`print(pcall(function() return node("web1").hots end))`:                          true,
+		`print(pcall(function() node "web9" end), xpcall(function() prnt() end, print))`: true,
+		`print(pcall(function() print "x" end)) node("web1"):shuot "x"`:                  false,
+		`local pcall = print pcall(function() node "web9" end)`:                          false,
+	} {
+		found := h.CheckText(src, "recipes/prod.lua")
+		if len(found) == 0 {
+			t.Errorf("%s: nothing was found", src)
+		}
+		for _, f := range found {
+			if f.Warning != want {
+				t.Errorf("%s: %s: a warning: %v", src, f, f.Warning)
+			}
 		}
 	}
 }

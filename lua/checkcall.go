@@ -1,6 +1,7 @@
 package lua
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"reflect"
@@ -188,6 +189,10 @@ func (c *checker) call(e *ast.FuncCallExpr) {
 		c.expr(e.Func)
 	}
 	b := c.target(e)
+	if c.catches(e) || b != nil && b.full == "test.raises" {
+		c.caught++
+		defer func() { c.caught-- }()
+	}
 	for i, a := range e.Args {
 		if fn, ok := a.(*ast.FunctionExpr); ok && b != nil && i == len(e.Args)-1 {
 			c.function(fn, c.callbackType(e, b))
@@ -201,10 +206,16 @@ func (c *checker) call(e *ast.FuncCallExpr) {
 	c.names(e, b)
 }
 
+// catches reports whether a call is of Lua's own pcall or xpcall.
+func (c *checker) catches(e *ast.FuncCallExpr) bool {
+	id, ok := e.Func.(*ast.IdentExpr)
+	return ok && (id.Value == "pcall" || id.Value == "xpcall") && c.lookup(id.Value) == nil
+}
+
 // callbackType is what a record passes first to the function that it is given.
 func (c *checker) callbackType(e *ast.FuncCallExpr, b *binding) string {
 	switch b.full {
-	case "set:each", "set:only", "set:except", "node:drained":
+	case "set:each", "set:only", "set:except", "node:each", "node:only", "node:except", "node:drained":
 		return "Node"
 	}
 	return ""
@@ -222,10 +233,12 @@ func (c *checker) method(e *ast.FuncCallExpr) {
 			return
 		}
 		c.find(e.Line(), e.Method, "a %s has no method '%s'%s", cl.Name, e.Method, didYouMean(e.Method, cl.staticNames()))
-	case cl == nil && typ == "" && !c.own[e.Method]:
+	case cl == nil && typ == "":
 		known := c.allMethods()
 		if near := nodes.Suggest(e.Method, known); near != "" && !slices.Contains(known, e.Method) {
-			c.find(e.Line(), e.Method, "no object has a method '%s' (did you mean '%s'?)", e.Method, near)
+			f := Finding{File: c.name, Line: e.Line(), Column: c.column(e.Line(), e.Method), Warning: c.caught > 0}
+			f.Message = fmt.Sprintf("no object has a method '%s' (did you mean '%s'?)", e.Method, near)
+			c.run.near = append(c.run.near, nearMethod{f, e.Method})
 		}
 	case typ == "string" && !slices.Contains(c.moduleNames("string"), e.Method):
 		c.find(e.Line(), e.Method, "string has no function '%s'%s", e.Method, didYouMean(e.Method, c.moduleNames("string")))

@@ -24,8 +24,22 @@ func (h *Host) raise(L *glua.LState, op string, err error) {
 		if e.Op == "" {
 			e.Op = op
 		}
+		e.Errors = placed(e.Errors, e.Where)
 	}
 	L.Error(h.errorObject(&e), 0)
+}
+
+// placed gives the errors of single nodes the line of the call that they are
+// of, where they have none of their own.
+func placed(errs []error, where string) []error {
+	out := slices.Clone(errs)
+	for i, err := range out {
+		if e := *nodes.AsError(err, nodes.Internal); e.Where == "" {
+			e.Where = where
+			out[i] = &e
+		}
+	}
+	return out
 }
 
 // errorObject makes the table that recipes see. Its metatable keeps the Go

@@ -27,11 +27,22 @@ func asSet(v glua.LValue) (nodes.Set, bool) {
 	return nodes.Set{}, false
 }
 
+// lendMethods gives a node the set's methods that it has none of its own for:
+// it is a set of one.
+func lendMethods(node, set *class) {
+	for name, m := range set.methods {
+		if node.methods[name] == nil && node.fields[name] == nil {
+			node.methods[name] = &binding{Func: m.Func, full: "node:" + name, spec: m.spec}
+		}
+	}
+}
+
 // nodeClass is one machine.
 func nodeClass() Class {
 	return Class{
-		Name: "Node", Doc: "One machine of a nodes file.", Of: (*nodes.Node)(nil), Hides: "node",
+		Name: "Node", Doc: "One machine of a nodes file; a set of one wherever a Set is taken.", Of: (*nodes.Node)(nil), Hides: "node",
 		String: StringOf(func(n *nodes.Node) string { return string(n.Name) }),
+		Seq:    SeqOf(func(*nodes.Node) int { return 1 }, func(n *nodes.Node, _ int) any { return n }),
 		Fields: []Field{
 			FieldOf("name", "string", "its name in the nodes file", func(n *nodes.Node) any { return string(n.Name) }),
 			FieldOf("host", "string", "what is connected to", func(n *nodes.Node) any { return n.Address() }),
@@ -40,10 +51,17 @@ func nodeClass() Class {
 			FieldOf("tier", "string?", "its tier", func(n *nodes.Node) any { return orNil(n.Tier) }),
 			FieldOf("tags", "string[]", "its tags", func(n *nodes.Node) any { return n.Tags }),
 			FieldOf("path", "string?", "the path key", func(n *nodes.Node) any { return orNil(string(n.Path)) }),
-			FieldOf("vars", "table<string,string>", "the x-NAME keys by NAME", func(n *nodes.Node) any { return n.Vars }),
+			FieldOf("vars", "table<string,string>", "the x-NAME keys by NAME", func(n *nodes.Node) any { return orEmptyMap(n.Vars) }),
 			FieldOf("check", "string?", "the check command", func(n *nodes.Node) any { return orNil(n.Check) }),
 		},
 	}
+}
+
+func orEmptyMap(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
 }
 
 func orNil[T comparable](v T) any {
@@ -284,10 +302,27 @@ func (c *Call) fleet(set nodes.Set, s *spec, single Impl) (any, error) {
 		o.OnFailure = nodes.CarryOn
 	}
 	return block(c, func(ctx context.Context) (*nodes.Results, error) {
-		return fanOut(ctx, set, o, func(ctx context.Context, n *nodes.Node) (any, error) {
+		return refusedAlike(fanOut(ctx, set, o, func(ctx context.Context, n *nodes.Node) (any, error) {
 			return single.onNode(ctx, n, args)
-		})
+		}))
 	})
+}
+
+// refusedAlike makes one usage error of arguments that no node was asked
+// about: what is wrong with them is the caller's, not the nodes'.
+func refusedAlike(r *nodes.Results, err error) (*nodes.Results, error) {
+	e := nodes.AsError(err, nodes.Internal)
+	if e == nil || e.Kind != nodes.Tasks {
+		return r, err
+	}
+	for _, one := range e.Errors {
+		if nodes.KindOf(one) != nodes.Usage {
+			return r, err
+		}
+	}
+	first := *nodes.AsError(e.Errors[0], nodes.Internal)
+	first.Node = ""
+	return nil, &first
 }
 
 var typeOfFleet = reflect.TypeFor[fleetArgs]()
@@ -455,14 +490,18 @@ func (h *Host) foldResults(r *nodes.Results) []group {
 }
 
 func (h *Host) outcomeText(o nodes.Outcome) string {
-	if o.Err != nil {
-		return o.Err.Error()
+	if o.Err != nil { // the same failure reads the same on every node
+		e := *nodes.AsError(o.Err, nodes.Internal)
+		e.Node = ""
+		return e.Error()
 	}
 	if o.State != nodes.OK {
 		return string(o.State)
 	}
 	v := h.push(o.Value)
 	switch v := v.(type) {
+	case glua.LString:
+		return strings.TrimRight(string(v), "\n")
 	case *glua.LTable:
 		if out, ok := v.RawGetString("stdout").(glua.LString); ok {
 			errText, _ := v.RawGetString("stderr").(glua.LString)

@@ -64,7 +64,7 @@ func New(s *nodes.Session, modules []Module) *Host {
 // stateOptions keep a suspended task near 17 kB; threads inherit them.
 // RegistrySize below 128 silently becomes 5,120.
 var stateOptions = glua.Options{
-	CallStackSize:       200,
+	CallStackSize:       16_000,
 	MinimizeStackMemory: true,
 	RegistrySize:        256,
 	RegistryGrowStep:    512,

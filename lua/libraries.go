@@ -80,7 +80,7 @@ func (h *Host) luaAssert(L *glua.LState) int {
 		return L.GetTop()
 	}
 	if L.GetTop() < 2 {
-		h.raise(L, "", failedf("assertion failed"))
+		h.raise(L, "", failedf("assertion failed!"))
 	}
 	if s, ok := L.Get(2).(glua.LString); ok {
 		h.raise(L, "", failedf("%s", string(s)))

@@ -73,6 +73,9 @@ func TestUnpack(t *testing.T) {
 		{`local t = {} t[web.web1] = 1 print(t[web:node "web1"], web.web1 == web[1], #web, web + web.web1, web - web.web1)`, "1\ttrue\t3\tweb[1-3]\tweb[2-3]"},
 		{`print(web:only "web[1-2]", web:except(web.web1), web:only(function(n) return n.name ~= "web2" end), web:only "*")`, "web[1-2]\tweb[2-3]\tweb[1,3]\tweb[1-3]"},
 		{`local names = {} for n in web:iter() do names[#names+1] = n.name end print(table.concat(names, " "))`, "web1 web2 web3"},
+		{`local n = web.web2 print(#n, n[1], n[2], n:fold(), n:only "*", n:except "*":fold(), #n:tiers()) for i, x in ipairs(n) do print(i, x) end for x in n:iter() do print(x) end`, "1\tweb2\tnil\tweb2\tweb2\t\t1\n1\tweb2\nweb2"},
+		{`print(web.web2:each(function(n) return n.name end).web2.value, web.web2.vars.x, web.web2.tier)`, "web2\tnil\tapp"},
+		{`for _, g in ipairs(web:each({on_failure="continue"}, function(n) if n.name ~= "web2" then fail "no" end return "yes\n" end):fold()) do print(g.nodes, g.text) end`, "web[1,3]\trecipes/prod.lua:1: no\nweb2\tyes"},
 		{`print(inspect{1, {a="x"}, web.web1, n=2})`, `{ 1, { a = "x" }, Node(web1), n = 2 }`},
 		{`print(json.encode{a={1,2}, b="x"}, json.decode('{"k":[1,null]}').k[1])`, `{"a":[1,2],"b":"x"}` + "\t1"},
 	} {

@@ -32,6 +32,7 @@ func (h *Host) register() {
 		}
 		h.addModule(m)
 	}
+	lendMethods(node, set)
 }
 
 func (h *Host) addModule(m Module) {
@@ -173,6 +174,10 @@ func (c *Call) receiver(b *binding) (any, error) {
 		if ud, ok := c.args[0].(*glua.LUserData); ok && reflect.TypeOf(ud.Value) == want {
 			c.args = c.args[1:]
 			return ud.Value, nil
+		}
+		if set, ok := asSet(c.args[0]); ok && want == reflect.TypeFor[nodes.Set]() {
+			c.args = c.args[1:]
+			return set, nil
 		}
 	}
 	return nil, usage("called without its object: write x:%s(...), not x.%s(...)", b.Name, b.Name)

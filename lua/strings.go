@@ -60,26 +60,32 @@ func (h *Host) mendStrings() {
 		mt.RawSetString("__index", str)
 	}
 	if tab, ok := L.GetGlobal("table").(*glua.LTable); ok {
-		concat := goFunction(tab, "concat")
-		tab.RawSetString("concat", L.NewFunction(func(L *glua.LState) int { return h.concat(L, concat) }))
+		tab.RawSetString("concat", L.NewFunction(h.concat))
 	}
 }
 
-// concat takes objects and error objects among the items, as .. does.
-func (h *Host) concat(L *glua.LState, concat glua.LGFunction) int {
-	t := L.CheckTable(1)
-	for i := 1; i <= t.Len(); i++ {
-		v := t.RawGetInt(i)
-		if _, ok := v.(*glua.LUserData); ok || errorOf(v) != nil {
-			texts := L.NewTable()
-			for j := 1; j <= t.Len(); j++ {
-				texts.Append(asText(h, t.RawGetInt(j)))
-			}
-			L.Replace(1, texts)
-			break
+// concat takes objects and error objects among the items, as .. does, and
+// lists of any length: gopher-lua's puts all items on the stack.
+func (h *Host) concat(L *glua.LState) int {
+	t, sep := L.CheckTable(1), L.OptString(2, "")
+	from, to := L.OptInt(3, 1), L.OptInt(4, t.Len())
+	var b strings.Builder
+	for i := from; i <= to; i++ {
+		switch v := asText(h, t.RawGetInt(i)).(type) {
+		case glua.LString, glua.LNumber:
+			b.WriteString(v.String())
+		default:
+			h.raise(L, "table.concat", usage("item %d is a %s, not a string or a number", i, luaType(v)))
+		}
+		if i < to {
+			b.WriteString(sep)
+		}
+		if b.Len() > longest {
+			h.raise(L, "table.concat", failedf("the result would be larger than %d MiB", longest>>20))
 		}
 	}
-	return concat(L)
+	L.Push(glua.LString(b.String()))
+	return 1
 }
 
 func asText(h *Host, v glua.LValue) glua.LValue {

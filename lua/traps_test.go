@@ -23,7 +23,9 @@ func TestMendedTraps(t *testing.T) {
 		{`print(load("return 1 +")) `, "nil\tload:1: unexpected end of file: something is not closed, such as a missing 'end'"},
 		{`print(load("return 1 + 1")())`, "2"},
 		{`goto done do print "skipped" end ::done:: print "there"`, "there"},
-		{`print(table.concat({1, "b", web.web1}, ","))`, "1,b,web1"},
+		{`print(table.concat({1, "b", web.web1}, ","), table.concat({"a", "b", "c"}, "-", 2, 3), table.concat({}), table.concat({1, 2}, ",", 3))`, "1,b,web1\tb-c\t\t"},
+		{`local t = {} for i = 1, 300000 do t[i] = "x" end print(#table.concat(t, ","))`, "599999"},
+		{`local function deep(n) if n == 0 then return 0 end return 1 + deep(n - 1) end print(deep(10000))`, "10000"},
 		{`print(("%s and %s"):format(web, nil))`, "web[1-2] and nil"},
 	} {
 		wantOutput(t, tc.src, tc.want, fleetOf(2))
@@ -47,6 +49,7 @@ func TestWhatIsLockedAway(t *testing.T) {
 func TestHungryCallsAreRefused(t *testing.T) {
 	wantError(t, `local s = ("x"):rep(1e10)`, nodes.Failed, "recipes/prod.lua:1: string.rep: the result would be larger than 64 MiB")
 	wantError(t, `local function f() return 1 + f() end f()`, nodes.Failed, "recipes/prod.lua:1: stack overflow: calls nest too deep, or too many values at once")
+	wantError(t, `table.concat{"a", {}}`, nodes.Usage, "recipes/prod.lua:1: table.concat: item 2 is a table, not a string or a number")
 	wantError(t, `("%y"):format(1)`, nodes.Usage, "recipes/prod.lua:1: string.format: unknown conversion '%y'")
 	wantError(t, `("%d"):format()`, nodes.Usage, "recipes/prod.lua:1: string.format: no value for '%d'")
 }

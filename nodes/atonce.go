@@ -1,7 +1,6 @@
 package nodes
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -80,7 +79,7 @@ func unpackStep(v any) (step, error) {
 	case string:
 		return parseStep(v)
 	}
-	return step{}, badStep(fmt.Sprintf("a %T", v))
+	return step{}, badStep(TypeOf(v))
 }
 
 func parseStep(word string) (step, error) {

@@ -161,7 +161,7 @@ func (w *walk) settle(e ended) {
 		w.room++
 	}
 	o := &w.r.List[e.index]
-	o.State, o.Value, o.Err, o.Elapsed = StateOf(e.err), e.value, e.err, e.took
+	o.State, o.Value, o.Err, o.Elapsed = stateAt(o.Node, e.err), e.value, e.err, e.took
 	switch o.State {
 	case FailedState:
 		w.failed++

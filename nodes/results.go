@@ -75,6 +75,18 @@ func (r *Results) Err() error {
 	return &Error{Kind: Tasks, Op: r.Op, Message: msg, Errors: errs, Cause: r.Stop}
 }
 
+// stateAt is StateOf for a node: that another one could not be reached is a
+// failure.
+func stateAt(n *Node, err error) OutcomeState {
+	if s := StateOf(err); s != NotReached || n == nil {
+		return s
+	}
+	if at := AsError(err, Internal).Node; at != "" && at != n.Name {
+		return FailedState
+	}
+	return NotReached
+}
+
 // StateOf gives the outcome state that an error stands for.
 func StateOf(err error) OutcomeState {
 	switch KindOf(err) {

@@ -5,6 +5,25 @@ import (
 	"strings"
 )
 
+// TypeOf names the type of a plain value from Lua: a number, a string, a list.
+func TypeOf(v any) string {
+	switch v.(type) {
+	case nil:
+		return "nil"
+	case bool:
+		return "a boolean"
+	case float64:
+		return "a number"
+	case string:
+		return "a string"
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a table"
+	}
+	return "an object"
+}
+
 // splitWords cuts a line as a POSIX shell does, without expansions: 'as it is',
 // "with \" and \\", back\slash; # at the begin of a word starts a comment.
 func splitWords(line string) ([]string, error) {

@@ -65,7 +65,7 @@ func (t *typesWriter) class(c lua.Class) {
 
 func itemOf(class string) string {
 	switch class {
-	case "Set":
+	case "Set", "Node":
 		return "Node"
 	case "Changesets":
 		return "Changeset"

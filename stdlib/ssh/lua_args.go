@@ -97,8 +97,11 @@ func (c *command) UnpackLua(v any) error {
 	case []any:
 		for _, w := range v {
 			s, ok := w.(string)
+			if n, number := w.(float64); number {
+				s, ok = fmt.Sprintf("%.14g", n), true
+			}
 			if !ok {
-				return fmt.Errorf("expected a list of strings, got a %T in it", w)
+				return fmt.Errorf("expected a list of strings and numbers, got %s in it", nodes.TypeOf(w))
 			}
 			c.cmd.Argv = append(c.cmd.Argv, s)
 		}

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // Perms are permissions as chmod reads them, without +, - and X: "0644",
@@ -18,7 +20,7 @@ type Perms struct {
 func (p *Perms) UnpackLua(v any) error {
 	text, ok := v.(string)
 	if !ok {
-		return fmt.Errorf("expected a string such as \"0644\" or \"u=rw,go=r\", got a %T", v)
+		return fmt.Errorf("expected a string such as \"0644\" or \"u=rw,go=r\", got %s", nodes.TypeOf(v))
 	}
 	mode, err := ParsePerms(text)
 	p.Mode, p.Given = mode, err == nil

@@ -1,7 +1,6 @@
 package ssh
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -70,16 +69,16 @@ func again(reads bool, work func() error) error {
 
 // exitError is how a command failed.
 func exitError(c nodes.Cmd, res nodes.Result) error {
-	e := &nodes.Error{Kind: nodes.Exit, Signal: res.Signal, Stdout: lastLines(res.Stdout), Stderr: lastLines(res.Stderr)}
+	e := &nodes.Error{Kind: nodes.Exit, Signal: res.Signal, Stdout: string(res.Stdout), Stderr: string(res.Stderr)}
 	if res.Signal == "" {
 		e.Code = strconv.Itoa(res.Code)
 	}
 	e.Message = fmt.Sprintf("'%s': %s", title(c), ending(res))
-	said := e.Stderr
+	said := strings.TrimSpace(e.Stderr)
 	if said == "" {
-		said = e.Stdout
+		said = strings.TrimSpace(e.Stdout)
 	}
-	lines := strings.Split(strings.TrimSpace(said), "\n")
+	lines := strings.Split(said, "\n")
 	if last := nodes.Clean(strings.TrimSpace(lines[len(lines)-1])); last != "" {
 		if runes := []rune(last); len(runes) > 200 {
 			last = string(runes[:200]) + "..."
@@ -87,20 +86,6 @@ func exitError(c nodes.Cmd, res nodes.Result) error {
 		e.Message += ": " + strings.ReplaceAll(last, "\n", " ")
 	}
 	return e
-}
-
-// lastLines is the end of an output: at most 20 lines and 4 KiB.
-func lastLines(out []byte) string {
-	const most, limit = 20, 4096
-	out = bytes.TrimRight(out, "\n")
-	if len(out) > limit {
-		out = out[len(out)-limit:]
-	}
-	at := len(out)
-	for i := 0; i < most && at >= 0; i++ {
-		at = bytes.LastIndexByte(out[:at], '\n')
-	}
-	return strings.ToValidUTF8(string(out[at+1:]), "\ufffd")
 }
 
 // Test is true for exit code 0 and false for 1; any other ending is an error.

@@ -1,0 +1,63 @@
+package lua
+
+import (
+	"reflect"
+
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// ownNames gathers the names of fields and methods that a file defines itself,
+// in functions and tables too: they are never taken for misspelt ones of ours.
+func ownNames(chunk []ast.Stmt, names map[string]bool) {
+	eachNode(reflect.ValueOf(chunk), func(node any) {
+		switch n := node.(type) {
+		case *ast.FuncDefStmt:
+			if n.Name.Method != "" {
+				names[n.Name.Method] = true
+			}
+			addAssigned(n.Name.Func, names)
+		case *ast.AssignStmt:
+			for _, l := range n.Lhs {
+				addAssigned(l, names)
+			}
+		case *ast.Field:
+			addKey(n.Key, names)
+		}
+	})
+}
+
+func addAssigned(e ast.Expr, names map[string]bool) {
+	if get, ok := e.(*ast.AttrGetExpr); ok {
+		addKey(get.Key, names)
+	}
+}
+
+func addKey(key ast.Expr, names map[string]bool) {
+	if s, ok := key.(*ast.StringExpr); ok {
+		names[s.Value] = true
+	}
+}
+
+// eachNode calls f for every node of a syntax tree. The tree is of pointers to
+// structs, so that what gopher-lua's parser makes of a chunk has to be known
+// here in general only.
+func eachNode(v reflect.Value, f func(node any)) {
+	switch v.Kind() {
+	case reflect.Slice:
+		for i := range v.Len() {
+			eachNode(v.Index(i), f)
+		}
+	case reflect.Interface:
+		eachNode(v.Elem(), f)
+	case reflect.Pointer:
+		if v.IsNil() {
+			return
+		}
+		f(v.Interface())
+		for i := range v.Elem().NumField() {
+			if field := v.Elem().Field(i); field.CanInterface() {
+				eachNode(field, f)
+			}
+		}
+	}
+}
