@@ -122,6 +122,26 @@ func (h *Host) where(L *glua.LState) string {
 	return ""
 }
 
+// called is what a function is called in messages: its name; but the parts that
+// rollsh's own Lua is made of, such as roll:step in roll, go by the name of what
+// the recipe called.
+func called(L *glua.LState, full string) string {
+	for level := 0; ; level++ {
+		dbg, ok := L.GetStack(level)
+		if !ok {
+			return full
+		}
+		if _, err := L.GetInfo("S", dbg, glua.LNil); err != nil || dbg.Source == "" || dbg.Source == "[G]" {
+			continue // Go
+		}
+		whole, ours := strings.CutPrefix(dbg.Source, embeddedPrefix)
+		if ours && (strings.HasPrefix(full, whole+":") || strings.HasPrefix(full, whole+".")) {
+			return whole
+		}
+		return full
+	}
+}
+
 // embeddedPrefix starts the chunk names of Lua that is part of rollsh.
 const embeddedPrefix = "rollsh:"
 

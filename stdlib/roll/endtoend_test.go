@@ -508,7 +508,7 @@ func TestCheckoutWithChangesOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := p.roll(nodes.Recipe{})
-	wantKind(t, err, nodes.Refused, "index.html (modified)")
+	wantKind(t, err, nodes.Refused, ": roll: ", "index.html (modified)")
 	if p.pages() != "one" {
 		t.Errorf("pages %q", p.pages())
 	}
