@@ -45,6 +45,7 @@ func TestCheckFindsMistakes(t *testing.T) {
 		{`local p = nodes "prod" print(p.web3)`, "1:32: no node, field or method 'web3' in prod (did you mean 'web1'?)"},
 		{`require "nothere"`, "1:10: module 'nothere' not found: no recipes/nothere.lua, no lib/nothere.lua"},
 		{"local x = = 1", "1: syntax error near '='"},
+		{`local x = "one`, "1: a string is not closed"},
 		{"if true then", "1: unexpected end of file: something is not closed, such as a missing 'end'"},
 		{`local a = args{ {"rev"} } print(a.rev) local b = args(a) print(b)`, ""},
 		{`web:eech{}`, "1:1: undefined name 'web'"},

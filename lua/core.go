@@ -25,7 +25,7 @@ func (h *Host) coreModules() []Module {
 			Funcs: []Func{
 				{
 					Name: "parallel", Doc: "Runs functions at once, waits for all, and gives their first results in order.", Returns: "any ...", Mutates: false,
-					Example: `parallel{ function() sleep(1) end, function() sleep(1) end }`, Do: Go(parallel),
+					Example: `parallel{ function() sleep(1) end, function() sleep(1) end }`, Do: Go(h.parallel),
 				},
 				{
 					Name: "timeout", Doc: "Runs a function and raises kind timeout when it takes longer.", Returns: "any ...",

@@ -73,6 +73,9 @@ func syntaxError(err error, name, src string) error {
 	if line == parse.EOF {
 		line = strings.Count(strings.TrimRight(src, "\n"), "\n") + 1
 		e.Message = "unexpected end of file: something is not closed, such as a missing 'end'"
+		if strings.Contains(p.Message, "unterminated string") {
+			e.Message = "a string is not closed"
+		}
 	} else {
 		e.Message = "syntax error near '" + nodes.Clean(p.Token) + "'"
 		if p.Message != "" && p.Message != "syntax error" && p.Message != "parse error" {

@@ -32,6 +32,24 @@ type Func struct {
 	Mutates bool           // it may change something outside rollsh: a plan records it instead
 	Planned map[string]any // what a plan gives as its result: the fields of a typical success
 	Do      Impl
+	// Foresee is called instead of Do in a plan, with the same arguments: it only
+	// reads, and its result is a Foreseen. A record that has it is recorded in a
+	// plan, like one that mutates.
+	Foresee Impl
+}
+
+// Foreseen is what a plan knows of a call that it does not make.
+type Foreseen struct {
+	Value any         // what the recipe is given
+	On    []PlannedOn // in order
+	Err   error       // what the call would fail with; told after On
+}
+
+// PlannedOn is what a call would do on one node, nil for this machine.
+type PlannedOn struct {
+	Node  *nodes.Node
+	Text  string   // in one line; empty: the arguments of the call
+	Lines []string // in full
 }
 
 // Impl is what a Func does; make one with Go, Method, OnNode, Pure,

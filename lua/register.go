@@ -131,10 +131,7 @@ func (h *Host) perform(c *Call, b *binding) (any, error) {
 		return nil, err
 	}
 	if c.recorded(b) {
-		if err := c.checkArguments(b); err != nil {
-			return nil, err
-		}
-		return c.record(b, receiver)
+		return c.plan(b, receiver)
 	}
 	if b.Do.fleet {
 		return b.Do.call(c, receiver, nil)
@@ -149,19 +146,6 @@ func (h *Host) perform(c *Call, b *binding) (any, error) {
 		}
 	}
 	return b.Do.call(c, receiver, args)
-}
-
-// checkArguments makes the errors that a call would make, and does nothing.
-func (c *Call) checkArguments(b *binding) error {
-	own := c.args
-	if b.Do.fleet {
-		var err error
-		if own, _, err = c.splitOptions(b.spec); err != nil {
-			return err
-		}
-	}
-	_, err := c.Host.unpack(b.spec, orEmpty(b.Do.args), own)
-	return err
 }
 
 // receiver takes the object of a method call off the arguments.

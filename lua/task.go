@@ -237,8 +237,9 @@ type parallelArgs struct {
 }
 
 // parallel runs the functions at once, waits for all, and gives their first
-// results in order.
-func parallel(ctx context.Context, a parallelArgs) (Many, error) {
+// results in order. A plan runs one after the other, so that plans can be
+// compared.
+func (h *Host) parallel(ctx context.Context, a parallelArgs) (Many, error) {
 	out, errs := make(Many, len(a.Fns)), make([]error, len(a.Fns))
 	done := make(chan struct{})
 	for i, fn := range a.Fns {
@@ -246,9 +247,14 @@ func parallel(ctx context.Context, a parallelArgs) (Many, error) {
 			out[i], errs[i] = fn.call(ctx)
 			done <- struct{}{}
 		}()
+		if h.planning() {
+			<-done
+		}
 	}
 	for range a.Fns {
-		<-done
+		if !h.planning() {
+			<-done
+		}
 	}
 	if ctx.Err() != nil {
 		return nil, nodes.Stopped(ctx)

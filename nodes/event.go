@@ -22,17 +22,18 @@ const (
 type Event struct {
 	Time   time.Time
 	Type   EventType
-	ID     uint64 // joins the events of one operation on one node; 0: none
-	Op     string // sync.push, node:run
-	Node   Name   // empty: this machine
-	Where  string // recipes/prod.lua:14
-	Text   string // what is run, said or put out; hostile until cleaned
-	Stream string // for Output: stdout or stderr
-	Done   int64  // for Progress: so far, in Unit
-	Total  int64  // 0: not known
-	Unit   string // bytes or files
-	State  string // for State: staged, drained, ...
-	Err    *Error // for Finished: how it failed; nil: well
+	ID     uint64   // joins the events of one operation on one node; 0: none
+	Op     string   // sync.push, node:run
+	Node   Name     // empty: this machine
+	Where  string   // recipes/prod.lua:14
+	Text   string   // what is run, said or put out; hostile until cleaned
+	Stream string   // for Output: stdout or stderr
+	Done   int64    // for Progress: so far, in Unit
+	Total  int64    // 0: not known
+	Unit   string   // bytes or files
+	State  string   // for State: staged, drained, ...
+	Lines  []string // for Planned: what would be done, in full: "+ index.html"
+	Err    *Error   // for Finished: how it failed; nil: well
 }
 
 // Sink takes events. Emit is safe from many goroutines, keeps no reference to

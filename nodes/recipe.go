@@ -1,5 +1,7 @@
 package nodes
 
+import "strings"
+
 // Mode says what a recipe is run for.
 type Mode string
 
@@ -20,9 +22,24 @@ type Recipe struct {
 	Files map[string]string // every file loaded so far: absolute path to SHA-256 in hex
 
 	Mode          Mode
-	FailAt        string // for ModePlan: NODE:NAME of a call that is assumed to fail
+	FailAt        string // for ModePlan: NODE:CALL, a call that is assumed to fail; see FailsAt
 	RollID        string // for ModeResume and ModeBack: which roll
 	Failed        bool   // --failed: resume takes the failed nodes too
 	RecipeChanged bool   // --recipe-changed: resume although a file is not as it was
 	Takeover      string // --takeover=REASON: take a stale lock; empty: do not
+}
+
+// FailsAt reports whether a plan is to assume that op (sync.push, node:run)
+// fails on a node; empty is this machine, which FailAt calls "here". FailAt may
+// name op in full, its last part (push, run), or its module (sync).
+func (r *Recipe) FailsAt(n Name, op string) bool {
+	who, call, ok := strings.Cut(r.FailAt, ":")
+	if n == "" {
+		n = "here"
+	}
+	if !ok || call == "" || who != string(n) {
+		return false
+	}
+	module, _, inModule := strings.Cut(op, ".")
+	return call == op || call == op[strings.LastIndexAny(op, ".:")+1:] || inModule && call == module
 }

@@ -36,6 +36,18 @@ type Results struct {
 	Stop error
 }
 
+// Fail makes a node's outcome a failure; r may be nil.
+func (r *Results) Fail(n *Node, err error) {
+	if r == nil {
+		return
+	}
+	for i := range r.List {
+		if r.List[i].Node == n {
+			r.List[i].Err, r.List[i].State, r.List[i].Value = err, StateOf(err), nil
+		}
+	}
+}
+
 // In gives the nodes whose outcome has one of the states.
 func (r *Results) In(states ...OutcomeState) Set {
 	var s Set

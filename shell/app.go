@@ -140,21 +140,6 @@ func (a *app) dress() error {
 	return nil
 }
 
-// showPlanned puts a call that a plan recorded on standard output: a plan is a
-// result.
-func (a *app) showPlanned(e nodes.Event) {
-	who := clean(string(e.Node))
-	if who == "" {
-		who = "here"
-	}
-	p := a.outPaint
-	text := p.node(e.Node, pad(who, 8)) + "  " + p.as(strong, clean(e.Op)) + "  " + clean(e.Text)
-	if e.Where != "" {
-		text += p.as(dim, "  ("+clean(e.Where)+")")
-	}
-	a.show(strings.TrimRight(text, " "))
-}
-
 // show puts a result on standard output.
 func (a *app) show(text string) {
 	if a.json != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollsh/rollsh/lua"
-	"github.com/rollsh/rollsh/nodes"
 )
 
 const about = `rollsh is a deploy shell: a person types Lua at it, or runs Lua recipes with it.
@@ -36,8 +35,8 @@ func (a *app) commands() *cobra.Command {
 	root.SetHelpCommand(a.helpCommand())
 	root.AddCommand(
 		&cobra.Command{
-			Use: "plan RECIPE [ARGS]", Short: "Show what a recipe would do; nothing anywhere is changed", DisableFlagParsing: true,
-			ValidArgsFunction: a.completeRecipe, RunE: a.plan,
+			Use: "plan [--fail=NODE:CALL] RECIPE [ARGS]", Short: "Show what a recipe would do, or would do if a call failed; nothing anywhere is changed",
+			DisableFlagParsing: true, ValidArgsFunction: a.completeRecipe, RunE: a.plan,
 		},
 		&cobra.Command{Use: "check [FILES]", Short: "Find mistakes in recipes and nodes files without running them", RunE: a.check},
 		&cobra.Command{Use: "test [FILES]", Short: "Try recipes on nodes that rollsh starts itself", RunE: a.test},
@@ -159,17 +158,6 @@ func (a *app) withHost(f func()) error {
 	}
 	f()
 	return nil
-}
-
-// plan runs a recipe with every change recorded instead of made.
-func (a *app) plan(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return between(1, 99)(c, args)
-	}
-	if args[0] == "--help" || args[0] == "-h" {
-		return c.Help()
-	}
-	return a.recipe(args[0], args[1:], nodes.ModePlan)
 }
 
 // recipeHelp prints what a recipe says of itself and its arguments; nothing is

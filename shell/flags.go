@@ -24,6 +24,7 @@ type options struct {
 	line    *string // -c LINE
 	version bool
 	help    bool
+	failAt  string // of plan
 }
 
 // flags declares the flags that stand anywhere on the command line.

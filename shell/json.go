@@ -28,6 +28,7 @@ import (
 //	total   of progress: the whole; absent: not known
 //	unit    bytes or files
 //	state   of state: staged, drained, ...
+//	lines   of planned: what would be done in full, such as "+ index.html"
 //	error   of finished and error: kind message where op node code signal hint,
 //	        and errors, a list of the same for several nodes
 //	file line column hint warning
@@ -45,6 +46,7 @@ type record struct {
 	Total  int64    `json:"total,omitempty"`
 	Unit   string   `json:"unit,omitempty"`
 	State  string   `json:"state,omitempty"`
+	Lines  []string `json:"lines,omitempty"`
 	Error  *problem `json:"error,omitempty"`
 
 	File    string `json:"file,omitempty"`
@@ -106,7 +108,7 @@ func escapeControls(line string) string {
 func recordOf(e nodes.Event) record {
 	r := record{
 		Time: stamp(e.Time), Type: string(e.Type), ID: e.ID, Op: e.Op, Node: string(e.Node), Where: e.Where, Text: e.Text,
-		Stream: e.Stream, Done: e.Done, Total: e.Total, Unit: e.Unit, State: e.State,
+		Stream: e.Stream, Done: e.Done, Total: e.Total, Unit: e.Unit, State: e.State, Lines: e.Lines,
 	}
 	if e.Err != nil {
 		p := problemOf(e.Err)
@@ -152,7 +154,7 @@ func (r record) event() (e nodes.Event, ok bool) {
 	}
 	e = nodes.Event{
 		Time: t, Type: nodes.EventType(r.Type), ID: r.ID, Op: r.Op, Node: nodes.Name(r.Node), Where: r.Where, Text: r.Text,
-		Stream: r.Stream, Done: r.Done, Total: r.Total, Unit: r.Unit, State: r.State,
+		Stream: r.Stream, Done: r.Done, Total: r.Total, Unit: r.Unit, State: r.State, Lines: r.Lines,
 	}
 	if r.Error != nil {
 		e.Err = r.Error.restore()

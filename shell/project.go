@@ -19,6 +19,11 @@ func usage(format string, args ...any) *nodes.Error {
 	return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf(format, args...)}
 }
 
+func withHint(e *nodes.Error, hint string) *nodes.Error {
+	e.Hint = hint
+	return e
+}
+
 // findProject looks upward from dir for a folder with recipes/ or nodes/; empty
 // when there is none.
 func findProject(dir string) string {

@@ -56,7 +56,7 @@ func (a *app) recipe(path string, args []string, mode nodes.Mode) error {
 	if err := a.open(abs); err != nil {
 		return err
 	}
-	a.session.Recipe.Args, a.session.Recipe.Mode = args, mode
+	a.session.Recipe.Args, a.session.Recipe.Mode, a.session.Recipe.FailAt = args, mode, a.opts.failAt
 	if err := a.refuse(abs); err != nil {
 		return err
 	}

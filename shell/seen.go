@@ -11,6 +11,7 @@ import (
 type seen struct {
 	sink
 	planned func(nodes.Event) // shows what a plan recorded; nil: the sink does
+	calls   []nodes.Event     // what a plan recorded: node and op
 	mu      sync.Mutex
 	outputs int
 	lost    map[nodes.Name]bool
@@ -26,6 +27,8 @@ func (s *seen) Emit(e nodes.Event) {
 		s.lost[e.Node] = true
 	case e.Type == nodes.Finished && e.Err == nil:
 		delete(s.lost, e.Node)
+	case e.Type == nodes.Planned:
+		s.calls = append(s.calls, nodes.Event{Node: e.Node, Op: e.Op})
 	}
 	s.mu.Unlock()
 	if e.Type == nodes.Planned && s.planned != nil {

@@ -84,7 +84,6 @@ func Module(s *nodes.Session) lua.Module {
 			{
 				Name: "copy", Doc: "Copies a database, with views, routines, triggers and events, and puts it in place of the target's.", Returns: "table", Mutates: true,
 				Example: `mysql.copy{ from={on=node "db1", database="shop"}, to={on=node "staging", database="shop"}, after_sql="DELETE FROM sessions" }`,
-				Planned: map[string]any{"tables": 0, "bytes": 0, "seconds": 0},
 				Do: lua.Go(func(ctx context.Context, a copyArgs) (Copied, error) {
 					return Copy(ctx, s.Dialer, s.Events, Request{From: a.From.Place, To: a.To.Place, Tables: a.Tables, Skip: a.Skip, AfterSQL: a.AfterSQL})
 				}),

@@ -58,8 +58,11 @@ func Module(s *nodes.Session) lua.Module {
 			}),
 		},
 		{
-			Name: "confirm", Doc: "Asks yes or no; --yes answers it.", Returns: "boolean", Example: `if not confirm "roll?" then fail "not rolled" end`,
+			Name: "confirm", Doc: "Asks yes or no; --yes answers it, and a plan assumes yes.", Returns: "boolean", Example: `if not confirm "roll?" then fail "not rolled" end`,
 			Do: lua.Go(func(ctx context.Context, a confirmArgs) (bool, error) { return s.Person.Confirm(ctx, a.Text) }),
+			Foresee: lua.Pure(func(confirmArgs) (lua.Foreseen, error) {
+				return lua.Foreseen{Value: true, On: []lua.PlannedOn{{}}}, nil
+			}),
 		},
 		{
 			Name: "choose", Doc: "Lets the person choose from a list; nil when nothing is chosen.", Returns: "any", Example: `local n = choose("which node?", nodes "prod")`,

@@ -42,7 +42,7 @@ A run that did not take place or in which something failed is an error.`,
 		Funcs: []lua.Func{
 			{
 				Name: "run", Doc: "Runs Puppet's agent on nodes, or puppet apply with apply=.", Returns: "Results", Mutates: true,
-				Example: `puppet.run(nodes "prod", {noop=true, sudo="root"})`, Planned: map[string]any{"changed": 0, "failed": 0, "resources": 0},
+				Example: `puppet.run(nodes "prod", {noop=true, sudo="root"})`, Planned: map[string]any{"failed": 0},
 				Do: lua.Go(func(ctx context.Context, a runArgs) (*nodes.Results, error) {
 					each := a.each()
 					r, err := Run(ctx, s.Dialer, a.Set, each, Options{Noop: a.Noop, Environment: a.Environment, Apply: a.Apply, Args: a.Args, Sudo: a.Sudo, Timeout: a.Timeout})

@@ -288,15 +288,21 @@ func planning(s *nodes.Session) bool {
 
 // planOuting shows the outing and what is done in it; nothing is drained.
 func planOuting(ctx context.Context, s *nodes.Session, n *nodes.Node, act Act) error {
-	show := func(op string) {
-		s.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Planned, Op: op, Node: n.Name, Where: nodes.CallerOf(ctx).Where})
+	show := func(op, text string) error {
+		s.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Planned, Op: op, Node: n.Name, Where: nodes.CallerOf(ctx).Where, Text: text})
+		if s.Recipe.FailsAt(n.Name, op) {
+			return &nodes.Error{Kind: nodes.Failed, Op: op, Node: n.Name, Message: "fails, as the plan was asked to assume"}
+		}
+		return nil
 	}
-	show("node:drain")
-	if err := act(ctx); err != nil {
+	if err := show("node:drain", ""); err != nil {
 		return err
 	}
-	show("node:undrain")
-	return nil
+	if err := act(ctx); err != nil {
+		_ = show("node:undrain", "if its tree was not switched, or its check passes; else it stays drained") // err is told
+		return err
+	}
+	return show("node:undrain", "")
 }
 
 type drainedArgs struct {

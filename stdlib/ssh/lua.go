@@ -61,8 +61,9 @@ func onNode[A, R any](f func(context.Context, *nodes.Node, A) (R, error)) lua.Im
 	})
 }
 
-// planned is what a plan takes for the result of a command.
-var planned = map[string]any{"code": 0, "stdout": "", "stderr": "", "seconds": 0}
+// planned is what a plan takes for the result of a command: what it puts out is
+// not known.
+var planned = map[string]any{"code": 0}
 
 type globArgs struct {
 	Pattern string `lua:"pattern,pos" doc:"such as conf/*.conf, relative to the project"`
@@ -149,7 +150,7 @@ func (h Hand) commands() []lua.Func {
 		},
 		{
 			Name: "copy_id", Doc: "Puts your public key on the node, after asking, so that it lets you in without a password: {added, key, file}.",
-			Returns: "table", Mutates: true, Example: `node("web1"):copy_id()`, Planned: map[string]any{"added": true, "key": "", "file": ""},
+			Returns: "table", Mutates: true, Example: `node("web1"):copy_id()`,
 			Do: onNode(func(ctx context.Context, n *nodes.Node, a copyIDArgs) (Keyed, error) { return h.CopyID(ctx, n, a.Key) }),
 		},
 		{
@@ -203,14 +204,14 @@ func (h Hand) files() []lua.Func {
 		},
 		{
 			Name: "put", Doc: "Copies a local file or folder to the node; each file arrives atomically. A big one that was cut off goes on where it was: {files, bytes, resumed}.", Returns: "table", Mutates: true,
-			Example: `node("web1"):put("index.html", "/srv/www/index.html")`, Planned: map[string]any{"files": 0, "bytes": 0, "resumed": 0},
+			Example: `node("web1"):put("index.html", "/srv/www/index.html")`,
 			Do: onNode(func(ctx context.Context, n *nodes.Node, a putArgs) (Copied, error) {
 				return h.Put(ctx, n, a.Local, a.Remote)
 			}),
 		},
 		{
 			Name: "get", Doc: "Copies a file or folder of the node here; a big file that was cut off goes on where it was: {files, bytes, resumed}.", Returns: "table", Mutates: true,
-			Example: `node("web1"):get("/var/log/app.log", "logs/")`, Planned: map[string]any{"files": 0, "bytes": 0, "resumed": 0},
+			Example: `node("web1"):get("/var/log/app.log", "logs/")`,
 			Do: onNode(func(ctx context.Context, n *nodes.Node, a getArgs) (Copied, error) {
 				return h.Get(ctx, n, a.Remote, a.Local, strings.HasPrefix(nodes.CallerOf(ctx).Op, "set:"))
 			}),
@@ -265,6 +266,9 @@ func (h Hand) network() []lua.Func {
 			Do: onNode(func(ctx context.Context, n *nodes.Node, a waitArgs) (lua.None, error) {
 				w := Wait{HTTP: a.HTTP, TLS: a.TLS.on, Trust: a.TLS.trust, Host: a.Host, Port: a.Port, Run: a.Run, Timeout: a.Timeout, Every: a.Every}
 				return lua.None{}, WaitFor(ctx, h.session.Dialer, n, w)
+			}),
+			Foresee: lua.OnNode(func(_ context.Context, n *nodes.Node, _ waitArgs) (lua.Foreseen, error) { // what it waits for is not done
+				return lua.Foreseen{On: []lua.PlannedOn{{Node: n}}}, nil
 			}),
 		},
 		{

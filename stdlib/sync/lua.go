@@ -111,14 +111,12 @@ type fileArgs struct {
 	File string `lua:"file,pos" doc:"path in the tree"`
 }
 
-var plannedStats = map[string]any{"added": 0, "changed": 0, "deleted": 0, "bytes": 0, "seconds": 0}
-
 // Module gives recipes the engine.
 func (e *Engine) Module() lua.Module {
 	return lua.Module{Name: "sync", Doc: manual, Funcs: e.records(), NodeMethods: []lua.Func{{
 		Name: "sync", Doc: "Brings a folder to the node and puts it in place, as sync.push does for a set.", Returns: "table", Mutates: true,
-		Example: `node("web1"):sync("site", "/var/www", {only = {"index.html"}})`, Planned: plannedStats,
-		Do: lua.OnNode(e.syncNode),
+		Example: `node("web1"):sync("site", "/var/www", {only = {"index.html"}})`,
+		Do:      lua.OnNode(e.syncNode), Foresee: lua.OnNode(e.foreseeSync),
 	}}, Classes: []lua.Class{e.stagedClass(), e.planClass(), driftClass()}}
 }
 
@@ -126,10 +124,11 @@ func (e *Engine) records() []lua.Func {
 	return []lua.Func{
 		{
 			Name: "push", Doc: "Stages a folder on all nodes and, when all have it, switches all.", Returns: "Results", Mutates: true,
-			Example: `sync.push{from = "site", to = nodes "prod", path = "/var/www"}`, Planned: plannedStats,
+			Example: `sync.push{from = "site", to = nodes "prod", path = "/var/www"}`,
 			Do: lua.Go(func(ctx context.Context, a pushArgs) (*nodes.Results, error) {
 				return e.Push(ctx, a.To, a.options(a.From, a.Path))
 			}),
+			Foresee: lua.Go(e.foreseePush),
 		},
 		{
 			Name: "stage", Doc: "Brings a folder onto the nodes' disks, beside the live tree, on all or on none.", Returns: "Staged", Mutates: true,
@@ -137,6 +136,7 @@ func (e *Engine) records() []lua.Func {
 			Do: lua.Go(func(ctx context.Context, a pushArgs) (*Staged, error) {
 				return e.Stage(ctx, a.To, a.options(a.From, a.Path))
 			}),
+			Foresee: lua.Go(e.foreseeStage),
 		},
 		{
 			Name: "plan", Doc: "Says what a push would do, node by node and file by file. Changes nothing.", Returns: "Plan",
@@ -154,7 +154,7 @@ func (e *Engine) records() []lua.Func {
 		},
 		{
 			Name: "undo", Doc: "Puts back what a roll replaced, added and deleted.", Returns: "Results", Mutates: true,
-			Example: `sync.undo{to = node "web2", path = "/var/www"}`, Planned: plannedStats,
+			Example: `sync.undo{to = node "web2", path = "/var/www"}`,
 			Do: lua.Go(func(ctx context.Context, a undoArgs) (*nodes.Results, error) {
 				return e.Undo(ctx, a.To, a.Path, a.Roll, a.Force)
 			}),
@@ -190,7 +190,7 @@ func (e *Engine) stagedClass() lua.Class {
 			},
 			{
 				Name: "switch", Doc: "Puts the stage in place on a node or a set; kind \"changed\" when a node moved on since.", Returns: "Results", Mutates: true,
-				Example: "staged:switch(n)", Planned: plannedStats,
+				Example: "staged:switch(n)", Foresee: lua.Method(foreseeSwitch),
 				Do: lua.Method(func(ctx context.Context, s *Staged, a setArgs) (*nodes.Results, error) { return s.Switch(ctx, a.Set) }),
 			},
 			{
@@ -225,7 +225,7 @@ func (e *Engine) planClass() lua.Class {
 				Do: lua.PureMethod(func(p *Plan, _ lua.None) (lua.None, error) { return lua.None{}, p.Ready() }),
 			},
 			{
-				Name: "apply", Doc: "Does what the plan says, or raises kind \"changed\".", Returns: "Results", Mutates: true, Example: "plan:apply()", Planned: plannedStats,
+				Name: "apply", Doc: "Does what the plan says, or raises kind \"changed\".", Returns: "Results", Mutates: true, Example: "plan:apply()", Foresee: lua.Method(foreseeApply),
 				Do: lua.Method(func(ctx context.Context, p *Plan, _ lua.None) (*nodes.Results, error) { return p.Apply(ctx) }),
 			},
 		},

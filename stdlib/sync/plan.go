@@ -233,42 +233,61 @@ func (p *Plan) Text() string {
 // maxShown limits how many paths of one kind are printed.
 const maxShown = 200
 
-func (np *NodePlan) text(drift string) string {
-	var b strings.Builder
-	if np.Pending != "" {
-		fmt.Fprintf(&b, "  first: %s\n", np.Pending)
-	}
+// summary is what would be done, in one line.
+func (np *NodePlan) summary() string {
 	if len(np.Added)+len(np.Changed)+len(np.Deleted) == 0 {
-		b.WriteString("  unchanged\n")
+		return "unchanged"
+	}
+	return fmt.Sprintf("%d to add, %d to change, %d to delete, %s to send", len(np.Added), len(np.Changed), len(np.Deleted), wire.Size(np.Bytes))
+}
+
+func (np *NodePlan) text(drift string) string {
+	lines := np.lines(drift, maxShown)
+	if np.Pending != "" { // comes before what the summary tells
+		lines = append([]string{lines[0], np.summary()}, lines[1:]...)
 	} else {
-		fmt.Fprintf(&b, "  %d to add, %d to change, %d to delete, %s to send\n", len(np.Added), len(np.Changed), len(np.Deleted), wire.Size(np.Bytes))
+		lines = append([]string{np.summary()}, lines...)
+	}
+	return "  " + strings.Join(lines, "\n  ") + "\n"
+}
+
+// lines are what would be done, path by path; of one kind most are given, 0 for
+// all.
+func (np *NodePlan) lines(drift string, most int) []string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if np.Pending != "" {
+		add("first: %s", np.Pending)
 	}
 	for _, part := range []struct {
 		sign string
 		list []string
 	}{{"+", np.Added}, {"~", np.Changed}, {"-", np.Deleted}} {
 		for i, path := range part.list {
-			if i == maxShown {
-				fmt.Fprintf(&b, "  %s ... and %d more\n", part.sign, len(part.list)-i)
+			if most > 0 && i == most {
+				add("%s ... and %d more", part.sign, len(part.list)-i)
 				break
 			}
-			fmt.Fprintf(&b, "  %s %s\n", part.sign, manifest.Quote(path))
+			add("%s %s", part.sign, manifest.Quote(path))
 		}
 	}
 	for _, f := range np.Drift {
-		fmt.Fprintf(&b, "  ! %s: %s\n", f.text, map[string]string{"refuse": "changed there, refused", "overwrite": "will be replaced", "keep": "stays"}[drift])
+		add("! %s: %s", f.text, map[string]string{"refuse": "changed there, refused", "overwrite": "will be replaced", "keep": "stays"}[drift])
 	}
 	for _, s := range append(append([]string(nil), np.Blocked...), np.Warnings...) {
-		fmt.Fprintf(&b, "  ! %s\n", s)
+		add("! %s", s)
 	}
 	if len(np.Extra) > 0 {
-		fmt.Fprintf(&b, "  %d files there that no roll put there stay\n", len(np.Extra))
+		add("%d files there that no roll put there stay", len(np.Extra))
 	}
-	return b.String()
+	return out
 }
 
 // Plan gives what was staged as a plan, for printing.
 func (st *Staged) Plan() (*Plan, error) {
+	if st.foreseen != nil {
+		return st.foreseen, nil
+	}
 	p := &Plan{set: st.all, o: st.o, e: st.e, source: st.src.digest, from: treeName(st.o.From), on: map[nodes.Name]*NodePlan{}}
 	for _, n := range st.all.Nodes {
 		np, err := st.o.nodePlan(st.jobs[n.Name].rep)

@@ -19,6 +19,8 @@ type Staged struct {
 	o    Options
 	src  *source // closed, but its entries stay
 	all  nodes.Set
+	// foreseen is set in a plan of a recipe: nothing is staged.
+	foreseen *Plan
 
 	mu   sync.Mutex
 	jobs map[nodes.Name]*staged
