@@ -37,7 +37,7 @@ func (c *completer) complete(before string) (typed string, candidates []string) 
 	case strings.HasPrefix(before, ":save "):
 		return c.path(strings.TrimLeft(before[len(":save "):], " "))
 	case strings.HasPrefix(before, ":"):
-		return matching(before[1:], []string{"save "})
+		return matching(before[1:], []string{"edit", "save "})
 	case strings.HasPrefix(before, "!"):
 		return c.path(before[1+strings.LastIndexAny(before[1:], " \t=<>|;&(")+1:])
 	}

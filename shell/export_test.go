@@ -85,6 +85,9 @@ func Complete(h *lua.Host, k KnowHow, before string) (typed string, candidates [
 	return c.complete(before)
 }
 
+// After is what follows a word that was completed.
+func After(before, completed string) string { return after(before, completed) }
+
 // FileInUse is the nodes file that a chunk names.
 func FileInUse(chunk string, files ...string) string { return fileInUse(chunk, files) }
 

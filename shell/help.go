@@ -2,7 +2,6 @@ package shell
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -23,12 +22,21 @@ var topics = map[string]string{
   3      nodes failed
   4      refused: locked, lint, conflict, policy, changed, refused
   128+n  ended by signal n (130: Ctrl-C)`,
+	"lua": `Lua here is 5.1 with goto
+
+  base, string, table, math, coroutine as https://www.lua.org/manual/5.1 tells;
+  os.time, os.date, os.clock. No io, no os.execute, no debug, no loadfile: files
+  and commands are here:read, here:write, sh.
+
+  In recipes a global is neither made nor read undefined: write local. At the
+  prompt globals stay, and so does a local of the outermost level.`,
 	"prompt": `At the prompt, in the first column
 
   @web1 COMMAND       run on a node; @web[1-4] on several, @prod on nodes/prod
   @@app COMMAND       run on a tier
   !COMMAND            run on this machine
   ?NAME               help
+  :edit               open the last chunk in $EDITOR, and run what is left there
   :save FILE.lua      write what was typed in this session as a recipe
   exit                leave; refused while nodes are drained, exit! forces
 
@@ -133,7 +141,7 @@ func helpNames(h *lua.Host) []string {
 	return slices.Compact(out)
 }
 
-func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+func lowerFirst(s string) string { return strings.ToLower(s[:min(1, len(s))]) + s[min(1, len(s)):] }
 
 // signature is a function as it is called: sync.push{from=, to=, path=, ...}.
 func signature(name string, f lua.Func) string {
@@ -289,29 +297,15 @@ func overview(h *lua.Host, p pageStyle) string {
 			b.WriteString("\n" + p.as(strong, strings.TrimSuffix(firstSentence(m.Doc), ".")) + "\n" + summary(p, "", m.Funcs))
 		}
 	}
-	b.WriteString("\n" + p.as(strong, "Objects") + "\n  " + strings.Join(h.ClassNames(), " ") + "\n")
+	b.WriteString("\n" + p.as(strong, "Objects") + "\n" + p.paragraphs(strings.Join(h.ClassNames(), " ")) + "\n")
 	names := []string{}
 	for name := range topics {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	b.WriteString("\nhelp \"NAME\" has more: help \"sync.push\", help \"Set\"; and " + strings.Join(names, ", ") + ".\n")
+	more := "help \"NAME\" has more: help \"sync.push\", help \"Set\"; and " + strings.Join(names, ", ") + "."
+	b.WriteString("\n" + strings.Join(wrapped(more, p.width-1), "\n") + "\n")
 	return b.String()
-}
-
-// page is help by name, or an error with the nearest name.
-func (a *app) page(name string) (string, error) {
-	if name == "" {
-		return overview(a.host, a.style()), nil
-	}
-	if text, ok := helpText(a.host, a.style(), name); ok {
-		return text, nil
-	}
-	e := &nodes.Error{Kind: nodes.NotFound, Message: fmt.Sprintf("no help on '%s'", name), Hint: "help() lists what there is"}
-	if near := nodes.Suggest(name, helpNames(a.host)); near != "" {
-		e.Hint = "did you mean '" + near + "'?"
-	}
-	return "", e
 }
 
 type helpArgs struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -28,6 +27,7 @@ type repl struct {
 	history  history
 	tab      *tab
 	chunk    string   // the lines of a chunk that is not whole yet
+	last     string   // the last chunk, for :edit
 	typed    []string // the Lua of the chunks that went well, for :save
 }
 
@@ -221,6 +221,19 @@ func (r *repl) take(line string) {
 	r.run(chunk)
 }
 
+// adviseOn tells what a name that is nothing may have been meant for.
+func (r *repl) adviseOn(name string) {
+	known := r.tab.know.Load()
+	if _, is := known.globals[name]; is || strings.Contains(name, ".") {
+		return
+	}
+	advice := "there is no '" + name + "'; !" + name + " runs it as a command on this machine"
+	if near := nodes.Suggest(name, known.globalNames()); near != "" {
+		advice = "did you mean '" + near + "'?"
+	}
+	r.app.screen.line(r.app.errPaint.as(hint, "hint: "+advice) + "\n")
+}
+
 // parseTyped parses as Eval does: an expression, or else statements.
 func parseTyped(src string) error {
 	if lua.Parse("return "+src, lua.ShellChunk) == nil {
@@ -234,6 +247,7 @@ func (r *repl) keep(chunk string) {
 	if !remembered(chunk) || r.app.session.Secrets.In(chunk) {
 		return
 	}
+	r.last = chunk
 	_ = r.line.SaveHistory(onOneLine(chunk)) // in memory only: it cannot fail
 	if err := r.history.add(chunk); err != nil {
 		r.app.note("history: " + err.Error())
@@ -267,46 +281,10 @@ func (r *repl) run(src string) {
 			a.show(text)
 		case isName(src): // a call that gives nothing shows nothing
 			a.show(a.outPaint.as(dim, "nil"))
+			r.adviseOn(strings.TrimSpace(src))
 		}
 		r.tab.shown(a.host.Value(v))
 	}
 	a.writer.flush()
 	r.tab.refresh()
-}
-
-// colon runs a command of the prompt itself.
-func (r *repl) colon(line string) {
-	words, err := splitWords(line[1:])
-	if err == nil && (len(words) != 2 || words[0] != "save") {
-		err = usage("unknown command '%s'", clean(strings.TrimSpace(line)))
-		nodes.AsError(err, nodes.Usage).Hint = ":save FILE.lua writes what was typed in this session"
-	}
-	if err == nil {
-		err = r.save(words[1])
-	}
-	if err != nil {
-		r.app.complain(err)
-	}
-}
-
-// save writes the session as a recipe; a file that is there is not touched.
-func (r *repl) save(name string) error {
-	if !strings.HasSuffix(name, ".lua") {
-		name += ".lua"
-	}
-	path := r.app.session.Path(name)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return &nodes.Error{Kind: nodes.Permission, Message: "cannot save: " + err.Error(), Cause: err}
-	}
-	_, err = f.WriteString(asRecipe(r.typed, filepath.Base(path)))
-	if err := errors.Join(err, f.Close()); err != nil {
-		return &nodes.Error{Kind: nodes.Permission, Message: "cannot save: " + err.Error(), Cause: err}
-	}
-	r.app.screen.line("wrote " + clean(path) + "\n")
-	found, err := r.app.host.CheckFile(path)
-	if err == nil {
-		r.app.showFindings(found)
-	}
-	return err
 }

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 //	@web1 CMD        run on a node, or @web[1-4] CMD on several, @prod CMD on a nodes file
 //	@@app CMD        run on a tier; @@prod/app CMD where several nodes files have one
 //	!CMD             run here
-//	?NAME            help
+//	?NAME            help; so are help and help NAME
 func desugar(project, line string) (string, error) {
 	switch {
 	case strings.HasPrefix(line, "@"):
@@ -31,9 +32,14 @@ func desugar(project, line string) (string, error) {
 			return "help()", nil
 		}
 		return "help(" + lua.Quote(name) + ")", nil
+	case helpWords.MatchString(line):
+		return "help(" + lua.Quote(helpWords.FindStringSubmatch(line)[1]) + ")", nil
 	}
 	return line, nil
 }
+
+// helpWords is help as it is typed in other shells: alone, or with a bare name.
+var helpWords = regexp.MustCompile(`^help(?:\s+([A-Za-z][\w.:-]*))?\s*$`)
 
 func desugarNodes(project, line string) (string, error) {
 	pattern, cmd, _ := strings.Cut(strings.TrimSpace(line), " ")

@@ -129,7 +129,8 @@ func (t *tab) Do(line []rune, pos int) (candidates [][]rune, length int) {
 	if c == nil {
 		return nil, 0
 	}
-	typed, names := c.complete(strings.ReplaceAll(string(line[:pos]), string(newline), "\n"))
+	before := strings.ReplaceAll(string(line[:pos]), string(newline), "\n")
+	typed, names := c.complete(before)
 	if len(names) == 0 {
 		return nil, 0
 	}
@@ -139,8 +140,29 @@ func (t *tab) Do(line []rune, pos int) (candidates [][]rune, length int) {
 		fmt.Fprint(t.out, grid(names, width, height-2))
 		return nil, 0
 	}
+	if len(names) == 1 && pos == len(line) {
+		common += after(before, common)
+	}
 	rest := []rune(strings.TrimPrefix(common, typed))
 	return [][]rune{rest}, len([]rune(typed))
+}
+
+// after is what follows a word that was completed whole: the quote that closes a
+// string, a blank between a node and its command. A folder goes on.
+func after(before, completed string) string {
+	switch {
+	case strings.HasSuffix(completed, "/"):
+		return ""
+	case strings.HasPrefix(before, "@"):
+		return " "
+	case strings.ContainsAny(before[:min(1, len(before))], "!?:"):
+		return ""
+	}
+	tokens := lex(before)
+	if n := len(tokens); n > 0 && tokens[n-1].open && tokens[n-1].kind == quoted && tokens[n-1].text[0] != '[' {
+		return tokens[n-1].text[:1]
+	}
+	return ""
 }
 
 func commonPrefix(names []string) string {

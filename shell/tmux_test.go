@@ -182,10 +182,38 @@ func TestShellCompletion(t *testing.T) {
 	s.press("Tab", "Tab", "BSpace", "BSpace", "C-u") // readline's own list would die here
 	s.press("sle", "Tab")
 	s.sees("001> sleep")
+	s.press("C-u", "help 'exi", "Tab")
+	s.sees("001> help 'exit-codes'")
+	s.press("C-u", "sleep")
 	s.tmux("send-keys", "-l", "(0)")
 	s.press("Enter")
 	s.enter("print(6 * 7)")
 	s.sees("\n42")
+}
+
+// The last chunk is edited in the person's editor and run again; what is nothing
+// is told.
+func TestShellEditsAndAdvises(t *testing.T) {
+	t.Parallel()
+	s := newScreen(t, t.TempDir(), 80, 24, "VISUAL=sed -i s/20/40/")
+	s.sees("001>")
+	s.enter("for i = 1, 2 do")
+	s.sees("...")
+	s.enter("print(i + 20)")
+	s.enter("end")
+	s.sees("21\n22")
+	s.enter(":edit")
+	s.sees("print(i + 40)")
+	s.sees("41\n42")
+	s.prompted("001>")
+	s.enter("slep")
+	s.sees("nil\nhint: did you mean 'sleep'?")
+	s.enter("uptime")
+	s.sees("hint: there is no 'uptime'; !uptime runs it")
+	s.enter("help")
+	s.sees("help \"NAME\" has more")
+	s.enter(":sve x")
+	s.sees("unknown command ':sve x'")
 }
 
 func TestShellPaste(t *testing.T) {

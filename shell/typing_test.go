@@ -111,6 +111,23 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+func TestAfterACompletedWord(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ before, word, want string }{
+		{`nodes "pr`, "prod", `"`},
+		{`web:only('we`, "web1", "'"},
+		{`x = "bu`, "build/", ""},
+		{`x = [[bu`, "built", ""},
+		{"@we", "web1", " "},
+		{"!cat 'in", "index", ""},
+		{"slee", "sleep", ""},
+	} {
+		if got := shell.After(tc.before, tc.word); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.before, got, tc.want)
+		}
+	}
+}
+
 func TestFileInUse(t *testing.T) {
 	t.Parallel()
 	for chunk, want := range map[string]string{
@@ -226,6 +243,10 @@ func TestDesugar(t *testing.T) {
 		{"!", "", "no command"},
 		{"?sync.push", `help("sync.push")`, ""},
 		{"?", "help()", ""},
+		{"help", `help("")`, ""},
+		{"help sync.push ", `help("sync.push")`, ""},
+		{`help "sync.push"`, `help "sync.push"`, ""},
+		{"help = 1", "help = 1", ""},
 	} {
 		got, err := shell.Desugar(dir, tc.line)
 		switch {
