@@ -74,9 +74,10 @@ func (s *spec) addField(f reflect.StructField, tag string, at []int) {
 	if p.typ == "" {
 		p.typ = typeName(f.Type)
 	}
-	p.rest = slices.Contains(words, "rest")
-	positional, optional := p.rest || slices.Contains(words, "pos"), p.rest || slices.Contains(words, "optional")
-	p.required = slices.Contains(words, "required") || positional && !optional && p.def == ""
+	flags := words[1:] // a key may be called as one of them
+	p.rest = slices.Contains(flags, "rest")
+	positional, optional := p.rest || slices.Contains(flags, "pos"), p.rest || slices.Contains(flags, "optional")
+	p.required = slices.Contains(flags, "required") || positional && !optional && p.def == ""
 	if positional {
 		s.pos = append(s.pos, p)
 	} else {

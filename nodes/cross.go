@@ -38,6 +38,13 @@ type Touched interface {
 	Touched(ctx context.Context) ([]string, error)
 }
 
+// Earlier is a Tree or Touched that can tell what a file held before: at a
+// revision, or, with an empty one, before it was changed in the folder.
+type Earlier interface {
+	// Earlier fails with NotFound where there was no such file.
+	Earlier(ctx context.Context, path string, rev Revision) ([]byte, error)
+}
+
 // Balancer takes nodes out of service and puts them back.
 type Balancer interface {
 	Drain(ctx context.Context, n *Node) error

@@ -2,6 +2,10 @@ package stdlib
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	gosync "sync"
 	"time"
 
 	"github.com/rollsh/rollsh/lua"
@@ -39,7 +43,7 @@ type Library struct {
 func New(s *nodes.Session) *Library {
 	l := &Library{pool: ssh.NewPool(s), desk: notify.New(s), journal: roll.NewJournal(s), engine: sync.New(s), stand: test.New(s)}
 	s.Dialer, s.Here = l.pool, ssh.NewLocal(s)
-	linter := lint.New(s, lint.LuaSyntax)
+	linter := lint.New(s, recipeCheck(l))
 	l.Modules = []lua.Module{
 		person.Module(s),
 		ssh.Module(s),
@@ -93,6 +97,61 @@ type TestResult = test.Result
 // as its own.
 func Agent(args []string) (handled bool, code int) {
 	return agent.Main(append([]string{"rollsh"}, args...))
+}
+
+// recipeCheck checks Lua files for syntax, and those of a project (recipes/, lib/,
+// tests/) against the whole library, as rollsh check does.
+func recipeCheck(l *Library) lint.LuaCheck {
+	var mu gosync.Mutex
+	hosts := map[string]*lua.Host{} // by project
+	return func(path string, text []byte) []lint.Problem {
+		project := projectOf(path)
+		if project == "" {
+			return lint.LuaSyntax(path, text)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if hosts[project] == nil {
+			hosts[project] = lua.New(&nodes.Session{Project: project}, l.Modules)
+		}
+		found, err := hosts[project].CheckFile(path)
+		if err != nil {
+			return []lint.Problem{{Message: nodes.AsError(err, nodes.Internal).Message}}
+		}
+		return wrongIn(path, found)
+	}
+}
+
+// wrongIn are the findings in a file itself that are no mere warnings; what it
+// requires is checked on its own.
+func wrongIn(path string, found []lua.Finding) []lint.Problem {
+	var out []lint.Problem
+	for _, f := range found {
+		if f.Warning || !strings.HasSuffix(filepath.ToSlash(path), "/"+strings.TrimPrefix(filepath.ToSlash(f.File), "/")) {
+			continue
+		}
+		message := f.Message
+		if f.Hint != "" {
+			message += " (" + f.Hint + ")"
+		}
+		out = append(out, lint.Problem{Line: f.Line, Message: message})
+	}
+	return out
+}
+
+// projectOf is the project whose recipes/, lib/ or tests/ holds the file; empty
+// when there is none.
+func projectOf(path string) string {
+	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		switch filepath.Base(dir) {
+		case "recipes", "lib", "tests":
+			root := filepath.Dir(dir)
+			if info, err := os.Stat(filepath.Join(root, "recipes")); err == nil && info.IsDir() {
+				return root
+			}
+		}
+	}
+	return ""
 }
 
 // lintFirst is what a merge's commit asks: everything that its working copy

@@ -72,10 +72,10 @@ func sweep(dir string) {
 
 // key is what a verdict is remembered by.
 func key(r *Rule, f *file) string {
-	if !r.named {
+	if r.beside == nil {
 		return f.sum
 	}
-	sum := sha256.Sum256([]byte(f.sum + "\x00" + filepath.Base(f.name)))
+	sum := sha256.Sum256([]byte(f.sum + "\x00" + r.beside(f)))
 	return hex.EncodeToString(sum[:])
 }
 

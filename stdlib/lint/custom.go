@@ -45,7 +45,7 @@ func commandLint(ctx context.Context, name, command string, j *job) error {
 	if e.code == 127 || e.code == 126 {
 		return &nodes.Error{
 			Kind: nodes.NotFound, Message: "the rule " + name + " cannot run its command: " + nodes.Clean(lastLine(e.output)),
-			Hint: "install what it runs, or leave the rule out with rules=",
+			Hint: "install what it runs, or leave the rule out with rules=", Cause: errMissing,
 		}
 	}
 	if e.code != 0 {

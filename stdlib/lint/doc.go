@@ -7,7 +7,7 @@
 // # Promises
 //
 // Nothing that is checked is run. Files are read and given to a parser: php's own
-// compiler, sh -n, named-checkzone, puppet parser validate, apachectl -t, or a
+// compiler, sh -n, named-checkzone, puppet parser validate, apache2 -t, or a
 // parser in rollsh. A tool runs with limits of time, memory and CPU, in an
 // environment without the caller's variables, and ends with the check.
 //
@@ -16,10 +16,17 @@
 // that does not compile there is given to `php -l` itself (see warm.php). Where
 // php cannot fork, every file is given to `php -l`.
 //
-// A tool that is not installed is an error as soon as a file needs it. A file
-// that was found good or bad before, by the same rule, tool and content, is not
-// checked again; the record is in the user's cache folder and safe with several
-// rollsh at once.
+// A tool that is not installed is an error as soon as a file needs it. For an
+// optional rule (shellcheck; others by lint.rule{ name=, required=false }) it is a
+// warning, and the rule's name is in missing. A rule that rules= names is required.
+//
+// A file that was found good or bad before, by the same rule, tool and content, is
+// not checked again; the record is in the user's cache folder and safe with several
+// rollsh at once. checked counts all files that a rule was for, cached those among
+// them whose verdict was known.
+//
+// Where it is known what a file was (a Merge, or a Checkout with from= or changes=),
+// a zone whose records change must have a larger serial.
 //
 // Symlinks are not followed. The folders of version control (.svn, .git, .hg,
 // .bzr) and rollsh's own (.rollsh*) are left out.
@@ -28,7 +35,11 @@
 //
 // A tool works on a file for at most 30 seconds, in 4 GB of memory. What the
 // parsers in rollsh could need too much memory for is reported instead of checked:
-// JSON and XML files over 64 MB, YAML over 4 MB, Lua over 1 MB. Apache
+// JSON and XML files over 64 MB, JavaScript and CSS over 16 MB, YAML over 4 MB,
+// Lua, nodes files and tables of cron over 1 MB. CSS is refused only for brackets,
+// comments and texts that do not end. JavaScript and CSS with PHP in them are let
+// pass, as nobody knows what PHP makes of them. What named.conf and sudoers
+// include is read as it is on this machine. Apache
 // configurations that load modules of the tree itself or hold Perl are reported
 // instead of checked, as checking would run them.
 package lint

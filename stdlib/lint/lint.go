@@ -31,9 +31,10 @@ func (p Problem) String() string {
 
 // Result is what a check found.
 type Result struct {
-	Checked int       `lua:"checked"` // files that a rule looked at
-	Cached  int       `lua:"cached"`  // files whose verdict was known
+	Checked int       `lua:"checked"` // files that a rule is for
+	Cached  int       `lua:"cached"`  // those among them whose verdict was known before
 	Errors  []Problem `lua:"errors"`  // in the order of the files, then by line
+	Missing []string  `lua:"missing"` // rules that were passed over, as their tool is not installed
 }
 
 // Err is nil when nothing was found, else an error of kind Lint that shows all.
@@ -59,7 +60,7 @@ func count(n int, noun string) string {
 }
 
 // LuaCheck finds what is wrong in a Lua file; the Line and Message of the
-// problems count. The name is relative to what is checked.
+// problems count. The path is absolute.
 type LuaCheck func(path string, text []byte) []Problem
 
 // Linter checks files for one session. It is safe from many goroutines.
@@ -67,13 +68,14 @@ type Linter struct {
 	session *nodes.Session
 	mu      sync.Mutex
 	rules   []Rule
-	checks  atomic.Uint64 // counts them
+	said    map[string]bool // rules that were told to be passed over
+	checks  atomic.Uint64   // counts them
 }
 
 // New makes a linter with the rules that are built in; the lua rule is there
 // when a check for it is given.
 func New(s *nodes.Session, lua LuaCheck) *Linter {
-	return &Linter{session: s, rules: builtin(s, lua)}
+	return &Linter{session: s, rules: builtin(s, lua), said: map[string]bool{}}
 }
 
 // Options narrow a check.
@@ -96,13 +98,45 @@ func (l *Linter) Check(ctx context.Context, w What, o Options) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	run := &run{session: l.session, progress: newProgress(ctx, l.session, l.checks.Add(1))}
+	p := newProgress(ctx, l.session, l.checks.Add(1))
+	run := &run{session: l.session, progress: p, missing: l.passed(p)}
+	run.required = func(r *Rule) bool { return !r.Optional || len(o.Rules) > 0 }
 	err = run.all(ctx, files, rules)
 	run.progress.finish(err)
 	if err != nil {
 		return nil, err
 	}
 	return run.result(), nil
+}
+
+// passed warns, once for each rule, that files go without it.
+func (l *Linter) passed(p *progress) func(*Rule, error, int) {
+	return func(r *Rule, err error, n int) {
+		l.mu.Lock()
+		said := l.said[r.Name]
+		l.said[r.Name] = true
+		l.mu.Unlock()
+		if !said {
+			p.warn(nodes.AsError(err, nodes.NotFound).Message + ", so " + count(n, "file") + " passed without the rule " + r.Name)
+		}
+	}
+}
+
+// Require sets whether a missing tool of a rule is an error, or only said. It
+// fails with NotFound for an unknown rule.
+func (l *Linter) Require(name string, required bool) error {
+	if _, err := l.chosen([]string{name}); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rules = slices.Clone(l.rules)
+	for i := range l.rules {
+		if l.rules[i].Name == name {
+			l.rules[i].Optional = !required
+		}
+	}
+	return nil
 }
 
 // Add adds a rule; one of the same name, built in or not, is replaced.

@@ -19,16 +19,20 @@ func (l *Linter) Module() lua.Module {
 		Name: "lint",
 		Doc: `Checks files before they are rolled, with the real tool for each kind; nothing that is checked is run.
 What was checked before, by the same rule, tool and content, is not checked again.
-Built in: php (.php .html .phtml .inc), lua, sh, json, yaml, xml, apache, zone, puppet.`,
+Built in: php (.php .html .phtml .inc), lua (recipes as rollsh check does), sh, shellcheck, json, yaml, xml, js, css, apache
+(apache2.conf, httpd.conf), zone (.zone), serial (of zones that change), named (named.conf), puppet (.pp), crontab, sudoers, nodes.
+A tool that is not installed is an error once a file needs it; for shellcheck it is only said, for others after
+lint.rule{ name="puppet", required=false }.`,
 		Funcs: []lua.Func{
 			{
 				Name: "check", Doc: "Checks a folder, files, a Checkout (or what changed in it), or all that a Merge changed. Raises kind lint when there are errors, unless fail=false.",
 				Example: `lint.check(co, { from = "r120" })`,
-				Returns: "{checked, cached, errors}", Do: lua.Go(l.luaCheck),
+				Returns: "{checked, cached, errors, missing}", Do: lua.Go(l.luaCheck),
 			},
 			{
 				Name: "rule", Doc: `Adds a rule: a command, in which {file} and {name} (without folder and extension) are quoted for you, or a function(path, text)
-that returns nil or a list of {line=, message=}. A rule of the same name is replaced.`,
+that returns nil or a list of {line=, message=}. A rule of the same name is replaced. With name and required alone: of a rule
+that is there, whether a missing tool is an error.`,
 				Example: `lint.rule{ name="zone", files={"*.zone"}, run="named-checkzone {name} {file}" }`,
 				Returns: "nil", Do: lua.Pure(l.luaRule),
 			},
@@ -88,21 +92,45 @@ func (r *revision) UnpackLua(v any) error {
 	return nil
 }
 
+// given is a boolean that may be left out.
+type given struct{ given, yes bool }
+
+// UnpackLua takes a boolean.
+func (g *given) UnpackLua(v any) error {
+	yes, ok := v.(bool)
+	if !ok {
+		return errors.New("expected true or false")
+	}
+	*g = given{true, yes}
+	return nil
+}
+
 type ruleArgs struct {
-	Name  string       `lua:"name,required" doc:"its name, shown with what it finds"`
-	Files []string     `lua:"files,required" doc:"globs: *.zone for names, conf/**/*.cfg for paths"`
-	Run   string       `lua:"run" doc:"a command; an exit code other than 0 is an error"`
-	Fn    lua.Callback `lua:"fn" doc:"function(path, text), instead of run"`
+	Name     string       `lua:"name,required" doc:"its name, shown with what it finds"`
+	Files    []string     `lua:"files" doc:"globs: *.zone for names, conf/**/*.cfg for paths"`
+	Run      string       `lua:"run" doc:"a command; an exit code other than 0 is an error"`
+	Fn       lua.Callback `lua:"fn" doc:"function(path, text), instead of run"`
+	Required given        `lua:"required" type:"boolean" doc:"a missing tool is an error (default true); false: it is said, and the files pass"`
 }
 
 func (l *Linter) luaRule(a ruleArgs) (lua.None, error) {
-	switch {
-	case a.Run != "" == !a.Fn.IsZero():
-		return lua.None{}, &nodes.Error{Kind: nodes.Usage, Message: "a rule takes either run= or fn="}
-	case a.Run != "":
-		return lua.None{}, l.Add(CommandRule(a.Name, a.Files, a.Run))
+	err := l.setRule(a)
+	if err == nil && a.Required.given {
+		err = l.Require(a.Name, a.Required.yes)
 	}
-	return lua.None{}, l.Add(FunctionRule(a.Name, a.Files, func(ctx context.Context, path, text string) ([]Problem, error) {
+	return lua.None{}, err
+}
+
+func (l *Linter) setRule(a ruleArgs) error {
+	switch {
+	case a.Required.given && len(a.Files) == 0 && a.Run == "" && a.Fn.IsZero():
+		return nil // it only says so of a rule that is there
+	case a.Run != "" == !a.Fn.IsZero():
+		return &nodes.Error{Kind: nodes.Usage, Message: "a rule takes either run= or fn="}
+	case a.Run != "":
+		return l.Add(CommandRule(a.Name, a.Files, a.Run))
+	}
+	return l.Add(FunctionRule(a.Name, a.Files, func(ctx context.Context, path, text string) ([]Problem, error) {
 		values, err := a.Fn.Call(ctx, path, text)
 		if err != nil || len(values) == 0 || values[0] == nil {
 			return nil, err

@@ -26,7 +26,7 @@ func TestLua(t *testing.T) {
 	write(t, s.Project, map[string]string{"www/a.json": "[1]", "www/b.json": "[1,\n", "www/c.foo": "x", "www/d.lua": "local x =\n"})
 	for _, c := range []struct{ src, want string }{
 		{`local r = lint.check("www/a.json") return r.checked, r.cached, #r.errors`, "1 0 0"},
-		{`local r = lint.check("www/a.json") return r.checked, r.cached, #r.errors`, "0 1 0"},
+		{`local r = lint.check("www/a.json") return r.checked, r.cached, #r.errors`, "1 1 0"},
 		{`local r = lint.check({"www/a.json", "www/b.json"}, { fail = false }) local e = r.errors[1] return e.file, e.line, e.rule`, `"www/b.json" 1 "json"`},
 		{`local ok, e = pcall(lint.check, "www/b.json") return ok, e.kind, e.op`, `false "lint" "lint.check"`},
 		{`local ok, e = pcall(lint.check, "www/d.lua") return ok, e.kind, tostring(e):match("d%.lua:%d: lua: .*")`, `false "lint" "d.lua:1: lua: unexpected end of file: something is not closed, such as a missing 'end'"`},
@@ -35,6 +35,9 @@ func TestLua(t *testing.T) {
 		  local e = lint.check("www", { rules = "foo", fail = false }).errors[1] return e.file, e.line, e.message, e.rule`, `"c.foo" 4 "xc.foo" "foo"`},
 		{`lint.rule{ name="foo", files={"*.foo"}, run="grep -q y {file}" }
 		  return #lint.check("www", { rules = {"foo"}, fail = false }).errors`, "1"},
+		{`lint.rule{ name="foo", files={"*.foo"}, run="no-such-program {file}", required=false }
+		  local r = lint.check("www/c.foo") return r.checked, r.missing[1]`, `0 "foo"`},
+		{`lint.rule{ name="foo", files={"*.foo"}, run="no-such-program {file}" } lint.rule{ name="foo", required=true } local ok, e = pcall(lint.check, "www/c.foo") return e.kind`, `"notfound"`},
 		{`lint.rule{ name="foo", files={"*.foo"}, fn=function() end } return lint.check("www", { rules = {"foo"} }).checked`, "1"},
 	} {
 		if got, err := eval(t, s, c.src); err != nil || got != c.want {
@@ -54,6 +57,8 @@ func TestLuaMistakes(t *testing.T) {
 		`lint.check("nowhere")`:                           "no file or folder nowhere",
 		`lint.rule{ name="x", files={"*"} }`:              "either run= or fn=",
 		`lint.rule{ name="x", run="true" }`:               "files",
+		`lint.rule{ name="phq", required=false }`:         "did you mean 'php'?",
+		`lint.rule{ name="php", required=1 }`:             "required",
 		`lint.rule{ name="x", files={"[x"}, run="true" }`: "bad pattern",
 		`lint.rule{ name="x", files={"*.foo"}, fn=function() return 7 end } lint.check "c.foo"`:       "returned something else",
 		`lint.rule{ name="x", files={"*.foo"}, fn=function() error("oh no") end } lint.check "c.foo"`: "oh no",

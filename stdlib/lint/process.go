@@ -42,7 +42,7 @@ func (t tool) find() (string, error) {
 			}
 		}
 	}
-	return "", &nodes.Error{Kind: nodes.NotFound, Message: t.names[0] + " is not installed", Hint: "apt-get install " + t.install}
+	return "", &nodes.Error{Kind: nodes.NotFound, Message: t.names[0] + " is not installed", Hint: "apt-get install " + t.install, Cause: errMissing}
 }
 
 // version identifies the program as it is on disk.

@@ -58,6 +58,11 @@ func (p *progress) done() {
 	}
 }
 
+// warn tells what a person should know of the check.
+func (p *progress) warn(text string) {
+	p.sink.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: p.event.Op, Where: p.event.Where, Text: text})
+}
+
 // finish tells how the check ended.
 func (p *progress) finish(err error) {
 	p.mu.Lock()

@@ -3,6 +3,7 @@ package lint
 import (
 	"context"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -17,10 +18,16 @@ type Rule struct {
 	// a glob with a slash against the whole, with ** for any folders.
 	Files []string
 
+	// Optional rules are passed over, with a warning, where their tool is missing.
+	Optional bool
+
 	// trivial finds texts that are good without a closer look; may be nil.
 	trivial func(text []byte) bool
-	// named says that the verdict depends on the file's name too.
-	named bool
+	// beside is what the verdict depends on beside content and tool, such as the
+	// file's name; nil: on nothing.
+	beside func(f *file) string
+	// only chooses among the files that the globs give; nil: all of them.
+	only func(f *file) bool
 	// tool tells what the verdict depends on beside the text, such as a version;
 	// empty when verdicts are not to be remembered. It fails with NotFound when
 	// the tool is not installed. Nil means that there is no tool.
@@ -31,16 +38,21 @@ type Rule struct {
 }
 
 // generation changes whenever a rule in rollsh judges otherwise than before.
-const generation = "1"
+const generation = "2"
 
 // file is a file to be checked.
 type file struct {
-	path  string // absolute
-	name  string // as it is shown
-	stamp stamp
-	sum   string // of the content
-	rules []*ruled
+	path   string // absolute
+	name   string // as it is shown
+	before before // what it was; nil where that is not known
+	stamp  stamp
+	sum    string // of the content
+	rules  []*ruled
 }
+
+// before gives what a file held before the change that is looked at; known is
+// false for a file that is new.
+type before func(ctx context.Context) (text []byte, known bool, err error)
 
 // ruled is one rule at work on one file.
 type ruled struct {
@@ -48,12 +60,14 @@ type ruled struct {
 	rule    *Rule
 	cached  bool
 	trivial bool
+	skipped bool // its tool is missing
 }
 
 // job is what a rule works on.
 type job struct {
 	path     string
 	name     string
+	before   before
 	problems []Problem
 	open     bool // the verdict may change though the text does not; not remembered
 }
@@ -94,12 +108,20 @@ func (r *Rule) valid() error {
 	return nil
 }
 
-// matches reports whether the rule is for the file of this name.
-func (r *Rule) matches(name string) bool {
+// takes reports whether the rule is for the file.
+func (r *Rule) takes(f *file) bool {
+	return r.matches(filepath.ToSlash(f.name), filepath.ToSlash(f.path)) && (r.only == nil || r.only(f))
+}
+
+// matches reports whether a glob of the rule is for the file of this name; **
+// at the begin of a glob stands for folders above what is checked, too.
+func (r *Rule) matches(name, full string) bool {
 	for _, glob := range r.Files {
 		subject := name
 		if path.Base(glob) == glob {
 			subject = path.Base(name)
+		} else if strings.HasPrefix(glob, "**/") {
+			subject = full
 		}
 		if ok, _ := doublestar.Match(glob, subject); ok { // patterns were validated
 			return true
@@ -110,7 +132,10 @@ func (r *Rule) matches(name string) bool {
 
 // builtin lists the rules that rollsh has.
 func builtin(s *nodes.Session, lua LuaCheck) []Rule {
-	rules := []Rule{phpRule(s), jsonRule(), yamlRule(), xmlRule(), shRule(), zoneRule(), apacheRule(), puppetRule()}
+	rules := []Rule{
+		phpRule(s), jsonRule(), yamlRule(), xmlRule(), jsRule(), cssRule(), shRule(), shellcheckRule(),
+		zoneRule(), serialRule(), namedRule(), apacheRule(), puppetRule(), crontabRule(), sudoersRule(), nodesRule(),
+	}
 	if lua != nil {
 		rules = append(rules, luaRule(lua))
 	}

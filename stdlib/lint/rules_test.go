@@ -3,7 +3,9 @@ package lint_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -90,6 +92,31 @@ var ruleCases = []struct{ need, name, text, want string }{
 	{"apache2", "httpd.conf", "LoadModule x_module evil.so\n", "httpd.conf: apache: not checked, as that would run it: LoadModule"},
 	{"apache2", "httpd.conf", "<Perl>\nsystem 'id';\n</Perl>\n", "httpd.conf: apache: not checked, as that would run it: <Perl>"},
 	{"", "readme.txt", "<?php (", ""},
+	{"shellcheck", "a.sh", "#!/bin/sh\necho one\n[ \"$1\" == \"b\"]\n", "a.sh:3: shellcheck: error: "},
+	{"shellcheck", "a.sh", "#!/bin/sh\necho $1\n", ""},
+	{"shellcheck", "a.sh", "#!/bin/sh\nif true; then\n", "a.sh:3: sh: Syntax error"},
+	{"named-checkconf", "named.conf", "options { directory \"/tmp\"; };\n", ""},
+	{"named-checkconf", "named.conf", "options {\n  no-such-thing yes;\n};\n", "named.conf:2: named: unknown option"},
+	{"visudo", "etc/sudoers.d/roll", "Cmnd_Alias ROLL = /usr/bin/rsync\ndeploy ALL=(root) NOPASSWD: ROLL\n", ""},
+	{"visudo", "etc/sudoers.d/roll", "deploy ALL=(root\n", "etc/sudoers.d/roll:1: sudoers: syntax error"},
+	{"", "recipes.crontab", "MAILTO=a@roll.test\n# text\n*/5 1-3,7 * jan-mar 0-7/2 echo 100%\n@daily true\n", ""},
+	{"", "recipes.crontab", "* * * 13 * true\n", "recipes.crontab:1: crontab: '13' is no month"},
+	{"", "recipes.crontab", "* * * * *\n", "recipes.crontab:1: crontab: no command"},
+	{"", "recipes.crontab", "* * * * * true", "recipes.crontab:1: crontab: the last line has no newline"},
+	{"", "recipes.crontab", "@often true\n", "recipes.crontab:1: crontab: unknown time @often"},
+	{"", "recipes.crontab", "5-1 * * * * true\n", "recipes.crontab:1: crontab: '5-1': the minute ends before it begins"},
+	{"", "etc/cron.d/roll", "1 2 * * * root true\n", ""},
+	{"", "etc/cron.d/roll", "1 2 * * * /usr/bin/true\n", "etc/cron.d/roll:1: crontab: '/usr/bin/true' is no user"},
+	{"", "a.js", "async function f() { for await (const x of y) {} }\nexport default f?.a ?? 1n;\n", ""},
+	{"", "a.js", "with (a) { b = 010; }\n", ""},
+	{"", "a.js", "f(;\n", "a.js:1: js: Unexpected \";\""},
+	{"", "a.js", "let a = 1;\nlet a = 2;\n", "a.js:2: js: The symbol \"a\" has already been declared"},
+	{"", "a.mjs", "import {a} from", "a.mjs:1: js: Expected string"},
+	{"", "a.js", "var x = <?php echo json_encode($x) ?>;\n", ""},
+	{"", "a.css", "a { *zoom: 1; filter: alpha(opacity=5); color: red }\n@media (x) { b { c: d } }\n", ""},
+	{"", "a.css", "a {\n color: red;\n", "a.css:3: css: Expected \"}\""},
+	{"", "a.css", "a { color: red; } }\n", "a.css:1: css: Unexpected \"}\""},
+	{"", "a.css", "/* never closed\n", "a.css:2: css: Expected \"*/\""},
 }
 
 func TestRules(t *testing.T) {
@@ -99,19 +126,19 @@ func TestRules(t *testing.T) {
 		}
 		return nil
 	}
-	for _, c := range ruleCases {
-		if c.need != "" {
-			if nodetest.Program(c.need) == "" {
-				continue
+	for i, c := range ruleCases {
+		t.Run(fmt.Sprintf("%d-%s", i, filepath.Base(c.name)), func(t *testing.T) {
+			if c.need != "" {
+				nodetest.Need(t, c.need)
 			}
-		}
-		dir := t.TempDir()
-		write(t, dir, map[string]string{c.name: c.text})
-		res := check(t, lint.New(session(t), luaCheck), dir)
-		got := found(res)
-		if c.want == "" && got != "" || !strings.HasPrefix(got, c.want) || c.want != "" && len(res.Errors) == 0 {
-			t.Errorf("%s %.60q:\n got %q\nwant %q", c.name, c.text, got, c.want)
-		}
+			dir := t.TempDir()
+			write(t, dir, map[string]string{c.name: c.text})
+			res := check(t, lint.New(session(t), luaCheck), dir)
+			got := found(res)
+			if c.want == "" && got != "" || !strings.HasPrefix(got, c.want) || c.want != "" && len(res.Errors) == 0 {
+				t.Errorf("%s %.60q:\n got %q\nwant %q", c.name, c.text, got, c.want)
+			}
+		})
 	}
 }
 
@@ -126,6 +153,54 @@ func TestPuppet(t *testing.T) {
 	}
 	if res := check(t, l, dir); res.Cached != 3 || len(res.Errors) != 2 {
 		t.Errorf("again: %+v", res)
+	}
+}
+
+// TestCrontabAsCron holds the lines of tables against `crontab -n`, which reads
+// them as cron does and changes nothing. (Cron takes ranges that end before they
+// begin, and lines without a command, which never do anything; the rule does not.)
+func TestCrontabAsCron(t *testing.T) {
+	nodetest.Need(t, "crontab")
+	for _, line := range []string{
+		"* * * * * true", "*/5 * * * * true", "*/0 * * * * true", "5/2 * * * * true", "1-5/2 * * * * true", "60 * * * * true",
+		"59 23 31 12 7 true", "0 24 * * * true", "0 0 0 * * true", "0 0 1 JAN sun true", "0 0 1 foo * true", "0 0 * * 8 true",
+		"1,2,3-4 * * * * true", "1,,2 * * * * true", "1, * * * * true", "-1 * * * * true", "1-* * * * * true",
+		"@daily true", "@DAILY true", "@often true", "@reboot true", "@midnight true", "A=b", "A = b", "\"A\" = b", "A", "# x", "  # x", "",
+		"* * * *", "\t* * * * * true", "0 0 * * sun-mon true", "0 0 * * mon-sun true", "0 0 * * 0-7 true", "*,5 * * * * true", "01 002 * * * true", "+1 * * * * true", "1x * * * * true",
+	} {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{"a.crontab": line + "\n"})
+		out, err := exec.CommandContext(t.Context(), nodetest.Program("crontab"), "-n", filepath.Join(dir, "a.crontab")).CombinedOutput()
+		if got := check(t, lint.New(session(t), nil), dir); (len(got.Errors) > 0) != (err != nil) {
+			t.Errorf("%q: %q; crontab -n says %v: %s", line, found(got), err, out)
+		}
+	}
+}
+
+// TestJavaScriptAsNode holds the js rule against node, which knows the language
+// best: what node reads is never refused.
+func TestJavaScriptAsNode(t *testing.T) {
+	nodetest.Need(t, "node")
+	for name, text := range map[string]string{
+		"a.js": "a ||= b?.c ?? 1_000n; class A { #x = 1; static { this.y = 2 } get [z]() { return #x in this } }",
+		"b.js": "label: for (const [a, {b = 1, ...c}] of d) { continue label }",
+		"c.js": "var let_ = `a${`b`}`; if (a) function f() {} ; x = /[/]\\/(?<n>.)/dgimsuy;",
+		"d.js": "<!-- old\nvar yield = 1, async = 2, await = 3, let = 4; --> ignored",
+		"e.js": "function f(a, a) { return 010 + arguments.callee } with (f) {}",
+		"f.js": "if (1) { let a; var a; }",
+		"g.js": "'use strict'; with (a) {}",
+		"h.js": "for (;;) { break nowhere; }",
+		"i.js": "x = { a: 1, b: }",
+		"j.js": "async () => { for await (x of y) {} }; function* g() { yield* g() }",
+		"k.js": "const a = 1; const a = 2",
+		"l.js": "x = 'never closed",
+	} {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{name: text})
+		out, err := exec.CommandContext(t.Context(), nodetest.Program("node"), "--check", filepath.Join(dir, name)).CombinedOutput()
+		if got := check(t, lint.New(session(t), nil), dir); (len(got.Errors) > 0) != (err != nil) {
+			t.Errorf("%s %q: %q; node says %s", name, text, found(got), out)
+		}
 	}
 }
 
@@ -276,5 +351,89 @@ func TestCancelEndsWithinASecond(t *testing.T) {
 		if state, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && !slices.Contains([]string{"Z", "X"}, strings.Fields(string(state))[2]) {
 			t.Errorf("process %s goes on", pid)
 		}
+	}
+}
+
+// TestMissingToolThatIsOptional: it is said once, and its files pass.
+func TestMissingToolThatIsOptional(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a.sh": "echo\n", "b.pp": "class b {", "c.json": "{}"})
+	bin := t.TempDir()
+	if err := os.Symlink("/bin/sh", filepath.Join(bin, "sh")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	s := session(t)
+	l := lint.New(s, nil)
+	if _, err := l.Check(t.Context(), lint.Paths(dir), lint.Options{}); nodes.KindOf(err) != nodes.NotFound || !strings.Contains(err.Error(), "puppet is not installed") {
+		t.Fatal(err)
+	}
+	if err := l.Require("puppet", false); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		res := check(t, l, dir)
+		if slices.Sort(res.Missing); res.Checked != 2 || len(res.Errors) != 0 || !slices.Equal(res.Missing, []string{"puppet", "shellcheck"}) {
+			t.Errorf("%+v", res)
+		}
+	}
+	var said []string
+	for _, e := range s.Events.(*nodetest.Recorder).Events() {
+		if e.Type == nodes.Warned {
+			said = append(said, e.Text)
+		}
+	}
+	slices.Sort(said)
+	if want := "puppet is not installed, so 1 file passed without the rule puppet"; len(said) != 2 || said[0] != want {
+		t.Errorf("said %q", said)
+	}
+	if _, err := l.Check(t.Context(), lint.Paths(dir), lint.Options{Rules: []string{"shellcheck"}}); nodes.KindOf(err) != nodes.NotFound {
+		t.Errorf("a rule that is asked for by name is required: %v", err)
+	}
+}
+
+// past is a tree that knows what its files were.
+type past struct {
+	tree
+	was map[string]string
+}
+
+func (p past) Earlier(_ context.Context, path string, rev nodes.Revision) ([]byte, error) {
+	text, ok := p.was[path+"@"+string(rev)]
+	if !ok {
+		return nil, &nodes.Error{Kind: nodes.NotFound, Message: "no " + path}
+	}
+	return []byte(text), nil
+}
+
+func TestSerialGrows(t *testing.T) {
+	nodetest.Need(t, "named-checkzone")
+	at := func(serial int, more string) string {
+		return fmt.Sprintf("$TTL 60\n@ IN SOA ns.roll.test. root.roll.test. (\n  %d 60 60 60 60 )\n@ IN NS ns\nns IN A 127.0.0.1\n%s", serial, more)
+	}
+	for name, c := range map[string]struct{ was, is, want string }{
+		"grown":      {at(7, ""), at(8, "x IN A 127.0.0.2\n"), ""},
+		"same":       {at(7, ""), at(7, "x IN A 127.0.0.2\n"), "a.zone:3: serial: the records changed, but the serial did not grow: it was 7 and is 7"},
+		"shrunk":     {at(2026113001, ""), at(2026113, "x IN A 127.0.0.2\n"), "a.zone:3: serial: the records changed, but the serial did not grow: it was 2026113001 and is 2026113"},
+		"round":      {at(4294967295, ""), at(1, "x IN A 127.0.0.2\n"), ""},
+		"comment":    {at(7, ""), at(7, "; only a comment\n"), ""},
+		"was broken": {"nonsense", at(7, ""), ""},
+		"new":        {"", at(7, ""), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir, map[string]string{"a.zone": c.is})
+			was := map[string]string{}
+			if c.was != "" {
+				was["a.zone@3"] = c.was
+			}
+			changed := past{tree{dir, []nodes.Change{{Path: "a.zone", Action: "M"}}, nil}, was}
+			l := lint.New(session(t), nil)
+			check(t, l, dir) // what is remembered of the text says nothing of its past
+			res, err := l.Check(t.Context(), lint.InTree(changed), lint.Options{From: "3"})
+			if err != nil || found(res) != c.want {
+				t.Errorf("%v, %v, want %s", found(res), err, c.want)
+			}
+		})
 	}
 }

@@ -30,7 +30,10 @@ const pieceSize = 64 << 10
 type run struct {
 	session  *nodes.Session
 	progress *progress
+	required func(*Rule) bool        // a missing tool of the rule is an error
+	missing  func(*Rule, error, int) // says that n files go without the rule
 	files    []*file
+	lacking  []string // rules that were passed over
 }
 
 // all brings every rule to its files.
@@ -39,7 +42,10 @@ func (r *run) all(ctx context.Context, files []*file, rules []Rule) error {
 		return err
 	}
 	for i := range rules {
-		if err := r.apply(ctx, &rules[i]); err != nil {
+		err := r.apply(ctx, &rules[i])
+		if errors.Is(err, errMissing) && !r.required(&rules[i]) {
+			r.pass(&rules[i], err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -49,12 +55,27 @@ func (r *run) all(ctx context.Context, files []*file, rules []Rule) error {
 	return nil
 }
 
+// pass gives a rule up, as its tool is missing.
+func (r *run) pass(rule *Rule, err error) {
+	n := 0
+	for _, f := range r.files {
+		for _, j := range f.rules {
+			if j.rule == rule && !j.trivial {
+				j.skipped, j.problems = true, nil
+				n++
+			}
+		}
+	}
+	r.lacking = append(r.lacking, rule.Name)
+	r.missing(rule, err, n)
+}
+
 // prepare finds the rules of every file and reads the files once.
 func (r *run) prepare(ctx context.Context, files []*file, rules []Rule) error {
 	for _, f := range files {
 		for i := range rules {
-			if rules[i].matches(filepath.ToSlash(f.name)) {
-				f.rules = append(f.rules, &ruled{job: &job{path: f.path, name: f.name}, rule: &rules[i]})
+			if rules[i].takes(f) {
+				f.rules = append(f.rules, &ruled{job: &job{path: f.path, name: f.name, before: f.before}, rule: &rules[i]})
 			}
 		}
 		if len(f.rules) > 0 {
@@ -250,7 +271,7 @@ func (r *run) shelf(ctx context.Context, rule *Rule, n int) (*shelf, error) {
 		var err error
 		if id, err = rule.tool(ctx); err != nil {
 			e := *nodes.AsError(err, nodes.NotFound)
-			if e.Kind == nodes.NotFound {
+			if e.Kind == nodes.NotFound && r.required(rule) {
 				e.Message += fmt.Sprintf(", and %s to be checked by the rule %s", count(n, "file"), rule.Name)
 			}
 			return nil, &e
@@ -263,22 +284,26 @@ func (r *run) shelf(ctx context.Context, rule *Rule, n int) (*shelf, error) {
 }
 
 func (r *run) result() *Result {
-	res := &Result{Errors: []Problem{}}
+	res := &Result{Errors: []Problem{}, Missing: append([]string{}, r.lacking...)}
 	for _, f := range r.files {
 		at := len(res.Errors)
-		cached := true
+		cached, checked := true, false
 		for _, j := range f.rules {
-			cached = cached && j.cached
+			if j.skipped {
+				continue
+			}
+			checked, cached = true, cached && j.cached
 			for _, p := range j.problems {
 				p.File, p.Rule = f.name, j.rule.Name
 				p.Message = strings.ReplaceAll(p.Message, placeholder, nodes.Clean(f.name))
 				res.Errors = append(res.Errors, p)
 			}
 		}
-		if cached {
-			res.Cached++
-		} else {
+		if checked {
 			res.Checked++
+		}
+		if checked && cached {
+			res.Cached++
 		}
 		slices.SortStableFunc(res.Errors[at:], func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 	}

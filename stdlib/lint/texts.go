@@ -54,7 +54,7 @@ func parseFile(ctx context.Context, j *job, limit int64, parse func(string, []by
 				found <- []finding{{0, fmt.Sprintf("the parser failed: %v", p)}}
 			}
 		}()
-		found <- parse(j.name, text)
+		found <- parse(j.path, text)
 	}()
 	late := time.NewTimer(fileTime)
 	defer late.Stop()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -71,7 +72,7 @@ func (w What) files(ctx context.Context, s *nodes.Session, o Options) ([]*file, 
 	case w.touched != nil:
 		err = l.touched(w.touched)
 	case w.tree != nil && len(o.Changes) > 0:
-		err = l.changes(w.tree.Root(), o.Changes)
+		err = l.changes(w.tree, o.Changes)
 	case w.tree != nil && part:
 		err = l.between(w.tree, o.From, o.To)
 	case w.tree != nil:
@@ -91,6 +92,23 @@ type listing struct {
 	files []*file
 	seen  map[string]bool // by absolute path
 	root  *os.Root        // the folder last looked into
+	past  nodes.Earlier   // who tells what files were; nil: nobody
+	since nodes.Revision  // at which revision; empty: before changes that were not committed
+}
+
+// ago gives what a changed file was; nil where nobody knows.
+func (l *listing) ago(name string) before {
+	past, since := l.past, l.since
+	if past == nil {
+		return nil
+	}
+	return func(ctx context.Context) ([]byte, bool, error) {
+		text, err := past.Earlier(ctx, filepath.ToSlash(name), since)
+		if nodes.KindOf(err) == nodes.NotFound {
+			return nil, false, nil
+		}
+		return text, err == nil, err
+	}
 }
 
 func (l *listing) add(path, name string) error {
@@ -101,7 +119,7 @@ func (l *listing) add(path, name string) error {
 		return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("more than %d files to check", maxFiles)}
 	}
 	l.seen[path] = true
-	l.files = append(l.files, &file{path: path, name: name})
+	l.files = append(l.files, &file{path: path, name: name, before: l.ago(name)})
 	return nil
 }
 
@@ -217,6 +235,7 @@ func unreadable(path string, err error) error {
 }
 
 func (l *listing) touched(t nodes.Touched) error {
+	l.past, _ = t.(nodes.Earlier)
 	names, err := t.Touched(l.ctx)
 	if err != nil {
 		return err
@@ -232,6 +251,10 @@ func (l *listing) touched(t nodes.Touched) error {
 // between adds the files that differ between two revisions. A folder that was
 // added stands for what is in it, as the repository may have copied it whole.
 func (l *listing) between(t nodes.Tree, from, to nodes.Revision) error {
+	if from != "" {
+		l.past, _ = t.(nodes.Earlier)
+		l.since = from
+	}
 	changes, err := t.Files(l.ctx, from, to)
 	if err != nil {
 		return err
@@ -261,11 +284,18 @@ func (l *listing) changed(root string, c nodes.Change) error {
 // changes adds the files that changesets touch. Their paths are the
 // repository's; how many leading elements of those lie above the working copy is
 // found by looking under which most of the paths exist.
-func (l *listing) changes(root string, cs nodes.Changesets) error {
+func (l *listing) changes(t nodes.Tree, cs nodes.Changesets) error {
 	var paths []nodes.ChangedPath
+	first := cs[0].Rev
 	for _, c := range cs {
 		paths = append(paths, c.Paths...)
+		first = min(first, c.Rev)
 	}
+	if first > 0 {
+		l.past, _ = t.(nodes.Earlier)
+		l.since = nodes.Revision(strconv.Itoa(first - 1))
+	}
+	root := t.Root()
 	depth := depthOf(root, paths)
 	for _, p := range paths {
 		name := below(p.Path, depth)

@@ -175,7 +175,7 @@ var gitCauses = []struct {
 	{regexp.MustCompile(`[Nn]ot possible to fast-forward|diverging branches`), nodes.Refused, "the checkout has commits of its own: push them first"},
 	{regexp.MustCompile(`(?i)no space left`), nodes.Space, ""},
 	{regexp.MustCompile(`(?i)permission denied|read-only file system`), nodes.Permission, ""},
-	{regexp.MustCompile(`(?i)not a git repository|does not appear to be a git|not found|does not exist|couldn't find remote ref|unknown revision|bad object`), nodes.NotFound, ""},
+	{regexp.MustCompile(`(?i)not a git repository|does not appear to be a git|not found|does not exist|exists on disk, but not in|couldn't find remote ref|unknown revision|bad object`), nodes.NotFound, ""},
 }
 
 // gitFailure makes the error of what git wrote: its fatal and error lines.

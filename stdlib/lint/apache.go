@@ -1,0 +1,79 @@
+package lint
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// apacheRule tests whole Apache configurations, with their own folder as the
+// server's root. They include other files, so nothing is remembered.
+func apacheRule() Rule {
+	t := tool{names: []string{"apache2", "httpd"}, install: "apache2-bin"}
+	r := toolRule("apache", []string{"apache2.conf", "httpd.conf"}, t, func(ctx context.Context, program string, j *job) error {
+		root := filepath.Dir(j.path)
+		if code := runsCode(root); code != "" {
+			j.report(0, "not checked, as that would run it: "+code)
+			return nil
+		}
+		e, err := invoke(ctx, root, program, "-t", "-d", root, "-f", j.path)
+		if err == nil && e.code != 0 {
+			reportOutput(j, e, "apache2 -t")
+		}
+		return err
+	})
+	r.tool = unremembered(t)
+	return r
+}
+
+var (
+	apacheLoad = regexp.MustCompile(`(?mi)^\s*(?:LoadModule\s+\S+|LoadFile)\s+"?([^\s"]+)`)
+	apachePerl = regexp.MustCompile(`(?mi)^\s*(<Perl\b|Perl[A-Z]\w*).*$`)
+	// A macro whose parameter is part of a directive's name may make any directive.
+	apacheMacro = regexp.MustCompile(`(?mi)^\s*(?:</?)?[^\s#<]*[$%@]\S*(?:\s.*)?$`)
+	apacheJoin  = regexp.MustCompile(`\\\r?\n`)
+)
+
+// runsCode looks through a folder of Apache's configuration for what would run
+// code of that folder when it is tested; empty when there is nothing.
+func runsCode(root string) string {
+	found := ""
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && skipped(d.Name()) || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil || info.Size() > 1<<20 {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		text = apacheJoin.ReplaceAll(text, nil)
+		if m := apachePerl.Find(text); m != nil {
+			found = string(m)
+		}
+		if m := apacheMacro.Find(text); m != nil && bytes.Contains(bytes.ToLower(text), []byte("<macro")) {
+			found = strings.TrimSpace(string(m))
+		}
+		for _, m := range apacheLoad.FindAllSubmatch(text, -1) {
+			module := string(m[1])
+			if rel, err := filepath.Rel(root, module); !filepath.IsAbs(module) || err != nil || filepath.IsLocal(rel) {
+				found = strings.TrimSpace(string(m[0]))
+			}
+		}
+		if found != "" {
+			return fs.SkipAll
+		}
+		return nil
+	})
+	if err != nil {
+		return "its folder cannot be read: " + reason(err)
+	}
+	return found
+}

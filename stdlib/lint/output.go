@@ -1,0 +1,48 @@
+package lint
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// placed are the ways in which tools say where: FILE:LINE:[COLUMN:] text, and
+// FILE: line LINE: text.
+var (
+	placed  = regexp.MustCompile(`^(?:[\w ]+: )?(\S.*?): ?(?:line )?(\d+):(?:\d+:)? *(.*)$`)
+	onLine  = regexp.MustCompile(`(?i)\bline (\d+)\b`)
+	nothing = "it said nothing"
+)
+
+// reportOutput makes problems of what a tool said about one file: the lines that
+// name the file and a line, or else all that it said as one problem.
+func reportOutput(j *job, e ending, toolName string) {
+	for line := range strings.Lines(e.output) {
+		m := placed.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil || m[1] != j.path && filepath.Base(m[1]) != filepath.Base(j.path) {
+			continue
+		}
+		n, err := strconv.Atoi(m[2])
+		if err == nil && m[3] != "" && len(j.problems) < maxPerFile {
+			j.report(n, m[3])
+		}
+	}
+	if len(j.problems) > 0 {
+		return
+	}
+	text := strings.TrimSpace(e.output)
+	if text == "" {
+		text = nothing
+	}
+	line := 0
+	if m := onLine.FindStringSubmatch(text); m != nil {
+		line, _ = strconv.Atoi(m[1]) // digits; 0 when there are too many
+	}
+	j.report(line, fmt.Sprintf("%s %s: %s", toolName, e.how(), text))
+	j.open = e.signal != ""
+}
+
+// maxPerFile is how many problems of one file a tool's output gives.
+const maxPerFile = 100
