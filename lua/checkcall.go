@@ -265,7 +265,7 @@ func (c *checker) dotCall(e *ast.FuncCallExpr) {
 		return
 	}
 	cl := c.h.byName[c.typeOf(get.Object)]
-	if cl == nil || cl.methods[key.Value] == nil {
+	if cl == nil || cl.methods[key.Value] == nil || cl.methods[key.Value].Bound {
 		return
 	}
 	c.find(e.Line(), key.Value, "'%s' is a method: write :%s(...), not .%s(...)", key.Value, key.Value, key.Value)

@@ -143,7 +143,7 @@ func (h *Host) index(L *glua.LState, cl *class) int {
 	case glua.LString:
 		name := string(key)
 		if m := cl.methods[name]; m != nil {
-			L.Push(h.functionOf(m))
+			L.Push(h.methodOf(m, ud))
 			return 1
 		}
 		if f := cl.fields[name]; f != nil {
@@ -171,6 +171,20 @@ func (h *Host) index(L *glua.LState, cl *class) int {
 	}
 	h.raise(L, "", usage("a %s cannot be indexed with %s", cl.Name, luaText(L.Get(2))))
 	return 0
+}
+
+// methodOf is a method as recipes call it, o:name(...); one that is bound also
+// as o.name(...).
+func (h *Host) methodOf(m *binding, ud *glua.LUserData) *glua.LFunction {
+	if !m.Bound {
+		return h.functionOf(m)
+	}
+	return h.root.NewFunction(func(L *glua.LState) int {
+		if L.Get(1) != ud {
+			L.Insert(ud, 1)
+		}
+		return h.invoke(L, m)
+	})
 }
 
 func (cl *class) names(v any) []string {

@@ -31,6 +31,7 @@ type Func struct {
 	Returns string         // LuaCATS type: "Results", "string?", "Changeset[]"
 	Mutates bool           // it may change something outside rollsh: a plan records it instead
 	Planned map[string]any // what a plan gives as its result: the fields of a typical success
+	Bound   bool           // a method that is also called as o.name(...)
 	Do      Impl
 	// Foresee is called instead of Do in a plan, with the same arguments: it only
 	// reads, and its result is a Foreseen. A record that has it is recorded in a

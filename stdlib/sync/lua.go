@@ -245,8 +245,8 @@ func driftClass() lua.Class {
 			list("extra", "files that no roll put there", func(d *Drift) []Found { return d.Extra }),
 		},
 		Funcs: []lua.Func{{
-			Name: "diff", Doc: "How a file there differs from the source, as diff -u shows it; from= must have been given.", Returns: "string",
-			Example: `print(drift.web1.value:diff("index.php"))`,
+			Name: "diff", Doc: "How a file there differs from the source, as diff -u shows it; from= must have been given.", Returns: "string", Bound: true,
+			Example: `print(drift.web1.value.diff("index.php"))`,
 			Do:      lua.Method(func(ctx context.Context, d *Drift, a fileArgs) (string, error) { return d.Diff(ctx, a.File) }),
 		}},
 	}

@@ -28,15 +28,16 @@ type Staged struct {
 
 // staged is the stage on one node.
 type staged struct {
-	job    *job
-	rep    *wire.Report
-	err    error
-	done   bool // switched, or nothing to switch
-	began  time.Time
-	took   time.Duration
-	thin   *thinStage // over SFTP; nil with the agent
-	ended  bool       // the events of the staging are complete
-	events emitter
+	job     *job
+	rep     *wire.Report
+	err     error
+	done    bool // switched, dropped, or nothing to switch
+	dropped bool
+	began   time.Time
+	took    time.Duration
+	thin    *thinStage // over SFTP; nil with the agent
+	ended   bool       // the events of the staging are complete
+	events  emitter
 }
 
 // Push stages a tree on all nodes and, when all are staged, switches all. The
@@ -181,6 +182,7 @@ func (st *Staged) stageNode(ctx context.Context, s *staged, n *nodes.Node, plan 
 	s.events.notes(s.rep)
 	if s.rep.Nothing {
 		s.done = true
+		st.e.idle.Store(idleKey(st.Roll, n, s.job.path), true)
 		s.job.switched()
 	}
 	return nil
@@ -271,7 +273,7 @@ func (st *Staged) drop(ctx context.Context) error {
 		if s.err != nil || s.done || s.job == nil {
 			return
 		}
-		s.done = true
+		s.done, s.dropped = true, true
 		err := st.dropNode(ctx, s, n)
 		mu.Lock()
 		defer mu.Unlock()
@@ -337,6 +339,9 @@ func summary(v Stats) string {
 }
 
 func (st *Staged) switchNode(ctx context.Context, s *staged, n *nodes.Node) (Stats, error) {
+	if s.dropped {
+		return Stats{}, usage("nothing is staged there any more: it was dropped")
+	}
 	v := stats(s.rep)
 	if s.done {
 		return v, nil

@@ -36,6 +36,9 @@ func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemoteP
 	if err := ctx.Err(); err != nil {
 		return nil, nodes.Stopped(ctx)
 	}
+	if _, idle := e.idle.Load(idleKey(roll, n, path)); idle {
+		return &wire.Report{Roll: roll, Nothing: true}, nil
+	}
 	e.session.Service.Switched(n.Name)
 	req := wire.Request{
 		Op: wire.OpUndo, Root: []byte(path), Roll: newRoll(), Path: []byte(roll),
@@ -52,6 +55,12 @@ func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemoteP
 		return nil, &nodes.Error{Kind: nodes.Refused, Message: "cannot undo over SFTP alone: " + none.why, Hint: "push the older revision"}
 	}
 	return rep, err
+}
+
+// idleKey names a tree in which a roll of this session had nothing to do: there
+// is nothing of it to undo there.
+func idleKey(roll string, n *nodes.Node, path nodes.RemotePath) string {
+	return roll + " " + treeKey(n, path)
 }
 
 // onAll runs f on all nodes at once, each with its path.

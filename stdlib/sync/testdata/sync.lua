@@ -23,12 +23,23 @@ local staged = sync.stage{from = src, to = set, perms = {files = "0640"}, delete
 assert(staged:plan():node("web1").changed[1] == "a.php")
 assert(staged:switch(set.web1).web1.ok)
 staged:drop()
+ok, err = pcall(staged.switch, staged, set.web2)
+assert(not ok and err.kind == "usage" and err.message:find("dropped"), tostring(err))
 local d = sync.drift{to = set, from = src}
 assert(#d.web1.value.changed == 2 and d.web1.value.changed[1].what == "mode")
 assert(#d.web2.value.changed == 0)
 assert(tostring(d.web2.value) == "no drift")
 assert(tostring(d.web1.value):find("^2 changed, 0 missing, 0 extra\n~ a.php %(permissions changed, by "), tostring(d.web1.value))
-assert(d.web1.value:diff("a.php") == "")
+assert(d.web1.value:diff("a.php") == "" and d.web1.value.diff("a.php") == "")
 
 assert(sync.undo{to = set.web1}.web1.value.changed == 2)
 assert(sync.plan{from = src, to = set}:apply():ok().web1)
+
+-- a roll that had nothing to do on a node has nothing to undo there; one that was never kept is told
+sync.push{from = src, to = set.web1, perms = {files = "0600"}}
+local half = sync.push{from = src, to = set, perms = {files = "0600"}}
+local undone = sync.undo{to = set, roll = half:roll_id()}
+assert(undone.web1.value.changed == 0 and undone.web2.value.changed == 2)
+ok, err = pcall(sync.undo, {to = set, roll = r:roll_id():gsub("^%d+", "20200101")})
+assert(not ok and err.errors[1].kind == "notfound", tostring(err))
+sync.push{from = src, to = set}
