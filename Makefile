@@ -24,13 +24,14 @@ help: ## Print this
 # id, no version control, no C, and the oldest CPUs of each kind.
 AGENTS = stdlib/sync/agent
 agents:
-	@for arch in amd64 arm64; do \
-		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch GOAMD64=v1 GOARM64=v8.0 GOFLAGS= $(GO) build -trimpath -buildvcs=false \
+	@$(GO) build -o .cache/pack ./$(AGENTS)/cmd/pack
+	@for arch in amd64 arm64 386 arm; do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch GOAMD64=v1 GOARM64=v8.0 GO386=softfloat GOARM=5 GOFLAGS= $(GO) build -trimpath -buildvcs=false \
 			-ldflags '-s -w -buildid=' -o .cache/agent-$$arch ./$(AGENTS)/cmd/rollsh-agent && \
-		$(GO) run ./$(AGENTS)/cmd/pack .cache/agent-$$arch $(AGENTS)/bin/linux-$$arch || exit 1; \
+		.cache/pack .cache/agent-$$arch $(AGENTS)/bin/linux-$$arch stdlib/sync || exit 1; \
 	done
 
-build: agents ## Build bin/rollsh, with the sync agents for linux on amd64 and arm64 in it
+build: agents ## Build bin/rollsh, with the sync agents for linux in it (amd64, arm64, 386, arm)
 	@$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/rollsh .
 	@echo "built bin/rollsh $(VERSION)"
 

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"embed"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -20,21 +21,27 @@ import (
 
 // platform is a kind of node that there may be an agent for.
 type platform struct {
-	uname  string // uname -s and -m
+	uname  string // what uname -s and -m give there, as patterns of a shell's case
 	goos   string
 	goarch string
 }
 
 var platforms = []platform{
-	{"Linux x86_64", "linux", "amd64"},
-	{"Linux aarch64", "linux", "arm64"},
-	{"Linux i686", "linux", "386"},
-	{"Linux armv7l", "linux", "arm"},
+	{"Linux\\ x86_64", "linux", "amd64"},
+	{"Linux\\ aarch64", "linux", "arm64"},
+	{"Linux\\ i[3456]86", "linux", "386"},
+	{"Linux\\ armv[5678]*", "linux", "arm"},
 }
+
+// agentSources are what the agents inside must have been made of: in a rollsh
+// from plain `go build` they can be older than the rest.
+//
+//go:embed agent/*.go agent/cmd/rollsh-agent/*.go beneath/*.go manifest/*.go wire/*.go
+var agentSources embed.FS
 
 // program is an agent that can be sent to nodes of one platform.
 type program struct {
-	uname string
+	uname string // as in platform
 	sum   string // SHA-256 of the program, in hexadecimal; part of its name there
 	gz    func() ([]byte, error)
 }
@@ -42,9 +49,13 @@ type program struct {
 // programs finds the agents: those that were built in, and this program itself
 // for nodes of its own kind where none was.
 func programs() []program {
+	from, err := bin.Sources(agentSources)
+	if err != nil {
+		return nil
+	}
 	var out []program
 	for _, p := range platforms {
-		if gz, sum, ok := bin.Agent(p.goos, p.goarch); ok {
+		if gz, sum, ok := bin.Agent(p.goos, p.goarch, from); ok {
 			out = append(out, program{p.uname, sum, func() ([]byte, error) { return gz, nil }})
 		} else if p.goos == runtime.GOOS && p.goarch == runtime.GOARCH {
 			if own, err := ownProgram(p.uname); err == nil {
@@ -91,14 +102,14 @@ func startScript(list []program, env []string) string {
 	var b strings.Builder
 	b.WriteString("u=\"$(uname -s) $(uname -m)\"; case $u in\n")
 	for _, p := range list {
-		fmt.Fprintf(&b, "%s) h=%s;;\n", nodes.Quote(p.uname), p.sum)
+		fmt.Fprintf(&b, "%s) h=%s;;\n", p.uname, p.sum)
 	}
 	b.WriteString(`*) printf '\000ROLLSH-NONE %s\n' "$u"; exit 0;;
 esac
 for d in ` + folders + `; do f=$d/agent-$h
 if [ -x "$f" ] && [ -O "$d" ] && [ "$(sha256sum <"$f" | cut -c1-64)" = $h ]; then exec env ` + nodes.Quote(env...) + ` "$f" ` + agent.Flag + ` serve; fi
 done
-printf '\000ROLLSH-NEED %s\n' "$u"`)
+printf '\000ROLLSH-NEED %s\n' $h`)
 	return b.String()
 }
 
@@ -128,14 +139,14 @@ type noAgentError struct{ why string }
 // Error gives the reason.
 func (e *noAgentError) Error() string { return e.why }
 
-// install puts the agent for a platform on a node.
-func install(ctx context.Context, c nodes.Conn, list []program, uname string) error {
+// install puts the agent with a sum on a node.
+func install(ctx context.Context, c nodes.Conn, list []program, sum string) error {
 	for _, p := range list {
-		if p.uname == uname {
+		if p.sum == sum {
 			return p.install(ctx, c)
 		}
 	}
-	return &noAgentError{"there is no agent for " + uname}
+	return &noAgentError{"it asks for an agent that there is not: " + sum}
 }
 
 func (p program) install(ctx context.Context, c nodes.Conn) error {

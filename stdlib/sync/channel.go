@@ -52,10 +52,10 @@ type reply struct {
 }
 
 // needError says that the node has no agent yet.
-type needError struct{ uname string }
+type needError struct{ sum string }
 
-// Error names the platform.
-func (e *needError) Error() string { return "no agent on the node yet, which is " + e.uname }
+// Error names the agent.
+func (e *needError) Error() string { return "no agent on the node yet: " + e.sum }
 
 // errSilent is a line that ended before it said anything: nothing was done.
 var errSilent = errors.New("the agent ended before it answered")
@@ -120,11 +120,11 @@ func begin(r *bufio.Reader) error {
 		if strings.HasSuffix(text, wire.Magic) {
 			return nil
 		}
-		if _, uname, ok := strings.Cut(text, needLine); ok {
-			return &needError{strings.TrimSpace(uname)}
+		if _, sum, ok := strings.Cut(text, needLine); ok {
+			return &needError{strings.TrimSpace(sum)}
 		}
 		if _, uname, ok := strings.Cut(text, noneLine); ok {
-			return &noAgentError{"there is no agent for " + strings.TrimSpace(uname)}
+			return &noAgentError{"this rollsh has no agent for " + strings.TrimSpace(uname)}
 		}
 	}
 	return errSilent
@@ -291,7 +291,7 @@ func (e *Engine) converse(ctx context.Context, n *nodes.Node, talk func(ctx cont
 		switch {
 		case errors.As(err, &need) && !installed:
 			installed = true
-			if err := e.install(ctx, n, need.uname); err != nil {
+			if err := e.install(ctx, n, need.sum); err != nil {
 				return err
 			}
 		case reused && fresh && ctx.Err() == nil && try < 3:
@@ -361,12 +361,12 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 	}
 }
 
-func (e *Engine) install(ctx context.Context, n *nodes.Node, uname string) error {
+func (e *Engine) install(ctx context.Context, n *nodes.Node, sum string) error {
 	c, err := e.dial(ctx, n)
 	if err != nil {
 		return err
 	}
-	return install(ctx, c, e.programs(), uname)
+	return install(ctx, c, e.programs(), sum)
 }
 
 func (e *Engine) dial(ctx context.Context, n *nodes.Node) (nodes.Conn, error) {

@@ -1,47 +1,41 @@
 package sync
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"io"
 	"os"
 	"runtime"
 	gosync "sync"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/sync/agent/bin"
 )
 
 // SetAgentEnv gives the agents that are started from now on variables.
 func (e *Engine) SetAgentEnv(env ...string) { e.agentEnv = env }
 
-// BeOwnAgent makes the engine send the test program itself, whatever agents
-// were built in: these may be older than the code.
-func (e *Engine) BeOwnAgent() { e.programs = ownPrograms }
-
-// ownPrograms reads the test program once for all tests.
-var ownPrograms = gosync.OnceValue(func() []program {
-	own, err := ownProgram(uname())
-	if err != nil {
-		panic(err)
-	}
-	return []program{own}
-})
-
 func uname() string {
 	if runtime.GOARCH == "arm64" {
-		return "Linux aarch64"
+		return `Linux\ aarch64`
 	}
-	return "Linux x86_64"
+	return `Linux\ x86_64`
 }
 
 // UseAgent makes the engine send the program in a file.
 func (e *Engine) UseAgent(file string) error {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	own := programOf(uname(), b)
-	e.programs = func() []program { return []program{own} }
-	return nil
+	read, _ := agentFiles.LoadOrStore(file, gosync.OnceValues(func() (program, error) {
+		b, err := os.ReadFile(file)
+		return programOf(uname(), b), err
+	}))
+	p, err := read.(func() (program, error))()
+	e.programs = func() []program { return []program{p} }
+	return err
 }
+
+// agentFiles holds programs by their file: they are compressed once.
+var agentFiles gosync.Map
 
 // HoldStage is Push with a wait at the barrier.
 func (e *Engine) HoldStage(ctx context.Context, set nodes.Set, o Options, until <-chan struct{}) error {
@@ -54,4 +48,21 @@ func (e *Engine) HoldStage(ctx context.Context, set nodes.Set, o Options, until 
 	}
 	<-until
 	return st.change(ctx, "sync.push", set).Err()
+}
+
+// BeOwnAgent makes the engine send the test program itself.
+func (e *Engine) BeOwnAgent() error { return e.UseAgent("/proc/self/exe") }
+
+// BuiltAgent gives the agent that was built in for a CPU; nil for none.
+func BuiltAgent(goarch string) ([]byte, error) {
+	from, err := bin.Sources(agentSources)
+	gz, _, ok := bin.Agent("linux", goarch, from)
+	if err != nil || !ok {
+		return nil, err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(gz))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }

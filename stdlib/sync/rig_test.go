@@ -2,11 +2,14 @@ package sync_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	gosync "sync"
 	"testing"
@@ -19,16 +22,48 @@ import (
 	"github.com/rollsh/rollsh/stdlib/sync/agent"
 )
 
-// TestMain lets the test program be its own agent on the nodes.
+// TestMain builds the agent for the nodes once, and gives all tests one cache
+// for it, so that they can run at the same time. Most of them wait for nodes.
 func TestMain(m *testing.M) {
 	if handled, code := agent.Main(os.Args); handled {
 		os.Exit(code)
 	}
-	code := m.Run()
-	if built != "" {
-		_ = os.RemoveAll(filepath.Dir(built))
+	dir, err := os.MkdirTemp("", "rollsh-agent-")
+	if err == nil {
+		err = buildAgents(dir)
 	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	_ = os.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache")) // of the agents on this machine
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = f.Value.Set(strconv.Itoa(3 * runtime.GOMAXPROCS(0)))
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+// smallAgent is started often; rigAgent has the race detector when the tests
+// have it.
+var smallAgent, rigAgent string
+
+func buildAgents(dir string) error {
+	smallAgent = filepath.Join(dir, "agent")
+	rigAgent = smallAgent
+	builds := [][]string{{"build", "-o", smallAgent, "./agent/cmd/rollsh-agent"}}
+	if raced {
+		rigAgent += "-race"
+		builds = append(builds, []string{"build", "-race", "-o", rigAgent, "./agent/cmd/rollsh-agent"})
+	}
+	for _, args := range builds {
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("go %v: %w\n%s", args, err, out)
+		}
+	}
+	return nil
 }
 
 // rig is some real nodes and an engine in a session on them.
@@ -45,7 +80,14 @@ type rig struct {
 
 func newRig(t *testing.T, n int, opts ...nodetest.Option) *rig {
 	t.Helper()
-	r := &rig{T: t, bed: nodetest.Start(t, n, opts...), events: &nodetest.Recorder{}, src: t.TempDir(), home: t.TempDir()}
+	t.Parallel()
+	nodetest.Need(t, "sshd")
+	dir := quickDir(t)
+	bed, err := nodetest.Open(filepath.Join(dir, "bed"), n, opts...)
+	must(t, err)
+	t.Cleanup(bed.Close)
+	r := &rig{T: t, bed: bed, events: &nodetest.Recorder{}, src: filepath.Join(dir, "src"), home: t.TempDir()}
+	must(t, os.Mkdir(r.src, 0o755))
 	r.s = r.bed.Session(r.events)
 	r.s.Project = r.home
 	for i := range n {
@@ -62,7 +104,7 @@ func (r *rig) connect() {
 	pool := ssh.NewPool(r.s)
 	r.s.Dialer = pool
 	r.engine = sync.New(r.s)
-	r.engine.BeOwnAgent()
+	must(r.T, r.engine.UseAgent(rigAgent))
 	engine := r.engine
 	r.Cleanup(func() { engine.Close(); pool.Close() })
 }
@@ -261,7 +303,7 @@ func newRigOn(r *rig) *sync.Engine {
 	s.Dialer = pool
 	s.Cache = r.TempDir()
 	engine := sync.New(&s)
-	engine.BeOwnAgent()
+	must(r.T, engine.UseAgent(rigAgent))
 	r.Cleanup(func() { engine.Close(); pool.Close() })
 	return engine
 }

@@ -1,0 +1,91 @@
+package sync_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+
+	"github.com/rollsh/rollsh/stdlib/sync"
+	"github.com/rollsh/rollsh/stdlib/sync/agent"
+	"github.com/rollsh/rollsh/stdlib/sync/agent/bin"
+)
+
+// A rollsh without agents sends itself.
+func TestOwnAgent(t *testing.T) {
+	r := newRig(t, 1)
+	must(t, r.engine.BeOwnAgent())
+	r.file("a", "1")
+	r.push()
+	r.equal(0)
+}
+
+// The agents for other CPUs do the same work, where this machine runs them by
+// itself or with qemu-user.
+func TestAgentsForOtherCPUs(t *testing.T) {
+	b := newBench(t)
+	for _, cpu := range []struct{ goarch, emulator string }{{"amd64", "qemu-x86_64"}, {"386", "qemu-i386"}, {"arm", "qemu-arm"}, {"arm64", "qemu-aarch64"}} {
+		file := runnable(t, cpu.goarch, cpu.emulator)
+		if file == "" {
+			t.Logf("the agent for linux/%s was not built, or does not run here", cpu.goarch)
+			continue
+		}
+		must(t, b.engine.UseAgent(file))
+		for n := 1; n <= 2; n++ {
+			b.revision(n)
+			b.push()
+			if d := difference(t, b.src, b.live); d != "" {
+				t.Errorf("%s, push %d:\n%s", cpu.goarch, n, d)
+			}
+		}
+		must(t, b.undo())
+		b.renew()
+	}
+}
+
+// runnable writes the built agent for a CPU to a file that can be run here;
+// empty when there is none.
+func runnable(t *testing.T, goarch, emulator string) string {
+	t.Helper()
+	text, err := sync.BuiltAgent(goarch)
+	must(t, err)
+	if text == nil {
+		return ""
+	}
+	file := filepath.Join(t.TempDir(), goarch)
+	must(t, os.WriteFile(file, text, 0o700))
+	if exec.Command(file, agent.Flag, "probe").Run() == nil {
+		return file
+	}
+	if _, err := exec.LookPath(emulator); err != nil {
+		return ""
+	}
+	script := file + ".sh"
+	must(t, os.WriteFile(script, []byte("#!/bin/sh\nexec "+emulator+" "+file+` "$@"`+"\n"), 0o700))
+	return script
+}
+
+func TestAgentsFitTheirSources(t *testing.T) {
+	t.Parallel()
+	tree := fstest.MapFS{
+		"agent/a.go": {Data: []byte("package agent")}, "agent/a_test.go": {Data: []byte("1")}, "wire/w.go": {Data: []byte("package wire")},
+	}
+	sum := func() string {
+		s, err := bin.Sources(tree)
+		must(t, err)
+		return s
+	}
+	was := sum()
+	tree["agent/a_test.go"].Data = []byte("2")
+	if sum() != was {
+		t.Error("tests are no part of the agent")
+	}
+	tree["wire/w.go"].Data = []byte("package wire // new")
+	if sum() == was {
+		t.Error("another source gives the same sum")
+	}
+	if _, _, ok := bin.Agent("linux", "amd64", sum()); ok {
+		t.Error("an agent made of other sources was given")
+	}
+}
