@@ -92,7 +92,7 @@ func programOf(uname string, b []byte) program {
 }
 
 // folders on a node that the agent may lie in, best first, as shell words.
-const folders = `"${XDG_CACHE_HOME:-$HOME/.cache}/rollsh" "${XDG_RUNTIME_DIR:-/nonexistent}/rollsh" "/var/tmp/rollsh-$(id -u)"`
+const folders = `"${XDG_CACHE_HOME:-$HOME/.cache}/rollsh" "${XDG_RUNTIME_DIR:-/dev/null}/rollsh" "/var/tmp/rollsh-$(id -u)"`
 
 const needLine, noneLine = "\x00ROLLSH-NEED ", "\x00ROLLSH-NONE "
 

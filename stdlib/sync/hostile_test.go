@@ -1,6 +1,7 @@
 package sync_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math/rand"
 	"os"
@@ -497,16 +498,27 @@ func TestNoFolderForTheAgent(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")
 	}
-	r := newRig(t, 1, nodetest.Env("XDG_RUNTIME_DIR", "/nonexistent"))
+	r := newRig(t, 1, nodetest.Env("XDG_RUNTIME_DIR", "/dev/null"))
 	cache := filepath.Join(r.bed.NodeHome(0), ".cache")
 	must(t, os.Mkdir(cache, 0o755))
 	if err := unix.Mount("c", cache, "tmpfs", unix.MS_NOEXEC, ""); err != nil {
 		t.Skip("cannot mount: ", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(cache, unix.MNT_DETACH) })
+	own, err := os.ReadFile(rigAgent)
+	must(t, err)
+	own = append(own, '\n') // /var/tmp is for all: the other tests shall not find this one
+	file := filepath.Join(t.TempDir(), "agent")
+	must(t, os.WriteFile(file, own, 0o700))
+	must(t, r.engine.UseAgent(file))
+	there := fmt.Sprintf("/var/tmp/rollsh-%d/agent-%x", os.Geteuid(), sha256.Sum256(own))
+	t.Cleanup(func() { _ = os.Remove(there) })
 	r.file("a", "1")
-	r.push() // from /var/tmp
+	r.push()
 	r.equal(0)
+	if _, err := os.Stat(there); err != nil {
+		t.Error(err)
+	}
 	if strings.Contains(r.events.Text(nodes.Warned), "SFTP") {
 		t.Error("the next folder was not tried")
 	}
