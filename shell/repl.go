@@ -33,7 +33,7 @@ type repl struct {
 
 // repl runs until exit, Ctrl-D or a signal.
 func (a *app) repl() error {
-	if err := a.open(""); err != nil {
+	if err := a.enter(); err != nil {
 		return err
 	}
 	r := &repl{app: a, history: history{filepath.Join(userState(a.env), "history")}}

@@ -25,6 +25,9 @@ func (a *app) run(words []string) error {
 	case a.opts.help:
 		return a.command(append([]string{"help"}, words...))
 	case a.opts.eval != nil:
+		if err := a.enter(); err != nil {
+			return err
+		}
 		return a.eval(*a.opts.eval)
 	case a.opts.line != nil:
 		return a.loginLine(*a.opts.line)
@@ -57,10 +60,32 @@ func (a *app) recipe(path string, args []string, mode nodes.Mode) error {
 		return err
 	}
 	a.session.Recipe.Args, a.session.Recipe.Mode, a.session.Recipe.FailAt = args, mode, a.opts.failAt
+	if mode == nodes.ModeRun {
+		a.sayCutShort()
+	}
 	if err := a.refuse(abs); err != nil {
 		return err
 	}
 	return a.during(a.host.RunFile)
+}
+
+// enter opens the project for what is typed.
+func (a *app) enter() error {
+	err := a.open("")
+	if err == nil {
+		a.sayCutShort()
+	}
+	return err
+}
+
+// sayCutShort warns first of rolls whose process died: nodes may be drained.
+func (a *app) sayCutShort() {
+	if a.session.Project == "" {
+		return
+	}
+	for _, text := range a.library.CutShort(context.Background()) {
+		a.note(text)
+	}
 }
 
 // noRecipe says that a file is not there, and which one is near.
@@ -127,7 +152,7 @@ func (a *app) loginLine(line string) error {
 		a.opts.line = nil
 		return a.run(rest)
 	}
-	if err := a.open(""); err != nil {
+	if err := a.enter(); err != nil {
 		return err
 	}
 	src, err := desugar(a.session.Project, line)
@@ -148,6 +173,9 @@ func (a *app) interactive() error {
 	}
 	if strings.TrimSpace(string(src)) == "" {
 		return nil
+	}
+	if err := a.enter(); err != nil {
+		return err
 	}
 	return a.eval(string(src))
 }

@@ -31,20 +31,53 @@ func (p *program) stderr() string {
 	return p.err.String()
 }
 
+// start runs code that says "ready" in a home of its own.
 func start(t *testing.T, code string) *program {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &program{cmd: exec.CommandContext(t.Context(), self, "-e", code)}
-	p.cmd.Env = append(os.Environ(), "ROLLSH_TEST_AS_PROGRAM=1", "HOME="+t.TempDir())
+	return startIn(t, t.TempDir(), code)
+}
+
+// startIn does the same in a project, which is its home too.
+func startIn(t *testing.T, dir, code string) *program {
+	t.Helper()
+	p := &program{cmd: rollshIn(t, dir, code)}
 	p.cmd.Stderr = p
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "its first word", func() bool { return strings.Contains(p.stderr(), "ready") })
 	return p
+}
+
+func rollshIn(t *testing.T, dir, code string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, "-e", code)
+	cmd.Env = append(os.Environ(), "ROLLSH_TEST_AS_PROGRAM=1", "HOME="+dir, "ROLLSH_STATE="+dir+"/state")
+	cmd.Dir = dir
+	return cmd
+}
+
+// What a rollsh that was killed left is the first thing that the next one says.
+func TestNextRollshSaysWhatWasCutShort(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(dir+"/recipes", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p := startIn(t, dir, `R = roll.begin{ name="www", to=nodes.new{ {name="web1", host="127.0.0.1", port=1} } } say "ready" sleep(60)`)
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	p.code(t)
+	out, err := rollshIn(t, dir, `say "next"`).CombinedOutput()
+	first, rest, _ := strings.Cut(string(out), "\n")
+	if err != nil || !strings.Contains(first, "was cut short: 1 untouched") || !strings.Contains(rest, "next") {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // code waits for the end.

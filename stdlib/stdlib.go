@@ -66,6 +66,10 @@ func New(s *nodes.Session) *Library {
 // Live lists the nodes that a connection is open to.
 func (l *Library) Live() []nodes.Name { return l.pool.Live() }
 
+// CutShort says which rolls of the project ended because their process died, and
+// what they left.
+func (l *Library) CutShort(ctx context.Context) []string { return l.journal.CutShort(ctx) }
+
 // ChangesTable writes changesets for a person, as c:print() does; see [svn.Table].
 func ChangesTable(cs nodes.Changesets, columns int, paint func(column int, text string) string) string {
 	return svn.Table(cs, columns, paint)

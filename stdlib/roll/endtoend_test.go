@@ -608,6 +608,9 @@ func TestKilledInARoll(t *testing.T) {
 	if e.State != roll.Interrupted || states(e) != "web1=unknown web2=staged web3=staged" || !e.Nodes[0].Out || !p.raised("web1.out") {
 		t.Errorf("%s %s", e.State, states(e))
 	}
+	if said := p.journal.CutShort(t.Context()); len(said) != 1 || !strings.Contains(said[0], e.ID) || !strings.Contains(said[0], "drained: web1") {
+		t.Errorf("said first: %q", said)
+	}
 	_, err := p.roll(nodes.Recipe{})
 	wantKind(t, err, nodes.Refused, "unfinished", "1 unknown, 2 staged")
 	p.flag("go", true)

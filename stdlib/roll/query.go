@@ -202,6 +202,39 @@ func (j *Journal) CloseRoll(ctx context.Context, id, reason string) error {
 	})
 }
 
+// CutShort says which rolls ended because their process died, and what they left:
+// a text each, none where there are none. What it finds out is also told by
+// whatever needs the journal, so a journal that cannot be read gives none.
+func (j *Journal) CutShort(ctx context.Context) []string {
+	var out []string
+	_ = j.read(ctx, func(tx *sql.Tx) error {
+		held, err := j.locksOf(ctx, tx, "")
+		if err != nil {
+			return err
+		}
+		for _, l := range held {
+			if l.Person || !l.Stale {
+				continue
+			}
+			e, err := j.entry(ctx, tx, l.Roll)
+			if err != nil {
+				return err
+			}
+			out = append(out, e.cutShort())
+		}
+		return nil
+	})
+	return out
+}
+
+func (e Entry) cutShort() string {
+	text := fmt.Sprintf("the roll %s of %s on %s was cut short: %s", e.ID, e.Who, e.Host, e.summary())
+	if out := e.out(); len(out) > 0 {
+		text += "; drained: " + nodes.FoldNames(out)
+	}
+	return text + "\n`rollsh status` shows it, `rollsh resume` goes on, `rollsh back` undoes it"
+}
+
 // takeBack frees what a dead process left locked for a roll that is dealt with
 // now; it fails with Locked while the roll runs, or a person keeps others out.
 func (j *Journal) takeBack(ctx context.Context, tx *sql.Tx, e Entry) error {
