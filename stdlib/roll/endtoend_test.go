@@ -181,7 +181,7 @@ func TestRollFromCheckoutToNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.State != "done" || o.Nodes["web3"] != "done" || o.To != 2.0 || p.pages() != "one one one" {
+	if o.State != "done" || o.Nodes["web3"] != "done" || o.From != nil || o.To != 2.0 || p.pages() != "one one one" {
 		t.Errorf("%+v, pages %q", o, p.pages())
 	}
 	p.commit("bob", "better page, see #2", "index.html", "two\n")
@@ -227,6 +227,12 @@ func TestSecondRollSaysUnchangedAndDrainsNobody(t *testing.T) {
 
 func TestPlanOfARollChangesNothing(t *testing.T) {
 	p := newPlace(t, 2)
+	if _, err := p.rollAs(t.Context(), nodes.Recipe{Mode: nodes.ModePlan}, nil); err != nil || !strings.Contains(p.shown, "+ index.html") {
+		t.Errorf("without a checkout: %v\n%s", err, p.shown)
+	}
+	if _, err := os.Stat(p.co); err == nil || p.pages() != " " {
+		t.Error("a plan made the checkout")
+	}
 	if _, err := p.roll(nodes.Recipe{}); err != nil {
 		t.Fatal(err)
 	}
@@ -282,6 +288,28 @@ func TestNodeLeftDrainedIsTheNextRollsToo(t *testing.T) {
 	}
 }
 
+// A gate is asked between tiers and between batches, and sees all of the roll.
+func TestGateSeesTheWholeRoll(t *testing.T) {
+	p := newPlace(t, 3)
+	file := filepath.Join(p.session.Project, "nodes", "prod")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, rest, _ := strings.Cut(string(text), "\n")
+	if err := os.WriteFile(file, []byte("[canary]\n"+first+"\n[app]\n"+rest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.roll(nodes.Recipe{}, "--gate")
+	wantKind(t, err, nodes.Refused, "stopped after web[1-2]: the gate said no")
+	if got := states(p.last()); got != "web1=done web2=done web3=staged" {
+		t.Error(got)
+	}
+	if shown := p.shown; !strings.Contains(shown, "web1|web[2-3]\nweb[1-2]|web3") {
+		t.Error(shown)
+	}
+}
+
 func TestNodeThatFailsStopsTheRoll(t *testing.T) {
 	p := newPlace(t, 4)
 	if _, err := p.roll(nodes.Recipe{}); err != nil {
@@ -303,6 +331,9 @@ func TestNodeThatFailsStopsTheRoll(t *testing.T) {
 	}
 	_, err = p.roll(nodes.Recipe{})
 	wantKind(t, err, nodes.Refused, "unfinished", e.ID)
+	if got := p.eval(`local n = roll.status{ name = "www" }[1].nodes return n.web2.state .. " " .. n.web3.state .. " r" .. n.web3.rev`); got != "left-drained staged r2" {
+		t.Errorf("status: %s", got)
+	}
 	if got := p.eval(`return #roll.pending{ name = "www" } .. " " .. roll.pending().revs`); got != "1 r3" {
 		t.Errorf("pending: %s", got)
 	}

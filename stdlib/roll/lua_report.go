@@ -2,6 +2,8 @@ package roll
 
 import (
 	"time"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // report is what roll{} and roll.history give.
@@ -14,7 +16,7 @@ type report struct {
 	Order      []string          `lua:"order"` // the nodes, in the order of the roll
 	Why        map[string]string `lua:"why"`   // of nodes that are not done
 	Drained    []string          `lua:"drained"`
-	Changesets any               `lua:"changesets"`
+	Changesets nodes.Changesets  `lua:"changesets"`
 	Seconds    float64           `lua:"seconds"`
 	Who        string            `lua:"who"`
 	Host       string            `lua:"host"`
@@ -35,9 +37,7 @@ func reportOf(e Entry) report {
 		Seconds: e.Seconds(), Who: e.Who, Host: e.Host, Started: e.Started, Ended: e.Ended, State: string(e.State), Reason: e.Why,
 		Unfinished: e.Unfinished(), Recipe: e.Recipe, Args: e.Args, Source: e.Source,
 	}
-	if e.Changesets != nil {
-		r.Changesets = e.Changesets
-	}
+	r.Changesets = append(nodes.Changesets{}, e.Changesets...)
 	for _, n := range e.Nodes {
 		name := string(n.Node)
 		r.Nodes[name], r.Order = string(n.State), append(r.Order, name)

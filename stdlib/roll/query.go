@@ -108,7 +108,28 @@ func statuses(newestFirst []Entry, held []Lock) []Status {
 		s := at(l.Name)
 		s.Locks = append(s.Locks, l)
 	}
+	for i := range out {
+		if out[i].Unfinished {
+			out[i].waiting()
+		}
+	}
 	return out
+}
+
+// waiting tells of nodes that the unfinished roll has still to switch how far
+// they are in it, beside the revision that they have. One that is out of
+// service since before says that.
+func (s *Status) waiting() {
+	for _, n := range s.Last.Nodes {
+		if n.State != Untouched && n.State != Staged {
+			continue
+		}
+		i := slices.IndexFunc(s.Nodes, func(o NodeEntry) bool { return o.Node == n.Node })
+		if i >= 0 && !s.Nodes[i].Out {
+			n.Rev = s.Nodes[i].Rev
+			s.Nodes[i] = n
+		}
+	}
 }
 
 // add takes an older record of a node into account: the newest says the

@@ -18,7 +18,11 @@ return function(o)
     local rev = tree:revision()
     if not rev then return tree end -- a plain folder has none
     local known = R.from
-    local from = known or o.from:revision()
+    local from = known or o.from:revision() -- a guess: a checkout is at what was rolled last
+    if not known and from >= rev then
+      R:pin{ to = rev }
+      return tree, known, rev
+    end
     local changes = o.from:changes{ from = math.min(from, rev), to = math.max(from, rev) }
     if rev < from then warn(("r%d is older than r%d: these are taken back"):format(rev, from)) end
     if #changes > 0 then changes:print() end
@@ -49,17 +53,18 @@ return function(o)
   -- Tier by tier. Budgets hold over the whole roll; failures that they allow are given back, to be raised at the end. A
   -- cancel is not caught by pcall: the nodes in hand decide their states, and the defer below runs.
   local function switch(set, tolerated)
-    local tiers, gate = set:tiers(), o.gate and function(done, left) R:gate(o.gate, done, left) end or nil
     local rest = set
-    for i, tier in ipairs(tiers) do
-      if i > 1 and gate then gate(set - rest, rest) end
+    for i, tier in ipairs(set:tiers()) do
+      local before, after = set - rest, rest - tier
+      local gate = o.gate and function(done, left) R:gate(o.gate, before + done, left + after) end or nil
+      if i > 1 and gate then R:gate(o.gate, before, rest) end
       local failed, unreachable = R:left()
       local ok, err = pcall(tier.each, tier, { at_once = o.at_once, between = gate, max_failed = failed, max_unreachable = unreachable }, one)
       R:go_on()
       failed, unreachable = R:left()
       if not ok and (err.kind ~= "tasks" or failed < 0 or unreachable < 0) then error(err, 0) end
       if not ok then tolerated = tolerated or err end
-      rest = rest - tier
+      rest = after
     end
     return tolerated
   end

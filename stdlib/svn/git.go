@@ -2,6 +2,8 @@ package svn
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +47,10 @@ var gitURL = regexp.MustCompile(`^(git://|git@|[^/:@]+@[^/:]+:[^/]|((https?|ssh|
 // Checkout. The kind is that of what is there; where nothing is, that of the URL:
 // those that end in .git or are written as git alone writes them are git's.
 func (s *Svn) Open(ctx context.Context, path string, o CheckoutOptions) (any, error) {
+	path, err := s.stead(ctx, path, o)
+	if err != nil {
+		return nil, err
+	}
 	root := s.session.Path(path)
 	_, noSvn := os.Lstat(filepath.Join(root, ".svn"))
 	_, noGit := os.Lstat(filepath.Join(root, ".git"))
@@ -72,6 +78,23 @@ func (s *Svn) Open(ctx context.Context, path string, o CheckoutOptions) (any, er
 		return nil, err
 	}
 	return g, nil
+}
+
+// stead is where a checkout is opened: at its path, or, where a plan finds none
+// that it could read and may make none, in a folder of the cache.
+func (s *Svn) stead(ctx context.Context, path string, o CheckoutOptions) (string, error) {
+	if s.mayChange() || o.URL == "" || !o.Create {
+		return path, nil
+	}
+	root := s.session.Path(path)
+	if entries, err := os.ReadDir(root); len(entries) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	dir, _, err := s.scratch("planned") // the next run removes it
+	if err == nil {
+		s.warn(ctx, "there is no checkout at "+root+" yet: a plan makes none, and reads "+oneLine(o.URL)+" into the cache")
+	}
+	return dir, err
 }
 
 func (s *Svn) clone(ctx context.Context, root string, o CheckoutOptions) error {

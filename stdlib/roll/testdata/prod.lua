@@ -3,7 +3,7 @@ local a = args{
   co = {"checkout"}, dir = {"folder of the nodes"}, say = {"file of the notices"},
   url = {"of the checkout"},
   rev = {"revision", default = "HEAD"}, at_once = {"how many", default = "1"}, max_failed = {"how many", default = "0"}, max_unreachable = {"how many", default = "0"},
-  after = {"command"}, lint = {"lint too", flag = true}, folder = {"a plain folder instead"}, second = {"another name before", flag = true}, cut = {"cancel at this node"},
+  after = {"command"}, gate = {"stop when two are done", flag = true}, lint = {"lint too", flag = true}, folder = {"a plain folder instead"}, second = {"another name before", flag = true}, cut = {"cancel at this node"},
 }
 
 if a.second then -- a recipe that rolls two names
@@ -15,6 +15,7 @@ local result = roll{
   at_once = a.at_once, max_failed = tonumber(a.max_failed), max_unreachable = tonumber(a.max_unreachable), lint = a.lint,
   before = function(n) n:run("test ! -e " .. a.dir .. "/" .. n.name .. ".no") end,
   after = a.after,
+  gate = a.gate and function(done, left) print(done .. "|" .. left) return #done < 2 end or nil,
   announce = a.say and notify.exec("cat >> " .. a.say) or nil,
 }
 print(json.encode{ id = result.id, state = result.state, nodes = result.nodes, from = result.from, to = result.to })
