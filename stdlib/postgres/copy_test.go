@@ -75,7 +75,7 @@ func TestCopy(t *testing.T) {
 		_, s := dialer(t)
 		h := lua.New(s, []lua.Module{postgres.Module(s), {Values: map[string]any{"db": &nodes.Node{Name: "db", Local: true}}}})
 		src := fmt.Sprintf(`local p = "pg:pw\\" return postgres.copy{ from={on=db, database="shop", user="admin", password=p, host="127.0.0.1", port=%d},
-			to={on=db, database="shop", user="admin", password=p, host="127.0.0.1", port=%d}, skip="log.access" }.tables`, source.port, target.port)
+			to={on=db, database="shop", user="admin", password=p, host="127.0.0.1", port=%d}, skip="log.access" }.tables`, source.Port, target.Port)
 		values, err := h.Eval(t.Context(), src)
 		if err != nil || len(values) != 1 || h.Inspect(values[0]) != "4" {
 			t.Errorf("%v %v", values, err)
@@ -106,7 +106,7 @@ func over(t *testing.T, source, target *database) {
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
-			c := target.client(psql, "shop", "-c", "SELECT pg_sleep(0.3)")
+			c := target.Client("psql", "shop", "-c", "SELECT pg_sleep(0.3)")
 			_ = c.Run() // it is thrown out again and again
 		}
 	}()
@@ -207,7 +207,7 @@ func failures(t *testing.T, source, target *database) {
 func wrap(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
-	text := "#!/bin/sh\nreal=" + dumper + "\n" + script + "\n"
+	text := "#!/bin/sh\nreal=" + nodetest.Program("pg_dump") + "\n" + script + "\n"
 	if err := os.WriteFile(filepath.Join(dir, "pg_dump"), []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -92,6 +92,9 @@ func (j *Journal) Begin(ctx context.Context, q Request) (*Roll, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !j.shared() {
+		r.warn("the lock of " + q.Name + " is seen by " + j.session.User + " only: it is in " + j.session.State + "; `rollsh init --shared GROUP` makes it everybody's")
+	}
 	r.sayWhoIsOut()
 	r.keepAlive()
 	return r, nil
