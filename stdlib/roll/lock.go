@@ -159,8 +159,8 @@ func (j *Journal) take(ctx context.Context, tx *sql.Tx, l Lock, takeover string)
 		return err
 	}
 	for _, h := range held {
-		if h.Person && h.Who == l.Who && !l.Person {
-			j.own(h) // a freeze does not keep its maker out
+		if _, mine := j.mine.Load(h.token); mine && !l.Person {
+			j.own(h) // a recipe, or a shell, that locks a name goes on to roll it
 			continue
 		}
 		if !h.Stale || takeover == "" {
@@ -193,8 +193,9 @@ func (j *Journal) newLock(name, why, roll string) Lock {
 	}
 }
 
-// Lock keeps everybody but the caller from rolling a name until Unlock, in
-// this process or a later one. It fails with Locked while somebody holds it.
+// Lock keeps everybody from rolling a name until Unlock, in this process or a
+// later one; only the process that locked it still rolls. That goes for all who
+// use its account too: many do. It fails with Locked while somebody holds it.
 func (j *Journal) Lock(ctx context.Context, name, reason string) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -204,7 +205,11 @@ func (j *Journal) Lock(ctx context.Context, name, reason string) error {
 	}
 	l := j.newLock(name, reason, "")
 	l.Person, l.PID, l.process = true, 0, ""
-	return j.write(ctx, func(tx *sql.Tx) error { return j.take(ctx, tx, l, "") })
+	err := j.write(ctx, func(tx *sql.Tx) error { return j.take(ctx, tx, l, "") })
+	if err == nil {
+		j.mine.Store(l.token, true)
+	}
+	return err
 }
 
 // Unlock frees a name that the caller has locked. What somebody else has

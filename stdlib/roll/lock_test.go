@@ -51,7 +51,9 @@ func TestPersonsLock(t *testing.T) {
 	wantKind(t, err, nodes.Locked, "anna", "no rolls before Monday")
 	wantKind(t, bob.Lock(t.Context(), "www", "mine"), nodes.Locked, "anna")
 	wantKind(t, bob.Unlock(t.Context(), "www", ""), nodes.Locked, "--takeover")
-	// It does not keep out the one who made it, and stays after her roll.
+	_, err = journal(t, hers).Begin(t.Context(), roll.Request{Name: "www", To: web("web1")})
+	wantKind(t, err, nodes.Locked, "anna", "no rolls before Monday") // another process of hers
+	// It does not keep out the process that made it, and stays after its roll.
 	r := begin(t, anna, web("web1"))
 	if said := events.Text(nodes.Warned); !strings.Contains(said, "you have locked 'www' since") || !strings.Contains(said, "no rolls before Monday") {
 		t.Errorf("%q", said)

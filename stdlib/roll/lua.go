@@ -185,7 +185,7 @@ func (j *Journal) changingFuncs() []lua.Func {
 			Example: `roll.back()`, Do: j.again(nodes.ModeBack),
 		},
 		{
-			Name: "lock", Doc: "Keeps others from rolling a name, until unlock.", Returns: "nil", Mutates: true,
+			Name: "lock", Doc: "Keeps everybody from rolling a name, until unlock; only the process that locked it still can.", Returns: "nil", Mutates: true,
 			Example: `roll.lock("www", "no rolls before Monday")`,
 			Do: lua.Go(func(ctx context.Context, a lockArgs) (lua.None, error) {
 				return lua.None{}, j.Lock(ctx, a.Name, a.Reason)

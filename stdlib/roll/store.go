@@ -20,6 +20,7 @@ import (
 type Journal struct {
 	session *nodes.Session
 	keeper  keeper
+	mine    sync.Map // tokens of the names that this process has locked for a person
 
 	mu     sync.Mutex
 	db     *sql.DB
