@@ -26,7 +26,8 @@ type Drift struct {
 	e      *Engine
 	node   *nodes.Node
 	path   nodes.RemotePath
-	source string // folder to compare contents with; empty: none was given
+	source string                     // folder to compare contents with; empty: none was given
+	known  map[string]*manifest.Entry // of the source
 }
 
 // String tells the drift to a person: a line that counts, then a line a file;
@@ -82,7 +83,7 @@ func (e *Engine) Drift(ctx context.Context, set nodes.Set, o Options) (*nodes.Re
 		}
 		d := &Drift{e: e, node: n, path: path}
 		if src != nil {
-			d.source = src.root
+			d.source, d.known = src.root, manifest.Index(src.entries)
 		}
 		for _, f := range found(rep.Drift) {
 			switch f.What {
@@ -161,25 +162,7 @@ func (d *Drift) Diff(ctx context.Context, file string) (string, error) {
 // read fetches a file of the tree; one that is not there is empty.
 func (d *Drift) read(ctx context.Context, file string) ([]byte, error) {
 	var b bytes.Buffer
-	req := wire.Request{Op: wire.OpRead, Root: []byte(d.path), Path: []byte(file), MaxSize: maxDiff + 1}
-	err := d.e.converse(ctx, d.node, func(ctx context.Context, l *line) error {
-		if err := wireJSON(ctx, l, req); err != nil {
-			return err
-		}
-		b.Reset()
-		for {
-			kind, p, err := l.next(ctx, func(wire.Beat) {})
-			switch {
-			case err != nil:
-				return err
-			case kind == wire.TypeReport:
-				return nil
-			case kind != wire.TypePack || b.Len()+len(p) > maxDiff+1:
-				return damaged(fmt.Errorf("frame %q", byte(kind)))
-			}
-			b.Write(p)
-		}
-	})
+	_, err := d.stream(ctx, file, maxDiff+1, &b)
 	if nodes.KindOf(plainError(err)) == nodes.NotFound {
 		return nil, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/sync"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -266,18 +267,47 @@ func TestContentsChangedBehindTheTimes(t *testing.T) {
 func TestTrust(t *testing.T) {
 	r := newRig(t, 1)
 	trust := func(o *sync.Options) { o.Verify = "trust" }
+	before := ""
+	doubts := func() string {
+		text := r.events.Text(nodes.Warned)
+		fresh := strings.TrimPrefix(text, before)
+		before = text
+		return fresh
+	}
 	r.file("a", "1")
 	r.file("b", "1")
 	r.push(trust)
 	r.file("a", "22")
 	r.push(trust)
 	r.equal(0)
-	write(t, filepath.Join(r.live(0), "b"), "by hand")
+	if said := doubts(); said != "" {
+		t.Errorf("not trusted: %s", said)
+	}
+	marker := filepath.Join(r.bed.Dir(0), ".rollsh-www", "marker")
+	for want, spoil := range map[string]func(*wire.Marker){
+		"not looked at in full within": func(m *wire.Marker) { m.Looked = m.Looked.Add(-25 * time.Hour) },
+		"not looked at in full":        func(m *wire.Marker) { m.Looked = m.Looked.Add(time.Hour) },
+		"the node was started anew":    func(m *wire.Marker) { m.Boot = "another" },
+		"was made by another version":  func(m *wire.Marker) { m.Agent = "agent-0" },
+	} {
+		b, err := os.ReadFile(marker)
+		must(t, err)
+		rec, err := wire.DecodeRecord(b)
+		must(t, err)
+		spoil(&rec.Marker)
+		b, err = rec.Encode()
+		must(t, err)
+		must(t, os.WriteFile(marker, b, 0o600))
+		r.file("a", want)
+		r.push(trust)
+		if said := doubts(); !strings.Contains(said, want) {
+			t.Errorf("said %q, not %q", said, want)
+		}
+	}
+	write(t, filepath.Join(r.live(0), "b"), "by hand") // the sample is the whole of a tree this small
 	r.file("a", "333")
-	r.push(trust) // looks at what it changes only
-	r.file("b", "4444")
 	_, err := r.try(trust)
-	wantKind(t, err, nodes.Changed)
+	wantKind(t, err, nodes.Changed, "b (by ")
 }
 
 func TestPlantedSymlink(t *testing.T) {

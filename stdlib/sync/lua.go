@@ -248,6 +248,12 @@ func driftClass() lua.Class {
 			Name: "diff", Doc: "How a file there differs from the source, as diff -u shows it; from= must have been given.", Returns: "string", Bound: true,
 			Example: `print(drift.web1.value.diff("index.php"))`,
 			Do:      lua.Method(func(ctx context.Context, d *Drift, a fileArgs) (string, error) { return d.Diff(ctx, a.File) }),
+		}, {
+			Name: "adopt", Doc: "Copies a file as it is on the node over the one in the source, to be looked at and committed; from= must have been given.",
+			Returns: "nil", Mutates: true, Example: `drift.web1.value:adopt("index.php")`,
+			Do: lua.Method(func(ctx context.Context, d *Drift, a fileArgs) (lua.None, error) {
+				return lua.None{}, d.Adopt(ctx, a.File)
+			}),
 		}},
 	}
 }

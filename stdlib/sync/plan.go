@@ -51,6 +51,10 @@ type Found struct {
 	Owner string `lua:"owner"`
 	Time  string `lua:"time"`
 	text  string
+	kind  manifest.Kind
+	mode  uint32
+	size  int64
+	mtime int64
 }
 
 // treeName is how a tree names itself, such as "/srv/www at r45"; else its
@@ -156,7 +160,7 @@ func (o *Options) nodePlan(rep *wire.Report) (*NodePlan, error) {
 func found(list []wire.Finding) []Found {
 	var out []Found
 	for _, f := range list {
-		v := Found{Path: string(f.Path), What: f.What, Owner: f.Owner, text: f.Text()}
+		v := Found{Path: string(f.Path), What: f.What, Owner: f.Owner, text: f.Text(), kind: f.Kind, mode: f.Mode, size: f.Size, mtime: f.Mtime}
 		if f.Mtime != 0 {
 			v.Time = when(f.Mtime)
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os/user"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +32,9 @@ type comparison struct {
 
 	change []manifest.Entry // of the delta, when the guess was right
 	gone   []string
+
+	doubt   string // why the tree was looked at although verify is trust
+	trusted bool   // it was not looked at
 }
 
 func newComparison(s *server, t *tree, req *wire.Request) (*comparison, error) {
@@ -123,8 +125,10 @@ func (c *comparison) look(guessed bool) error {
 		c.live = manifest.Listing{}
 		return nil
 	}
-	if guessed && c.req.Verify == "trust" && c.t.settled == "" {
-		return c.trust()
+	if guessed && c.req.Verify == "trust" {
+		if c.doubt = c.distrust(); c.doubt == "" {
+			return c.trust()
+		}
 	}
 	c.s.step.Store("comparing")
 	var err error
@@ -132,30 +136,6 @@ func (c *comparison) look(guessed bool) error {
 	if err != nil {
 		return &Error{Failure: wire.Failure{Kind: kindOf(err), Message: err.Error()}, cause: err}
 	}
-	return nil
-}
-
-// trust takes the tree as rolls left it, but for the paths to be changed.
-func (c *comparison) trust() error {
-	var seen []manifest.Entry
-	var missing []string
-	paths := slices.Clone(c.gone)
-	for i := range c.change {
-		paths = append(paths, c.change[i].Path)
-	}
-	slices.Sort(paths)
-	for _, p := range paths {
-		e, err := c.t.lstat(p)
-		switch {
-		case err == nil:
-			seen = append(seen, e)
-		case errors.Is(err, unix.ENOENT):
-			missing = append(missing, p)
-		default:
-			return cannot("look at", p, err)
-		}
-	}
-	c.live = manifest.Listing{Entries: manifest.Apply(c.ours, seen, missing)}
 	return nil
 }
 

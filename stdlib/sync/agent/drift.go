@@ -57,7 +57,7 @@ func (c *comparison) compareWith(base []manifest.Entry) (*wire.Report, error) {
 	add := func(what string, l *manifest.Entry, p string) {
 		f := wire.Finding{Path: []byte(p), What: what}
 		if l != nil {
-			f.Size, f.Mtime, f.Owner = l.Size, l.Mtime, owner(owners, l.UID)
+			f.Size, f.Mtime, f.Kind, f.Mode, f.Owner = l.Size, l.Mtime, l.Kind, l.Mode, owner(owners, l.UID)
 		}
 		rep.Drift = append(rep.Drift, f)
 	}

@@ -191,13 +191,13 @@ func mounted(path, place string) (fstype string, mount bool) {
 
 // status reports the marker and the facts.
 func (t *tree) status(*wire.Request) (*wire.Report, error) {
-	now, err := t.marker()
+	now, err := t.markerAlone()
 	if err != nil {
 		return nil, err
 	}
-	rep := &wire.Report{First: now.First(), Pending: t.unsettled(), Facts: t.facts()}
-	if !now.First() {
-		rep.Marker = &now.Marker
+	rep := &wire.Report{First: now.Roll == "", Pending: t.unsettled(), Facts: t.facts()}
+	if !rep.First {
+		rep.Marker = now
 	}
 	return rep, nil
 }

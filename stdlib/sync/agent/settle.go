@@ -50,7 +50,7 @@ func (t *tree) settleStage(name string, asked bool) error {
 	case asked:
 		return nil
 	}
-	if now, err := t.marker(); err == nil && now.Seq != j.Seq {
+	if now, err := t.markerAlone(); err == nil && now.Seq != j.Seq {
 		t.discard(name) // the tree moved on: it can never be switched
 	}
 	return nil
@@ -62,7 +62,7 @@ func has(dir int, name string) bool {
 }
 
 func (t *tree) settleForward(stage int, j *journal) error {
-	now, err := t.marker()
+	now, err := t.markerAlone()
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,9 @@ func (st *stager) run() (*wire.Report, error) {
 	}
 	rep := Summary(&c.dec, c.live.Entries, c.req.Lists)
 	rep.First, rep.Drift = c.now.First(), c.findings()
+	if c.doubt != "" {
+		rep.Warnings = append(rep.Warnings, `verify="trust" was not used: `+c.doubt)
+	}
 	if err := c.refuse(rep.Digest); err != nil {
 		return nil, err
 	}
@@ -109,6 +112,10 @@ func (c *comparison) next() *wire.Record {
 	n.Marker = wire.Marker{
 		Roll: c.req.Roll, Rev: c.req.Rev, Who: c.req.By.Who, Host: c.req.By.Host,
 		At: time.Now(), Seq: c.now.Seq + 1,
+	}
+	n.Boot, n.Agent, n.Looked = bootID(), agentName(), n.At
+	if c.trusted || c.rules.Partial() {
+		n.Looked = c.now.Looked
 	}
 	if c.t.releases {
 		n.Layout, n.Shared = wire.LayoutRelease, c.req.Shared

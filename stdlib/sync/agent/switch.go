@@ -33,12 +33,12 @@ func (t *tree) switchStage(req *wire.Request) (*wire.Report, error) {
 	if err := checkRoll(req.Roll); err != nil {
 		return nil, err
 	}
-	now, err := t.marker()
+	now, err := t.markerAlone()
 	if err != nil {
 		return nil, err
 	}
 	if now.Roll == req.Roll {
-		return &wire.Report{Marker: &now.Marker}, nil
+		return &wire.Report{Marker: now}, nil
 	}
 	stage, j, err := t.openStage(req.Roll)
 	if errors.Is(err, unix.ENOENT) {
@@ -85,8 +85,8 @@ func (t *tree) readJournal(dir int) (*journal, error) {
 }
 
 // moved fails with changed when the tree is not what the journal was made for.
-func (t *tree) moved(j *journal, now *wire.Record) error {
-	if now.Seq != j.Seq || now.Digest != j.Base && !(now.First() && j.Base == "") {
+func (t *tree) moved(j *journal, now *wire.Marker) error {
+	if now.Seq != j.Seq || now.Digest != j.Base && !(now.Roll == "" && j.Base == "") {
 		return hinted("changed", fmt.Sprintf("%s rolled to this tree since it was looked at (%s)", now.Who, now.Roll), "look again: plan, or push")
 	}
 	if (t.base < 0) != j.MakeRoot || j.Release != nil && t.current != j.Release.Before {
@@ -135,11 +135,11 @@ func (t *tree) commit(stage int, j *journal) (*wire.Report, error) {
 	if err := t.finish(stage, j); err != nil {
 		return nil, err
 	}
-	now, err := t.marker()
+	now, err := t.markerAlone()
 	if err != nil {
 		return nil, err
 	}
-	return &wire.Report{Marker: &now.Marker, Burst: took, Bytes: j.Bytes, Files: j.Files}, nil
+	return &wire.Report{Marker: now, Burst: took, Bytes: j.Bytes, Files: j.Files}, nil
 }
 
 func (t *tree) makeRoot() error {

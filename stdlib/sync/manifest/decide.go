@@ -60,6 +60,7 @@ type decider struct {
 // touched unless Drift is overwrite, or it already is as wanted.
 func Decide(ours []Entry, live Listing, want []Entry, pol Policy) Decision {
 	d := &decider{pol: pol, live: live.Entries, held: live.Held}
+	d.out.Ours = make([]Entry, 0, len(want)+16)
 	i, j, k := 0, 0, 0
 	for i < len(ours) || j < len(live.Entries) || k < len(want) {
 		p := least(ours, i, live.Entries, j, want, k)

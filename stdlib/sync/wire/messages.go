@@ -127,6 +127,9 @@ type Marker struct {
 	Undo    string          // the last switch was this undo; empty after a roll
 	Seq     int             // counts the switches of this tree
 	Digest  manifest.Digest // of the entries that are ours
+	Looked  time.Time       `json:",omitzero"`  // when the tree was last looked at in full, by the node's clock
+	Boot    string          `json:",omitempty"` // the run of the node's kernel then
+	Agent   string          `json:",omitempty"` // the agent's name, which holds its sum
 	Layout  Layout          `json:",omitempty"`
 	Shared  [][]byte        `json:",omitempty"` // paths that all releases share, as links to root/shared
 }
@@ -134,11 +137,13 @@ type Marker struct {
 // Finding is a path that differs from what rolls left.
 type Finding struct {
 	Path  []byte
-	What  string // changed, missing, mode, type, unknown, extra
-	Owner string `json:",omitempty"`
-	Mtime int64  `json:",omitempty"` // nanoseconds since 1970
-	Size  int64  `json:",omitempty"`
-	Yield bool   `json:",omitempty"`
+	What  string        // changed, missing, mode, type, unknown, extra
+	Owner string        `json:",omitempty"`
+	Mtime int64         `json:",omitempty"` // nanoseconds since 1970
+	Size  int64         `json:",omitempty"`
+	Kind  manifest.Kind `json:",omitempty"` // of what is there
+	Mode  uint32        `json:",omitempty"`
+	Yield bool          `json:",omitempty"`
 }
 
 // Report is how an operation ended.
