@@ -52,6 +52,7 @@ type treeArgs struct {
 	Perms   Perms    `lua:"perms" type:"string|table" doc:"\"source\", or {files=\"0644\", dirs=\"0755\"}"`
 	Setuid  bool     `lua:"setuid" doc:"send setuid and setgid bits of files too"`
 	Verify  string   `lua:"verify" default:"stat" enum:"stat|checksum|trust" doc:"how the node's tree is compared with what rolls left: by size, time and permissions; by content; or not at all"`
+	Speed   int64    `lua:"bandwidth" doc:"bytes a second that contents may take, to all nodes together"`
 	Undo    int      `lua:"undo" default:"5" doc:"how many rolls of the tree are kept for undo"`
 }
 
@@ -71,7 +72,7 @@ type nodeArgs struct {
 func (a *treeArgs) options(from nodes.Tree, path nodes.RemotePath) Options {
 	o := Options{
 		From: from, Path: path, Only: a.Only, Exclude: a.Exclude, Keep: a.Keep, Delete: a.Delete, Drift: a.Drift,
-		Adopt: a.Adopt == "all", Layout: a.Layout, Shared: a.Shared, Perms: a.Perms, Setuid: a.Setuid, Verify: a.Verify, Undo: a.Undo,
+		Adopt: a.Adopt == "all", Layout: a.Layout, Shared: a.Shared, Perms: a.Perms, Setuid: a.Setuid, Verify: a.Verify, Undo: a.Undo, Speed: a.Speed,
 	}
 	if o.Delete == "false" {
 		o.Delete = "none"

@@ -2,11 +2,13 @@ package sync
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
+	"golang.org/x/time/rate"
 )
 
 // Options say what goes where and how. The zero value of a field that has a
@@ -26,6 +28,7 @@ type Options struct {
 	Setuid  bool   // setuid and setgid bits are sent
 	Verify  string // stat (default), checksum, trust
 	Undo    int    // how many undos are kept; 0: DefaultUndo, below 0: none
+	Speed   int64  // bytes a second that contents may take, to all nodes together; 0: no limit
 	Why     string // for the lock, such as "roll www"; empty: the operation
 }
 
@@ -62,6 +65,9 @@ func (o Options) with() (Options, error) {
 	case o.Undo < 0:
 		o.Undo = 0
 	}
+	if o.Speed != 0 && o.Speed < slowest {
+		return o, usage("bandwidth is " + strconv.FormatInt(o.Speed, 10) + ": at least " + strconv.Itoa(slowest) + " bytes a second are needed")
+	}
 	if err := o.checkShared(); err != nil {
 		return o, err
 	}
@@ -72,6 +78,25 @@ func (o Options) with() (Options, error) {
 		return o, usage(err.Error())
 	}
 	return o, nil
+}
+
+// slowest is the least speed: below it, an agent would think that nothing comes.
+const slowest = 1000
+
+// limiter paces what is sent; nil where there is no limit.
+func (o *Options) limiter() *rate.Limiter {
+	if o.Speed == 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(o.Speed), o.piece())
+}
+
+// piece is how many bytes are sent at once.
+func (o *Options) piece() int {
+	if o.Speed == 0 {
+		return wire.PieceSize
+	}
+	return int(min(wire.PieceSize, max(slowest, o.Speed/8)))
 }
 
 // checkShared wants plain paths, none within another.

@@ -133,14 +133,18 @@ func (s *source) contents(w io.Writer, entries []manifest.Entry, givenUp func() 
 
 // send writes a pack as frames, whole ones only, until its end, or until stop
 // is closed. A pack that breaks is ended with Abort.
-func (p *pack) send(ctx context.Context, l *line, stop <-chan struct{}) error {
-	buf := make([]byte, wire.PieceSize)
+func (p *pack) send(ctx context.Context, s *source, l *line, stop <-chan struct{}) error {
+	buf := make([]byte, s.piece)
 	var off int64
 	for {
 		n, err := p.read(ctx, buf, off, stop)
 		off += int64(n)
 		switch {
 		case n > 0:
+			if err := s.wait(ctx, n); err != nil {
+				_ = l.send(ctx, wire.TypeAbort, []byte(err.Error()))
+				return err
+			}
 			if err := l.send(ctx, wire.TypePack, buf[:n]); err != nil {
 				return err
 			}

@@ -1,10 +1,12 @@
 package sync_test
 
 import (
+	"math/rand"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
@@ -188,4 +190,25 @@ func TestFolderIsFile(t *testing.T) {
 	wantKind(t, err, nodes.Failed, "is a file where a folder is needed")
 	_, err = r.try(func(o *sync.Options) { o.Path = nodes.RemotePath(r.live(0) + "/below/it") })
 	wantKind(t, err, nodes.Failed, "is a file where a folder is needed")
+}
+
+// Two nodes share the bandwidth; the agent and SFTP keep to it alike.
+func TestBandwidth(t *testing.T) {
+	r := newRig(t, 2, nodetest.SFTPOnly(1))
+	r.file("a", "1")
+	r.wholeSeconds()
+	r.push()
+	noise := make([]byte, 150_000)
+	_, _ = rand.New(rand.NewSource(1)).Read(noise)
+	r.file("b", string(noise))
+	r.wholeSeconds()
+	began := time.Now()
+	r.push(func(o *sync.Options) { o.Speed = 200_000 })
+	if took := time.Since(began); took < 1200*time.Millisecond { // 300 kB, less the first piece
+		t.Errorf("took %v", took)
+	}
+	r.equal(0)
+	r.equal(1)
+	_, err := r.try(func(o *sync.Options) { o.Speed = 10 })
+	wantKind(t, err, nodes.Usage, "bandwidth is 10")
 }

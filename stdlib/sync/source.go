@@ -17,6 +17,7 @@ import (
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 )
 
 // source is a scanned and hashed tree, ready for any number of nodes.
@@ -30,6 +31,8 @@ type source struct {
 	digest  manifest.Digest
 	rev     nodes.Revision
 	temp    string // folder for packs
+	pace    *rate.Limiter
+	piece   int // bytes that are sent at once
 
 	packed func() []byte // encoded, compressed
 
@@ -41,7 +44,7 @@ type source struct {
 
 // scan reads the tree once.
 func (e *Engine) scan(ctx context.Context, o *Options) (*source, error) {
-	s := &source{root: o.From.Root(), fd: -1, packs: map[string]*pack{}, temp: e.session.Cache}
+	s := &source{root: o.From.Root(), fd: -1, packs: map[string]*pack{}, temp: e.session.Cache, pace: o.limiter(), piece: o.piece()}
 	var err error
 	if s.rev, err = o.From.Revision(ctx); err != nil {
 		return nil, err
@@ -64,6 +67,19 @@ func (e *Engine) scan(ctx context.Context, o *Options) (*source, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// wait holds n bytes back until the pace allows them; n is at most s.piece.
+func (s *source) wait(ctx context.Context, n int) error {
+	if s.pace == nil {
+		return nil
+	}
+	if err := s.pace.WaitN(ctx, n); err != nil && ctx.Err() != nil {
+		return nodes.Stopped(ctx)
+	} else if err != nil { // the deadline would be over before its turn comes
+		return &nodes.Error{Kind: nodes.Timeout, Message: "the time is too short for this bandwidth", Cause: err}
+	}
+	return nil
 }
 
 func (s *source) open(o *Options) error {

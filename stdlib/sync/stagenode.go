@@ -107,7 +107,7 @@ func (t *talk) contents(ctx context.Context, entries []manifest.Entry) error {
 		return err
 	}
 	t.stop, t.sent = make(chan struct{}), make(chan error, 1)
-	go func(stop chan struct{}, sent chan error) { sent <- p.send(ctx, t.l, stop) }(t.stop, t.sent)
+	go func(stop chan struct{}, sent chan error) { sent <- p.send(ctx, t.j.src, t.l, stop) }(t.stop, t.sent)
 	return nil
 }
 

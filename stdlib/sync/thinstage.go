@@ -152,7 +152,7 @@ func (t *thin) upload(ctx context.Context, s *thinStage, c *comparison, rep *wir
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			if err := t.one(path.Join(s.dir, "s"+strconv.Itoa(i)), &p.Entry); err != nil {
+			if err := t.one(ctx, path.Join(s.dir, "s"+strconv.Itoa(i)), &p.Entry); err != nil {
 				fail(err)
 			}
 			t.j.events.progress(wire.Beat{Files: files.Add(1), Bytes: sent.Add(p.Size), Step: "receiving"}, rep.Bytes, rep.Files)
@@ -182,7 +182,7 @@ func (t *thin) upload(ctx context.Context, s *thinStage, c *comparison, rep *wir
 }
 
 // one uploads a file, whole and checked, or makes a link.
-func (t *thin) one(name string, e *manifest.Entry) error {
+func (t *thin) one(ctx context.Context, name string, e *manifest.Entry) error {
 	if e.Kind == manifest.Link {
 		return t.f.Symlink(e.Link, nodes.RemotePath(name))
 	}
@@ -196,7 +196,7 @@ func (t *thin) one(name string, e *manifest.Entry) error {
 		return err
 	}
 	h := sha256.New()
-	n, err := io.Copy(w, io.TeeReader(io.LimitReader(from, e.Size+1), h))
+	n, err := io.Copy(paced{ctx, t.j.src, w}, io.TeeReader(io.LimitReader(from, e.Size+1), h))
 	if err == nil {
 		err = w.Sync()
 	}
@@ -215,6 +215,25 @@ func (t *thin) one(name string, e *manifest.Entry) error {
 		return err
 	}
 	return t.f.Chtimes(nodes.RemotePath(name), time.Unix(0, e.Mtime))
+}
+
+// paced writes no faster than the source's pace allows.
+type paced struct {
+	ctx context.Context //nolint:containedctx // of one upload
+	s   *source
+	w   io.Writer
+}
+
+// Write passes pieces on.
+func (p paced) Write(b []byte) (n int, err error) {
+	for len(b) > 0 && err == nil {
+		k := min(len(b), p.s.piece)
+		if err = p.s.wait(p.ctx, k); err == nil {
+			k, err = p.w.Write(b[:k])
+			n, b = n+k, b[k:]
+		}
+	}
+	return n, err
 }
 
 // drop throws the stage away.
