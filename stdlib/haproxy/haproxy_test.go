@@ -131,7 +131,7 @@ func TestRefusals(t *testing.T) {
 	kind(t, "unknown server", b.Drain(ctx, web(9)), nodes.NotFound, "web/web9", "server=")
 	kind(t, "unknown server", b.Ready(ctx, web(9)), nodes.NotFound)
 	kind(t, "a name that would be a command", b.Drain(ctx, &nodes.Node{Name: "web1 state maint;"}), nodes.Usage)
-	kind(t, "unknown backend", backend(t, s, haproxy.Config{On: local("lb"), Socket: lb.socket, Backend: "none"}).Drain(ctx, web(1)), nodes.NotFound)
+	kind(t, "unknown backend", backend(t, s, haproxy.Config{On: local("lb"), Socket: lb.socket, Backend: "none"}).Drain(ctx, web(1)), nodes.NotFound, "haproxy knows no backend none")
 	kind(t, "no socket", backend(t, s, haproxy.Config{On: local("lb"), Socket: lb.socket + "x"}).Drain(ctx, web(1)), nodes.Unreachable, "running")
 
 	lb.raw(t, "set server web/web1 state maint")

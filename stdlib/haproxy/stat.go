@@ -49,6 +49,9 @@ func (b *Backend) look(ctx context.Context, lb *nodes.Node) ([]row, error) {
 
 func parse(answer, backend string) ([]row, error) {
 	states, err := table(answer, "# be_id ", ' ')
+	if nodes.KindOf(err) == nodes.NotFound {
+		return nil, &nodes.Error{Kind: nodes.NotFound, Message: "haproxy knows no backend " + backend, Cause: err}
+	}
 	if err != nil {
 		return nil, err
 	}
