@@ -177,7 +177,7 @@ type jsonDecodeArgs struct {
 func jsonDecode(_ *Call, a jsonDecodeArgs) (any, error) {
 	var v any
 	if err := json.Unmarshal([]byte(a.Text), &v); err != nil {
-		return nil, usage("not JSON: %s", err)
+		return nil, failedf("not JSON: %s", err)
 	}
 	return v, nil
 }

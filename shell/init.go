@@ -26,6 +26,11 @@ const sampleNodes = `# nodes/prod: the nodes that prod.lua rolls to, in the orde
 # web2  10.0.0.12
 `
 
+const sampleStaging = `# nodes/staging: where people look at what is merged and not committed yet; as nodes/prod.
+#
+# try  try.example.org  path=/var/www/html
+`
+
 const luarc = `{
   "$schema": "https://raw.githubusercontent.com/LuaLS/vscode-lua/master/setting/schema.json",
   "runtime.version": "Lua 5.1",
@@ -63,8 +68,8 @@ func (a *app) initProject(dir string) error {
 	if err := a.open(""); err != nil {
 		return err
 	}
-	files := map[string]string{".luarc.json": luarc, "nodes/prod": sampleNodes}
-	names := []string{".luarc.json", "nodes/prod"}
+	files := map[string]string{".luarc.json": luarc, "nodes/prod": sampleNodes, "nodes/staging": sampleStaging}
+	names := []string{".luarc.json", "nodes/prod", "nodes/staging"}
 	entries, err := fs.ReadDir(recipes.Files, ".")
 	if err != nil {
 		return err
