@@ -18,6 +18,7 @@ type Problem struct {
 	Line    int    `lua:"line"` // 0 where the tool names none
 	Message string `lua:"message"`
 	Rule    string `lua:"rule"`
+	Node    string `lua:"node"` // whose tool said so; empty: this machine's
 }
 
 // String is "file:line: rule: message".
@@ -26,7 +27,11 @@ func (p Problem) String() string {
 	if p.Line > 0 {
 		where += ":" + strconv.Itoa(p.Line)
 	}
-	return where + ": " + p.Rule + ": " + p.Message
+	message := where + ": " + p.Rule + ": " + p.Message
+	if p.Node != "" {
+		message += " (php of " + p.Node + ")"
+	}
+	return message
 }
 
 // Result is what a check found.
@@ -84,6 +89,7 @@ type Options struct {
 	Changes nodes.Changesets // of a Tree: just the files that these touch
 	From    nodes.Revision   // of a Tree: just what differs between these
 	To      nodes.Revision
+	On      nodes.Set // whose php judges, instead of this machine's
 }
 
 // Check checks files and gives what it found; that files have errors is no error
@@ -94,6 +100,7 @@ func (l *Linter) Check(ctx context.Context, w What, o Options) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
+	rules = on(l.session, o.On, rules)
 	files, err := w.files(ctx, l.session, o)
 	if err != nil {
 		return nil, err
@@ -107,6 +114,15 @@ func (l *Linter) Check(ctx context.Context, w What, o Options) (*Result, error) 
 		return nil, err
 	}
 	return run.result(), nil
+}
+
+// on puts the php of the nodes in the place of this machine's.
+func on(s *nodes.Session, set nodes.Set, rules []Rule) []Rule {
+	at := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == "php" })
+	if at < 0 || len(set.Nodes) == 0 {
+		return rules
+	}
+	return slices.Replace(rules, at, at+1, phpRules(s, set)...)
 }
 
 // passed warns, once for each rule, that files go without it.

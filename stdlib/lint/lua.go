@@ -46,13 +46,14 @@ type checkArgs struct {
 	Rules   []string   `lua:"rules" doc:"names of rules; all without it"`
 	Changes changesets `lua:"changes" type:"Changesets" doc:"of a Checkout: the files that these touch"`
 	From    revision   `lua:"from" type:"number|string" doc:"of a Checkout: the files that changed since this revision"`
+	On      nodes.Set  `lua:"on" doc:"nodes whose php judges PHP files instead of this machine's; each version is asked once"`
 	To      revision   `lua:"to" type:"number|string" doc:"and up to this one, included; what the Checkout is at without it"`
 }
 
 func (l *Linter) luaCheck(ctx context.Context, a checkArgs) (Result, error) {
 	res, err := l.Check(ctx, a.What, Options{
 		Rules: a.Rules, Changes: nodes.Changesets(a.Changes),
-		From: nodes.Revision(a.From), To: nodes.Revision(a.To),
+		From: nodes.Revision(a.From), To: nodes.Revision(a.To), On: a.On,
 	})
 	if err != nil {
 		return Result{}, err

@@ -21,36 +21,104 @@ var phpTool = tool{names: []string{"php"}, install: "php-cli"}
 const fewFiles = 2
 
 func phpRule(s *nodes.Session) Rule {
-	p := &php{session: s}
+	p := &localPHP{session: s}
+	return phpRuleOf(p)
+}
+
+// phpRuleOf is the rule of one php.
+func phpRuleOf(p php) Rule {
 	return Rule{
 		Name:    "php",
 		Files:   []string{"*.php", "*.html", "*.phtml", "*.inc"},
 		trivial: func(text []byte) bool { return !hasOpenTag(text) },
 		tool:    p.version,
-		check:   p.check,
+		check: func(ctx context.Context, jobs []*job, done func()) error {
+			return phpCheck(ctx, p, jobs, done)
+		},
 	}
 }
 
-// php checks PHP files with one php program.
-type php struct {
-	session *nodes.Session // for its cache folder
+// php is a php program somewhere.
+type php interface {
+	// version identifies it and its configuration.
+	version(ctx context.Context) (string, error)
+	// warm starts a parent; see warm.php.
+	warm(ctx context.Context) (*parent, error)
+	// lint runs `php -l` on one file. The file's path is the placeholder in what
+	// it says.
+	lint(ctx context.Context, j *job) (ending, error)
+	// at once is how many files lint takes.
+	atOnce() int
 }
 
-func (p *php) check(ctx context.Context, jobs []*job, done func()) error {
-	path, err := phpTool.find()
-	if err != nil {
-		return err
-	}
+func phpCheck(ctx context.Context, p php, jobs []*job, done func()) error {
 	bad := jobs
 	if len(jobs) > fewFiles {
-		if bad, err = sieve(ctx, path, jobs, done); err != nil {
+		var err error
+		if bad, err = sieve(ctx, p.warm, jobs, done); err != nil {
 			return err
 		}
 	}
-	return parallel(ctx, len(bad), func(i int) error {
+	return parallelN(ctx, p.atOnce(), len(bad), func(i int) error {
 		defer done()
-		return phpLint(ctx, path, bad[i])
+		return phpLint(ctx, p, bad[i])
 	})
+}
+
+// localPHP is the php of this machine.
+type localPHP struct {
+	session *nodes.Session // for its cache folder
+}
+
+func (p *localPHP) atOnce() int { return workers() }
+
+func (p *localPHP) warm(ctx context.Context) (*parent, error) {
+	path, err := phpTool.find()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	cmd := command(ctx, "/", append([]string{path}, warmArgs()...))
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	out, w, err := os.Pipe()
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	cmd.Stdout = w
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		cancel()
+		out.Close()
+		return nil, err
+	}
+	return greeted(ctx, in, out, func() {
+		cancel()
+		in.Close()
+		_ = cmd.Wait() // it was killed
+		out.Close()
+	})
+}
+
+func (p *localPHP) lint(ctx context.Context, j *job) (ending, error) {
+	path, err := phpTool.find()
+	if err != nil {
+		return ending{}, err
+	}
+	e, err := invoke(ctx, "/", append(append([]string{path}, lintArgs...), j.path)...)
+	e.output = strings.ReplaceAll(e.output, j.path, placeholder)
+	return e, err
+}
+
+// lintArgs are those of `php -l`.
+var lintArgs = []string{
+	"-d", "display_errors=1", "-d", "display_startup_errors=0", "-d", "log_errors=0",
+	"-d", "html_errors=0", "-d", "error_prepend_string=", "-d", "error_append_string=", "-l",
 }
 
 // phpFatal finds the errors in the output of `php -l`, in which placeholder stands
@@ -58,22 +126,20 @@ func (p *php) check(ctx context.Context, jobs []*job, done func()) error {
 var phpFatal = regexp.MustCompile(`(?m)^((?:Parse|Fatal|Compile|Core|Recoverable fatal) error): +([\s\S]*?) in ` + placeholder + ` on line (\d+)$`)
 
 // phpLint takes the verdict of `php -l` on one file.
-func phpLint(ctx context.Context, php string, j *job) error {
-	e, err := invoke(ctx, "/", php, "-d", "display_errors=1", "-d", "display_startup_errors=0", "-d", "log_errors=0",
-		"-d", "html_errors=0", "-d", "error_prepend_string=", "-d", "error_append_string=", "-l", j.path)
+func phpLint(ctx context.Context, p php, j *job) error {
+	e, err := p.lint(ctx, j)
 	if err != nil {
 		return err
 	}
 	if e.code == 0 && strings.Contains(e.output, "No syntax errors detected") {
 		return nil
 	}
-	output := strings.ReplaceAll(e.output, j.path, placeholder)
-	for _, m := range phpFatal.FindAllStringSubmatch(output, -1) {
+	for _, m := range phpFatal.FindAllStringSubmatch(e.output, -1) {
 		line, _ := strconv.Atoi(m[3]) // digits; 0 when there are too many
 		j.report(line, m[1]+": "+strings.ReplaceAll(m[2], placeholder, j.path))
 	}
 	if len(j.problems) == 0 {
-		j.report(0, "php -l "+e.how()+": "+lastLine(e.output))
+		j.report(0, "php -l "+e.how()+": "+strings.ReplaceAll(lastLine(e.output), placeholder, j.path))
 		j.open = e.signal != "" // the machine may have been short of something
 	}
 	return nil
@@ -98,7 +164,7 @@ const phpAsk = `echo json_encode(["version" => PHP_VERSION . " " . PHP_SAPI . " 
 
 // version identifies php and its configuration. What php says is kept, so that
 // it is asked once; later its files are only looked at.
-func (p *php) version(ctx context.Context) (string, error) {
+func (p *localPHP) version(ctx context.Context) (string, error) {
 	path, err := phpTool.find()
 	if err != nil {
 		return "", err

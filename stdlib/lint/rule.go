@@ -21,6 +21,8 @@ type Rule struct {
 	// Optional rules are passed over, with a warning, where their tool is missing.
 	Optional bool
 
+	// node is where the rule's tool runs; empty: here.
+	node nodes.Name
 	// trivial finds texts that are good without a closer look; may be nil.
 	trivial func(text []byte) bool
 	// beside is what the verdict depends on beside content and tool, such as the

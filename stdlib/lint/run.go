@@ -99,10 +99,15 @@ func workers() int { return min(8, runtime.GOMAXPROCS(0)) }
 
 // parallel calls f for 0..n-1 from several goroutines until one fails.
 func parallel(ctx context.Context, n int, f func(i int) error) error {
+	return parallelN(ctx, workers(), n, f)
+}
+
+// parallelN is parallel with this many goroutines.
+func parallelN(ctx context.Context, at, n int, f func(i int) error) error {
 	var wg sync.WaitGroup
 	var next atomic.Int64
 	var failed atomic.Bool
-	errs := make([]error, workers())
+	errs := make([]error, at)
 	for w := range errs {
 		wg.Go(func() {
 			for !failed.Load() && ctx.Err() == nil {
@@ -283,6 +288,12 @@ func (r *run) shelf(ctx context.Context, rule *Rule, n int) (*shelf, error) {
 	return openShelf(filepath.Join(r.session.Cache, "lint"), rule.Name, id), nil
 }
 
+// same reports whether the other problem differs at most in the node.
+func (p Problem) same(other Problem) bool {
+	other.Node = p.Node
+	return p.Node != "" && p == other
+}
+
 func (r *run) result() *Result {
 	res := &Result{Errors: []Problem{}, Missing: append([]string{}, r.lacking...)}
 	for _, f := range r.files {
@@ -294,9 +305,11 @@ func (r *run) result() *Result {
 			}
 			checked, cached = true, cached && j.cached
 			for _, p := range j.problems {
-				p.File, p.Rule = f.name, j.rule.Name
+				p.File, p.Rule, p.Node = f.name, j.rule.Name, string(j.rule.node)
 				p.Message = strings.ReplaceAll(p.Message, placeholder, nodes.Clean(f.name))
-				res.Errors = append(res.Errors, p)
+				if !slices.ContainsFunc(res.Errors[at:], p.same) { // several nodes find the same
+					res.Errors = append(res.Errors, p)
+				}
 			}
 		}
 		if checked {

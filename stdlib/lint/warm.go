@@ -1,14 +1,12 @@
 package lint
 
 import (
-	"bufio"
 	"context"
 	_ "embed"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,37 +23,33 @@ const (
 	parents      = 2   // more contend for memory and gain nothing
 	startTime    = 10 * time.Second
 	warmFileTime = 10 * time.Second
-	maxWarmSize  = 8 << 20 // a larger file goes to `php -l` straight away
+	maxWarmSize  = 4 << 20 // a larger file goes to `php -l` straight away
+	maxBatch     = 8 << 20 // bytes of a batch: php holds them all
+	greeting     = "rollsh lint 2"
 )
 
 var errNotWarm = errors.New("no warm php")
 
-// sieve compiles the jobs in warm parents and gives those that do not compile
-// there, for `php -l` to judge. It calls done for the others. Where php cannot
-// be kept warm, the jobs that are left are given back.
-func sieve(ctx context.Context, php string, jobs []*job, done func()) ([]*job, error) {
-	var mu sync.Mutex
-	var suspects []*job
-	size := max(smallBatch, min(batchSize, (len(jobs)+parents-1)/parents))
-	batches := make(chan []*job, len(jobs)/size+1)
-	var batch []*job
-	for _, j := range jobs {
-		if info, err := os.Lstat(j.path); err != nil || info.Size() > maxWarmSize {
-			suspects = append(suspects, j)
-			continue
-		}
-		if batch = append(batch, j); len(batch) == size {
-			batches <- batch
-			batch = nil
-		}
+// warmArgs start a parent; php is put before them. What a file may take is as
+// `php -l` has it (memory_limit), but for time: the parent stays.
+func warmArgs() []string {
+	return []string{
+		"-d", "display_errors=0", "-d", "display_startup_errors=0", "-d", "log_errors=0",
+		"-d", "auto_prepend_file=", "-d", "auto_append_file=", "-d", "opcache.enable_cli=0",
+		"-d", "max_execution_time=0", "-r", strings.TrimPrefix(warmScript, "<?php"),
 	}
-	batches <- batch
-	close(batches)
+}
 
+// sieve compiles the jobs in warm parents, which start makes, and gives those
+// that do not compile there, for `php -l` to judge. It calls done for the others.
+// Where php cannot be kept warm, the jobs that are left are given back.
+func sieve(ctx context.Context, start func(context.Context) (*parent, error), jobs []*job, done func()) ([]*job, error) {
+	var mu sync.Mutex
+	batches, suspects := inBatches(jobs)
 	var wg sync.WaitGroup
 	for range min(parents, workers()) {
 		wg.Go(func() {
-			s := &sifter{ctx: ctx, php: php, done: done}
+			s := &sifter{ctx: ctx, open: start, done: done}
 			defer s.stop()
 			for batch := range batches {
 				bad := s.batch(batch)
@@ -72,11 +66,34 @@ func sieve(ctx context.Context, php string, jobs []*job, done func()) ([]*job, e
 	return suspects, nil
 }
 
+// inBatches deals the jobs out; those that are too large for a parent are left.
+func inBatches(jobs []*job) (batches chan []*job, left []*job) {
+	size := max(smallBatch, min(batchSize, (len(jobs)+parents-1)/parents))
+	batches = make(chan []*job, len(jobs)+1)
+	var batch []*job
+	bytes := int64(0)
+	for _, j := range jobs {
+		info, err := os.Lstat(j.path)
+		if err != nil || info.Size() > maxWarmSize {
+			left = append(left, j)
+			continue
+		}
+		if len(batch) == size || bytes+info.Size() > maxBatch {
+			batches <- batch
+			batch, bytes = nil, 0
+		}
+		batch, bytes = append(batch, j), bytes+info.Size()
+	}
+	batches <- batch
+	close(batches)
+	return batches, left
+}
+
 // sifter sifts batches with one warm parent, and starts another where that went
 // away.
 type sifter struct {
 	ctx    context.Context
-	php    string
+	open   func(context.Context) (*parent, error)
 	done   func()
 	parent *parent
 	broken bool // it cannot be kept warm
@@ -98,7 +115,7 @@ func (s *sifter) batch(jobs []*job) []*job {
 		if !s.start() {
 			return append(suspects, jobs...)
 		}
-		marks, err := s.parent.compile(jobs)
+		marks, err := s.parent.compile(s.ctx, jobs)
 		passed := 0
 		for ; passed < len(marks) && marks[passed] != 'b'; passed++ {
 			if marks[passed] == '.' {
@@ -121,7 +138,7 @@ func (s *sifter) batch(jobs []*job) []*job {
 // start makes sure of a parent.
 func (s *sifter) start() bool {
 	if s.parent == nil && !s.broken {
-		p, err := startParent(s.ctx, s.php)
+		p, err := s.open(s.ctx)
 		s.parent, s.broken = p, err != nil
 	}
 	return s.parent != nil
@@ -129,79 +146,91 @@ func (s *sifter) start() bool {
 
 // parent is a warm php process.
 type parent struct {
-	cmd    *exec.Cmd
-	cancel context.CancelFunc
-	in     io.WriteCloser
-	pipe   *os.File
-	out    *bufio.Reader
+	in   io.WriteCloser
+	out  chan byte // what it says; closed at its end
+	stop func()    // ends it and its child
 }
 
-func startParent(ctx context.Context, php string) (*parent, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	cmd := command(ctx, "/", []string{
-		php, "-d", "display_errors=0", "-d", "display_startup_errors=0", "-d", "log_errors=0",
-		"-d", "auto_prepend_file=", "-d", "auto_append_file=", "-d", "opcache.enable_cli=0", "-d", "memory_limit=1G",
-		"-d", "max_execution_time=0", "-r", strings.TrimPrefix(warmScript, "<?php"),
+// greeted makes a parent of a process that was started, once it says hello; end
+// ends the process, and with it what is read from out.
+func greeted(ctx context.Context, in io.WriteCloser, out io.Reader, end func()) (*parent, error) {
+	p := &parent{in: in, out: make(chan byte, batchSize)}
+	stopped := make(chan struct{})
+	p.stop = sync.OnceFunc(func() {
+		close(stopped)
+		end()
 	})
-	cmd.ExtraFiles = []*os.File{w}
-	p := &parent{cmd: cmd, cancel: cancel, pipe: r, out: bufio.NewReader(r)}
-	if p.in, err = cmd.StdinPipe(); err == nil {
-		err = cmd.Start()
+	go func() {
+		defer close(p.out)
+		buf := make([]byte, 256)
+		for {
+			n, err := out.Read(buf)
+			for _, c := range buf[:n] {
+				select {
+				case p.out <- c:
+				case <-stopped:
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for range 20 { // what php says of itself may come before
+		line, err := p.line(ctx, startTime)
+		if err == nil && line == greeting {
+			return p, nil
+		}
+		if err != nil {
+			break
+		}
 	}
-	w.Close()
-	if err != nil {
-		cancel()
-		r.Close()
-		return nil, err
-	}
-	line, err := p.line(startTime)
-	if err != nil || line != "rollsh lint 1" {
-		p.stop()
-		return nil, errNotWarm
-	}
-	return p, nil
-}
-
-// stop ends the parent and its child.
-func (p *parent) stop() {
-	p.cancel()
-	p.in.Close()
-	_ = p.cmd.Wait() // it was killed
-	p.pipe.Close()
+	p.stop()
+	return nil, errNotWarm
 }
 
 // compile gives a mark for each job that got one, in order. With an error the
 // parent is of no use any more.
-func (p *parent) compile(jobs []*job) (string, error) {
-	paths := make([]string, len(jobs))
-	for i, j := range jobs {
-		paths[i] = j.path
+func (p *parent) compile(ctx context.Context, jobs []*job) (string, error) {
+	var text []byte
+	text = strconv.AppendInt(text, int64(len(jobs)), 10)
+	text = append(text, '\n')
+	for _, j := range jobs {
+		content, err := os.ReadFile(j.path)
+		if err != nil || len(content) > maxWarmSize {
+			content = []byte("<?php (") // it changed meanwhile: `php -l` is to look at it
+		}
+		text = strconv.AppendInt(text, int64(len(content)), 10)
+		text = append(text, '\n')
+		text = append(text, content...)
 	}
-	text := strings.Join(paths, "\x00")
-	if _, err := fmt.Fprintf(p.in, "%d\n%s", len(text), text); err != nil {
+	if _, err := p.in.Write(text); err != nil {
 		return "", err
 	}
-	return p.line(warmFileTime)
+	return p.line(ctx, warmFileTime)
 }
 
 // line reads bytes up to a newline; each may take the given time.
-func (p *parent) line(each time.Duration) (string, error) {
+func (p *parent) line(ctx context.Context, each time.Duration) (string, error) {
 	var b strings.Builder
+	late := time.NewTimer(each)
+	defer late.Stop()
 	for {
-		if err := p.pipe.SetReadDeadline(time.Now().Add(each)); err != nil {
-			return b.String(), err
+		select {
+		case c, ok := <-p.out:
+			switch {
+			case !ok:
+				return b.String(), io.ErrUnexpectedEOF
+			case c == '\n':
+				return b.String(), nil
+			}
+			b.WriteByte(c)
+			late.Reset(each)
+		case <-late.C:
+			return b.String(), os.ErrDeadlineExceeded
+		case <-ctx.Done():
+			return b.String(), ctx.Err()
 		}
-		c, err := p.out.ReadByte()
-		if err != nil {
-			return b.String(), err
-		}
-		if c == '\n' {
-			return b.String(), nil
-		}
-		b.WriteByte(c)
 	}
 }

@@ -1,13 +1,13 @@
 <?php
-// The warm PHP parent of rollsh's lint. It forks for every batch of files; the
-// child compiles each by include, which is php's own compiler with early binding,
-// and kills itself. Nothing of a file is run: `return` is put before its first
-// statement. Protocol, on stdin: "BYTES\n", then that many bytes of paths with NUL
-// between them. On descriptor 3: one line of greeting, then for every batch one
-// mark a file and "\n". Marks: '.' compiles; 'x' does not, or cannot be told here;
-// 'b' begin a new batch with this file. A child that ends early (a fatal error)
-// leaves the rest without marks. The names here are long, as they must not be
-// those of a class or function in a file.
+// The warm PHP parent of rollsh's lint, on this machine or on a node. It forks for
+// every batch of files; the child compiles each by include, which is php's own
+// compiler with early binding, and kills itself. Nothing of a file is run:
+// `return` is put before its first statement. Protocol, on stdin: "N\n" for N
+// files, then for each "BYTES\n" and that many bytes of text. On stdout: one line
+// of greeting, then for every batch one mark a file and "\n". Marks: '.' compiles;
+// 'x' does not, or cannot be told here; 'b' begin a new batch with this file. A
+// child that ends early (a fatal error) leaves the rest without marks. The names
+// here are long, as they must not be those of a class or function in a file.
 
 final class RollshLintSourceStreamWrapper
 {
@@ -129,16 +129,11 @@ final class RollshLintSourceStreamWrapper
         return false;
     };
 
-    $compile = static function (array $paths, $out) use ($guarded, $classes, $again, $done): void {
+    $compile = static function (array $texts, $out) use ($guarded, $classes, $again, $done): void {
         $before = array_flip($classes());
         $total = count($before);
         $names = []; // short ones of the classes that files have left declared
-        foreach ($paths as $i => $path) {
-            $text = file_get_contents($path);
-            if ($text === false) {
-                fwrite($out, 'x');
-                continue;
-            }
+        foreach ($texts as $i => $text) {
             if ($names && $again($text, $names)) {
                 fwrite($out, 'b');
                 return;
@@ -163,7 +158,7 @@ final class RollshLintSourceStreamWrapper
     };
 
     $in = fopen('php://stdin', 'r');
-    $out = fopen('php://fd/3', 'w');
+    $out = fopen('php://stdout', 'w');
     foreach (['pcntl_fork', 'pcntl_waitpid', 'posix_kill', 'posix_getpid', 'token_get_all', 'stream_wrapper_register'] as $name) {
         if (!function_exists($name)) {
             fwrite($out, "lacks $name\n");
@@ -175,14 +170,22 @@ final class RollshLintSourceStreamWrapper
         exit(1);
     }
     gc_disable();
-    fwrite($out, "rollsh lint 1\n");
-    while (($line = fgets($in)) !== false) {
-        $paths = explode("\0", stream_get_contents($in, (int) $line));
+    fwrite($out, "rollsh lint 2\n");
+    while (($count = fgets($in)) !== false) {
+        $texts = [];
+        for ($i = 0; $i < (int) $count; $i++) {
+            $size = (int) fgets($in);
+            $texts[] = $text = $size > 0 ? stream_get_contents($in, $size) : '';
+            if (strlen($text) !== $size) {
+                exit(1);
+            }
+        }
         $pid = pcntl_fork();
         if ($pid === 0) {
-            $compile($paths, $out);
+            $compile($texts, $out);
             posix_kill(posix_getpid(), SIGKILL);
         }
+        unset($texts, $text);
         if ($pid > 0) {
             pcntl_waitpid($pid, $status);
         }
