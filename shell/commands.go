@@ -39,6 +39,7 @@ func (a *app) commands() *cobra.Command {
 			DisableFlagParsing: true, ValidArgsFunction: a.completeRecipe, RunE: a.plan,
 		},
 		&cobra.Command{Use: "check [FILES]", Short: "Find mistakes in recipes and nodes files without running them", RunE: a.check},
+		a.lintCommand(),
 		&cobra.Command{Use: "test [FILES]", Short: "Try recipes on nodes that rollsh starts itself", RunE: a.test},
 		a.initCommand(),
 		&cobra.Command{Use: "types", Short: "Print editor types (LuaCATS)", Args: none, RunE: func(*cobra.Command, []string) error {

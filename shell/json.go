@@ -32,7 +32,7 @@ import (
 //	error   of finished and error: kind message where op node code signal hint,
 //	        and errors, a list of the same for several nodes
 //	file line column hint warning
-//	        of finding, what check found, with its text
+//	        of finding, what check found, with its text; lint's op is lint.RULE
 type record struct {
 	Time   string   `json:"time"`
 	Type   string   `json:"type"`

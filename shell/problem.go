@@ -69,7 +69,7 @@ func foldedErrors(e *nodes.Error, hinted bool) []string {
 		}
 		subs = append(subs, &sub)
 		for _, deeper := range foldedErrors(nodes.AsError(err, nodes.Failed), hinted) {
-			subs = append(subs, &nodes.Error{Message: deeper})
+			subs = append(subs, &nodes.Error{Message: "  " + deeper})
 		}
 	}
 	return nodes.FoldErrors(subs)

@@ -2,7 +2,6 @@ package lint
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,21 +39,6 @@ type Result struct {
 	Cached  int       `lua:"cached"`  // those among them whose verdict was known before
 	Errors  []Problem `lua:"errors"`  // in the order of the files, then by line
 	Missing []string  `lua:"missing"` // rules that were passed over, as their tool is not installed
-}
-
-// Err is nil when nothing was found, else an error of kind Lint that shows all.
-func (r *Result) Err() error {
-	if len(r.Errors) == 0 {
-		return nil
-	}
-	files := map[string]bool{}
-	var b strings.Builder
-	for _, p := range r.Errors {
-		files[p.File] = true
-		b.WriteString("\n  " + strings.ReplaceAll(p.String(), "\n", "\n    "))
-	}
-	return &nodes.Error{Kind: nodes.Lint, Message: fmt.Sprintf("%s in %s%s",
-		count(len(r.Errors), "error"), count(len(files), "file"), b.String())}
 }
 
 func count(n int, noun string) string {

@@ -30,6 +30,12 @@ lint.rule{ name="puppet", required=false }.`,
 				Returns: "{checked, cached, errors, missing}", Do: lua.Go(l.luaCheck),
 			},
 			{
+				Name: "format", Doc: `Writes what check found: text (folded by file), github (annotations of its build machines) or checkstyle (XML).
+Give check a list, as in lint.check({"htdocs"}, { fail=false }), and the names of files begin with what you gave.`,
+				Example: `print(lint.format(lint.check({"htdocs"}, { fail = false }), "github"))`,
+				Returns: "string", Do: lua.Pure(func(a formatArgs) (string, error) { return Format(a.Result, a.Format) }),
+			},
+			{
 				Name: "rule", Doc: `Adds a rule: a command, in which {file} and {name} (without folder and extension) are quoted for you, or a function(path, text)
 that returns nil or a list of {line=, message=}. A rule of the same name is replaced. With name and required alone: of a rule
 that is there, whether a missing tool is an error.`,
@@ -62,6 +68,39 @@ func (l *Linter) luaCheck(ctx context.Context, a checkArgs) (Result, error) {
 		err = res.Err()
 	}
 	return *res, err
+}
+
+type formatArgs struct {
+	Result findings `lua:"result,pos" type:"table" doc:"what check returned"`
+	Format string   `lua:"format,pos" default:"text" enum:"text|github|checkstyle" doc:"how to write it"`
+}
+
+// findings are the problems in a result of check, as Lua has it.
+type findings []Problem
+
+// UnpackLua reads errors of a result.
+func (f *findings) UnpackLua(v any) error {
+	wrong := errors.New("expected what lint.check returned")
+	result, ok := v.(map[string]any)
+	list, ok2 := result["errors"].([]any)
+	if !ok || !ok2 {
+		return wrong
+	}
+	for _, item := range list {
+		fields, ok := item.(map[string]any)
+		if !ok {
+			return wrong
+		}
+		p := Problem{}
+		p.File, _ = fields["file"].(string) // what is absent stays empty
+		p.Message, _ = fields["message"].(string)
+		p.Rule, _ = fields["rule"].(string)
+		p.Node, _ = fields["node"].(string)
+		line, _ := fields["line"].(float64)
+		p.Line = int(line)
+		*f = append(*f, p)
+	}
+	return nil
 }
 
 // changesets are those of a Changesets object.

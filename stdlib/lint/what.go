@@ -17,15 +17,16 @@ import (
 // maxFiles is how many files one check takes.
 const maxFiles = 1_000_000
 
-// What is what to check. Exactly one of its fields is set.
+// What is what to check: paths, a tree, or what was touched.
 type What struct {
 	paths   []string // folders and files, as a person gave them
+	list    bool     // they were given as a list: names of files begin with them
 	tree    nodes.Tree
 	touched nodes.Touched
 }
 
 // Paths are folders and files; relative ones belong to the project.
-func Paths(paths ...string) What { return What{paths: paths} }
+func Paths(paths ...string) What { return What{paths: paths, list: len(paths) > 1} }
 
 // InTree is a checkout, or the part of it that Options choose.
 func InTree(t nodes.Tree) What { return What{tree: t} }
@@ -40,7 +41,7 @@ func (w *What) UnpackLua(v any) error {
 		*w = Paths(v)
 		return nil
 	case []any:
-		*w = What{}
+		*w = What{list: true}
 		for i, item := range v {
 			path, ok := item.(string)
 			if !ok {
@@ -78,7 +79,7 @@ func (w What) files(ctx context.Context, s *nodes.Session, o Options) ([]*file, 
 	case w.tree != nil:
 		err = l.walk(w.tree.Root(), "")
 	default:
-		err = l.paths(s, w.paths)
+		err = l.paths(s, w)
 	}
 	if ctx.Err() != nil {
 		return nil, nodes.Stopped(ctx)
@@ -158,8 +159,8 @@ func (l *listing) walk(root, prefix string) error {
 }
 
 // paths adds what a person named; a path that is not there is an error.
-func (l *listing) paths(s *nodes.Session, paths []string) error {
-	for _, p := range paths {
+func (l *listing) paths(s *nodes.Session, w What) error {
+	for _, p := range w.paths {
 		abs := s.Path(p)
 		info, err := os.Stat(abs)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -172,7 +173,7 @@ func (l *listing) paths(s *nodes.Session, paths []string) error {
 			return &nodes.Error{Kind: nodes.NotFound, Message: "no file or folder " + p, Cause: err}
 		}
 		prefix := ""
-		if len(paths) > 1 {
+		if w.list {
 			prefix = p
 		}
 		switch {

@@ -1,0 +1,161 @@
+package lint
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// How much of a result an error shows; the result itself holds all.
+const (
+	shownFiles    = 100
+	shownOfAFile  = 20
+	checkstyleVer = "4.3"
+)
+
+// inFile are the problems of one file, in order.
+type inFile struct {
+	name     string
+	problems []Problem
+}
+
+// byFile puts the problems of each file together, in order of first appearance.
+func byFile(list []Problem) []inFile {
+	var out []inFile
+	at := map[string]int{}
+	for _, p := range list {
+		i, ok := at[p.File]
+		if !ok {
+			i = len(out)
+			at[p.File] = i
+			out = append(out, inFile{name: p.File})
+		}
+		out[i].problems = append(out[i].problems, p)
+	}
+	return out
+}
+
+// Err is nil when nothing was found, else an error of kind Lint: its text shows
+// the problems folded by file, up to a limit, and Errors has the same, one for
+// each file.
+func (r *Result) Err() error {
+	if len(r.Errors) == 0 {
+		return nil
+	}
+	files := byFile(r.Errors)
+	e := &nodes.Error{Kind: nodes.Lint}
+	e.Message = fmt.Sprintf("%s in %s", count(len(r.Errors), "error"), count(len(files), "file"))
+	for _, f := range files[:min(len(files), shownFiles)] {
+		e.Errors = append(e.Errors, f.err())
+	}
+	if more := len(files) - shownFiles; more > 0 {
+		e.Errors = append(e.Errors, &nodes.Error{Kind: nodes.Lint, Message: "and " + count(more, "more file")})
+	}
+	for _, sub := range e.Errors {
+		e.Message += "\n  " + strings.ReplaceAll(sub.Error(), "\n", "\n  ")
+	}
+	return e
+}
+
+// err is a file with what is wrong in it.
+func (f inFile) err() *nodes.Error {
+	if len(f.problems) == 1 {
+		return f.problems[0].err()
+	}
+	e := &nodes.Error{Kind: nodes.Lint, Where: nodes.Clean(f.name), Message: count(len(f.problems), "error")}
+	for _, p := range f.problems[:min(len(f.problems), shownOfAFile)] {
+		e.Errors = append(e.Errors, p.err())
+	}
+	if more := len(f.problems) - shownOfAFile; more > 0 {
+		e.Errors = append(e.Errors, &nodes.Error{Kind: nodes.Lint, Message: fmt.Sprintf("and %d more", more)})
+	}
+	for _, sub := range e.Errors {
+		e.Message += "\n  " + strings.ReplaceAll(sub.Error(), "\n", "\n    ")
+	}
+	return e
+}
+
+func (p Problem) err() *nodes.Error {
+	where, message, _ := strings.Cut(p.String(), ": "+p.Rule+": ")
+	return &nodes.Error{Kind: nodes.Lint, Where: nodes.Clean(where), Message: p.Rule + ": " + message}
+}
+
+// Format writes problems for a person (text: folded by file) or a program:
+// GitHub's annotations, or Checkstyle's XML. It fails with Usage for another
+// format.
+func Format(list []Problem, format string) (string, error) {
+	switch format {
+	case "text":
+		return text(list), nil
+	case "github":
+		return github(list), nil
+	case "checkstyle":
+		return checkstyle(list)
+	}
+	return "", &nodes.Error{Kind: nodes.Usage, Message: "no format '" + format + "'", Hint: "known are text github checkstyle"}
+}
+
+func text(list []Problem) string {
+	var b strings.Builder
+	for _, f := range byFile(list) {
+		indent := ""
+		if len(f.problems) > 1 {
+			b.WriteString(nodes.Clean(f.name) + ": " + count(len(f.problems), "error") + "\n")
+			indent = "  "
+		}
+		for _, p := range f.problems {
+			b.WriteString(indent + strings.ReplaceAll(p.err().Error(), "\n", "\n"+indent+"  ") + "\n")
+		}
+	}
+	return b.String()
+}
+
+var (
+	githubText  = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	githubField = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
+func github(list []Problem) string {
+	var b strings.Builder
+	for _, p := range list {
+		line := ""
+		if p.Line > 0 {
+			line = fmt.Sprintf(",line=%d", p.Line)
+		}
+		fmt.Fprintf(&b, "::error file=%s%s,title=%s::%s\n", githubField.Replace(p.File), line, githubField.Replace(p.Rule), githubText.Replace(p.Message))
+	}
+	return b.String()
+}
+
+// checkstyle writes the XML that build machines read.
+func checkstyle(list []Problem) (string, error) {
+	type failure struct {
+		Line     int    `xml:"line,attr,omitempty"`
+		Severity string `xml:"severity,attr"`
+		Message  string `xml:"message,attr"`
+		Source   string `xml:"source,attr"`
+	}
+	type file struct {
+		Name   string    `xml:"name,attr"`
+		Errors []failure `xml:"error"`
+	}
+	doc := struct {
+		XMLName xml.Name `xml:"checkstyle"`
+		Version string   `xml:"version,attr"`
+		Files   []file   `xml:"file"`
+	}{Version: checkstyleVer}
+	for _, f := range byFile(list) {
+		out := file{Name: f.name}
+		for _, p := range f.problems {
+			out.Errors = append(out.Errors, failure{p.Line, "error", p.Message, "rollsh.lint." + p.Rule})
+		}
+		doc.Files = append(doc.Files, out)
+	}
+	written, err := xml.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return "", &nodes.Error{Kind: nodes.Internal, Message: "cannot write Checkstyle's XML: " + err.Error(), Cause: err}
+	}
+	return xml.Header + string(written) + "\n", nil
+}
