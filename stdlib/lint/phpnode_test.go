@@ -29,7 +29,7 @@ func TestPHPOnANode(t *testing.T) {
 	s, set := withNodes(t, 1)
 	paths := corpus(t, t.TempDir())
 	shuffle(paths, 5)
-	paths = paths[:len(paths)/16]
+	paths = paths[:len(paths)/12]
 	want := reference(t, paths)
 	l := lint.New(s, nil)
 	res, err := l.Check(t.Context(), lint.Paths(paths...), lint.Options{On: set})
