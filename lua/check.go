@@ -107,12 +107,14 @@ func (r *checkRun) file(path, src string) {
 	}
 	c := &checker{run: r, h: r.h, path: path, name: name, lines: strings.Split(src, "\n")}
 	ownNames(chunk, r.own)
+	if args, err := ReadArgs(src, name); err != nil {
+		c.find(args.Line, "args", "%s", nodes.AsError(err, nodes.Usage).Message)
+	} else if args.Line > 0 {
+		c.args = &args
+	}
 	c.open()
 	c.block(chunk)
 	c.close()
-	if args, err := ReadArgs(src, name); err != nil {
-		c.find(args.Line, "args", "%s", nodes.AsError(err, nodes.Usage).Message)
-	}
 }
 
 // checker walks one file.
@@ -123,7 +125,8 @@ type checker struct {
 	name   string
 	lines  []string
 	scope  *scope
-	caught int // how many calls of pcall and xpcall are around what is looked at
+	args   *RecipeArgs // what the recipe declares; nil: nothing, or not readable
+	caught int         // how many calls of pcall and xpcall are around what is looked at
 }
 
 // variable is a local.
@@ -173,6 +176,13 @@ func (c *checker) report(f Finding) {
 	f.File = c.name
 	f.Warning = f.Warning || c.caught > 0 // what it would raise is expected there
 	c.run.found = append(c.run.found, f)
+}
+
+// findUnlessOwn reports an error at the word unless some file defines a field or
+// method called own itself.
+func (c *checker) findUnlessOwn(own string, line int, word, format string, args ...any) {
+	f := Finding{File: c.name, Line: line, Column: c.column(line, word), Message: fmt.Sprintf(format, args...), Warning: c.caught > 0}
+	c.run.near = append(c.run.near, nearMethod{f, own})
 }
 
 // find reports an error at the word.
@@ -261,18 +271,36 @@ func (c *checker) localAssign(s *ast.LocalAssignStmt) {
 	if len(s.Exprs) == 1 && len(s.Names) == 1 {
 		if fn, ok := s.Exprs[0].(*ast.FunctionExpr); ok { // a local function sees itself
 			c.declare(s.Names[0], s.Line(), "function")
-			c.function(fn, "")
+			c.function(fn)
 			return
 		}
 	}
 	c.exprs(s.Exprs)
+	types := c.valueTypes(s.Exprs)
 	for i, name := range s.Names {
 		typ, set := "", (*nodes.Set)(nil)
+		if i < len(types) {
+			typ = types[i]
+		}
 		if i < len(s.Exprs) {
-			typ, set = c.typeOf(s.Exprs[i]), c.constantSet(s.Exprs[i])
+			set = c.constantSet(s.Exprs[i])
 		}
 		c.declare(name, s.Line(), typ).set = set
 	}
+}
+
+// valueTypes are the types of a list of expressions; the last may be a call
+// that gives several values.
+func (c *checker) valueTypes(exprs []ast.Expr) []string {
+	var types []string
+	for i, e := range exprs {
+		if call, ok := e.(*ast.FuncCallExpr); ok && i == len(exprs)-1 && !call.AdjustRet {
+			types = append(types, c.callTypes(call)...)
+			break
+		}
+		types = append(types, c.typeOf(e))
+	}
+	return types
 }
 
 // assignTo checks the left side of an assignment. A local that gets a second
@@ -322,8 +350,8 @@ func (c *checker) iterated(exprs []ast.Expr) []string {
 	}
 	if call.Method == "iter" {
 		typ := c.typeOf(call.Receiver)
-		if typ == "Results" {
-			return []string{"string", "table"}
+		if elem := elementType(typ); strings.HasPrefix(typ, "Results") {
+			return []string{"string", elem}
 		}
 		return []string{elementType(typ)}
 	}
@@ -332,13 +360,13 @@ func (c *checker) iterated(exprs []ast.Expr) []string {
 
 // elementType is what a sequence holds.
 func elementType(typ string) string {
-	switch typ {
-	case "Set", "Node":
+	switch {
+	case typ == "Set", typ == "Node":
 		return "Node"
-	case "Changesets":
+	case typ == "Changesets":
 		return "Changeset"
-	case "Results":
-		return "table"
+	case strings.HasPrefix(typ, "Results"):
+		return OutcomeType(typ)
 	}
 	elem, ok := strings.CutSuffix(typ, "[]")
 	if !ok {
@@ -363,21 +391,21 @@ func (c *checker) funcDef(s *ast.FuncDefStmt) {
 		c.expr(s.Name.Receiver)
 		c.open()
 		c.declare("self", s.Line(), elsewhere).quiet = true
-		c.function(s.Func, "")
+		c.function(s.Func)
 		c.close()
 		return
 	}
-	c.function(s.Func, "")
+	c.function(s.Func)
 }
 
-// function checks a body; first is the type of the first parameter where the
-// caller is known to pass it.
-func (c *checker) function(fn *ast.FunctionExpr, first string) {
+// function checks a body; types are those of its parameters, as far as they are
+// known.
+func (c *checker) function(fn *ast.FunctionExpr, types ...string) {
 	c.scoped(fn.Stmts, func() {
 		for i, name := range fn.ParList.Names {
 			typ := ""
-			if i == 0 {
-				typ = first
+			if i < len(types) {
+				typ = types[i]
 			}
 			c.declare(name, fn.Line(), typ).quiet = true
 		}
@@ -420,7 +448,7 @@ func (c *checker) expr(e ast.Expr) {
 	case *ast.UnaryLenOpExpr:
 		c.expr(e.Expr)
 	case *ast.FunctionExpr:
-		c.function(e, "")
+		c.function(e)
 	}
 }
 

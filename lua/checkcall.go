@@ -1,7 +1,6 @@
 package lua
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"reflect"
@@ -39,23 +38,104 @@ func (c *checker) typeOf(e ast.Expr) string {
 		if t := c.typeOf(e.Lhs); t == "Set" || t == "Node" {
 			return "Set"
 		}
+	case *ast.LogicalOpExpr:
+		return c.eitherType(e)
 	}
 	return ""
 }
 
-// elsewhere is the type of what a required file gives, and of what was found
-// wrong already: its fields and methods are not ours to judge.
-const elsewhere = "elsewhere"
+// eitherType is what "a or b" gives where both are of a type, or b never ends.
+func (c *checker) eitherType(e *ast.LogicalOpExpr) string {
+	left := c.typeOf(e.Lhs)
+	if e.Operator == "and" {
+		return ""
+	}
+	if call, ok := e.Rhs.(*ast.FuncCallExpr); ok {
+		if id, ok := call.Func.(*ast.IdentExpr); ok && (id.Value == "fail" || id.Value == "error") && c.lookup(id.Value) == nil {
+			return left
+		}
+	}
+	if t, ok := e.Rhs.(*ast.TableExpr); ok && len(t.Fields) == 0 && strings.HasSuffix(left, "[]") {
+		return left
+	}
+	if left == c.typeOf(e.Rhs) {
+		return left
+	}
+	return ""
+}
+
+// Types that are no LuaCATS ones: what a required file gives, and what was found
+// wrong already, whose fields and methods are not ours to judge; and the table
+// of the recipe's arguments.
+const (
+	elsewhere = "elsewhere"
+	argsTable = "args"
+)
 
 func (c *checker) callType(e *ast.FuncCallExpr) string {
+	types := c.callTypes(e)
+	if len(types) == 0 {
+		return ""
+	}
+	return types[0]
+}
+
+// callTypes are the types of all that a call gives.
+func (c *checker) callTypes(e *ast.FuncCallExpr) []string {
 	b := c.target(e)
 	switch {
-	case b != nil && b.full == "require":
-		return elsewhere
-	case b != nil:
-		return returned(b.Returns)
-	case e.Method != "" && c.typeOf(e.Receiver) == elsewhere, e.Func != nil && c.typeOf(e.Func) == elsewhere:
-		return elsewhere
+	case b == nil && (e.Method != "" && c.typeOf(e.Receiver) == elsewhere || e.Func != nil && c.typeOf(e.Func) == elsewhere):
+		return []string{elsewhere}
+	case c.catches(e):
+		return caughtTypes(e)
+	case b == nil:
+		return nil
+	case b.full == "require":
+		return []string{elsewhere}
+	case b.full == "args" && c.args != nil:
+		return []string{argsTable}
+	case b.full == "choose" && len(e.Args) > 1:
+		return []string{c.chosen(e)}
+	case b.full == "results:node":
+		return []string{OutcomeType(c.typeOf(e.Receiver))}
+	}
+	var out []string
+	for _, typ := range splitType(b.Returns, ',') {
+		out = append(out, returned(typ))
+	}
+	return out
+}
+
+// caughtTypes is what pcall gives of a function that is written out and returns
+// nothing: whether it went well, or else the error.
+func caughtTypes(e *ast.FuncCallExpr) []string {
+	if len(e.Args) != 1 {
+		return nil
+	}
+	fn, ok := e.Args[0].(*ast.FunctionExpr)
+	if !ok {
+		return nil
+	}
+	gives := false
+	eachNode(reflect.ValueOf(fn.Stmts), func(node any) {
+		if r, ok := node.(*ast.ReturnStmt); ok && len(r.Exprs) > 0 {
+			gives = true
+		}
+	})
+	if gives {
+		return nil
+	}
+	return []string{"boolean", "Error"}
+}
+
+// chosen is what choose gives: an item of the list, or part of it.
+func (c *checker) chosen(e *ast.FuncCallExpr) string {
+	list := c.typeOf(e.Args[1])
+	if len(e.Args) == 2 {
+		return elementType(list)
+	}
+	if list == "Set" || list == "Changesets" { // many, whatever else the options say
+		return list
 	}
 	return ""
 }
@@ -64,10 +144,16 @@ func (c *checker) callType(e *ast.FuncCallExpr) string {
 // that type where its fields are read.
 func returned(typ string) string {
 	typ = strings.TrimSuffix(typ, "?")
-	if strings.ContainsAny(typ, "|<, ") || typ == "any" || typ == "nil" {
+	if len(splitType(typ, '|')) > 1 || typ == "any" || typ == "nil" || strings.HasSuffix(typ, "...") {
 		return ""
 	}
 	return typ
+}
+
+// class finds a class by a type: Results<T> is Results.
+func (c *checker) class(typ string) *class {
+	name, _, _ := strings.Cut(typ, "<")
+	return c.h.byName[name]
 }
 
 // modulePrefix marks the types of modules.
@@ -91,26 +177,55 @@ func (c *checker) attributeType(e *ast.AttrGetExpr) string {
 		return elementType(c.typeOf(e.Object))
 	}
 	typ := c.typeOf(e.Object)
-	cl := c.h.byName[typ]
-	if typ == elsewhere {
+	cl := c.class(typ)
+	switch {
+	case typ == elsewhere:
 		return elsewhere
-	}
-	if cl == nil {
+	case typ == argsTable:
+		return c.argType(key.Value)
+	case typ == "Error":
+		return errorFieldType(key.Value)
+	case cl == nil:
+		field, _ := fieldType(typ, key.Value)
+		return returned(field)
+	case cl.fields[key.Value] != nil:
+		return returned(cl.fields[key.Value].Type)
+	case cl.methods[key.Value] != nil:
 		return ""
-	}
-	if f := cl.fields[key.Value]; f != nil {
-		return returned(f.Type)
-	}
-	if cl.Name == "Set" && cl.methods[key.Value] == nil {
+	case cl.Name == "Set":
 		return "Node"
+	case cl.Name == "Results":
+		return OutcomeType(typ)
 	}
 	return ""
+}
+
+func errorFieldType(name string) string {
+	switch name {
+	case "errors":
+		return "Error[]"
+	case "cause":
+		return "Error"
+	}
+	return ""
+}
+
+// argType is the type of one of the recipe's arguments.
+func (c *checker) argType(name string) string {
+	a := c.args.key(name)
+	switch {
+	case a == nil:
+		return ""
+	case a.Flag:
+		return "boolean"
+	}
+	return a.Type
 }
 
 // target finds the record that a call calls; nil when it is not known.
 func (c *checker) target(e *ast.FuncCallExpr) *binding {
 	if e.Method != "" {
-		if cl := c.h.byName[c.typeOf(e.Receiver)]; cl != nil {
+		if cl := c.class(c.typeOf(e.Receiver)); cl != nil {
 			return cl.methods[e.Method]
 		}
 		return nil
@@ -145,8 +260,12 @@ func (c *checker) attribute(e *ast.AttrGetExpr) {
 		}
 		return
 	}
-	cl := c.h.byName[typ]
-	if cl == nil || cl.fields[key.Value] != nil || cl.methods[key.Value] != nil {
+	cl := c.class(typ)
+	if cl == nil {
+		c.spelt(e, typ, key.Value)
+		return
+	}
+	if cl.fields[key.Value] != nil || cl.methods[key.Value] != nil {
 		return
 	}
 	if set := c.constantSet(e.Object); set != nil {
@@ -157,6 +276,30 @@ func (c *checker) attribute(e *ast.AttrGetExpr) {
 	}
 	if cl.Lookup == nil {
 		c.find(e.Line(), key.Value, "a %s has no field or method '%s'%s", cl.Name, key.Value, didYouMean(key.Value, cl.staticNames()))
+	}
+}
+
+// spelt checks a field of a table whose fields are known. One that some file
+// adds to a table itself is not judged.
+func (c *checker) spelt(e *ast.AttrGetExpr, typ, name string) {
+	var known []string
+	switch {
+	case typ == argsTable && c.args.key(name) == nil:
+		for _, a := range c.args.List {
+			known = append(known, a.Name)
+		}
+		c.findUnlessOwn(name, e.Line(), name, "the recipe declares no argument '%s'%s", name, didYouMean(name, known))
+	case typ == "Error":
+		if near := nodes.Suggest(name, ErrorFields()); near != "" && !slices.Contains(ErrorFields(), name) {
+			c.findUnlessOwn(name, e.Line(), name, "an error has no field '%s' (did you mean '%s'?)", name, near)
+		}
+	case FieldsOf(typ) != nil:
+		for _, f := range FieldsOf(typ) {
+			known = append(known, f.Name)
+		}
+		if !slices.Contains(known, name) {
+			c.findUnlessOwn(name, e.Line(), name, "no field '%s' in {%s}%s", name, strings.Join(known, ", "), didYouMean(name, known))
+		}
 	}
 }
 
@@ -195,15 +338,80 @@ func (c *checker) call(e *ast.FuncCallExpr) {
 	}
 	for i, a := range e.Args {
 		if fn, ok := a.(*ast.FunctionExpr); ok && b != nil && i == len(e.Args)-1 {
-			c.function(fn, c.callbackType(e, b))
+			c.function(fn, b.called()...)
 			continue
 		}
-		c.expr(a)
+		c.argument(a, b)
 	}
 	if b != nil {
 		c.arguments(e, b)
+	} else if e.Method != "" && c.typeOf(e.Receiver) == "" {
+		c.optionsOfAny(e)
 	}
 	c.names(e, b)
+}
+
+// optionsOfAny checks option keys where the type of x in x:name{...} is not
+// known: a key that is near an option of a method of that name, and is an
+// option of none, is misspelt.
+func (c *checker) optionsOfAny(e *ast.FuncCallExpr) {
+	var known []string
+	for _, cl := range c.h.byName {
+		if b := cl.methods[e.Method]; b != nil {
+			known = append(known, b.optionNames()...)
+		}
+	}
+	for _, a := range e.Args {
+		t, ok := a.(*ast.TableExpr)
+		if !ok || c.run.own[e.Method] {
+			continue
+		}
+		for _, f := range t.Fields {
+			key, ok := f.Key.(*ast.StringExpr)
+			if !ok || slices.Contains(known, key.Value) {
+				continue
+			}
+			if near := nodes.Suggest(key.Value, known); near != "" {
+				c.findUnlessOwn(e.Method, f.Value.Line(), key.Value, "%s: no option '%s' (did you mean '%s'?)", e.Method, key.Value, near)
+			}
+		}
+	}
+}
+
+// argument looks at an argument; functions among the options get what they are
+// called with.
+func (c *checker) argument(a ast.Expr, b *binding) {
+	t, ok := a.(*ast.TableExpr)
+	if !ok || b == nil {
+		c.expr(a)
+		return
+	}
+	for _, f := range t.Fields {
+		if f.Key != nil {
+			c.expr(f.Key)
+		}
+		fn, isFunction := f.Value.(*ast.FunctionExpr)
+		key, isName := f.Key.(*ast.StringExpr)
+		if !isFunction || !isName {
+			c.expr(f.Value)
+			continue
+		}
+		var types []string
+		for _, s := range []*spec{b.spec, b.fleetSpec()} {
+			if p := s.key(key.Value); p != nil {
+				types = p.passes()
+			}
+		}
+		c.function(fn, types...)
+	}
+}
+
+// fleetSpec has the options that a method of sets takes besides its own.
+func (b *binding) fleetSpec() *spec {
+	if !b.Do.fleet {
+		return &spec{}
+	}
+	return specOf(typeOfFleet)
 }
 
 // catches reports whether a call is of Lua's own pcall or xpcall.
@@ -212,20 +420,29 @@ func (c *checker) catches(e *ast.FuncCallExpr) bool {
 	return ok && (id.Value == "pcall" || id.Value == "xpcall") && c.lookup(id.Value) == nil
 }
 
-// callbackType is what a record passes first to the function that it is given.
-func (c *checker) callbackType(e *ast.FuncCallExpr, b *binding) string {
-	switch b.full {
-	case "set:each", "set:only", "set:except", "node:each", "node:only", "node:except", "node:drained":
-		return "Node"
+// called are the types of what a record passes to the function that it is given
+// last.
+func (b *binding) called() []string {
+	if len(b.spec.pos) == 0 {
+		return nil
 	}
-	return ""
+	return b.spec.pos[len(b.spec.pos)-1].passes()
+}
+
+// passes are the types that a function is called with.
+func (p *param) passes() []string {
+	var out []string
+	for _, f := range FieldsOf("{" + p.calls + "}") {
+		out = append(out, f.Type)
+	}
+	return out
 }
 
 // method checks that x:name names a method. Where the type of x is not known,
 // a name that is near one of ours and is nobody's is a misspelling.
 func (c *checker) method(e *ast.FuncCallExpr) {
 	typ := c.typeOf(e.Receiver)
-	cl := c.h.byName[typ]
+	cl := c.class(typ)
 	switch {
 	case cl != nil && cl.methods[e.Method] == nil:
 		if cl.fields[e.Method] != nil {
@@ -236,9 +453,7 @@ func (c *checker) method(e *ast.FuncCallExpr) {
 	case cl == nil && typ == "":
 		known := c.allMethods()
 		if near := nodes.Suggest(e.Method, known); near != "" && !slices.Contains(known, e.Method) {
-			f := Finding{File: c.name, Line: e.Line(), Column: c.column(e.Line(), e.Method), Warning: c.caught > 0}
-			f.Message = fmt.Sprintf("no object has a method '%s' (did you mean '%s'?)", e.Method, near)
-			c.run.near = append(c.run.near, nearMethod{f, e.Method})
+			c.findUnlessOwn(e.Method, e.Line(), e.Method, "no object has a method '%s' (did you mean '%s'?)", e.Method, near)
 		}
 	case typ == "string" && !slices.Contains(c.moduleNames("string"), e.Method):
 		c.find(e.Line(), e.Method, "string has no function '%s'%s", e.Method, didYouMean(e.Method, c.moduleNames("string")))
@@ -264,7 +479,7 @@ func (c *checker) dotCall(e *ast.FuncCallExpr) {
 	if !ok {
 		return
 	}
-	cl := c.h.byName[c.typeOf(get.Object)]
+	cl := c.class(c.typeOf(get.Object))
 	if cl == nil || cl.methods[key.Value] == nil || cl.methods[key.Value].Bound {
 		return
 	}
@@ -400,8 +615,31 @@ func constantValue(e ast.Expr) (glua.LValue, bool) {
 		return glua.LFalse, true
 	case *ast.NilExpr:
 		return glua.LNil, true
+	case *ast.TableExpr:
+		return constantTable(e)
 	}
 	return nil, false
+}
+
+// constantTable is a table whose keys and values are all constants.
+func constantTable(e *ast.TableExpr) (glua.LValue, bool) {
+	t := &glua.LTable{Metatable: glua.LNil}
+	for _, f := range e.Fields {
+		v, ok := constantValue(f.Value)
+		if !ok {
+			return nil, false
+		}
+		if f.Key == nil {
+			t.Append(v)
+			continue
+		}
+		key, ok := constantValue(f.Key)
+		if !ok {
+			return nil, false
+		}
+		t.RawSet(key, v)
+	}
+	return t, true
 }
 
 // names checks what a constant argument names: nodes files, nodes, patterns,

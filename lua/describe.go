@@ -20,6 +20,7 @@ type Arg struct {
 	Doc      string
 	Default  string // as written in the record; empty: none
 	Enum     []string
+	Calls    string // of a function: the parameters that it is called with
 	Required bool
 }
 
@@ -36,7 +37,7 @@ func (f Func) Args() (positional, options []Arg) {
 func argsOf(params []param) []Arg {
 	out := make([]Arg, len(params))
 	for i, p := range params {
-		out[i] = Arg{Name: p.name, Type: p.typ, Doc: p.doc, Default: p.def, Enum: p.enum, Required: p.required}
+		out[i] = Arg{Name: p.name, Type: p.typ, Doc: p.doc, Default: p.def, Enum: p.enum, Calls: p.calls, Required: p.required}
 	}
 	return out
 }

@@ -91,7 +91,7 @@ func setClass() Class {
 }
 
 type selectArgs struct {
-	What Raw `lua:"what,pos" type:"string|function|Set|Node" doc:"names, ranges, globs, @tier, #tag, separated by commas; or a function of a node; or a Set"`
+	What Raw `lua:"what,pos" type:"string|function|Set|Node" calls:"n: Node" doc:"names, ranges, globs, @tier, #tag, separated by commas; or a function of a node; or a Set"`
 }
 
 type nameArgs struct {
@@ -202,7 +202,7 @@ func (h *Host) addSetOperators() {
 // eachArgs are the options of each, and of every method on a set.
 type eachArgs struct {
 	AtOnce         nodes.AtOnce `lua:"at_once" doc:"how many at once: 4, \"20%\", \"all\", or batches {1, 4, \"50%\"}"`
-	Between        Raw          `lua:"between" type:"number|function" doc:"seconds, or function(done, left), after a batch; false ends it"`
+	Between        Raw          `lua:"between" type:"number|function" calls:"done: Set, left: Set" doc:"seconds, or function(done, left), after a batch; false ends it"`
 	MaxFailed      int          `lua:"max_failed" default:"0" doc:"failures tolerated over the whole call"`
 	MaxUnreachable int          `lua:"max_unreachable" default:"0" doc:"unreachable nodes tolerated, counted apart"`
 	OnFailure      string       `lua:"on_failure" default:"stop" enum:"stop|cancel|ask|continue" doc:"what happens when a budget is spent"`
@@ -216,7 +216,7 @@ type fleetArgs struct {
 
 type setEachArgs struct {
 	eachArgs
-	Fn Callback `lua:"fn,pos" doc:"called with each node"`
+	Fn Callback `lua:"fn,pos" calls:"n: Node" doc:"called with each node"`
 }
 
 // options turns the arguments into the scheduler's.
@@ -273,7 +273,7 @@ func (f Func) onSet() Func {
 	single := f.Do
 	s := specOf(single.args)
 	f.Doc += " On a Set: on all its nodes at once, with the options of each beside its own."
-	f.Returns = "Results"
+	f.Returns = "Results<" + strings.TrimSuffix(f.Returns, "?") + ">"
 	f.Do = Impl{receiver: reflect.TypeFor[nodes.Set](), args: single.args, fleet: true}
 	f.Do.call = func(c *Call, receiver, _ any) (any, error) { return c.fleet(receiver.(nodes.Set), s, single) }
 	return f
@@ -418,11 +418,11 @@ func resultsClass() Class {
 			inState("untouched", "The nodes where it was not begun.", nodes.NotAttempted),
 			{Name: "node", Doc: "Gives the outcome on one node.", Returns: "table", Example: `r:node "web1".value`, Do: PureMethod(resultsNode)},
 			{
-				Name: "iter", Doc: "Iterates over name and outcome in order.", Returns: "function", Example: "for name, o in r:iter() do print(name, o.state) end",
+				Name: "iter", Doc: "Iterates over name and outcome in order.", Returns: "fun(): any", Example: "for name, o in r:iter() do print(name, o.state) end",
 				Do: HeldMethod(resultsIter),
 			},
 			{
-				Name: "fold", Doc: "Groups equal output: a list of {nodes=, text=}.", Returns: "table[]", Example: "for _, g in ipairs(r:fold()) do print(g.nodes, g.text) end",
+				Name: "fold", Doc: "Groups equal output: a list of {nodes=, text=}.", Returns: "{nodes: string, text: string}[]", Example: "for _, g in ipairs(r:fold()) do print(g.nodes, g.text) end",
 				Do: HeldMethod(func(c *Call, r *nodes.Results, _ None) (any, error) { return c.Host.foldResults(r), nil }),
 			},
 			{

@@ -55,7 +55,7 @@ func New(s *nodes.Session, modules []Module) *Host {
 	h.files = &files{host: h, loaded: map[string]*file{}}
 	h.root.SetContext(context.Background())
 	h.openLibraries()
-	h.modules = append(h.coreModules(), modules...)
+	h.modules = spellOut(append(h.coreModules(), modules...))
 	h.register()
 	h.lockGlobals()
 	h.baton <- struct{}{}

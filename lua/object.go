@@ -44,7 +44,7 @@ func (h *Host) addClass(c Class) *class {
 		h.addMethod(cl, f)
 	}
 	if c.Seq != nil && cl.methods["iter"] == nil {
-		h.addMethod(cl, Func{Name: "iter", Doc: "Iterates over the items in order.", Returns: "function", Example: "for item in list:iter() do print(item) end", Do: iterOf(cl)})
+		h.addMethod(cl, Func{Name: "iter", Doc: "Iterates over the items in order.", Returns: "fun(): any", Example: "for item in list:iter() do print(item) end", Do: iterOf(cl)})
 	}
 	return cl
 }

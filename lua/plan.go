@@ -96,7 +96,7 @@ func (c *Call) foresee(b *binding, receiver, args any) (Foreseen, error) {
 		f, _ := v.(Foreseen)
 		return f, err
 	}
-	if set, ok := setAmong(args); ok && b.Returns == "Results" {
+	if set, ok := setAmong(args); ok && strings.HasPrefix(b.Returns, "Results") {
 		return c.foreseeEach(b, set, args)
 	}
 	n, _ := receiver.(*nodes.Node)

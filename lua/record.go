@@ -28,7 +28,8 @@ type Func struct {
 	Name    string
 	Doc     string         // first sentence says what it does
 	Example string         // a line of Lua that a test runs or at least parses
-	Returns string         // LuaCATS type: "Results", "string?", "Changeset[]"
+	Returns string         // LuaCATS type: "Results", "string?", "Changeset[]"; the fields of "table" are those of the Go result
+	Outcome any            // of Returns "Results": a value of the Go type that each outcome holds
 	Mutates bool           // it may change something outside rollsh: a plan records it instead
 	Planned map[string]any // what a plan gives as its result: the fields of a typical success
 	Bound   bool           // a method that is also called as o.name(...)
@@ -57,6 +58,7 @@ type PlannedOn struct {
 // PureMethod, Held, HeldMethod or Script.
 type Impl struct {
 	args     reflect.Type
+	result   reflect.Type                                                    // nil where the Go function gives any
 	receiver reflect.Type                                                    // nil for a plain function
 	onNode   func(ctx context.Context, n *nodes.Node, args any) (any, error) // nil: not a method of nodes made with OnNode
 	script   string
@@ -72,14 +74,14 @@ type Many []any
 
 // Go runs f without the baton: it may block and must see no Lua value.
 func Go[A, R any](f func(context.Context, A) (R, error)) Impl {
-	return Impl{args: reflect.TypeFor[A](), call: func(c *Call, _, args any) (any, error) {
+	return Impl{args: reflect.TypeFor[A](), result: reflect.TypeFor[R](), call: func(c *Call, _, args any) (any, error) {
 		return block(c, func(ctx context.Context) (R, error) { return f(ctx, args.(A)) })
 	}}
 }
 
 // Method is Go for a method of the class whose Go type is T.
 func Method[T, A, R any](f func(context.Context, T, A) (R, error)) Impl {
-	return Impl{args: reflect.TypeFor[A](), receiver: reflect.TypeFor[T](), call: func(c *Call, receiver, args any) (any, error) {
+	return Impl{args: reflect.TypeFor[A](), result: reflect.TypeFor[R](), receiver: reflect.TypeFor[T](), call: func(c *Call, receiver, args any) (any, error) {
 		return block(c, func(ctx context.Context) (R, error) { return f(ctx, receiver.(T), args.(A)) })
 	}}
 }
@@ -96,12 +98,12 @@ func OnNode[A, R any](f func(context.Context, *nodes.Node, A) (R, error)) Impl {
 
 // Pure runs f holding the baton: it must be quick and never block.
 func Pure[A, R any](f func(A) (R, error)) Impl {
-	return Impl{args: reflect.TypeFor[A](), call: func(_ *Call, _, args any) (any, error) { return f(args.(A)) }}
+	return Impl{args: reflect.TypeFor[A](), result: reflect.TypeFor[R](), call: func(_ *Call, _, args any) (any, error) { return f(args.(A)) }}
 }
 
 // PureMethod is Pure for a method of the class whose Go type is T.
 func PureMethod[T, A, R any](f func(T, A) (R, error)) Impl {
-	return Impl{args: reflect.TypeFor[A](), receiver: reflect.TypeFor[T](), call: func(_ *Call, receiver, args any) (any, error) {
+	return Impl{args: reflect.TypeFor[A](), result: reflect.TypeFor[R](), receiver: reflect.TypeFor[T](), call: func(_ *Call, receiver, args any) (any, error) {
 		return f(receiver.(T), args.(A))
 	}}
 }
@@ -131,6 +133,12 @@ func Script[A any](source string) Impl {
 // function(receiver, options).
 func ScriptMethod[T, A any](source string) Impl {
 	return Impl{args: reflect.TypeFor[A](), receiver: reflect.TypeFor[T](), script: source}
+}
+
+// Gives names the Go type of what a script gives, where that is known.
+func (i Impl) Gives(v any) Impl {
+	i.result = reflect.TypeOf(v)
+	return i
 }
 
 func block[R any](c *Call, f func(context.Context) (R, error)) (any, error) {

@@ -21,6 +21,7 @@ type param struct {
 	def      string // default, as written in the tag; empty: the zero value
 	enum     []string
 	typ      string // Lua type for people: string, number, Set, Checkout|string
+	calls    string // of a function: the parameters it is called with, as LuaCATS writes them: "n: Node"
 	required bool
 	rest     bool  // takes all that are left
 	index    []int // path of the field in the struct
@@ -65,7 +66,7 @@ func (s *spec) add(t reflect.Type, path []int) {
 func (s *spec) addField(f reflect.StructField, tag string, at []int) {
 	words := strings.Split(tag, ",")
 	p := param{
-		name: words[0], doc: f.Tag.Get("doc"), def: f.Tag.Get("default"), typ: f.Tag.Get("type"),
+		name: words[0], doc: f.Tag.Get("doc"), def: f.Tag.Get("default"), typ: f.Tag.Get("type"), calls: f.Tag.Get("calls"),
 		index: at, goType: f.Type,
 	}
 	if e := f.Tag.Get("enum"); e != "" {

@@ -113,12 +113,17 @@ func (c *completer) members(tokens []token, method bool) []string {
 		for _, f := range v.module.Funcs {
 			out = append(out, f.Name)
 		}
+	case lua.FieldsOf(v.class) != nil:
+		for _, f := range lua.FieldsOf(v.class) {
+			out = append(out, f.Name)
+		}
+		return out
 	case v.class == "string":
 		return []string{"byte", "find", "format", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse", "sub", "upper"}
 	case v.class == "table" || v.class == "":
 		return c.names[v.global]
 	}
-	class := c.host.Class(v.class)
+	class := c.host.Class(className(v.class))
 	if class == nil {
 		return out
 	}

@@ -180,10 +180,8 @@ func signature(name string, f lua.Func) string {
 
 func functionPage(p pageStyle, name string, f lua.Func) string {
 	var b strings.Builder
-	b.WriteString(p.as(strong, signature(name, f)))
-	if f.Returns != "" && f.Returns != "nil" {
-		b.WriteString(" -> " + f.Returns)
-	}
+	gives, fields := resultOf(f)
+	b.WriteString(p.as(strong, signature(name, f)) + gives)
 	b.WriteString("\n\n" + p.paragraphs(f.Doc) + "\n")
 	pos, opts := f.Args()
 	for _, part := range []struct {
@@ -200,10 +198,57 @@ func functionPage(p pageStyle, name string, f lua.Func) string {
 		}
 		b.WriteString(columns(rows, 2, p.width))
 	}
+	if len(fields) > 0 {
+		b.WriteString("\n" + titleOf(f) + "\n")
+		var rows [][2]string
+		for _, field := range fields {
+			rows = append(rows, [2]string{field.Name, field.Type})
+		}
+		b.WriteString(columns(rows, 2, p.width))
+	}
 	if f.Example != "" {
 		b.WriteString("\nExample\n" + paintLua(p.palette, indent(f.Example)) + "\n")
 	}
 	return b.String()
+}
+
+// resultOf is what a function gives, as it stands behind its signature: a table
+// is just called so, and its fields are given apart, as are those of the values
+// that Results hold.
+func resultOf(f lua.Func) (arrow string, fields []lua.TypeField) {
+	var types []string
+	for _, typ := range f.Types() {
+		whole := strings.TrimSuffix(strings.TrimSuffix(typ, "?"), "[]")
+		value := strings.TrimSuffix(lua.OutcomeOf(typ), "?")
+		switch {
+		case value != "any":
+			typ, fields = "Results", lua.FieldsOf(value)
+			if fields == nil && value != "nil" {
+				fields = []lua.TypeField{{Name: "value", Type: value}}
+			}
+		case strings.HasPrefix(typ, "Results<"):
+			typ = "Results"
+		case lua.FieldsOf(whole) != nil:
+			fields = lua.FieldsOf(whole)
+			typ = "table" + typ[len(whole):]
+		}
+		types = append(types, typ)
+	}
+	if len(types) == 0 {
+		return "", nil
+	}
+	return " -> " + strings.Join(types, ", "), fields
+}
+
+// titleOf is what stands above the fields that a function gives.
+func titleOf(f lua.Func) string {
+	switch {
+	case strings.HasPrefix(f.Returns, "Results"):
+		return "On each node"
+	case strings.HasSuffix(f.Returns, "[]"):
+		return "In each"
+	}
+	return "Gives"
 }
 
 // describe is what an argument is, in a line.

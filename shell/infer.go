@@ -143,11 +143,22 @@ func (c *completer) member(v thing, name string, method bool) thing {
 	if v.module != nil {
 		funcs = v.module.Funcs
 	}
-	if class := c.host.Class(v.class); class != nil && v.module == nil {
+	for _, f := range lua.FieldsOf(v.class) {
+		if f.Name == name {
+			return thing{class: firstType(f.Type)}
+		}
+	}
+	if class := c.host.Class(className(v.class)); class != nil && v.module == nil {
+		if class.Name == "Results" && method && name == "node" {
+			return thing{record: &lua.Func{Returns: lua.OutcomeType(v.class)}}
+		}
 		for _, f := range class.Fields {
 			if f.Name == name && !method {
 				return thing{class: firstType(f.Type)}
 			}
+		}
+		if !method && class.Name == "Results" {
+			return thing{class: lua.OutcomeType(v.class)}
 		}
 		if slices.Contains(c.names[v.global], name) && v.class == "Set" {
 			return thing{class: "Node"}
@@ -173,13 +184,23 @@ func (c *completer) called(v thing) thing {
 }
 
 func (c *completer) item(v thing) thing {
-	switch v.class {
-	case "Set":
+	switch {
+	case v.class == "Set":
 		return thing{class: "Node"}
-	case "Changesets":
+	case v.class == "Changesets":
 		return thing{class: "Changeset"}
+	case className(v.class) == "Results":
+		return thing{class: lua.OutcomeType(v.class)}
+	case strings.HasSuffix(v.class, "[]"):
+		return thing{class: strings.TrimSuffix(v.class, "[]")}
 	}
 	return thing{}
+}
+
+// className is the class of a type: Results<T> is Results.
+func className(typ string) string {
+	name, _, _ := strings.Cut(typ, "<")
+	return name
 }
 
 // isName reports whether a chunk is nothing but a name or a path of names.
@@ -188,8 +209,15 @@ func isName(chunk string) bool {
 	return len(tokens) > 0 && !slices.ContainsFunc(tokens, func(t token) bool { return t.kind != word && t.text != "." })
 }
 
-// firstType is the type that "Set?" or "Node|nil" names first.
+// firstType is the type that "Set?", "Node|nil" or "Set, table?" names first.
 func firstType(t string) string {
-	t, _, _ = strings.Cut(t, "|")
+	types := (lua.Func{Returns: t}).Types()
+	if len(types) == 0 {
+		return ""
+	}
+	t = types[0]
+	if lua.FieldsOf(t) == nil {
+		t, _, _ = strings.Cut(t, "|")
+	}
 	return strings.TrimSuffix(strings.TrimSpace(t), "?")
 }

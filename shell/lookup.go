@@ -59,8 +59,9 @@ func (a *app) ofLua(name string, globals map[string]string) bool {
 }
 
 // endingIn is the page of the one name that ends in a word, or a list of all
-// that do; empty for none.
+// that do; empty for none. Of m:take the word is take: what m is, is not known.
 func (a *app) endingIn(word string) string {
+	word = word[strings.LastIndexAny(word, ".:")+1:]
 	var rows [][2]string
 	for _, name := range helpNames(a.host) {
 		if strings.HasSuffix(name, "."+word) || strings.HasSuffix(name, ":"+word) {

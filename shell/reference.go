@@ -81,10 +81,8 @@ func functionSections(prefix string, funcs []lua.Func) string {
 
 func functionSection(name string, f lua.Func) string {
 	var b strings.Builder
-	b.WriteString("### " + name + "\n\n`" + signature(name, f) + "`")
-	if f.Returns != "" && f.Returns != "nil" {
-		b.WriteString(" -> " + f.Returns)
-	}
+	gives, fields := resultOf(f)
+	b.WriteString("### " + name + "\n\n`" + signature(name, f) + "`" + gives)
 	b.WriteString("\n\n" + strings.TrimSpace(f.Doc) + "\n\n")
 	pos, opts := f.Args()
 	if len(pos)+len(opts) > 0 {
@@ -96,6 +94,13 @@ func functionSection(name string, f lua.Func) string {
 			b.WriteString("| " + a.Name + "= | " + cell(describe(a)) + " |\n")
 		}
 		b.WriteString("\n")
+	}
+	if len(fields) > 0 {
+		var names []string
+		for _, field := range fields {
+			names = append(names, "`"+field.Name+"` "+cell(field.Type))
+		}
+		b.WriteString(titleOf(f) + ": " + strings.Join(names, ", ") + ".\n\n")
 	}
 	if f.Example != "" {
 		b.WriteString("```lua\n" + strings.TrimSpace(f.Example) + "\n```\n\n")

@@ -1,7 +1,6 @@
 package shell
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,7 +13,7 @@ const typesFile = "rollsh.types.lua"
 // typesText writes the records as LuaCATS, the annotations that
 // lua-language-server reads (luals.github.io/wiki/annotations).
 func typesText(h *lua.Host) string {
-	t := &typesWriter{}
+	t := &typesWriter{seen: map[string]bool{}}
 	t.line("---@meta rollsh")
 	t.line("-- Editor types of rollsh. Written by `rollsh types`; changes are lost.")
 	for _, name := range h.ClassNames() {
@@ -27,7 +26,10 @@ func typesText(h *lua.Host) string {
 	return t.b.String()
 }
 
-type typesWriter struct{ b strings.Builder }
+type typesWriter struct {
+	b    strings.Builder
+	seen map[string]bool // classes that were written
+}
 
 func (t *typesWriter) line(s string) { t.b.WriteString(s + "\n") }
 
@@ -41,6 +43,7 @@ func (t *typesWriter) doc(text string) {
 func (t *typesWriter) class(c lua.Class) {
 	for _, f := range c.Funcs {
 		t.options(c.Name+"."+f.Name, f)
+		t.results(c.Name+"."+f.Name, f)
 	}
 	t.line("")
 	t.doc(c.Doc)
@@ -52,6 +55,9 @@ func (t *typesWriter) class(c lua.Class) {
 		t.line("---@field [integer] " + itemOf(c.Name))
 		t.line("---@operator len: integer")
 	}
+	if c.Name == "Results" {
+		t.line("---@field [string] Outcome")
+	}
 	if c.Name == "Set" {
 		t.line("---@field [string] Node")
 		t.line("---@operator add(Set|Node): Set")
@@ -59,8 +65,19 @@ func (t *typesWriter) class(c lua.Class) {
 	}
 	t.line("local " + c.Name + " = {}")
 	for _, f := range c.Funcs {
+		if f.Name == "iter" {
+			f.Returns = iterates(c.Name)
+		}
 		t.function(c.Name+":"+f.Name, c.Name+"."+f.Name, f)
 	}
+}
+
+// iterates is what iter gives for a class.
+func iterates(class string) string {
+	if class == "Results" {
+		return "fun(): string, Outcome"
+	}
+	return "fun(): " + itemOf(class)
 }
 
 func itemOf(class string) string {
@@ -69,12 +86,23 @@ func itemOf(class string) string {
 		return "Node"
 	case "Changesets":
 		return "Changeset"
+	case "Results":
+		return "Outcome"
 	}
 	return "any"
 }
 
-// errorClass is what pcall gives; it is a table and no class of the records.
+// errorClass is what pcall gives, and outcomes are what Results hold; both are
+// tables and no classes of the records.
 func (t *typesWriter) errorClass() {
+	t.line("")
+	t.line("---How an operation ended on one node.")
+	t.line("---@class Outcome")
+	t.line("---@field ok boolean")
+	t.line("---@field state \"ok\"|\"failed\"|\"unreachable\"|\"untouched\"")
+	t.line("---@field value any what it gave")
+	t.line("---@field error Error?")
+	t.line("---@field seconds number")
 	t.line("")
 	t.line("---What pcall gives. `kind` is one of a closed list; see help \"errors\".")
 	t.line("---@class Error")
@@ -95,9 +123,11 @@ func (t *typesWriter) errorClass() {
 func (t *typesWriter) module(m lua.Module) {
 	for _, f := range m.Funcs {
 		t.options(strings.TrimPrefix(m.Name+"."+f.Name, "."), f)
+		t.results(strings.TrimPrefix(m.Name+"."+f.Name, "."), f)
 	}
 	if m.Call != nil {
 		t.options(m.Name, *m.Call)
+		t.results(m.Name, *m.Call)
 	}
 	prefix := ""
 	if m.Name != "" {
@@ -106,7 +136,7 @@ func (t *typesWriter) module(m lua.Module) {
 		t.doc(m.Doc)
 		t.line("---@class " + m.Name + "lib")
 		if m.Call != nil {
-			t.line("---@overload fun(" + strings.Join(parameters(m.Name, *m.Call), ", ") + "): " + catsType(m.Call.Returns))
+			t.line("---@overload fun(" + strings.Join(parameters(m.Name, *m.Call), ", ") + "): " + t.given(m.Name, *m.Call)[0])
 		}
 		t.line(m.Name + " = {}")
 	}
@@ -181,7 +211,7 @@ func (t *typesWriter) function(name, options string, f lua.Func) {
 	if len(opts) > 0 && !f.OptionsBeforeFunction() {
 		param("opts", options+".options", "", !optional)
 	}
-	if r := catsType(f.Returns); r != "nil" && r != "" {
+	for _, r := range t.given(options, f) {
 		t.line("---@return " + r)
 	}
 	t.line("function " + name + "(" + strings.Join(names, ", ") + ") end")
@@ -208,6 +238,9 @@ func paramName(name string) string {
 }
 
 func argType(a lua.Arg) string {
+	if a.Calls != "" {
+		return strings.ReplaceAll(catsType(a.Type), "function", "fun("+a.Calls+"): any")
+	}
 	if len(a.Enum) == 0 {
 		return catsType(a.Type)
 	}
@@ -221,22 +254,67 @@ func argType(a lua.Arg) string {
 	return strings.Join(words, "|")
 }
 
-// plainType is a type as LuaCATS writes it, without blanks.
-var plainType = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*(\[\])*\??(\|[A-Za-z_][A-Za-z0-9_.]*(\[\])*\??)*$`)
+// results writes the classes of the tables that a function gives, and of the
+// Results whose outcomes are known.
+func (t *typesWriter) results(name string, f lua.Func) {
+	for _, typ := range f.Types() {
+		value := lua.OutcomeOf(typ)
+		fields := lua.FieldsOf(strings.TrimSuffix(strings.TrimSuffix(typ, "?"), "[]"))
+		switch {
+		case value != "any":
+			t.results(name, lua.Func{Returns: value})
+			t.line("")
+			t.line("---@class " + name + ".outcome : Outcome")
+			t.line("---@field value " + catsType(named(name, value)))
+			t.line("")
+			t.line("---@class " + name + ".results : Results")
+			t.line("---@field [integer] " + name + ".outcome")
+			t.line("---@field [string] " + name + ".outcome")
+			t.line("---@field iter fun(self): fun(): string, " + name + ".outcome")
+			t.line("---@field node fun(self, name: string): " + name + ".outcome")
+		case fields != nil:
+			t.line("")
+			t.line("---@class " + name + ".result")
+			for _, field := range fields {
+				t.line("---@field " + field.Name + " " + catsType(field.Type))
+			}
+		}
+	}
+}
 
-// catsType writes a record's type; what LuaCATS would not read becomes any.
+// given are the types that a function gives, with the classes that results
+// wrote.
+func (t *typesWriter) given(name string, f lua.Func) []string {
+	var out []string
+	for _, typ := range f.Types() {
+		if lua.OutcomeOf(typ) != "any" {
+			out = append(out, name+".results")
+			continue
+		}
+		out = append(out, catsType(named(name, typ)))
+	}
+	return out
+}
+
+// named puts the class of a table's fields in place of the fields.
+func named(name, typ string) string {
+	end := len(strings.TrimSuffix(strings.TrimSuffix(typ, "?"), "[]"))
+	if lua.FieldsOf(typ[:end]) != nil {
+		return name + ".result" + typ[end:]
+	}
+	return typ
+}
+
+// catsType writes a record's type; a list that may be any length is its item.
 func catsType(t string) string {
 	t = strings.TrimSpace(t)
-	if t == "" {
+	switch {
+	case t == "":
 		return "nil"
+	case t == "Results<any>":
+		return "Results"
 	}
-	if rest, ok := strings.CutSuffix(t, " ..."); ok {
-		t = rest
-	}
-	if plainType.MatchString(t) {
-		return t
-	}
-	return "any"
+	return t
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -27,7 +27,7 @@ lint.rule{ name="puppet", required=false }.`,
 			{
 				Name: "check", Doc: "Checks a folder, files, a Checkout (or what changed in it), or all that a Merge changed. Raises kind lint when there are errors, unless fail=false.",
 				Example: `lint.check(co, { from = "r120" })`,
-				Returns: "{checked, cached, errors, missing}", Do: lua.Go(l.luaCheck),
+				Returns: "table", Do: lua.Go(l.luaCheck),
 			},
 			{
 				Name: "format", Doc: `Writes what check found: text (folded by file), github (annotations of its build machines) or checkstyle (XML).
@@ -149,7 +149,7 @@ type ruleArgs struct {
 	Name     string       `lua:"name,required" doc:"its name, shown with what it finds"`
 	Files    []string     `lua:"files" doc:"globs: *.zone for names, conf/**/*.cfg for paths"`
 	Run      string       `lua:"run" doc:"a command; an exit code other than 0 is an error"`
-	Fn       lua.Callback `lua:"fn" doc:"function(path, text), instead of run"`
+	Fn       lua.Callback `lua:"fn" calls:"path: string, text: string" doc:"function(path, text), instead of run"`
 	Required given        `lua:"required" type:"boolean" doc:"a missing tool is an error (default true); false: it is said, and the files pass"`
 }
 

@@ -41,7 +41,7 @@ func Module(s *nodes.Session) lua.Module {
 A run that did not take place or in which something failed is an error.`,
 		Funcs: []lua.Func{
 			{
-				Name: "run", Doc: "Runs Puppet's agent on nodes, or puppet apply with apply=.", Returns: "Results", Mutates: true,
+				Name: "run", Doc: "Runs Puppet's agent on nodes, or puppet apply with apply=.", Returns: "Results", Outcome: Outcome{}, Mutates: true,
 				Example: `puppet.run(nodes "prod", {noop=true, sudo="root"})`, Planned: map[string]any{"failed": 0},
 				Do: lua.Go(func(ctx context.Context, a runArgs) (*nodes.Results, error) {
 					each := a.each()

@@ -44,7 +44,7 @@ func (j *Journal) Module() lua.Module {
 		Name: "roll", Doc: manual,
 		Call: &lua.Func{
 			Name: "roll", Doc: "Rolls a revision to nodes.", Returns: "table",
-			Example: `roll{ name="www", from="htdocs", to=nodes "prod", path="/var/www" }`, Do: lua.Script[rollArgs](rollSource),
+			Example: `roll{ name="www", from="htdocs", to=nodes "prod", path="/var/www" }`, Do: lua.Script[rollArgs](rollSource).Gives(report{}),
 		},
 		Funcs:       append(j.askingFuncs(), j.changingFuncs()...),
 		NodeMethods: serviceMethods(j.session),
@@ -73,12 +73,12 @@ type rollArgs struct {
 	MaxUnreachable int              `lua:"max_unreachable" default:"0" doc:"nodes that may be unreachable over the whole roll"`
 	Lint           bool             `lua:"lint" default:"true" doc:"lint the files that change before anything is touched"`
 	Drain          drain            `lua:"drain" type:"Backend|table|false" doc:"a Backend, {drain=, undrain=}, or false; else what the nodes file says"`
-	Before         hook             `lua:"before" type:"string|function|false" doc:"a command or function(n), before the node is drained"`
-	After          hook             `lua:"after" type:"string|function|false" doc:"the same, after the switch"`
-	Check          hook             `lua:"check" type:"string|function|false" doc:"the same, before it goes back into service; else what the nodes file says"`
+	Before         hook             `lua:"before" type:"string|function|false" calls:"n: Node" doc:"a command or function(n), before the node is drained"`
+	After          hook             `lua:"after" type:"string|function|false" calls:"n: Node" doc:"the same, after the switch"`
+	Check          hook             `lua:"check" type:"string|function|false" calls:"n: Node" doc:"the same, before it goes back into service; else what the nodes file says"`
 	Announce       []nodes.Notifier `lua:"announce" type:"Channel|Channel[]" doc:"who is told how it ended"`
 	Tracker        nodes.Tracker    `lua:"tracker" doc:"for links to tickets and changesets"`
-	Gate           lua.Raw          `lua:"gate" type:"number|function|string" doc:"after a batch: seconds, function(done, left), or 'ask'"`
+	Gate           lua.Raw          `lua:"gate" type:"number|function|string" calls:"done: Set, left: Set" doc:"after a batch: seconds, function(done, left), or 'ask'"`
 }
 
 type nameArgs struct {
@@ -306,5 +306,5 @@ func planOuting(ctx context.Context, s *nodes.Session, n *nodes.Node, act Act) e
 }
 
 type drainedArgs struct {
-	Fn lua.Callback `lua:"fn,pos" doc:"called with the node while it is out of service"`
+	Fn lua.Callback `lua:"fn,pos" calls:"n: Node" doc:"called with the node while it is out of service"`
 }

@@ -51,7 +51,7 @@ type textArgs struct {
 }
 
 type gateArgs struct {
-	Gate gate      `lua:"gate,pos" type:"number|function|string" doc:"seconds, function(done, left), or 'ask'"`
+	Gate gate      `lua:"gate,pos" type:"number|function|string" calls:"done: Set, left: Set" doc:"seconds, function(done, left), or 'ask'"`
 	Done nodes.Set `lua:"done,pos" doc:"the nodes that are through"`
 	Left nodes.Set `lua:"left,pos" doc:"those that are not"`
 }
@@ -59,9 +59,9 @@ type gateArgs struct {
 type outlineArgs struct {
 	To     nodes.Set    `lua:"to,required" doc:"the nodes"`
 	Drain  drain        `lua:"drain" type:"Backend|table|false" doc:"as in roll"`
-	Before hook         `lua:"before" type:"string|function|false" doc:"as in roll"`
-	After  hook         `lua:"after" type:"string|function|false" doc:"as in roll"`
-	Check  hook         `lua:"check" type:"string|function|false" doc:"as in roll"`
+	Before hook         `lua:"before" type:"string|function|false" calls:"n: Node" doc:"as in roll"`
+	After  hook         `lua:"after" type:"string|function|false" calls:"n: Node" doc:"as in roll"`
+	Check  hook         `lua:"check" type:"string|function|false" calls:"n: Node" doc:"as in roll"`
 	AtOnce nodes.AtOnce `lua:"at_once" type:"number|string|table" doc:"as in roll"`
 }
 
@@ -157,15 +157,15 @@ type nodeArgs struct {
 type stepArgs struct {
 	Nodes nodes.Set `lua:"nodes,pos" doc:"a Node, or a Set at once"`
 	State State     `lua:"state,pos" doc:"what it is when the step ends well: staged drained switched checked done undone"`
-	Fn    hook      `lua:"fn,pos,optional" type:"string|function|false" doc:"a command or function(n); nil or false: there is no step"`
+	Fn    hook      `lua:"fn,pos,optional" type:"string|function|false" calls:"n: Node" doc:"a command or function(n); nil or false: there is no step"`
 	What  string    `lua:"what,pos,optional" doc:"what the step does, in a word"`
 }
 
 type outingArgs struct {
 	Node  *nodes.Node  `lua:"node,pos" doc:"the node"`
 	Drain drain        `lua:"drain" type:"Backend|table|false" doc:"as in roll"`
-	Check hook         `lua:"check" type:"string|function|false" doc:"as in roll"`
-	Fn    lua.Callback `lua:"fn,pos" doc:"called while it is out of service"`
+	Check hook         `lua:"check" type:"string|function|false" calls:"n: Node" doc:"as in roll"`
+	Fn    lua.Callback `lua:"fn,pos" calls:"n: Node" doc:"called while it is out of service"`
 }
 
 type finishArgs struct {

@@ -10,8 +10,8 @@ import (
 type report struct {
 	ID         string            `lua:"id"`
 	Name       string            `lua:"name"`
-	From       any               `lua:"from"`
-	To         any               `lua:"to"`
+	From       any               `lua:"from" type:"integer|string|nil"`
+	To         any               `lua:"to" type:"integer|string|nil"`
 	Nodes      map[string]string `lua:"nodes"`
 	Order      []string          `lua:"order"` // the nodes, in the order of the roll
 	Why        map[string]string `lua:"why"`   // of nodes that are not done
@@ -74,7 +74,7 @@ type standing struct {
 }
 
 type nodeView struct {
-	Rev     any       `lua:"rev"`
+	Rev     any       `lua:"rev" type:"integer|string|nil"`
 	State   string    `lua:"state"`
 	Why     string    `lua:"why"`
 	Since   time.Time `lua:"since"`

@@ -89,7 +89,7 @@ type runArgs struct {
 // runResult is what run gives.
 type runResult struct {
 	Code    int     `lua:"code"`
-	Signal  any     `lua:"signal"`
+	Signal  any     `lua:"signal" type:"string?"`
 	Stdout  []byte  `lua:"stdout"`
 	Stderr  []byte  `lua:"stderr"`
 	Seconds float64 `lua:"seconds"`

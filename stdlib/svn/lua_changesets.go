@@ -38,7 +38,7 @@ func changesetClass() lua.Class {
 			lua.FieldOf("author", "string", "who committed it", func(c set) any { return c.Author }),
 			lua.FieldOf("date", "string", "when, as 2026-11-22T21:04:05Z", func(c set) any { return c.Date }),
 			lua.FieldOf("message", "string", "the whole log message", func(c set) any { return c.Message }),
-			lua.FieldOf("paths", "table[]", "what it touched: path in the repository and svn's action", func(c set) any { return c.Paths }),
+			lua.FieldOf("paths", "{path: string, action: string}[]", "what it touched: path in the repository and svn's action", func(c set) any { return c.Paths }),
 			lua.FieldOf("tickets", "string[]", "the tickets that the message names", func(c set) any { return c.Tickets() }),
 		},
 	}

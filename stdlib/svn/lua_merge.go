@@ -204,7 +204,7 @@ func conflictClass() lua.Class {
 			lua.FieldOf("path", "string", "relative to the checkout", func(k *Conflict) any { return k.Path }),
 			lua.FieldOf("kind", "string", "text, property or tree", func(k *Conflict) any { return k.Kind }),
 			side("base", "the text that both sides come from", 0), side("mine", "the text of the checkout's line", 1), side("theirs", "the text that is merged", 2),
-			lua.FieldOf("authors", "table", "mine and theirs: who changed it", func(k *Conflict) any { return k.Authors() }),
+			lua.FieldOf("authors", "{mine: string[], theirs: string[]}", "mine and theirs: who changed it", func(k *Conflict) any { return k.Authors() }),
 			lua.FieldOf("why", "string", "what is in conflict, who changed it, what is missing", func(k *Conflict) any { return k.Sentence() }),
 			lua.FieldOf("needs", "Changesets", "earlier ones on the same path that are not merged", func(k *Conflict) any { return k.why.Needs }),
 			lua.FieldOf("choices", "string[]", "what resolve takes here", func(k *Conflict) any { return k.Possible() }),

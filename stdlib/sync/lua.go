@@ -124,7 +124,7 @@ func (e *Engine) Module() lua.Module {
 func (e *Engine) records() []lua.Func {
 	return []lua.Func{
 		{
-			Name: "push", Doc: "Stages a folder on all nodes and, when all have it, switches all.", Returns: "Results", Mutates: true,
+			Name: "push", Doc: "Stages a folder on all nodes and, when all have it, switches all.", Returns: "Results", Outcome: Stats{}, Mutates: true,
 			Example: `sync.push{from = "site", to = nodes "prod", path = "/var/www"}`,
 			Do: lua.Go(func(ctx context.Context, a pushArgs) (*nodes.Results, error) {
 				return e.Push(ctx, a.To, a.options(a.From, a.Path))
@@ -147,21 +147,21 @@ func (e *Engine) records() []lua.Func {
 			}),
 		},
 		{
-			Name: "preflight", Doc: "Looks whether a push could be done: reachable, writable, room for this very change. Changes nothing.", Returns: "Results",
+			Name: "preflight", Doc: "Looks whether a push could be done: reachable, writable, room for this very change. Changes nothing.", Returns: "Results", Outcome: Preflight{},
 			Example: `for name, r in sync.preflight{from = "site", to = nodes "prod", path = "/var/www"}:iter() do print(name, r.value.free) end`,
 			Do: lua.Go(func(ctx context.Context, a pushArgs) (*nodes.Results, error) {
 				return e.Preflight(ctx, a.To, a.options(a.From, a.Path))
 			}),
 		},
 		{
-			Name: "undo", Doc: "Puts back what a roll replaced, added and deleted.", Returns: "Results", Mutates: true,
+			Name: "undo", Doc: "Puts back what a roll replaced, added and deleted.", Returns: "Results", Outcome: Stats{}, Mutates: true,
 			Example: `sync.undo{to = node "web2", path = "/var/www"}`,
 			Do: lua.Go(func(ctx context.Context, a undoArgs) (*nodes.Results, error) {
 				return e.Undo(ctx, a.To, a.Path, a.Roll, a.Force)
 			}),
 		},
 		{
-			Name: "drift", Doc: "Lists what was changed, removed and added on the nodes since the last roll, or against a source.", Returns: "Results",
+			Name: "drift", Doc: "Lists what was changed, removed and added on the nodes since the last roll, or against a source.", Returns: "Results", Outcome: (*Drift)(nil),
 			Example: `for name, r in sync.drift{to = nodes "prod", path = "/var/www"}:iter() do print(name, #r.value.changed) end`,
 			Do: lua.Go(func(ctx context.Context, a driftArgs) (*nodes.Results, error) {
 				return e.Drift(ctx, a.To, Options{From: a.From, Path: a.Path, Only: a.Only, Exclude: a.Exclude, Keep: a.Keep, Verify: a.Verify})
@@ -190,7 +190,7 @@ func (e *Engine) stagedClass() lua.Class {
 				Do: lua.PureMethod(func(s *Staged, _ lua.None) (*Plan, error) { return s.Plan() }),
 			},
 			{
-				Name: "switch", Doc: "Puts the stage in place on a node or a set; kind \"changed\" when a node moved on since.", Returns: "Results", Mutates: true,
+				Name: "switch", Doc: "Puts the stage in place on a node or a set; kind \"changed\" when a node moved on since.", Returns: "Results", Outcome: Stats{}, Mutates: true,
 				Example: "staged:switch(n)", Foresee: lua.Method(foreseeSwitch),
 				Do: lua.Method(func(ctx context.Context, s *Staged, a setArgs) (*nodes.Results, error) { return s.Switch(ctx, a.Set) }),
 			},
@@ -226,7 +226,7 @@ func (e *Engine) planClass() lua.Class {
 				Do: lua.PureMethod(func(p *Plan, _ lua.None) (lua.None, error) { return lua.None{}, p.Ready() }),
 			},
 			{
-				Name: "apply", Doc: "Does what the plan says, or raises kind \"changed\".", Returns: "Results", Mutates: true, Example: "plan:apply()", Foresee: lua.Method(foreseeApply),
+				Name: "apply", Doc: "Does what the plan says, or raises kind \"changed\".", Returns: "Results", Outcome: Stats{}, Mutates: true, Example: "plan:apply()", Foresee: lua.Method(foreseeApply),
 				Do: lua.Method(func(ctx context.Context, p *Plan, _ lua.None) (*nodes.Results, error) { return p.Apply(ctx) }),
 			},
 		},
@@ -235,7 +235,7 @@ func (e *Engine) planClass() lua.Class {
 
 func driftClass() lua.Class {
 	list := func(name, doc string, get func(*Drift) []Found) lua.Field {
-		return lua.FieldOf(name, "table[]", doc+": {path, what, owner, time}", func(d *Drift) any { return get(d) })
+		return lua.FieldOf(name, "{path: string, what: string, owner: string, time: string}[]", doc, func(d *Drift) any { return get(d) })
 	}
 	return lua.Class{
 		Name: "Drift", Doc: "How a tree on a node differs from what was rolled.", Of: (*Drift)(nil),

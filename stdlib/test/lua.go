@@ -154,7 +154,7 @@ func projectClass() lua.Class {
 		Fields: []lua.Field{lua.FieldOf("path", "string", "its folder", func(p *Project) any { return p.Path })},
 		Funcs: []lua.Func{{
 			Name: "run", Doc: "Runs a recipe of the copy with --yes, as a command line would; how it ended is in the result.",
-			Returns: "{code, signal, stdout, stderr}", Mutates: true, Planned: map[string]any{"code": 0},
+			Returns: "table", Mutates: true, Planned: map[string]any{"code": 0},
 			Example: `local r = project:run("recipes/prod.lua", {"1234", "--node=app1"})`,
 			Do: lua.Method(func(ctx context.Context, p *Project, a runArgs) (ran, error) {
 				r, err := p.Run(ctx, append([]string{a.Recipe}, a.Args...)...)
