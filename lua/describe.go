@@ -22,6 +22,7 @@ type Arg struct {
 	Enum     []string
 	Calls    string // of a function: the parameters that it is called with
 	Required bool
+	Rest     bool // it takes all arguments that are left
 }
 
 // Args lists the positional arguments of a record in order, and its options.
@@ -37,7 +38,7 @@ func (f Func) Args() (positional, options []Arg) {
 func argsOf(params []param) []Arg {
 	out := make([]Arg, len(params))
 	for i, p := range params {
-		out[i] = Arg{Name: p.name, Type: p.typ, Doc: p.doc, Default: p.def, Enum: p.enum, Calls: p.calls, Required: p.required}
+		out[i] = Arg{Name: p.name, Type: p.typ, Doc: p.doc, Default: p.def, Enum: p.enum, Calls: p.calls, Required: p.required, Rest: p.rest}
 	}
 	return out
 }

@@ -140,7 +140,7 @@ func typeName(t reflect.Type) string {
 // typeNames are the Go types whose Lua name is not their kind's.
 var typeNames = map[string]string{
 	"time.Duration":    "number",
-	"nodes.Secret":     "string",
+	"nodes.Secret":     "string|Secret",
 	"nodes.Set":        "Set|Node",
 	"nodes.Tree":       "Checkout|string",
 	"nodes.AtOnce":     "number|string|table",

@@ -33,9 +33,10 @@ const sampleStaging = `# nodes/staging: where people look at what is merged and 
 
 const luarc = `{
   "$schema": "https://raw.githubusercontent.com/LuaLS/vscode-lua/master/setting/schema.json",
-  "runtime.version": "Lua 5.1",
+  "runtime.version": "LuaJIT",
+  "runtime.builtin": { "bit": "disable", "debug": "disable", "ffi": "disable", "io": "disable", "jit": "disable", "os": "disable", "utf8": "disable" },
   "workspace.library": ["` + typesFile + `"],
-  "diagnostics.disable": ["lowercase-global"]
+  "diagnostics.disable": ["lowercase-global", "access-invisible"]
 }
 `
 

@@ -23,8 +23,28 @@ func typesText(h *lua.Host) string {
 	for _, m := range h.Modules() {
 		t.module(m)
 	}
+	t.line(caughtText)
 	return t.b.String()
 }
+
+// caughtText is Lua's own pcall and xpcall, whose errors are tables here.
+const caughtText = `
+---Calls a function; what it raised is an Error where rollsh or a string was raised.
+---@param f function
+---@param ... any
+---@return boolean ok
+---@return any result what it gave, or the error
+---@return any ...
+function pcall(f, ...) end
+
+---Calls a function; what it raised goes through a function first.
+---@param f function
+---@param handler fun(err: any): any
+---@param ... any
+---@return boolean ok
+---@return any result
+---@return any ...
+function xpcall(f, handler, ...) end`
 
 type typesWriter struct {
 	b    strings.Builder
@@ -75,7 +95,7 @@ func (t *typesWriter) class(c lua.Class) {
 // iterates is what iter gives for a class.
 func iterates(class string) string {
 	if class == "Results" {
-		return "fun(): string, Outcome"
+		return "fun(): (string, Outcome)"
 	}
 	return "fun(): " + itemOf(class)
 }
@@ -190,31 +210,64 @@ func defaultText(a lua.Arg) string {
 
 // function writes one function; options names its options' class.
 func (t *typesWriter) function(name, options string, f lua.Func) {
-	pos, opts := f.Args()
 	t.line("")
 	t.doc(f.Doc)
+	t.withoutOptions(name, options, f)
 	var names []string
-	param := func(name, typ, doc string, required bool) {
-		if !required {
-			name += "?"
-		}
-		t.line(strings.TrimRight("---@param "+name+" "+typ+" "+oneLine(doc), " "))
-		names = append(names, strings.TrimSuffix(name, "?"))
-	}
-	optional := len(opts) > 0 && !slices.ContainsFunc(opts, func(o lua.Arg) bool { return o.Required })
-	for i, a := range pos {
-		if len(opts) > 0 && f.OptionsBeforeFunction() && i == len(pos)-1 {
-			param("opts", options+".options", "", !optional)
-		}
-		param(paramName(a.Name), argType(a), a.Doc+defaultText(a), a.Required)
-	}
-	if len(opts) > 0 && !f.OptionsBeforeFunction() {
-		param("opts", options+".options", "", !optional)
+	for _, p := range paramsOf(options, f) {
+		t.line(strings.TrimRight("---@param "+p.Name+" "+p.Type+" "+oneLine(p.Doc), " "))
+		names = append(names, strings.TrimSuffix(p.Name, "?"))
 	}
 	for _, r := range t.given(options, f) {
 		t.line("---@return " + r)
 	}
 	t.line("function " + name + "(" + strings.Join(names, ", ") + ") end")
+}
+
+// paramsOf are the parameters as LuaCATS names them: those that may be left out
+// end in "?".
+func paramsOf(options string, f lua.Func) []lua.Arg {
+	pos, opts := f.Args()
+	var out []lua.Arg
+	table := lua.Arg{Name: "opts?", Type: options + ".options"}
+	if slices.ContainsFunc(opts, func(o lua.Arg) bool { return o.Required }) {
+		table.Name = "opts"
+	}
+	for i, a := range pos {
+		if len(opts) > 0 && f.OptionsBeforeFunction() && i == len(pos)-1 {
+			out = append(out, table)
+		}
+		p := lua.Arg{Name: paramName(a.Name), Type: argType(a), Doc: a.Doc + defaultText(a)}
+		switch {
+		case a.Rest:
+			p.Name = "..."
+		case !a.Required:
+			p.Name += "?"
+		}
+		out = append(out, p)
+	}
+	if len(opts) > 0 && !f.OptionsBeforeFunction() {
+		out = append(out, table)
+	}
+	return out
+}
+
+// withoutOptions tells that options before a function may be left out.
+func (t *typesWriter) withoutOptions(name, options string, f lua.Func) {
+	params := paramsOf(options, f)
+	if n := len(params); n < 2 || params[n-2].Name != "opts?" || !f.OptionsBeforeFunction() {
+		return
+	}
+	var words []string
+	if class, _, ok := strings.Cut(name, ":"); ok {
+		words = append(words, "self: "+class)
+	}
+	for _, p := range params {
+		if p.Name != "opts?" {
+			words = append(words, p.Name+": "+p.Type)
+		}
+	}
+	t.line("---@overload fun(" + strings.Join(words, ", ") + "): " + strings.Join(append(t.given(options, f), "nil")[:1], ""))
 }
 
 func parameters(options string, f lua.Func) []string {
@@ -239,7 +292,7 @@ func paramName(name string) string {
 
 func argType(a lua.Arg) string {
 	if a.Calls != "" {
-		return strings.ReplaceAll(catsType(a.Type), "function", "fun("+a.Calls+"): any")
+		return strings.ReplaceAll(catsType(a.Type), "function", "fun("+a.Calls+"): (any, any)")
 	}
 	if len(a.Enum) == 0 {
 		return catsType(a.Type)
@@ -270,7 +323,7 @@ func (t *typesWriter) results(name string, f lua.Func) {
 			t.line("---@class " + name + ".results : Results")
 			t.line("---@field [integer] " + name + ".outcome")
 			t.line("---@field [string] " + name + ".outcome")
-			t.line("---@field iter fun(self): fun(): string, " + name + ".outcome")
+			t.line("---@field iter fun(self): fun(): (string, " + name + ".outcome)")
 			t.line("---@field node fun(self, name: string): " + name + ".outcome")
 		case fields != nil:
 			t.line("")

@@ -4,4 +4,4 @@ local pending = roll.pending{ name = "www" }
 for _, c in ipairs(pending) do
   for _, id in ipairs(c.tickets) do t:comment(id, ("r%d by %s goes live: %s"):format(c.rev, c.author, t:changeset(c.rev))) end
 end
-print(#t:changesets(pending), t:ticket(pending:tickets()[1]))
+for _, id in ipairs(pending:tickets()) do print(#t:changesets(pending), t:ticket(id).summary) end
