@@ -63,7 +63,7 @@ func TestCheckFindsMisspeltFieldsAndOptions(t *testing.T) {
 		{`local ok, err = pcall(function() fail "x" end) print(ok, err.knid)`, "an error has no field 'knid' (did you mean 'kind'?)"},
 		{`local a = args{ {"rev", "x"}, node = {"y"} } print(a.ndoe)`, "the recipe declares no argument 'ndoe' (did you mean 'node'?)"},
 		{`for _, c in ipairs(svn.log("x", {})) do print(c.paths[1].ptah) end`, "no field 'ptah' in {path, action} (did you mean 'path'?)"},
-		{`for _, e in ipairs(lint.check("x").errors) do print(e.flie) end`, "no field 'flie' in {file, line, message, rule} (did you mean 'file'?)"},
+		{`for _, e in ipairs(lint.check("x").errors) do print(e.flie) end`, "no field 'flie' in {file, line, message, rule, node} (did you mean 'file'?)"},
 		{`sync.push{from="x", to=nodes "prod", perms={flies="0644"}}`, "sync.push: 'perms': "},
 		{`print(nodes.new{ {name="a", hsot="b"} })`, "nodes.new: 'list': "},
 		{`local function f(n) n:run("x", {sdtin="y"}) end f()`, "run: no option 'sdtin' (did you mean 'stdin'?)"},
