@@ -37,6 +37,9 @@ func (m *Merge) Available(ctx context.Context, f Filter) (List, error) {
 	if err != nil {
 		return List{}, err
 	}
+	if err := m.uncommitted(ctx, p); err != nil {
+		return List{}, err
+	}
 	out, commits := m.sort(p, f)
 	if len(commits) > 0 && (p.source.Shown == 0 || commits[0].Rev != p.source.Shown) {
 		p.source.Shown, p.source.changed = commits[0].Rev, true
@@ -114,6 +117,9 @@ func (m *Merge) Blocked(ctx context.Context) (nodes.Changesets, error) { return 
 func (m *Merge) listOf(ctx context.Context, want standing) (nodes.Changesets, error) {
 	p, err := m.look(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := m.uncommitted(ctx, p); err != nil {
 		return nil, err
 	}
 	m.Into.svn.metadata.save(p.source)

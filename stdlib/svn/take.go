@@ -95,6 +95,12 @@ func (m *Merge) taken(ctx context.Context) (Taken, error) {
 	if err != nil {
 		return Taken{}, err
 	}
+	for _, e := range entries {
+		if e.WC.Item == "deleted" {
+			files = append(files, e.Path)
+		}
+	}
+	slices.Sort(files)
 	conflicts, err := m.conflictsAmong(ctx, entries)
 	return Taken{Files: files, Conflicts: conflicts}, err
 }

@@ -31,9 +31,11 @@ assert(m:commit{message = m:message()} == 9)
 assert(m:available().revs == "r4-5,r7" and m:integrated().revs == "r6,r8")
 
 m:block("5", "never")
+assert(m:blocked().revs == "r5" and m:available().revs == "r4,r7") -- before it is committed, too
 m:commit()
-assert(m:blocked().revs == "r5")
+assert(m:blocked().revs == "r5" and m:available().revs == "r4,r7")
 m:unblock "5"
+assert(m:blocked().revs == "" and m:available().revs == "r4-5,r7")
 m:abandon()
 assert(m:blocked().revs == "r5")
 m:rollback(9)
