@@ -247,7 +247,7 @@ func (j *Journal) liveRolls(ctx context.Context, tx *sql.Tx) (map[string]bool, e
 func nodesOf(ctx context.Context, tx *sql.Tx, e Entry) ([]NodeEntry, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT n.node, n.state, n.why, n.since, out, touched, rev, undo,
 		COALESCE(s.what, ''), COALESCE(s.state, ''), COALESCE(s.intent, '') FROM roll_nodes n
-		LEFT JOIN (SELECT roll, node, max(seq) AS seq FROM steps WHERE outcome = '' GROUP BY roll, node) o ON o.roll = n.roll AND o.node = n.node
+		LEFT JOIN (SELECT roll, node, max(seq) AS seq FROM steps WHERE roll = $1 AND outcome = '' GROUP BY roll, node) o ON o.roll = n.roll AND o.node = n.node
 		LEFT JOIN steps s ON s.roll = o.roll AND s.seq = o.seq
 		WHERE n.roll = $1 ORDER BY place`, e.ID)
 	if err != nil {

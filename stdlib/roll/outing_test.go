@@ -2,6 +2,7 @@ package roll_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,6 +63,7 @@ func TestLawOfService(t *testing.T) {
 	n := b.set.Nodes[0]
 	failed := &nodes.Error{Kind: nodes.Exit, Message: "exit code 1"}
 	lost := &nodes.Error{Kind: nodes.Lost, Message: "EOF"}
+	began := 0
 	for name, c := range map[string]struct {
 		switched bool // a tree is switched meanwhile
 		sick     bool // the check fails from then on
@@ -120,7 +122,10 @@ func TestLawOfService(t *testing.T) {
 			if c.noCheck {
 				by.Check = nil
 			}
-			r = begin(t, b.journal, b.set)
+			began++ // under a name of its own: what another case left drained stays so
+			if r, err = b.journal.Begin(t.Context(), roll.Request{Name: fmt.Sprintf("case%d", began), To: b.set}); err != nil {
+				t.Fatal(err)
+			}
 			err = r.WhileOut(ctx, n, by, act)
 			if (err != nil) != (c.err != nil || c.cancel) {
 				t.Errorf("error %v", err)

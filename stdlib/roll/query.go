@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -56,147 +55,6 @@ func (j *Journal) Steps(ctx context.Context, id string) (out []Step, err error) 
 		return rows.Err()
 	})
 	return out, err
-}
-
-// Status is how a name stands: its locks, its last roll, and each node that
-// was ever rolled to under it.
-type Status struct {
-	Name       string
-	Locks      []Lock
-	Last       *Entry // the newest roll that did anything to a node, else the newest; nil for a name that is only locked
-	Unfinished bool   // Last must be resumed, undone or closed
-	Nodes      []NodeEntry
-}
-
-// Status tells how a name stands, or all of them for an empty one.
-func (j *Journal) Status(ctx context.Context, name string) (out []Status, err error) {
-	err = j.read(ctx, func(tx *sql.Tx) error {
-		all, err := j.entries(ctx, tx, name, 0)
-		if err != nil {
-			return err
-		}
-		held, err := j.locksOf(ctx, tx, name)
-		if err != nil {
-			return err
-		}
-		out = statuses(all, held)
-		return nil
-	})
-	return out, err
-}
-
-func statuses(newestFirst []Entry, held []Lock) []Status {
-	var out []Status
-	place := map[string]int{}
-	at := func(name string) *Status {
-		if _, ok := place[name]; !ok {
-			place[name] = len(out)
-			out = append(out, Status{Name: name})
-		}
-		return &out[place[name]]
-	}
-	for i, e := range newestFirst {
-		s := at(e.Name)
-		if s.Last == nil || e.reached() && !s.Last.reached() {
-			s.Last, s.Unfinished = &newestFirst[i], e.Unfinished()
-		}
-		for _, n := range e.Nodes {
-			s.add(n)
-		}
-	}
-	for _, l := range held {
-		s := at(l.Name)
-		s.Locks = append(s.Locks, l)
-	}
-	for i := range out {
-		if out[i].Unfinished {
-			out[i].waiting()
-		}
-	}
-	return out
-}
-
-// waiting tells of nodes that the unfinished roll has still to switch how far
-// they are in it, beside the revision that they have. One that is out of
-// service since before says that.
-func (s *Status) waiting() {
-	for _, n := range s.Last.Nodes {
-		if n.State != Untouched && n.State != Staged {
-			continue
-		}
-		i := slices.IndexFunc(s.Nodes, func(o NodeEntry) bool { return o.Node == n.Node })
-		if i >= 0 && !s.Nodes[i].Out {
-			n.Rev = s.Nodes[i].Rev
-			s.Nodes[i] = n
-		}
-	}
-}
-
-// add takes an older record of a node into account: the newest says the
-// state, the newest that put something there says the revision.
-func (s *Status) add(n NodeEntry) {
-	for i := range s.Nodes {
-		if s.Nodes[i].Node != n.Node {
-			continue
-		}
-		if s.Nodes[i].Rev == "" {
-			s.Nodes[i].Rev = n.Rev
-		}
-		if s.Nodes[i].State == Untouched || s.Nodes[i].State == Staged {
-			rev := s.Nodes[i].Rev
-			s.Nodes[i] = n
-			s.Nodes[i].Rev = rev
-		}
-		return
-	}
-	s.Nodes = append(s.Nodes, n)
-}
-
-// left is how rolls left a node.
-type left struct {
-	rev nodes.Revision // what they put there; empty: nothing
-	out bool           // it is out of service
-}
-
-// leftBy tells how the rolls of a name left each node that they went to.
-func leftBy(ctx context.Context, tx *sql.Tx, name string) (map[nodes.Name]left, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT n.node, n.rev, n.out FROM roll_nodes n JOIN rolls r ON r.id = n.roll
-		WHERE r.name = $1 ORDER BY r.started, r.id`, name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }() // rows.Err tells
-	all := map[nodes.Name]left{}
-	for rows.Next() {
-		var node nodes.Name
-		var l left
-		if err := rows.Scan(&node, &l.rev, &l.out); err != nil {
-			return nil, err
-		}
-		if l.rev == "" {
-			l.rev = all[node].rev
-		}
-		all[node] = l
-	}
-	return all, rows.Err()
-}
-
-// oldest gives the smallest revision of the set's nodes; empty when one of
-// them was never rolled to, or has a revision that is not a number.
-func oldest(all map[nodes.Name]left, set nodes.Set) nodes.Revision {
-	var low int
-	var out nodes.Revision
-	for _, n := range set.Nodes {
-		has := all[n.Name].rev
-		rev, err := strconv.Atoi(string(has))
-		if err != nil {
-			return ""
-		}
-		if out == "" || rev < low {
-			low, out = rev, has
-		}
-	}
-	return out
 }
 
 // CloseRoll leaves an unfinished roll as it is, for good, and says why. Nodes
@@ -330,25 +188,9 @@ func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, 
 		}
 		return e, err
 	}
-	all, err := j.History(ctx, "", 0)
+	fit, err := j.meant(ctx, mode)
 	if err != nil {
 		return Entry{}, err
-	}
-	var fit, failed []Entry
-	seen := map[string]bool{}
-	for _, e := range all {
-		if seen[e.Name] || !e.reached() || mode == nodes.ModeBack && !e.undoable() {
-			continue
-		}
-		seen[e.Name] = true
-		if mode == nodes.ModeBack && e.State != Closed || e.Unfinished() {
-			fit = append(fit, e)
-		} else if e.State == RollFailed {
-			failed = append(failed, e)
-		}
-	}
-	if len(fit) == 0 && mode == nodes.ModeResume {
-		fit = failed
 	}
 	switch len(fit) {
 	case 0:
@@ -361,6 +203,33 @@ func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, 
 		list = append(list, fmt.Sprintf("%s (%s: %s)", e.ID, e.State, e.summary()))
 	}
 	return Entry{}, &nodes.Error{Kind: nodes.Usage, Message: "which one? " + strings.Join(list, "; "), Hint: fmt.Sprintf("rollsh %s %s", mode, fit[0].ID)}
+}
+
+// meant lists the rolls that resume or back can mean, of each name at most one.
+func (j *Journal) meant(ctx context.Context, mode nodes.Mode) ([]Entry, error) {
+	var fit, failed []Entry
+	err := j.read(ctx, func(tx *sql.Tx) error {
+		left, err := rolledTo(ctx, tx, "")
+		if err != nil {
+			return err
+		}
+		return j.walk(ctx, tx, "", func(e Entry) bool {
+			if left[e.Name] == nil || !e.reached() || mode == nodes.ModeBack && !e.undoable() {
+				return true
+			}
+			delete(left, e.Name)
+			if mode == nodes.ModeBack && e.State != Closed || e.Unfinished() {
+				fit = append(fit, e)
+			} else if e.State == RollFailed {
+				failed = append(failed, e)
+			}
+			return len(left) > 0
+		})
+	})
+	if len(fit) == 0 && mode == nodes.ModeResume {
+		fit = failed
+	}
+	return fit, err
 }
 
 // passOver gives the roll of another name than the one that is meant, in the

@@ -28,6 +28,7 @@ var schema = []string{
 		complete   INTEGER NOT NULL,
 		why        TEXT NOT NULL)`,
 	`CREATE INDEX IF NOT EXISTS rolls_by_name ON rolls (name, started)`,
+	`CREATE INDEX IF NOT EXISTS rolls_by_time ON rolls (started, id)`,
 	`CREATE TABLE IF NOT EXISTS roll_nodes (
 		roll    TEXT NOT NULL REFERENCES rolls (id),
 		place   INTEGER NOT NULL,
