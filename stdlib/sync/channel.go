@@ -43,6 +43,9 @@ type line struct {
 	fresh  bool // nothing was received yet
 	stderr *limited
 	errs   chan struct{} // closed when stderr ended
+	ended  chan struct{} // closed when how the agent ended is known
+	how    nodes.Result
+	howErr error
 }
 
 type reply struct {
@@ -68,7 +71,7 @@ func start(life context.Context, c nodes.Conn, script string) (*line, error) {
 	}
 	l := &line{
 		proc: proc, in: proc.Stdin(), frames: make(chan reply), quit: make(chan struct{}), fresh: true,
-		stderr: &limited{b: &bytes.Buffer{}, left: 4096}, errs: make(chan struct{}),
+		stderr: &limited{b: &bytes.Buffer{}, left: 4096}, errs: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go func() {
 		defer close(l.errs)
@@ -84,16 +87,25 @@ func (l *line) receive(out io.Reader) {
 	defer func() {
 		_, _ = io.Copy(io.Discard, r)
 		<-l.errs
-		_, _ = l.proc.Wait()
+		l.how, l.howErr = l.proc.Wait()
+		close(l.ended)
 	}()
+	l.pass(r)
+}
+
+// pass delivers replies until the stream ends or nobody wants them.
+func (l *line) pass(r *bufio.Reader) {
 	if err := begin(r); err != nil {
 		l.deliver(reply{err: err})
 		return
 	}
 	for {
 		var f reply
-		f.t, f.p, f.err = wire.Read(r, wire.MaxFrame)
-		if !l.deliver(f) || f.err != nil {
+		if f.t, f.p, f.err = wire.Read(r, wire.MaxFrame); f.err != nil {
+			go l.deliver(f) // the end of the process is looked for meanwhile
+			return
+		}
+		if !l.deliver(f) {
 			return
 		}
 	}
@@ -128,6 +140,24 @@ func begin(r *bufio.Reader) error {
 		}
 	}
 	return errSilent
+}
+
+// end says, where that is known within a moment, how the agent ended.
+func (l *line) end() string {
+	select {
+	case <-l.ended:
+	case <-time.After(300 * time.Millisecond):
+		return ""
+	}
+	switch text := firstLine(l.stderr.b.String()); {
+	case text != "":
+		return fmt.Sprintf(": %.200s", text)
+	case l.howErr == nil && l.how.Signal != "":
+		return ": it was ended by signal " + l.how.Signal
+	case l.howErr == nil:
+		return fmt.Sprintf(": it ended with exit code %d", l.how.Code)
+	}
+	return ""
 }
 
 // stop lets the agent end by itself: it finishes a burst that is under way and
@@ -218,11 +248,11 @@ func (l *line) broken(err error) error {
 	if errors.As(err, &need) || errors.As(err, &none) || l.fresh {
 		return err
 	}
-	select {
-	case <-l.errs:
-	case <-time.After(100 * time.Millisecond):
-	}
-	return &nodes.Error{Kind: nodes.Lost, Message: "the connection to the agent was lost", Cause: err}
+	return lost(l.end(), err)
+}
+
+func lost(said string, cause error) error {
+	return &nodes.Error{Kind: nodes.Lost, Message: "the connection to the agent was lost" + said, Cause: cause}
 }
 
 // Changed is the cause of an error of kind changed: what was found on the node.
@@ -310,7 +340,7 @@ func asLost(err error) error {
 	if errors.As(err, &e) || errors.As(err, &none) {
 		return err
 	}
-	return &nodes.Error{Kind: nodes.Lost, Message: "the connection to the agent was lost", Cause: err}
+	return lost("", err)
 }
 
 func said(l *line) string {
