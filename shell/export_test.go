@@ -61,6 +61,9 @@ func reopen(terminal *os.File) (*os.File, error) {
 	return os.OpenFile(terminal.Name(), os.O_RDWR|syscall.O_NOCTTY, 0)
 }
 
+// Numbered puts numbers in the place of items.
+func Numbered(line string, items []string) string { return numbered(line, items) }
+
 // ParsePicks reads the answer to a list.
 func ParsePicks(line string, n int, many bool) ([]int, error) { return parsePicks(line, n, many) }
 

@@ -107,7 +107,7 @@ func (p *person) Choose(ctx context.Context, text string, items []string, many b
 		if err != nil {
 			return err
 		}
-		if picked, err = parsePicks(line, len(items), many); err != nil {
+		if picked, err = parsePicks(numbered(line, items), len(items), many); err != nil {
 			p.screen.prompt(err.Error() + "\n")
 			return errAgain
 		}
@@ -125,6 +125,35 @@ func (p *person) menu(text string, items []string) string {
 		b.WriteString("  " + padLeft(strconv.Itoa(i+1), digits) + "  " + cut(clean(item), width-digits-5) + "\n")
 	}
 	return b.String()
+}
+
+// numbered puts numbers in the place of the items' first words: who is shown
+// "3  r12 alice: ..." may as well answer r12, or r12-14.
+func numbered(line string, items []string) string {
+	number := func(word string) string {
+		i := slices.IndexFunc(items, func(item string) bool {
+			f := strings.Fields(item)
+			return len(f) > 0 && f[0] == word
+		})
+		if i < 0 {
+			return word
+		}
+		return strconv.Itoa(i + 1)
+	}
+	parts := strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ' ' })
+	for i, part := range parts {
+		from, to, isRange := strings.Cut(part, "-")
+		switch {
+		case strings.Trim(part, "0123456789-") == "": // numbers of the list
+		case !isRange, number(part) != part:
+			parts[i] = number(part)
+		case strings.HasPrefix(from, "r") && !strings.HasPrefix(to, "r"):
+			parts[i] = number(from) + "-" + number("r"+to)
+		default:
+			parts[i] = number(from) + "-" + number(to)
+		}
+	}
+	return strings.Join(parts, ",")
 }
 
 // parsePicks reads "1,3-5" into indexes below n.

@@ -157,6 +157,19 @@ func TestConfirmAndChoose(t *testing.T) {
 	}
 }
 
+// What is shown with its revision may be picked by it.
+func TestItemsArePickedByTheirFirstWord(t *testing.T) {
+	t.Parallel()
+	items := []string{"r7 alice: one", "r12 bob: two", "r14 bob: r7 again", "web-1 node"}
+	for line, want := range map[string]string{
+		"1,3-4": "1,3-4", "r12": "2", "r7, r14": "1,3", "r7-14": "1-3", "r7-r12 4": "1-2,4", "all": "all", "r9": "r9", "web-1": "4", "": "",
+	} {
+		if got := shell.Numbered(line, items); got != want {
+			t.Errorf("%q is %q, not %q", line, got, want)
+		}
+	}
+}
+
 func TestParsePicks(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
