@@ -2,7 +2,7 @@
 // and prints ratios. Absolute times say more about the machine than about the
 // programs: nodes and controller share its processors.
 //
-//	go run ./shell/bench -rollsh bin/rollsh [-runs 3] [-files 20000] [roll] [fanout] [start] [ssh] [transfer]
+//	go run ./shell/bench -rollsh bin/rollsh [-runs 3] [-files 20000] [roll] [fanout] [start] [ssh] [transfer] [merge]
 //
 // roll    a small roll (50 files changed, 10 new, 5 deleted) of a large tree to
 // 8 nodes: rollsh cold and warm, rsync in a loop, xargs -P8 rsync
@@ -16,11 +16,14 @@
 //
 // transfer  a file of 256 MB put and got, against scp and sftp
 //
+// merge   lists, previews and takes of 20 changesets in a repository of 2,000
+// revisions, against svn mergeinfo, svn merge and revert, and merges one by one
+//
 // start   an empty recipe against an empty Go program
 //
-// Nodes are real sshd processes on loopback. A peer that is not installed is
-// left out, and that is said. After the rolls all trees are compared with the
-// source by diff.
+// Nodes are real sshd processes on loopback, the repository is behind a real
+// svnserve. A peer that is not installed is left out, and that is said. After the
+// rolls all trees are compared with the source by diff.
 package main
 
 import (
@@ -46,7 +49,7 @@ type bench struct {
 var measurements = []struct {
 	name string
 	run  func(context.Context, *bench) error
-}{{"start", startCost}, {"fanout", fanout}, {"roll", smallRoll}, {"ssh", sshFanout}, {"transfer", transfer}}
+}{{"start", startCost}, {"fanout", fanout}, {"roll", smallRoll}, {"ssh", sshFanout}, {"transfer", transfer}, {"merge", merging}}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -62,7 +65,7 @@ func run(ctx context.Context) error {
 	b := &bench{}
 	flag.StringVar(&b.rollsh, "rollsh", "bin/rollsh", "the binary to measure")
 	flag.IntVar(&b.runs, "runs", 3, "runs of each; the median is printed")
-	flag.IntVar(&b.files, "files", 20000, "files in the tree that is rolled, 15 kB each on average")
+	flag.IntVar(&b.files, "files", 20000, "files in the tree that is rolled, 15 kB each on average, and in the repository of merges")
 	flag.Parse()
 	var err error
 	if b.rollsh, err = filepath.Abs(b.rollsh); err != nil {
