@@ -7,6 +7,7 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 KEEP     ?=
 FUZZTIME ?= 20s
+PICKS    ?= 200
 
 GOLANGCI = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOFUMPT  = $(GO) run mvdan.cc/gofumpt@v0.12.0
@@ -66,7 +67,8 @@ bench-ssh: build ## The same for ssh alone: 32 nodes, 256 MB, and 1,000 nodes in
 	@$(GO) run ./shell/bench -rollsh bin/rollsh ssh transfer
 	@ROLLSH_SCALE=1000 $(GO) test -count=1 -run TestManyNodes -v ./stdlib/ssh | grep nodes:
 
-fuzz: ## Run every fuzz target for FUZZTIME (20s) each
+fuzz: ## Run every fuzz target for FUZZTIME (20s) each, and PICKS (200) random merges against svn
+	@ROLLSH_PICKS=$(PICKS) $(GO) test -count=1 -timeout 60m -run 'TestPreviewIsWhatSvnMeets|TestAvailableIsWhatSvnSays' ./stdlib/svn
 	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file" | while read -r target; do \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \

@@ -26,10 +26,11 @@ local new, under = m:available(), m:state()
 if #new == 0 and not under then return say(("%s has all of %s"):format(to, from)) end
 if not under then
   new:print()
-  for _, c in ipairs(m:preview(new).conflicts) do warn("will conflict: " .. c.why) end
+  local p = m:preview(new)
+  if p.report ~= "" then say(p.report) end
   if not confirm(("merge %s of %s into %s?"):format(new.revs, from, to)) then return end
 end
 m:take("all", {resolve = true})
 lint.check(m)
 print(m:message())
-if confirm "commit it? (no: it waits for the next run)" then say("committed as r" .. m:commit()) end
+say(confirm "commit it?" and "committed as r" .. m:commit() or "not committed: the next run goes on, --abandon drops it")

@@ -102,7 +102,7 @@ func (p *project) recipe(code int, line string, words ...string) {
 func TestStagingTakesWithoutAsking(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	p.recipe(4, "recipes/staging.lua --take=5", "will conflict: r5 changes lines of page", "r4", "came before", "1 conflict left: page")
+	p.recipe(4, "recipes/staging.lua --take=5", "will conflict:\n  text      r5 changes lines of page", "r4", "came before", "1 conflict left: page")
 	p.recipe(4, "recipes/staging.lua --take=4", "under way", "r5")
 	p.recipe(0, "recipes/staging.lua --abandon")
 	p.recipe(0, "recipes/staging.lua --take=4", "try "+p.dir, "Merged revision 4 from /trunk (#12)", "committed as r6")

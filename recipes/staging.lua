@@ -25,15 +25,11 @@ if not picks then
 end
 if not under then
   local p = m:preview(picks)
-  for _, c in ipairs(p.conflicts) do warn("will conflict: " .. c.why) end
-  if #p.needs > 0 then
-    warn "these came before, on the same files, and are not taken:"
-    p.needs:print()
-    if not a.take and confirm "take them too?" then picks = picks .. "," .. p.needs.revs end
-  end
+  if p.report ~= "" then say(p.report) end
+  if #p.needs > 0 and not a.take and confirm "take these too?" then picks = picks .. "," .. p.needs.revs end
 end
 if #m:take(picks, {resolve = not a.take}).conflicts > 0 then m:commit() end -- raises, and names them
 lint.check(m)
 site.try(into)
 print(m:message())
-if confirm "people can try it now. Commit it? (no: it waits for the next run)" then say("committed as r" .. m:commit()) end
+say(confirm "people can try it now. Commit it?" and "committed as r" .. m:commit() or "not committed: the next run goes on, --abandon drops it")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -74,7 +73,7 @@ func (m *Merge) Assist(ctx context.Context, policy Policy, ask bool) ([]Remainin
 			continue
 		}
 		if stop, err := a.handle(ctx, k, list); err != nil || stop {
-			return a.left(ctx, err)
+			return a.left(ctx, interruptedAt(err))
 		}
 	}
 }
@@ -114,6 +113,16 @@ func remaining(list []*Conflict) []Remaining {
 	return out
 }
 
+// interruptedAt tells who interrupts the assistant that nothing is lost.
+func interruptedAt(err error) error {
+	if nodes.KindOf(err) != nodes.Cancelled {
+		return err
+	}
+	e := *nodes.AsError(err, nodes.Cancelled)
+	e.Hint = "what is resolved stays so: the same take goes on, abandon drops it"
+	return &e
+}
+
 // left gives what is left after the person stopped. Where nobody could be asked,
 // that is a conflict, not a refusal.
 func (a *assistant) left(ctx context.Context, err error) ([]Remaining, error) {
@@ -136,7 +145,7 @@ func (a *assistant) left(ctx context.Context, err error) ([]Remaining, error) {
 
 // handle resolves one conflict; stop is true when the person wants to end.
 func (a *assistant) handle(ctx context.Context, k *Conflict, list []*Conflict) (stop bool, err error) {
-	a.say(ctx, a.heading(k, list))
+	a.say(ctx, a.heading(ctx, k, list))
 	if k.Kind == textConflict {
 		if s, ok := newSheet(k); ok && len(s.clashes) > 0 {
 			return a.text(ctx, k, s)
@@ -148,7 +157,7 @@ func (a *assistant) handle(ctx context.Context, k *Conflict, list []*Conflict) (
 func (a *assistant) say(ctx context.Context, text string) { a.m.Into.svn.say(ctx, text) }
 
 // heading says what is in conflict and who changed it why, on both sides.
-func (a *assistant) heading(k *Conflict, list []*Conflict) string {
+func (a *assistant) heading(ctx context.Context, k *Conflict, list []*Conflict) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "conflict %d of %d: %s", slices.Index(list, k)+1, len(list), k.what())
 	for _, c := range k.why.Theirs {
@@ -160,12 +169,27 @@ func (a *assistant) heading(k *Conflict, list []*Conflict) string {
 	for _, c := range k.why.Needs {
 		b.WriteString("\n  missing " + story(c))
 	}
-	if k.reject != "" {
-		if text, err := readSome(k.reject); err == nil {
-			b.WriteString("\n" + printable(strings.TrimSpace(string(text))))
-		}
+	for _, f := range k.facts() {
+		b.WriteString("\n  " + f)
 	}
-	return wrap(b.String(), a.columns(), "          ")
+	return wrap(b.String(), a.columns(), "          ") + a.values(ctx, k)
+}
+
+// values draws the properties in conflict; while the repository cannot be asked,
+// what svn wrote of them.
+func (a *assistant) values(ctx context.Context, k *Conflict) string {
+	if k.Kind != propertyConflict {
+		return ""
+	}
+	list, err := k.properties(ctx)
+	out := ""
+	for _, p := range list {
+		out += "\n" + p.show(a.columns())
+	}
+	if text, readErr := readSome(k.reject); (err != nil || len(list) == 0) && readErr == nil {
+		out = "\n" + printable(strings.TrimSpace(string(text)))
+	}
+	return out
 }
 
 // story is a changeset in one line.
@@ -193,12 +217,12 @@ func (a *assistant) menu(ctx context.Context, k *Conflict) (bool, error) {
 	if len(k.why.Needs) > 0 {
 		options = append(options, option{text: "begin again and take " + k.why.Needs.Revs() + " too", do: func(ctx context.Context) (bool, error) { return false, a.takeToo(ctx, k) }})
 	}
-	for _, choice := range k.Possible() {
-		plan, err := k.plan(choice, nil)
-		if choice == "base" || strings.HasSuffix(choice, "-conflict") || choice == "working" && k.Kind == treeConflict || err != nil && choice != "working" {
-			continue
-		}
+	for _, choice := range k.offered() {
+		plan, _ := k.plan(choice, nil)
 		options = append(options, option{k.meaning(choice), commands(plan), func(ctx context.Context) (bool, error) { return false, k.Resolve(ctx, choice) }})
+	}
+	if k.Kind == propertyConflict {
+		options = append(options, option{"edit it", "", func(ctx context.Context) (bool, error) { return false, k.editProperties(ctx) }})
 	}
 	options = append(options,
 		option{"keep it for later", "", func(context.Context) (bool, error) { a.later[k.id()] = true; return false, nil }},
@@ -214,6 +238,24 @@ func (a *assistant) menu(ctx context.Context, k *Conflict) (bool, error) {
 	}
 	stop, err := options[picked[0]].do(ctx)
 	return a.survive(ctx, stop, err)
+}
+
+// offered are the choices that a person is asked about: not all that programs have.
+func (k *Conflict) offered() []string {
+	return slices.DeleteFunc(k.Possible(), func(choice string) bool {
+		_, err := k.plan(choice, nil)
+		switch choice {
+		case "base", "mine-conflict", "theirs-conflict":
+			return true
+		case "working":
+			return k.Kind == treeConflict
+		case "recommended":
+			return k.why.Moved == ""
+		case "theirs": // follows a move too
+			return err != nil || k.why.Moved != ""
+		}
+		return err != nil
+	})
 }
 
 // survive shows a failure that the person can do something about and goes on.
@@ -254,28 +296,6 @@ func commands(plan []action) string {
 		parts = append(parts, p.String())
 	}
 	return strings.Join(parts, "; ")
-}
-
-// meaning says in plain words what a choice does to this conflict.
-func (k *Conflict) meaning(choice string) string {
-	switch {
-	case choice == "recommended":
-		return "follow the move, as svn proposes"
-	case k.Kind == treeConflict && choice == "mine":
-		if exists(filepath.Join(k.merge.Into.Path, k.Path)) {
-			return "keep what is here"
-		}
-		return "leave it away"
-	case k.Kind == treeConflict && k.tree.Action == "delete":
-		return "delete it here too"
-	case k.Kind == treeConflict:
-		return "take what is merged"
-	case choice == "working":
-		return "as it is in the checkout now"
-	case choice == "mine":
-		return "keep mine"
-	}
-	return "take " + choice
 }
 
 // takeToo begins the merge again with what is missing.

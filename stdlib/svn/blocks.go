@@ -75,7 +75,7 @@ func (m *Merge) Unblock(ctx context.Context, revs Revisions) (nodes.Changesets, 
 func (m *Merge) simple(ctx context.Context, kind string, revs Revisions, want standing, reason string) (nodes.Changesets, error) {
 	var out nodes.Changesets
 	err := m.change(ctx, kind, func(w *work) error {
-		p, err := m.study(ctx)
+		p, err := m.study(ctx, false)
 		if err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (w *work) markBlocks(ctx context.Context, o operation) error {
 		who := strings.ReplaceAll(oneLine(w.j.Who), " ", "_")
 		list = append(list, block{w.m.path, r.set, firstNonEmpty(who, "unknown"), time.Now().UTC().Format(time.DateOnly), o.Reason})
 	}
-	return c.setProperty(ctx, w.lock, blockProperty, writeBlocks(list))
+	return c.setProperty(ctx, w.lock, blockProperty, writeBlocks(list), ".")
 }
 
 func firstNonEmpty(a, b string) string {
@@ -129,7 +129,7 @@ func (c *Checkout) property(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if a.failed && strings.Contains(a.stderr, "W200017") { // not set
+	if a.failed && notSet(a) {
 		return "", nil
 	}
 	if err := a.err(); err != nil {
@@ -141,17 +141,17 @@ func (c *Checkout) property(ctx context.Context, name string) (string, error) {
 	return list[0].Value, nil
 }
 
-// setProperty sets a property of the working copy's top folder; an empty value
-// removes it.
-func (c *Checkout) setProperty(ctx context.Context, lock *os.File, name, value string) error {
-	k := c.here("propdel", name, ".")
+// setProperty sets a property of a path of the working copy; an empty value removes
+// it.
+func (c *Checkout) setProperty(ctx context.Context, lock *os.File, name, value, path string) error {
+	k := c.here("propdel", name, local(path))
 	if value != "" {
 		file, err := tempFile("rollsh-property-*", value)
 		if err != nil {
 			return err
 		}
 		defer os.Remove(file)
-		k = c.here("propset", name, "-F", file, ".")
+		k = c.here("propset", name, "-F", file, local(path))
 	}
 	k.locals = true
 	a, err := c.mutate(ctx, lock, k)

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -38,13 +37,6 @@ type Conflict struct {
 	tree   treeConflictXML
 	reject string // what svn wrote of a property conflict
 	why    Why
-}
-
-// Why tells who changed what on both sides of a conflict.
-type Why struct {
-	Mine   []nodes.Changeset // the latest of the target that touched the path
-	Theirs []nodes.Changeset // of the source, in what is merged
-	Needs  nodes.Changesets  // earlier ones of the source that touch the path, neither merged nor picked
 }
 
 // maxSide bounds a side of a conflict that is shown or merged as text.
@@ -297,100 +289,4 @@ func (w *work) artefacts(ctx context.Context, entries []statusXML) (map[string]b
 
 func copyInto(w io.Writer) func(io.Reader) error {
 	return func(r io.Reader) error { _, err := io.Copy(w, r); return err }
-}
-
-// explain finds who changed the paths in conflict on both sides, from the
-// histories.
-func (m *Merge) explain(ctx context.Context, list []*Conflict) error {
-	p, err := m.look(ctx)
-	if err != nil {
-		return err
-	}
-	j, err := m.Into.readJournal()
-	if err != nil {
-		return err
-	}
-	var picked revset
-	if j != nil {
-		for _, o := range j.Operations {
-			r, _ := ParseRevisions(o.Revs)
-			picked = picked.union(r.set)
-		}
-	}
-	for _, k := range list {
-		k.why = p.why(m.Into.inRepo, k, picked)
-	}
-	return nil
-}
-
-func (p *picture) why(target string, k *Conflict, picked revset) Why {
-	var out Why
-	const most = 3
-	for _, c := range slices.Backward(p.target.Commits) {
-		if len(out.Mine) < most && !onlyProperties(c) && touches(c, target+"/"+k.Path, p.targetSegs) && !copied(c, target+"/"+k.Path) {
-			out.Mine = append(out.Mine, c.changeset())
-		}
-	}
-	path := strings.TrimSuffix(k.right.Path, "/")
-	for _, c := range p.source.Commits {
-		at, _ := segmentAt(p.sourceSegs, c.Rev)
-		if !touches(c, at+"/"+k.Path, nil) && !touches(c, "/"+strings.Trim(path, "/"), nil) {
-			continue
-		}
-		switch s := p.standOf(c); {
-		case c.Rev > k.left.Revision && c.Rev <= k.right.Revision || c.Rev == k.right.Revision:
-			out.Theirs = append(out.Theirs, c.changeset())
-		case s == available && c.Rev < k.right.Revision && !picked.has(c.Rev):
-			out.Needs = append(out.Needs, c.changeset())
-		}
-	}
-	return out
-}
-
-// copied reports whether a commit only made or copied a folder above a path.
-func copied(c commit, path string) bool {
-	return !slices.ContainsFunc(c.Paths, func(t touch) bool { _, in := below(path, t.Path); return in })
-}
-
-// touches reports whether a commit changed a path or something below it; segs
-// translate the path into what it was called at the time.
-func touches(c commit, path string, segs []segment) bool {
-	if len(segs) > 0 {
-		if rel, ok := below(segs[0].Path, path); ok {
-			if at, ok := segmentAt(segs, c.Rev); ok {
-				path = at + "/" + rel
-			}
-		}
-	}
-	return slices.ContainsFunc(c.Paths, func(t touch) bool {
-		_, in := below(path, t.Path)
-		_, over := below(t.Path, path)
-		return in || over && t.Action != "M"
-	})
-}
-
-// Authors names who is behind each side.
-func (k *Conflict) Authors() map[string][]string {
-	return map[string][]string{"mine": nodes.Changesets(k.why.Mine).Authors(), "theirs": nodes.Changesets(k.why.Theirs).Authors()}
-}
-
-// Sentence says what is in conflict, who changed it on both sides, and what is
-// missing.
-func (k *Conflict) Sentence() string {
-	var parts []string
-	parts = append(parts, k.what())
-	for _, c := range k.why.Theirs {
-		parts = append(parts, "theirs: "+credit(c))
-	}
-	if len(k.why.Mine) > 0 {
-		parts = append(parts, "mine: "+credit(k.why.Mine[0]))
-	}
-	if len(k.why.Needs) > 0 {
-		parts = append(parts, "not merged, but earlier on the same path: "+k.why.Needs.Revs())
-	}
-	return strings.Join(parts, "; ")
-}
-
-func credit(c nodes.Changeset) string {
-	return fmt.Sprintf("r%d by %s: %s", c.Rev, oneLine(c.Author), oneLine(c.Subject()))
 }

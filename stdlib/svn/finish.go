@@ -166,7 +166,7 @@ func (w *work) catchUp(ctx context.Context) error {
 		return err
 	}
 	cs := changesets(came)
-	c.svn.say(ctx, fmt.Sprintf("%s moved on to r%d meanwhile:\n%s", c.inRepo, now, strings.TrimRight(Table(cs, 80, nil), "\n")))
+	c.svn.say(ctx, fmt.Sprintf("%s moved on to r%d meanwhile:\n%s", c.inRepo, now, strings.TrimRight(Table(cs, columnsOf(c.svn.session.Person), nil), "\n")))
 	ok, err := c.svn.session.Person.Confirm(ctx, "The checkout holds both now, without conflicts. Commit?")
 	if err != nil {
 		e := *nodes.AsError(err, nodes.Refused)
@@ -206,7 +206,7 @@ func (m *Merge) Abandon(ctx context.Context) error {
 // result.
 func (m *Merge) Rollback(ctx context.Context, revs Revisions) (Taken, error) {
 	err := m.change(ctx, "rollback", func(w *work) error {
-		p, err := m.study(ctx)
+		p, err := m.study(ctx, false)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ import (
 const again = 50
 
 // cacheVersion changes when the form of cached histories does.
-const cacheVersion = 3
+const cacheVersion = 4
 
 // history is the log of a URL with paths, oldest first, over copies too.
 type history struct {
@@ -30,6 +30,7 @@ type history struct {
 	UUID    string
 	Path    string // in the repository
 	Commits []commit
+	Seen    int               // what was committed up to this revision of the repository is in it
 	Deltas  map[int]propDelta // what revisions did to merge properties; immutable
 
 	Props   map[string]string // merge properties of the path itself
@@ -120,44 +121,96 @@ func (m *metadataCache) save(h history) {
 	}
 }
 
-// history reads the log of a URL: what is new with its paths, and of what is
-// known the recent part and what was listed before, for edited messages.
-func (c *Checkout) history(ctx context.Context, url string) (history, error) {
-	h := c.svn.metadata.load(c.UUID, pathInRepository(c.Repo, url))
-	if len(h.Commits) == 0 {
+// history reads the log of a URL and the repository's youngest revision: what is
+// new with its paths, and again the recent part of what is known, for edited
+// messages. With shown also what was listed before, however old it is.
+func (c *Checkout) history(ctx context.Context, url string, shown bool) (h history, head int, err error) {
+	h = c.svn.metadata.load(c.UUID, pathInRepository(c.Repo, url))
+	known := h.again(shown)
+	if len(known) > 0 && h.Seen-known[0].Rev < sparse*len(known) {
+		if head, ok := c.follow(ctx, url, &h, known); ok {
+			return h, head, nil
+		}
+	}
+	err = together([]func() error{
+		func() (err error) { head, err = c.head(ctx); return err },
+		func() (err error) { h, err = c.walk(ctx, url, h, known); return err },
+	})
+	return h, head, err
+}
+
+// again are the commits to be read again: the recent ones, and with shown those
+// that were listed for somebody.
+func (h *history) again(shown bool) []commit {
+	from := max(0, len(h.Commits)-again)
+	if shown && h.Shown > 0 {
+		from = min(from, max(0, slices.IndexFunc(h.Commits, func(k commit) bool { return k.Rev >= h.Shown })))
+	}
+	return h.Commits[from:]
+}
+
+// sparse is how many revisions of the repository there may be to one of the URL
+// for the log of the whole repository to be read sooner.
+const sparse = 3
+
+// follow reads the log of the whole repository, which is told without walking a
+// path's history, and of the URL only what came since. ok is false where that
+// cannot be: the user may not read the root, or the repository is not the one it
+// was.
+func (c *Checkout) follow(ctx context.Context, url string, h *history, known []commit) (head int, ok bool) {
+	all, err := c.client.log(ctx, logQuery{url: c.Repo + "@", lo: known[0].Rev, hi: headRevision})
+	if err != nil || len(all) == 0 || !agree(known, all) {
+		return 0, false
+	}
+	head = all[len(all)-1].Rev
+	if head > h.Seen {
+		added, err := c.client.log(ctx, logQuery{url: at(url, head), lo: h.Seen + 1, hi: head, paths: true})
+		if err != nil || slices.ContainsFunc(added, func(k commit) bool { _, _, born := birth(k, h.Path); return born }) {
+			return 0, false // made anew: what is known was another line
+		}
+		h.Commits, h.Seen, h.changed = append(slices.Clone(h.Commits), added...), head, true
+	}
+	h.renew(all)
+	return head, true
+}
+
+// walk reads the log of the URL alone.
+func (c *Checkout) walk(ctx context.Context, url string, h history, known []commit) (history, error) {
+	if len(known) == 0 {
 		return c.wholeHistory(ctx, url, h)
 	}
-	from := h.Commits[max(0, len(h.Commits)-again)].Rev
-	if h.Shown > 0 {
-		from = min(from, h.Shown)
-	}
-	fresh, err := c.client.log(ctx, logQuery{url: url + "@", lo: from, hi: headRevision})
-	if nodes.KindOf(err) == nodes.NotFound { // a revision that is no more: the repository was restored
+	fresh, err := c.client.log(ctx, logQuery{url: url + "@", lo: known[0].Rev, hi: headRevision})
+	if err == nil && !joins(known, fresh) || nodes.KindOf(err) == nodes.NotFound { // the repository was restored
 		return c.wholeHistory(ctx, url, h)
 	}
 	if err != nil {
 		return h, err
 	}
-	at := slices.IndexFunc(h.Commits, func(k commit) bool { return k.Rev >= from })
-	known := len(h.Commits) - at
-	if !joins(h.Commits[at:], fresh) {
-		return c.wholeHistory(ctx, url, h)
-	}
-	if len(fresh) > known {
-		added, err := c.client.log(ctx, logQuery{url: url + "@", lo: fresh[known].Rev, hi: fresh[len(fresh)-1].Rev, paths: true})
+	if len(fresh) > len(known) {
+		added, err := c.client.log(ctx, logQuery{url: url + "@", lo: fresh[len(known)].Rev, hi: fresh[len(fresh)-1].Rev, paths: true})
 		if err != nil {
 			return h, err
 		}
 		h.Commits, h.changed = append(slices.Clone(h.Commits), added...), true
+		h.Seen = max(h.Seen, h.last())
 	}
-	h.renew(fresh[:known])
+	h.renew(fresh[:len(known)])
 	return h, nil
+}
+
+// agree reports whether all known commits were read again, with the same dates.
+func agree(known, read []commit) bool {
+	return !slices.ContainsFunc(known, func(k commit) bool {
+		i, ok := slices.BinarySearchFunc(read, k.Rev, func(c commit, rev int) int { return c.Rev - rev })
+		return !ok || !read[i].Date.Equal(k.Date)
+	})
 }
 
 // wholeHistory reads everything, and forgets what was known.
 func (c *Checkout) wholeHistory(ctx context.Context, url string, h history) (history, error) {
 	all, err := c.client.log(ctx, logQuery{url: url + "@", lo: 0, hi: headRevision, paths: true})
 	h.Commits, h.Deltas, h.Subtrees, h.Shown, h.PropsAt, h.changed, h.rebuilt = all, map[int]propDelta{}, nil, 0, 0, true, true
+	h.Seen = h.last()
 	return h, err
 }
 
@@ -193,7 +246,7 @@ func (h *history) renew(messages []commit) {
 func (h *history) cut(head int) {
 	i := slices.IndexFunc(h.Commits, func(c commit) bool { return c.Rev > head })
 	if i >= 0 {
-		h.Commits = h.Commits[:i:i]
+		h.Commits, h.Seen = h.Commits[:i:i], head
 	}
 }
 

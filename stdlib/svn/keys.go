@@ -27,54 +27,79 @@ the whole file:
 the merge:
   q stop here     A abandon all of it`
 
-// text goes through the clashes of a file.
+// text goes through the clashes of a file. A clash is drawn when it comes up and
+// when the person comes back to it or presses Enter.
 func (a *assistant) text(ctx context.Context, k *Conflict, s *sheet) (bool, error) {
-	at := 0
+	at, drawn := 0, -1
 	a.offers(ctx, k)
 	for {
 		if at = s.next(at); at < 0 {
-			key, err := a.person.Ask(ctx, nodes.Question{Text: k.Path + " is settled. Enter writes it, u undoes the last choice"})
-			if err != nil {
-				return true, err
+			back, stop, err := a.settled(ctx, k, s)
+			if back < 0 || err != nil {
+				return stop, err
 			}
-			if strings.TrimSpace(key) != "u" {
-				return a.write(ctx, k, s)
-			}
-			at = max(0, s.back())
+			at, drawn = back, -1
 			continue
 		}
-		head := fmt.Sprintf("%s, %d of %d", k.Path, at+1, len(s.clashes))
-		if h := s.hint(at); h != "" {
-			head += " (" + h + ")"
+		if at != drawn {
+			a.say(ctx, a.draw(k, s, at))
+			drawn = at
 		}
-		a.say(ctx, head+"\n"+s.show(at, a.columns()))
-		key, err := a.person.Ask(ctx, nodes.Question{Text: a.prompt(k)})
+		key, err := a.person.Ask(ctx, nodes.Question{Text: "key"})
 		if err != nil {
 			return true, err
 		}
-		next, done, stop, err := a.key(ctx, k, s, at, strings.TrimSpace(key))
+		key = strings.TrimSpace(key)
+		next, done, stop, err := a.key(ctx, k, s, at, key)
 		if stop, err = a.survive(ctx, stop, err); done || stop || err != nil {
 			return stop, err
+		}
+		if slices.Contains([]string{"", "u", "n", "p"}, key) {
+			drawn = -1
 		}
 		at = next
 	}
 }
 
-// prompt names the keys that most conflicts are resolved with; all of them are
-// behind the question mark.
-func (a *assistant) prompt(k *Conflict) string {
-	words, short := "o mine, t theirs, b both, e edit, s later, q stop, ? all keys", "o t b e s q ?"
+// draw shows a clash, and the keys that most conflicts are resolved with; all of
+// them are behind the question mark.
+func (a *assistant) draw(k *Conflict, s *sheet, at int) string {
+	head := fmt.Sprintf("%s, %d of %d", k.Path, at+1, len(s.clashes))
+	if h := s.hint(at); h != "" {
+		head += " (" + h + ")"
+	}
+	words := "o mine, t theirs, b both, e edit, s later, q stop, ? all keys"
 	if len(k.why.Needs) > 0 {
-		words, short = "r take "+k.why.Needs.Revs()+" too, "+words, "r "+short
+		words = "r take " + k.why.Needs.Revs() + " too, " + words
 	}
-	if len(words)+3 > a.columns() {
-		return short
-	}
-	return words
+	return head + "\n" + s.show(at, a.columns()) + "\n" + wrap(words, a.columns(), "")
 }
 
-func (a *assistant) columns() int {
-	if n := nodes.Columns(a.person); n > 0 {
+// settled shows what a file becomes and writes it when the person agrees; back is
+// the clash to go on with when not.
+func (a *assistant) settled(ctx context.Context, k *Conflict, s *sheet) (back int, stop bool, err error) {
+	mine, _ := k.Side(1)
+	changes := summarize(plainText(mine), plainText(string(s.text())), "result", a.columns())
+	if changes == "" {
+		changes = "nothing of mine changes"
+	}
+	a.say(ctx, k.Path+" is settled:\n"+changes)
+	key, err := a.person.Ask(ctx, nodes.Question{Text: "Enter writes it, u undoes the last choice"})
+	if err != nil {
+		return -1, true, err
+	}
+	if strings.TrimSpace(key) == "u" {
+		return max(0, s.back()), false, nil
+	}
+	stop, err = a.write(ctx, k, s)
+	return -1, stop, err
+}
+
+func (a *assistant) columns() int { return columnsOf(a.person) }
+
+// columnsOf is how wide a person's terminal is; 80 without one.
+func columnsOf(p nodes.Person) int {
+	if n := nodes.Columns(p); n > 0 {
 		return n
 	}
 	return 80
@@ -88,16 +113,16 @@ func (a *assistant) offers(ctx context.Context, k *Conflict) {
 	}
 	if text, ok := a.m.Into.svn.recallResolution(k); ok {
 		mine, _ := k.Side(1)
-		a.say(ctx, "R resolves it as before:\n"+summarize(plainText(mine), plainText(string(text)), a.columns()))
+		a.say(ctx, "R resolves it as before:\n"+summarize(plainText(mine), plainText(string(text)), "before", a.columns()))
 	}
 }
 
-// summarize shows what a text changes in another.
-func summarize(from, to []string, columns int) string {
+// summarize shows what a text, of that name, changes in mine.
+func summarize(from, to []string, name string, columns int) string {
 	var b strings.Builder
 	for _, h := range diffLines(from, to) {
 		drawLines(&b, "mine", from[h.lo:h.hi], nil, columns)
-		drawLines(&b, "before", h.lines, from[h.lo:h.hi], columns)
+		drawLines(&b, name, h.lines, from[h.lo:h.hi], columns)
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
@@ -124,6 +149,8 @@ func (a *assistant) key(ctx context.Context, k *Conflict, s *sheet, at int, key 
 		return max(0, s.back()), false, false, nil
 	case "e":
 		return at, false, false, a.editLines(ctx, k, s, at)
+	case "":
+		return at, false, false, nil
 	case "v":
 		a.say(ctx, sideBySide(s.clash(at), a.columns()))
 		return at, false, false, nil
@@ -246,25 +273,12 @@ func (k *Conflict) tool(ctx context.Context) error {
 // editLines lets the person edit the lines of one clash, both sides after each
 // other, in a file named like the original.
 func (a *assistant) editLines(ctx context.Context, k *Conflict, s *sheet, at int) error {
-	dir, remove, err := a.m.Into.svn.scratch("edit")
-	if err != nil {
-		return err
-	}
-	defer remove()
-	name := filepath.Join(dir, filepath.Base(k.Path))
 	c := s.clash(at)
-	if err := os.WriteFile(name, []byte(strings.Join(slices.Concat(c.Mine, c.Theirs), "")), 0o600); err != nil {
-		return diskError(err)
+	text, err := a.m.editText(ctx, filepath.Base(k.Path), strings.Join(slices.Concat(c.Mine, c.Theirs), ""))
+	if err == nil {
+		s.choose(at, splitLines(text))
 	}
-	if err := a.m.edit(ctx, name); err != nil {
-		return err
-	}
-	text, err := readSome(name)
-	if err != nil {
-		return diskError(err)
-	}
-	s.choose(at, splitLines(string(text)))
-	return nil
+	return err
 }
 
 // sideBySide shows both sides of a clash next to each other.

@@ -58,7 +58,7 @@ func TestKilledTakeIsFinishedByTheSameCall(t *testing.T) {
 	for i := range 3 {
 		m := b.merge()
 		writeFile(t, filepath.Join(m.Into.Path, "upload/pic"), "own")
-		kill(t, m.Into.Path, "4-11", time.Duration(60+200*i)*time.Millisecond)
+		kill(t, m.Into.Path, "4-11", time.Duration(120*i)*time.Millisecond)
 		if s := must[*svn.State](t)(m.State(b.ctx())); s != nil && s.Step == "merging" {
 			restarts++
 		}
@@ -82,8 +82,8 @@ func TestKilledTakeIsFinishedByTheSameCall(t *testing.T) {
 	}
 }
 
-// kill starts a take in a process of its own and kills it and its svn after a
-// while.
+// kill starts a take in a process of its own and kills it and its svn a while
+// after it noted what it is about to do.
 func kill(t *testing.T, dir, picks string, after time.Duration) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -98,6 +98,12 @@ func kill(t *testing.T, dir, picks string, after time.Duration) {
 	read := bufio.NewReader(out)
 	if line, err := read.ReadString('\n'); err != nil || !strings.HasPrefix(line, "begins") {
 		t.Fatalf("%q %v", line, err)
+	}
+	noted := func() bool { _, err := os.Stat(filepath.Join(dir, ".svn", "rollsh-merge.json")); return err == nil }
+	for deadline := time.Now().Add(20 * time.Second); !noted(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the take does not begin")
+		}
 	}
 	time.Sleep(after)
 	svns := childrenOf(cmd.Process.Pid)

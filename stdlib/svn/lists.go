@@ -33,7 +33,7 @@ type Filter struct {
 // first: not merged, not blocked, no merges from the target itself and no mere
 // bookkeeping.
 func (m *Merge) Available(ctx context.Context, f Filter) (List, error) {
-	p, err := m.study(ctx)
+	p, err := m.study(ctx, true)
 	if err != nil {
 		return List{}, err
 	}
@@ -58,8 +58,8 @@ func (m *Merge) Available(ctx context.Context, f Filter) (List, error) {
 }
 
 // study looks and examines.
-func (m *Merge) study(ctx context.Context) (*picture, error) {
-	p, err := m.look(ctx)
+func (m *Merge) study(ctx context.Context, shown bool) (*picture, error) {
+	p, err := m.look(ctx, shown)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (m *Merge) Integrated(ctx context.Context) (nodes.Changesets, error) {
 func (m *Merge) Blocked(ctx context.Context) (nodes.Changesets, error) { return m.listOf(ctx, blocked) }
 
 func (m *Merge) listOf(ctx context.Context, want standing) (nodes.Changesets, error) {
-	p, err := m.look(ctx)
+	p, err := m.look(ctx, true)
 	if err != nil {
 		return nil, err
 	}

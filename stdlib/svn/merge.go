@@ -99,22 +99,17 @@ type picture struct {
 	blocks     []block
 }
 
-// look reads the picture; what does not change is read from the cache.
-func (m *Merge) look(ctx context.Context) (*picture, error) {
+// look reads the picture; what does not change is read from the cache. shown says
+// that messages will be shown, so that all of them have to be as they are now.
+func (m *Merge) look(ctx context.Context, shown bool) (*picture, error) {
 	c := m.Into
 	p := &picture{}
 	known := c.svn.metadata.load(c.UUID, c.inRepo)
-	first := []func() error{
-		func() (err error) { p.head, err = c.head(ctx); return err },
-		func() (err error) { p.source, err = c.history(ctx, m.From); return err },
-	}
-	var props, subtrees map[string]string
+	first := []func() error{func() (err error) { p.source, p.head, err = c.history(ctx, m.From, shown); return err }}
+	var props map[string]string
 	target := []func() error{
-		func() (err error) { p.target, err = c.history(ctx, c.URL); return err },
+		func() (err error) { p.target, _, err = c.history(ctx, c.URL, false); return err },
 		func() (err error) { props, err = c.rootProperties(ctx); return err },
-	}
-	if known.Subtrees == nil {
-		target = append(target, func() (err error) { subtrees, err = c.readSubtrees(ctx); return err })
 	}
 	if known.PropsAt == 0 {
 		first, target = append(first, target...), nil
@@ -133,12 +128,8 @@ func (m *Merge) look(ctx context.Context) (*picture, error) {
 	p.root, p.blocks = parseMergeinfo(props[mergeProperty]), parseBlocks(props[blockProperty])
 	p.source.cut(p.head)
 	p.target.cut(p.head)
-	if err := c.subtreeInfo(ctx, p, subtrees); err != nil {
-		return nil, err
-	}
-	head := p.head
-	p.sourceSegs = segments(m.path, p.source.Commits, head)
-	p.targetSegs = segments(c.inRepo, p.target.Commits, head)
+	p.sourceSegs = segments(m.path, p.source.Commits, p.head)
+	p.targetSegs = segments(c.inRepo, p.target.Commits, p.head)
 	p.natural = natural(p.targetSegs)
 	if !related(p.sourceSegs, p.targetSegs) {
 		return nil, &nodes.Error{
@@ -146,7 +137,7 @@ func (m *Merge) look(ctx context.Context) (*picture, error) {
 			Hint: "is the source right?",
 		}
 	}
-	return p, nil
+	return p, c.subtreeInfo(ctx, p)
 }
 
 // related reports whether two histories share a path and a revision.
@@ -177,43 +168,6 @@ func (c *Checkout) rootProperties(ctx context.Context) (map[string]string, error
 	all, err := c.properties(ctx, c.inRepo, -1)
 	maps.DeleteFunc(all, func(name, _ string) bool { return name != mergeProperty && name != blockProperty })
 	return all, err
-}
-
-// subtreeInfo brings the merge properties below the target's folder into the
-// picture. Reading them is slow, so it is done once for each revision of the
-// target; read is what was just read, or nil.
-func (c *Checkout) subtreeInfo(ctx context.Context, p *picture, read map[string]string) error {
-	last := p.target.last()
-	if read == nil && (p.target.Subtrees == nil || p.target.SubtreesAt != last) {
-		var err error
-		if read, err = c.readSubtrees(ctx); err != nil {
-			return err
-		}
-	}
-	if read != nil {
-		p.target.Subtrees, p.target.SubtreesAt, p.target.changed = read, last, true
-	}
-	p.subtrees = map[string]mergeinfo{}
-	for rel, value := range p.target.Subtrees {
-		p.subtrees[rel] = parseMergeinfo(value)
-	}
-	return nil
-}
-
-// readSubtrees reads the merge properties below the target's folder.
-func (c *Checkout) readSubtrees(ctx context.Context) (map[string]string, error) {
-	var list []propXML
-	args := []string{"propget", "-R", "--xml", mergeProperty, c.URL + "@"}
-	if _, err := c.client.must(ctx, call{args: args, read: collect("target", &list)}); err != nil {
-		return nil, err
-	}
-	out := map[string]string{}
-	for _, t := range list {
-		if rel, ok := below(c.inRepo, pathInRepository(c.Repo, t.Path)); ok && rel != "" {
-			out[rel] = t.Value
-		}
-	}
-	return out, nil
 }
 
 // last is the newest revision.

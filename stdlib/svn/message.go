@@ -28,7 +28,7 @@ func (m *Merge) Message(ctx context.Context) (string, error) {
 	if j == nil {
 		return "", m.nothingUnderWay()
 	}
-	p, err := m.look(ctx)
+	p, err := m.look(ctx, true)
 	if err != nil {
 		return "", err
 	}

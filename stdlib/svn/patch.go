@@ -3,6 +3,7 @@ package svn
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/gob"
 	"errors"
 	"io"
@@ -195,18 +196,28 @@ func (c *Checkout) contents(ctx context.Context, path string, rev int) ([]byte, 
 
 // properties reads the properties of a node of the repository; rev -1 is HEAD.
 func (c *Checkout) properties(ctx context.Context, path string, rev int) (map[string]string, error) {
+	return c.proplist(ctx, call{args: []string{"proplist", "-v", "--xml", at(join(c.Repo, path), rev)}})
+}
+
+// proplist reads the properties that a call of svn proplist gives.
+func (c *Checkout) proplist(ctx context.Context, k call) (map[string]string, error) {
 	var list []struct {
 		Props []struct {
-			Name  string `xml:"name,attr"`
-			Value string `xml:",chardata"`
+			Name     string `xml:"name,attr"`
+			Encoding string `xml:"encoding,attr"`
+			Value    string `xml:",chardata"`
 		} `xml:"property"`
 	}
-	args := []string{"proplist", "-v", "--xml", at(join(c.Repo, path), rev)}
-	_, err := c.client.must(ctx, call{args: args, read: collect("target", &list)})
+	k.read = collect("target", &list)
+	_, err := c.client.must(ctx, k)
 	out := map[string]string{}
 	for _, t := range list {
 		for _, p := range t.Props {
 			out[p.Name] = p.Value
+			if p.Encoding == "base64" { // what XML cannot hold
+				raw, _ := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(p.Value), ""))
+				out[p.Name] = string(raw)
+			}
 		}
 	}
 	return out, err

@@ -18,6 +18,7 @@ type Preview struct {
 	Needs     nodes.Changesets `lua:"needs"`   // earlier, neither merged nor picked, on the paths in conflict
 	Related   nodes.Changesets `lua:"related"` // the same on all paths of the picks
 	Picks     nodes.Changesets `lua:"picks"`
+	Report    string           `lua:"report"` // all of it in words, for a person
 }
 
 // Foreseen is a conflict that a take would meet.
@@ -41,7 +42,7 @@ type Hunk struct {
 // touches no working copy. After a conflict it goes on with what is merged, so
 // that later ones are found too.
 func (m *Merge) Preview(ctx context.Context, revs Revisions) (Preview, error) {
-	p, err := m.study(ctx)
+	p, err := m.study(ctx, false)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -49,7 +50,7 @@ func (m *Merge) Preview(ctx context.Context, revs Revisions) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	s := &rehearsal{m: m, p: p, picked: set, files: map[string]*sketch{}, props: map[string]map[string]string{}, met: map[string]int{}}
+	s := &rehearsal{m: m, p: p, picked: set, files: map[string]*sketch{}, props: map[string]map[string]string{}, met: map[string]int{}, trails: newTrails(p, m.Into.inRepo)}
 	if err := s.prepare(ctx); err != nil {
 		return Preview{}, err
 	}
@@ -60,7 +61,25 @@ func (m *Merge) Preview(ctx context.Context, revs Revisions) (Preview, error) {
 	}
 	m.Into.svn.metadata.save(p.source)
 	m.Into.svn.metadata.save(p.target)
-	return s.result(), nil
+	out := s.result()
+	out.Report = out.report(columnsOf(m.Into.svn.session.Person))
+	return out, nil
+}
+
+// report tells the conflicts and what is missing, in lines of some columns; empty
+// where there is nothing to tell.
+func (p Preview) report(columns int) string {
+	var b strings.Builder
+	if len(p.Conflicts) > 0 {
+		b.WriteString("this will conflict:\n")
+	}
+	for _, f := range p.Conflicts {
+		b.WriteString(wrap(fmt.Sprintf("  %-9s %s", f.Kind, oneLine(f.Why)), columns, "            ") + "\n")
+	}
+	if len(p.Needs) > 0 {
+		b.WriteString("these came before on the same files, and are not among them:\n" + Table(p.Needs, columns, nil))
+	}
+	return strings.TrimRight(b.String(), "\n")
 }
 
 // file reads a file of the target as the picks left it.
@@ -68,6 +87,17 @@ func (s *rehearsal) file(ctx context.Context, rel string) (*sketch, error) {
 	if k := s.files[rel]; k != nil {
 		return k, nil
 	}
+	text, err := s.text(ctx, rel)
+	if err != nil {
+		return nil, err
+	}
+	k := &sketch{lines: splitLines(string(text)), raw: text}
+	s.files[rel] = k
+	return k, nil
+}
+
+// text reads what the target, or the copy that a pick brought, has at a path.
+func (s *rehearsal) text(ctx context.Context, rel string) ([]byte, error) {
 	path, rev := s.m.Into.inRepo+"/"+rel, s.p.head
 	last := s.tree[rel].Rev
 	if last == 0 { // a copy that a pick brought
@@ -78,16 +108,40 @@ func (s *rehearsal) file(ctx context.Context, rel string) (*sketch, error) {
 	cache := s.m.Into.svn.metadata
 	key := cache.key(s.m.Into.UUID, "text\x00"+path+"\x00"+strconv.Itoa(last))
 	var text []byte
-	if !cache.recall("texts", key, &text) {
-		var err error
-		if text, err = s.m.Into.contents(ctx, path, rev); err != nil {
-			return nil, err
-		}
+	if cache.recall("texts", key, &text) {
+		return text, nil
+	}
+	text, err := s.m.Into.contents(ctx, path, rev)
+	if err == nil {
 		cache.keep("texts", key, text)
 	}
-	k := &sketch{lines: splitLines(string(text)), raw: text}
-	s.files[rel] = k
-	return k, nil
+	return text, err
+}
+
+// fetch reads, side by side, the files of the target that the picks change and
+// that may differ from the source's.
+func (s *rehearsal) fetch(ctx context.Context) error {
+	var list []string
+	for _, c := range s.picks {
+		at, _ := segmentAt(s.p.sourceSegs, c.Rev)
+		for _, t := range c.Paths {
+			rel, ok := below(at, t.Path)
+			ch, changed := s.changes[c.Rev][rel]
+			here, exists := s.tree[rel]
+			if ok && exists && !here.Dir && t.Action == "M" && changed && (ch.Binary || len(ch.Left)+len(ch.Right) > 0) &&
+				!slices.Contains(list, rel) && (ch.Binary || s.doubtful(rel, c.Rev)) {
+				list = append(list, rel)
+			}
+		}
+	}
+	texts := make([][]byte, len(list))
+	err := parallel(ctx, len(list), func(ctx context.Context, i int) (err error) { texts[i], err = s.text(ctx, list[i]); return err })
+	for i, rel := range list {
+		if err == nil {
+			s.files[rel] = &sketch{lines: splitLines(string(texts[i])), raw: texts[i]}
+		}
+	}
+	return err
 }
 
 // mergeFile merges the text and the properties of a file.
@@ -117,12 +171,20 @@ func (s *rehearsal) mergeFile(ctx context.Context, c commit, rel string) error {
 	s.files[rel] = &sketch{lines: text}
 	if len(clashes) > 0 {
 		f := Foreseen{Path: rel, Kind: textConflict, Rev: c.Rev, Why: fmt.Sprintf("r%d changes lines of %s that are different here", c.Rev, rel)}
+		if isLink(ch.Left) && isLink(ch.Right) {
+			f.Why = fmt.Sprintf("r%d changes where the symlink %s points, which is different here", c.Rev, rel)
+		}
 		for _, k := range clashes {
 			f.Hunks = append(f.Hunks, Hunk{Line: k.Line, Base: strings.Join(k.Base, ""), Mine: strings.Join(k.Mine, ""), Theirs: strings.Join(k.Theirs, "")})
 		}
 		s.meet(f)
 	}
 	return nil
+}
+
+// isLink reports whether a text is what svn keeps of a symlink.
+func isLink(text []string) bool {
+	return len(text) == 1 && strings.HasPrefix(text[0], "link ") && !strings.HasSuffix(text[0], "\n")
 }
 
 func (s *rehearsal) mergeBinary(ctx context.Context, c commit, rel string) error {
@@ -233,44 +295,53 @@ func (s *rehearsal) result() Preview {
 	if len(s.picks) == 0 {
 		return out
 	}
-	last := s.picks[len(s.picks)-1].Rev
+	needs, related := s.missing()
 	for _, c := range s.p.source.Commits {
-		if c.Rev >= last || s.picked.has(c.Rev) || s.p.standOf(c) != available {
-			continue
-		}
-		at, _ := segmentAt(s.p.sourceSegs, c.Rev)
-		if slices.ContainsFunc(s.out, func(f Foreseen) bool { return c.Rev < s.lastOn(f.Path) && touches(c, join0(at, relOf(f.Path)), nil) }) {
+		if needs[c.Rev] {
 			out.Needs = append(out.Needs, c.changeset())
 		}
-		if s.sharesPath(c, at) {
+		if related[c.Rev] {
 			out.Related = append(out.Related, c.changeset())
 		}
 	}
 	return out
 }
 
-// lastOn is the last pick that touches a path.
-func (s *rehearsal) lastOn(rel string) int {
-	last := 0
-	for _, c := range s.picks {
-		at, _ := segmentAt(s.p.sourceSegs, c.Rev)
-		if touches(c, join0(at, relOf(rel)), nil) {
-			last = c.Rev
-		}
-	}
-	return last
-}
-
-func (s *rehearsal) sharesPath(c commit, at string) bool {
-	for _, p := range s.picks {
-		if p.Rev < c.Rev {
-			continue
-		}
-		for _, t := range p.Paths {
-			if rel, ok := below(at, t.Path); ok && rel != "" && touches(c, t.Path, nil) && t.Kind != "dir" {
-				return true
+// missing finds the revisions that could be taken, are not picked, and come before
+// a pick on the same path: on paths in conflict, and on all files of the picks.
+func (s *rehearsal) missing() (needs, related map[int]bool) {
+	needs, related = map[int]bool{}, map[int]bool{}
+	collect := func(into map[int]bool, rel string, before int) {
+		for _, rev := range s.trails.earlier(rel, before) {
+			if !into[rev] && !s.picked.has(rev) && s.p.stand(rev) == available {
+				into[rev] = true
 			}
 		}
 	}
-	return false
+	for _, f := range s.out {
+		rel := relOf(f.Path)
+		if f.Kind == propertyConflict {
+			rel = propertiesOf(rel)
+		}
+		collect(needs, rel, s.lastOn(rel))
+	}
+	for _, c := range s.picks {
+		at, _ := segmentAt(s.p.sourceSegs, c.Rev)
+		for _, t := range c.Paths {
+			if rel, ok := below(at, t.Path); ok && rel != "" && t.Kind != "dir" {
+				collect(related, rel, c.Rev)
+			}
+		}
+	}
+	return needs, related
+}
+
+// lastOn is the last pick that touches a path.
+func (s *rehearsal) lastOn(rel string) int {
+	for _, rev := range slices.Backward(s.trails.earlier(rel, s.p.head+1)) {
+		if s.picked.has(rev) {
+			return rev
+		}
+	}
+	return 0
 }

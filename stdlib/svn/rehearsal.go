@@ -22,7 +22,8 @@ type rehearsal struct {
 	props   map[string]map[string]string
 	out     []Foreseen
 	met     map[string]int // kind and path to index in out
-	victims []string       // of the pick that is played
+	trails  *trails
+	victims []string // of the pick that is played
 }
 
 // treeEntry is a path of the target.
@@ -46,20 +47,40 @@ func (s *rehearsal) prepare(ctx context.Context) (err error) {
 			s.picks = append(s.picks, c)
 		}
 	}
-	if s.tree, err = s.m.Into.listing(ctx, s.p); err != nil {
-		return err
-	}
+	s.trails.follow(s.touched()...)
 	all := make([]map[string]change, len(s.picks))
-	err = parallel(ctx, len(s.picks), func(ctx context.Context, i int) (err error) {
-		path, _ := segmentAt(s.p.sourceSegs, s.picks[i].Rev)
-		all[i], err = s.m.Into.changes(ctx, path, s.picks[i].Rev)
-		return err
+	err = together([]func() error{
+		func() (err error) { s.tree, err = s.m.Into.listing(ctx, s.p); return err },
+		func() error {
+			return parallel(ctx, len(s.picks), func(ctx context.Context, i int) (err error) {
+				path, _ := segmentAt(s.p.sourceSegs, s.picks[i].Rev)
+				all[i], err = s.m.Into.changes(ctx, path, s.picks[i].Rev)
+				return err
+			})
+		},
 	})
 	s.changes = map[int]map[string]change{}
 	for i, c := range s.picks {
 		s.changes[c.Rev] = all[i]
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.fetch(ctx)
+}
+
+// touched are the paths of all picks.
+func (s *rehearsal) touched() []string {
+	var out []string
+	for _, c := range s.picks {
+		at, _ := segmentAt(s.p.sourceSegs, c.Rev)
+		for _, t := range c.Paths {
+			if rel, ok := below(at, t.Path); ok {
+				out = append(out, rel)
+			}
+		}
+	}
+	return out
 }
 
 // listing is the tree of the target, cached by its last change.
@@ -245,6 +266,7 @@ func (s *rehearsal) sameAsLeft(ctx context.Context, c commit, rel string, here t
 	if !maps.Equal(left, mine) {
 		return false, nil
 	}
+	s.trails.follow(slices.Collect(maps.Keys(left))...)
 	for p, dir := range left {
 		if dir || !s.doubtful(p, c.Rev) {
 			continue
@@ -262,18 +284,8 @@ func (s *rehearsal) doubtful(rel string, rev int) bool {
 	if _, read := s.files[rel]; read {
 		return true
 	}
-	for _, c := range s.p.target.Commits {
-		if at, _ := segmentAt(s.p.targetSegs, c.Rev); at == s.m.Into.inRepo && touches(c, at+"/"+rel, nil) && !isBirth(c, at) {
-			return true
-		}
-	}
-	for _, c := range s.p.source.Commits {
-		at, _ := segmentAt(s.p.sourceSegs, c.Rev)
-		if c.Rev < rev && s.p.standOf(c) != shared && touches(c, at+"/"+rel, nil) {
-			return true
-		}
-	}
-	return false
+	s.trails.follow(rel)
+	return len(s.trails.target[rel]) > 0 || slices.ContainsFunc(s.trails.earlier(rel, rev), func(r int) bool { return s.p.stand(r) != shared })
 }
 
 // sameFile compares a file of the target with one of the source, properties too.

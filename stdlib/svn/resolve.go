@@ -16,18 +16,18 @@ import (
 
 // Choices are the ways to resolve a conflict; which of them a conflict has
 // depends on its kind.
-var Choices = []string{"mine", "theirs", "base", "working", "mine-conflict", "theirs-conflict", "recommended"}
+var Choices = []string{"mine", "theirs", "base", "working", "mine-conflict", "theirs-conflict", "union", "recommended"}
 
 // accepts are svn's words for the choices.
 var accepts = map[string]string{
 	"mine": "mine-full", "theirs": "theirs-full", "base": "base", "working": "working",
-	"mine-conflict": "mine-conflict", "theirs-conflict": "theirs-conflict", "recommended": "recommended",
+	"mine-conflict": "mine-conflict", "theirs-conflict": "theirs-conflict", "union": "working", "recommended": "recommended",
 }
 
 // Resolve ends the conflict: "mine" keeps what the checkout's line has, "theirs"
 // takes what is merged, "base" what both came from, "working" what the checkout
-// has now, and is refused while conflict markers are in it. svn resolves a path
-// as a whole: other conflicts of the same path end with it.
+// has now, and is refused while conflict markers are in it, "union" the lines of
+// both in properties such as svn:ignore. svn resolves a path as a whole: other conflicts of the same path end with it.
 func (k *Conflict) Resolve(ctx context.Context, choice string) error {
 	return k.resolve(ctx, choice, nil)
 }
@@ -88,6 +88,9 @@ func (w *work) settle(ctx context.Context, k *Conflict, choice string, text []by
 	}
 	if err != nil {
 		return err
+	}
+	if choice == "union" {
+		return w.unite(ctx, k)
 	}
 	for _, a := range plan {
 		gone, err := w.attempt(ctx, k, a)
@@ -160,6 +163,9 @@ func (k *Conflict) plan(choice string, text []byte) ([]action, error) {
 	}
 	if k.Kind == treeConflict {
 		return k.planTree(choice)
+	}
+	if choice == "union" {
+		return k.planUnion()
 	}
 	refused := choice == "recommended" || k.Binary && strings.HasSuffix(choice, "-conflict") || k.Symlink && strings.HasSuffix(choice, "-conflict")
 	if refused {
@@ -284,47 +290,24 @@ func (k *Conflict) planTheirs(done action) ([]action, error) {
 	fetch := action{args: []string{"copy", at(join(k.merge.Into.Repo, k.right.Path), k.right.Revision), local(k.Path)}}
 	follow := resolveAction("recommended", k.Path) // ends it where one side moved the file
 	follow.try = true
+	var plan []action
+	if k.why.Moved != "" || !k.why.known {
+		plan = append(plan, follow)
+	}
 	switch {
 	case k.tree.Action == "delete" && !here:
-		return []action{follow, done}, nil
+		return append(plan, done), nil
 	case k.tree.Action == "delete":
-		return []action{follow, done, remove}, nil
+		return append(plan, done, remove), nil
 	case k.right.Path == "" || k.right.Kind == "none":
 		return nil, errInapplicable
 	case here:
 		return []action{done, remove, fetch}, nil
 	}
-	return []action{follow, done, fetch}, nil
+	return append(plan, done, fetch), nil
 }
 
 func exists(name string) bool {
 	_, err := os.Lstat(name)
 	return err == nil
-}
-
-// what says in plain words what is in conflict.
-func (k *Conflict) what() string {
-	switch {
-	case k.Kind == propertyConflict:
-		return "properties of " + k.Path + " were changed on both sides"
-	case k.Symlink:
-		return "the symlink " + k.Path + " points elsewhere on both sides"
-	case k.Binary:
-		return "the binary file " + k.Path + " was changed on both sides"
-	case k.Kind == textConflict:
-		return "the same lines of " + k.Path + " were changed on both sides"
-	}
-	return k.whatTree()
-}
-
-func (k *Conflict) whatTree() string {
-	t := k.tree
-	incoming := map[string]string{"edit": "changes", "add": "adds", "delete": "deletes", "replace": "replaces"}[t.Action]
-	mine := map[string]string{
-		"edit": "was changed here", "delete": "was deleted here", "deleted": "was deleted here", "missing": "is not here",
-		"add": "was added here too", "added": "was added here too", "obstruction": "is already here", "obstructed": "is already here",
-		"replace": "was replaced here", "replaced": "was replaced here", "unversioned": "is here, but not under version control",
-		"moved-away": "was moved or renamed here", "moved-here": "was moved to this place here",
-	}[t.Reason]
-	return fmt.Sprintf("what is merged %s the %s %s, which %s", firstNonEmpty(incoming, t.Action), firstNonEmpty(t.Kind, "path"), k.Path, firstNonEmpty(mine, t.Reason))
 }

@@ -69,7 +69,7 @@ func (m *Merge) Take(ctx context.Context, revs Revisions, recordOnly bool) (Take
 		if again, err := w.same(kind, revs); err != nil || again {
 			return firstError(err, w.resume(ctx))
 		}
-		p, err := m.study(ctx)
+		p, err := m.study(ctx, false)
 		if err != nil {
 			return err
 		}

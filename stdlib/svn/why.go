@@ -1,0 +1,179 @@
+package svn
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Why tells who changed what on both sides of a conflict.
+type Why struct {
+	Mine   []nodes.Changeset // the latest of the target that touched the path
+	Theirs []nodes.Changeset // of the source, in what is merged
+	Needs  nodes.Changesets  // earlier ones of the source that touch the path, neither merged nor picked
+	Moved  string            // where one side moved the path, such as "to lib/new.php (mine, r8)"; empty where none did
+	known  bool              // the histories were read
+}
+
+// explain finds who changed the paths in conflict on both sides, from the
+// histories.
+func (m *Merge) explain(ctx context.Context, list []*Conflict) error {
+	p, err := m.look(ctx, false)
+	if err != nil {
+		return err
+	}
+	j, err := m.Into.readJournal()
+	if err != nil {
+		return err
+	}
+	var picked revset
+	if j != nil {
+		for _, o := range j.Operations {
+			r, _ := ParseRevisions(o.Revs)
+			picked = picked.union(r.set)
+		}
+	}
+	for _, k := range list {
+		k.why = p.why(m.Into.inRepo, k, picked)
+	}
+	return nil
+}
+
+func (p *picture) why(target string, k *Conflict, picked revset) Why {
+	out := Why{known: true, Moved: p.moved(target, k)}
+	const most = 3
+	for _, c := range slices.Backward(p.target.Commits) {
+		if len(out.Mine) < most && k.changedBy(c, target+"/"+k.Path, p.targetSegs) && !copied(c, target+"/"+k.Path) {
+			out.Mine = append(out.Mine, c.changeset())
+		}
+	}
+	path := strings.TrimSuffix(k.right.Path, "/")
+	for _, c := range p.source.Commits {
+		at, _ := segmentAt(p.sourceSegs, c.Rev)
+		if !k.changedBy(c, at+"/"+k.Path, nil) && !k.changedBy(c, "/"+strings.Trim(path, "/"), nil) {
+			continue
+		}
+		switch s := p.standOf(c); {
+		case c.Rev > k.left.Revision && c.Rev <= k.right.Revision || c.Rev == k.right.Revision:
+			out.Theirs = append(out.Theirs, c.changeset())
+		case s == available && c.Rev < k.right.Revision && !picked.has(c.Rev):
+			out.Needs = append(out.Needs, c.changeset())
+		}
+	}
+	return out
+}
+
+// changedBy reports whether a commit may be behind one side of the conflict: of
+// properties only what changed those of this very path, else what touched the path
+// and did more than keep books of merges.
+func (k *Conflict) changedBy(c commit, path string, segs []segment) bool {
+	if k.Kind != propertyConflict {
+		return touches(c, path, segs) && (len(segs) == 0 || !onlyProperties(c))
+	}
+	path = strings.TrimSuffix(then(path, segs, c.Rev), "/.")
+	return slices.ContainsFunc(c.Paths, func(t touch) bool { return t.Path == path && t.Props })
+}
+
+// moved tells where the path of a tree conflict was moved to, by the target or by
+// what is merged.
+func (p *picture) moved(target string, k *Conflict) string {
+	if k.Kind != treeConflict {
+		return ""
+	}
+	for _, c := range slices.Backward(p.target.Commits) {
+		if to, ok := movedTo(c, then(target+"/"+k.Path, p.targetSegs, c.Rev)); ok {
+			return fmt.Sprintf("to %s (mine, r%d)", seenFrom(target, to), c.Rev)
+		}
+	}
+	for _, c := range slices.Backward(p.source.Commits) {
+		at, _ := segmentAt(p.sourceSegs, c.Rev)
+		if c.Rev > k.left.Revision && c.Rev <= k.right.Revision {
+			if to, ok := movedTo(c, at+"/"+k.Path); ok {
+				return fmt.Sprintf("to %s (theirs, r%d)", seenFrom(at, to), c.Rev)
+			}
+		}
+	}
+	return ""
+}
+
+// seenFrom is a path as seen from a folder, for a person to read.
+func seenFrom(folder, path string) string {
+	if rel, ok := below(folder, path); ok {
+		path = rel
+	}
+	return oneLine(path)
+}
+
+// movedTo gives the new path of what a commit moved away, alone or with a folder
+// above it.
+func movedTo(c commit, path string) (to string, ok bool) {
+	gone := func(p string) bool {
+		return slices.ContainsFunc(c.Paths, func(t touch) bool { return t.Path == p && (t.Action == "D" || t.Action == "R") })
+	}
+	for _, t := range c.Paths {
+		if rel, in := below(t.From, path); t.From != "" && in && gone(t.From) {
+			return strings.TrimRight(t.Path+"/"+rel, "/"), true
+		}
+	}
+	return "", false
+}
+
+// copied reports whether a commit only made or copied a folder above a path.
+func copied(c commit, path string) bool {
+	return !slices.ContainsFunc(c.Paths, func(t touch) bool { _, in := below(path, t.Path); return in })
+}
+
+// touches reports whether a commit changed a path or something below it; segs
+// translate the path into what it was called at the time.
+func touches(c commit, path string, segs []segment) bool {
+	path = then(path, segs, c.Rev)
+	return slices.ContainsFunc(c.Paths, func(t touch) bool {
+		_, in := below(path, t.Path)
+		_, over := below(t.Path, path)
+		return in || over && t.Action != "M"
+	})
+}
+
+// then is what a path of a line was called at a revision.
+func then(path string, segs []segment, rev int) string {
+	if len(segs) > 0 {
+		if rel, ok := below(segs[0].Path, path); ok {
+			if at, ok := segmentAt(segs, rev); ok {
+				return at + "/" + rel
+			}
+		}
+	}
+	return path
+}
+
+// Authors names who is behind each side.
+func (k *Conflict) Authors() map[string][]string {
+	return map[string][]string{"mine": nodes.Changesets(k.why.Mine).Authors(), "theirs": nodes.Changesets(k.why.Theirs).Authors()}
+}
+
+// Sentence says what is in conflict, who changed it on both sides, and what is
+// missing.
+func (k *Conflict) Sentence() string {
+	var parts []string
+	parts = append(parts, k.what())
+	for _, c := range k.why.Theirs {
+		parts = append(parts, "theirs: "+credit(c))
+	}
+	if len(k.why.Mine) > 0 {
+		parts = append(parts, "mine: "+credit(k.why.Mine[0]))
+	}
+	if k.why.Moved != "" {
+		parts = append(parts, "moved "+k.why.Moved)
+	}
+	if len(k.why.Needs) > 0 {
+		parts = append(parts, "not merged, but earlier on the same path: "+k.why.Needs.Revs())
+	}
+	return strings.Join(parts, "; ")
+}
+
+func credit(c nodes.Changeset) string {
+	return fmt.Sprintf("r%d by %s: %s", c.Rev, oneLine(c.Author), oneLine(c.Subject()))
+}

@@ -1,0 +1,84 @@
+package svn
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// what says in plain words what is in conflict.
+func (k *Conflict) what() string {
+	switch {
+	case k.Kind == propertyConflict:
+		return "properties of " + k.Path + " were changed on both sides"
+	case k.Symlink:
+		return "the symlink " + k.Path + " was changed on both sides"
+	case k.Binary:
+		return "the binary file " + k.Path + " was changed on both sides"
+	case k.Kind == textConflict:
+		return "the same lines of " + k.Path + " were changed on both sides"
+	}
+	return k.whatTree()
+}
+
+func (k *Conflict) whatTree() string {
+	t := k.tree
+	incoming := map[string]string{"edit": "changes", "add": "adds", "delete": "deletes", "replace": "replaces"}[t.Action]
+	mine := map[string]string{
+		"edit": "was changed here", "delete": "was deleted here", "deleted": "was deleted here", "missing": "is not here",
+		"add": "was added here too", "added": "was added here too", "obstruction": "is already here", "obstructed": "is already here",
+		"replace": "was replaced here", "replaced": "was replaced here", "unversioned": "is here, but not under version control",
+		"moved-away": "was moved or renamed here", "moved-here": "was moved to this place here",
+	}[t.Reason]
+	kind := t.Kind
+	for _, v := range []conflictVersion{k.right, k.left} {
+		if kind == "" || kind == "none" { // as the checkout has it: nothing
+			kind = v.Kind
+		}
+	}
+	kind = strings.Replace(strings.Replace(firstNonEmpty(kind, "path"), "none", "path", 1), "dir", "folder", 1)
+	return fmt.Sprintf("what is merged %s the %s %s, which %s", firstNonEmpty(incoming, t.Action), kind, k.Path, firstNonEmpty(mine, t.Reason))
+}
+
+// facts tell what is not text: where the sides of a symlink point, and how large
+// those of a binary file are.
+func (k *Conflict) facts() []string {
+	var out []string
+	if k.Kind != textConflict || !k.Binary && !k.Symlink {
+		return nil
+	}
+	for i, side := range []string{"base", "mine", "theirs"} {
+		name := k.files[i]
+		if target, err := linkTarget(name); k.Symlink && err == nil {
+			out = append(out, fmt.Sprintf("%-7s points to %s", side, oneLine(target)))
+		} else if fi, err := os.Stat(name); k.Binary && !k.Symlink && name != "" && err == nil {
+			out = append(out, fmt.Sprintf("%-7s %d bytes", side, fi.Size()))
+		}
+	}
+	return out
+}
+
+// meaning says in plain words what a choice does to this conflict.
+func (k *Conflict) meaning(choice string) string {
+	switch {
+	case choice == "recommended":
+		return "follow the move " + k.why.Moved
+	case choice == "union":
+		return "keep the lines of both"
+	case k.Kind == treeConflict && choice == "mine":
+		if exists(filepath.Join(k.merge.Into.Path, k.Path)) {
+			return "keep what is here"
+		}
+		return "leave it away"
+	case k.Kind == treeConflict && k.tree.Action == "delete":
+		return "delete it here too"
+	case k.Kind == treeConflict:
+		return "take what is merged"
+	case choice == "working":
+		return "as it is in the checkout now"
+	case choice == "mine":
+		return "keep mine"
+	}
+	return "take " + choice
+}
