@@ -2,7 +2,7 @@
 // and prints ratios. Absolute times say more about the machine than about the
 // programs: nodes and controller share its processors.
 //
-//	go run ./shell/bench -rollsh bin/rollsh [-runs 3] [-files 20000] [roll] [fanout] [start] [ssh] [transfer] [merge]
+//	go run ./shell/bench -rollsh bin/rollsh [-runs 3] [-files 20000] [roll] [fanout] [start] [ssh] [transfer] [merge] [lint]
 //
 // roll    a small roll (50 files changed, 10 new, 5 deleted) of a large tree to
 // 8 nodes: rollsh cold and warm, rsync in a loop, xargs -P8 rsync
@@ -18,6 +18,9 @@
 //
 // merge   lists, previews and takes of 20 changesets in a repository of 2,000
 // revisions, against svn mergeinfo, svn merge and revert, and merges one by one
+//
+// lint    2,000 PHP files: xargs php -l, and rollsh lint with nothing known, with
+// nothing changed and with one file changed
 //
 // start   an empty recipe against an empty Go program
 //
@@ -49,7 +52,7 @@ type bench struct {
 var measurements = []struct {
 	name string
 	run  func(context.Context, *bench) error
-}{{"start", startCost}, {"fanout", fanout}, {"roll", smallRoll}, {"ssh", sshFanout}, {"transfer", transfer}, {"merge", merging}}
+}{{"start", startCost}, {"fanout", fanout}, {"roll", smallRoll}, {"ssh", sshFanout}, {"transfer", transfer}, {"merge", merging}, {"lint", lintSite}}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

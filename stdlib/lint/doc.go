@@ -25,7 +25,8 @@
 //
 // A file that was found good or bad before, by the same rule, tool and content, is
 // not checked again; the record is in the user's cache folder and safe with several
-// rollsh at once. checked counts all files that a rule was for, cached those among
+// rollsh at once. Of a folder, a file whose size, times and inode are those of the
+// last time is not even read. checked counts all files that a rule was for, cached those among
 // them whose verdict was known.
 //
 // Where it is known what a file was (a Merge, or a Checkout with from= or changes=),

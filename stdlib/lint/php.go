@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -222,15 +223,8 @@ func (s settings) current() bool {
 // keep writes a small file atomically, as well as it can.
 func keep(name string, s settings) {
 	text, err := json.Marshal(s)
-	if err != nil || os.MkdirAll(filepath.Dir(name), 0o700) != nil {
-		return
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), "new-")
 	if err != nil {
 		return
 	}
-	_, err = f.Write(text)
-	if f.Close() != nil || err != nil || os.Rename(f.Name(), name) != nil {
-		os.Remove(f.Name())
-	}
+	writeWhole(name, func(w *bufio.Writer) { _, _ = w.Write(text) }) // Flush tells how it went
 }

@@ -47,6 +47,7 @@ type file struct {
 	path   string // absolute
 	name   string // as it is shown
 	before before // what it was; nil where that is not known
+	seen   *seen  // the record of its folder; nil: it is read each time
 	stamp  stamp
 	sum    string // of the content
 	rules  []*ruled

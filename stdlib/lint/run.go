@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -89,9 +90,27 @@ func (r *run) prepare(ctx context.Context, files []*file, rules []Rule) error {
 		defer buffers.Put(buf)
 		return r.files[i].read(buf[:])
 	})
+	r.remember()
 	// A file that went away meanwhile is like one that was deleted.
 	r.files = slices.DeleteFunc(r.files, func(f *file) bool { return f.sum == "" })
 	return err
+}
+
+// remember keeps what is known of the files of folders.
+func (r *run) remember() {
+	var records []*seen
+	for _, f := range r.files {
+		if f.seen == nil {
+			continue
+		}
+		if !slices.Contains(records, f.seen) {
+			records = append(records, f.seen)
+		}
+		f.seen.note(f)
+	}
+	for _, record := range records {
+		record.save()
+	}
 }
 
 // workers is how many files are worked on at once.
@@ -141,6 +160,25 @@ type stamp struct {
 	inode   uint64
 }
 
+// String is the stamp in a form that can be kept.
+func (s stamp) String() string {
+	b := make([]byte, 0, 64)
+	for _, n := range []int64{s.size, s.mtime.UnixNano(), s.changed.Nano(), int64(s.inode)} {
+		b = strconv.AppendInt(b, n, 36)
+		b = append(b, ' ')
+	}
+	return string(b)
+}
+
+// age is how long ago the file was changed.
+func (s stamp) age() time.Duration {
+	last := time.Unix(0, s.changed.Nano())
+	if s.mtime.After(last) {
+		last = s.mtime
+	}
+	return time.Since(last)
+}
+
 func stampOf(info fs.FileInfo) stamp {
 	s := stamp{size: info.Size(), mtime: info.ModTime()}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -149,9 +187,14 @@ func stampOf(info fs.FileInfo) stamp {
 	return s
 }
 
-// read hashes the file and asks the rules whether it is good at first sight. A
+// read hashes the file, unless it is as it was when it was read before, and asks the rules whether it is good at first sight. A
 // file that is gone, or is no regular file, is left without a sum.
 func (f *file) read(buf []byte) error {
+	if f.seen != nil {
+		if info, err := os.Lstat(f.path); err == nil && info.Mode().IsRegular() && f.seen.recall(f, stampOf(info)) {
+			return nil
+		}
+	}
 	in, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
 		return nil

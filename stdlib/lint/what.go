@@ -66,7 +66,7 @@ func (w What) files(ctx context.Context, s *nodes.Session, o Options) ([]*file, 
 	if part && w.tree == nil {
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "changes=, from= and to= choose from a Checkout", Hint: "give the Checkout, not its path"}
 	}
-	l := &listing{ctx: ctx, seen: map[string]bool{}}
+	l := &listing{ctx: ctx, session: s, seen: map[string]bool{}}
 	defer l.close()
 	var err error
 	switch {
@@ -89,12 +89,14 @@ func (w What) files(ctx context.Context, s *nodes.Session, o Options) ([]*file, 
 
 // listing gathers files.
 type listing struct {
-	ctx   context.Context
-	files []*file
-	seen  map[string]bool // by absolute path
-	root  *os.Root        // the folder last looked into
-	past  nodes.Earlier   // who tells what files were; nil: nobody
-	since nodes.Revision  // at which revision; empty: before changes that were not committed
+	ctx     context.Context
+	session *nodes.Session
+	files   []*file
+	seen    map[string]bool // by absolute path
+	record  *seen           // of the folder that is walked
+	root    *os.Root        // the folder last looked into
+	past    nodes.Earlier   // who tells what files were; nil: nobody
+	since   nodes.Revision  // at which revision; empty: before changes that were not committed
 }
 
 // ago gives what a changed file was; nil where nobody knows.
@@ -120,7 +122,7 @@ func (l *listing) add(path, name string) error {
 		return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("more than %d files to check", maxFiles)}
 	}
 	l.seen[path] = true
-	l.files = append(l.files, &file{path: path, name: name, before: l.ago(name)})
+	l.files = append(l.files, &file{path: path, name: name, before: l.ago(name), seen: l.record})
 	return nil
 }
 
@@ -136,6 +138,8 @@ func skipped(name string) bool {
 // walk adds the regular files under root; names are relative to it, with prefix
 // before them.
 func (l *listing) walk(root, prefix string) error {
+	l.record = openSeen(l.session, root+"\x00"+prefix)
+	defer func() { l.record = nil }()
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if l.ctx.Err() != nil {
 			return l.ctx.Err()
