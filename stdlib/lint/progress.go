@@ -20,6 +20,7 @@ type progress struct {
 	event nodes.Event // what all events of the check share
 	mu    sync.Mutex
 	last  time.Time
+	shown bool // how far it is was told
 }
 
 func newProgress(ctx context.Context, s *nodes.Session, id uint64) *progress {
@@ -54,6 +55,7 @@ func (p *progress) done() {
 	defer p.mu.Unlock()
 	p.event.Done = min(p.event.Done+1, p.event.Total)
 	if time.Since(p.last) >= progressEvery {
+		p.shown = true
 		p.emit(nodes.Progress, func(*nodes.Event) {})
 	}
 }
@@ -67,5 +69,9 @@ func (p *progress) warn(text string) {
 func (p *progress) finish(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err == nil && p.shown { // the last that was told is what stays on a screen
+		p.event.Done = p.event.Total
+		p.emit(nodes.Progress, func(*nodes.Event) {})
+	}
 	p.emit(nodes.Finished, func(e *nodes.Event) { e.Err = nodes.AsError(err, nodes.Internal) })
 }
