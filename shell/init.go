@@ -40,6 +40,13 @@ const luarc = `{
 }
 `
 
+// firstSteps is what to do after init.
+const firstSteps = `next: name your repository in recipes/site.lua and your nodes in nodes/prod; then
+  rollsh check                        finds mistakes
+  rollsh -e 'nodes "prod":run "id"'   tries the nodes
+  rollsh plan recipes/prod.lua        shows what a roll would do
+`
+
 func (a *app) initCommand() *cobra.Command {
 	var group string
 	c := &cobra.Command{
@@ -93,7 +100,7 @@ func (a *app) initProject(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, typesFile), []byte(typesText(a.host)), 0o644); err != nil {
 		return &nodes.Error{Kind: nodes.Permission, Message: err.Error(), Cause: err}
 	}
-	a.screen.line("wrote " + typesFile + "\n")
+	a.screen.line("wrote " + typesFile + "\n" + firstSteps)
 	return nil
 }
 
