@@ -243,6 +243,8 @@ func (h *Host) failure(v glua.LValue) *nodes.Error {
 		e.Message = string(v)
 		if m := positioned.FindStringSubmatch(string(v)); m != nil {
 			e.Where, e.Message = m[1], m[2]
+		} else {
+			e.Message = strings.TrimPrefix(e.Message, " ") // where error was called by no Lua function
 		}
 	case *glua.LTable:
 		e.Message = tableMessage(v)

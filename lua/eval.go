@@ -115,7 +115,7 @@ func (h *Host) lockLibrary(name string, t *glua.LTable) {
 
 // typed reports whether the running chunk was typed at the shell.
 func (h *Host) typed(L *glua.LState) bool {
-	return callerSource(L) == "" && h.Session.Recipe.Path == ""
+	return h.callerSource(L) == "" && h.Session.Recipe.Path == ""
 }
 
 func (h *Host) globalNames() []string {

@@ -43,6 +43,7 @@ func (h *Host) load(src, name string) (*glua.LFunction, error) {
 }
 
 func (h *Host) compile(chunk []ast.Stmt, name string) (*glua.LFunction, error) {
+	mendAssignments(chunk)
 	proto, err := glua.Compile(chunk, name)
 	if err != nil {
 		return nil, &nodes.Error{Kind: nodes.Usage, Where: name, Message: firstLine(err.Error()), Cause: err}
@@ -211,7 +212,7 @@ func (f *files) chain(shown string) string { return strings.Join(append(f.order,
 
 // find looks up what the running file requires.
 func (f *files) find(L *glua.LState, name string) (real, path string, err error) {
-	path, err = f.locate(callerSource(L), name)
+	path, err = f.locate(f.host.callerSource(L), name)
 	if err != nil {
 		return "", "", err
 	}
@@ -261,9 +262,12 @@ func (f *files) folders(source string) []string {
 }
 
 // callerSource is the name of the file whose code runs; empty in the shell.
-func callerSource(L *glua.LState) string {
+func (h *Host) callerSource(L *glua.LState) string {
 	for level := 0; ; level++ {
 		dbg, ok := L.GetStack(level)
+		if up := h.above(L); !ok && up != nil {
+			return h.callerSource(up)
+		}
 		if !ok {
 			return ""
 		}

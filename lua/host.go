@@ -23,7 +23,8 @@ type Host struct {
 	root     *glua.LState
 	baton    chan struct{} // one token; blocked receivers are served in order
 	tasks    map[*glua.LState]*task
-	idle     []*glua.LState // threads to be used again
+	idle     []*glua.LState                // threads to be used again
+	outer    map[*glua.LState]*glua.LState // the thread that waits for a protected call on another
 	modules  []Module
 	classes  map[reflect.Type]*class
 	byName   map[string]*class
@@ -43,6 +44,7 @@ func New(s *nodes.Session, modules []Module) *Host {
 		root:     glua.NewState(stateOptions),
 		baton:    make(chan struct{}, 1),
 		tasks:    map[*glua.LState]*task{},
+		outer:    map[*glua.LState]*glua.LState{},
 		classes:  map[reflect.Type]*class{},
 		byName:   map[string]*class{},
 		bindings: map[string]*binding{},
@@ -117,6 +119,9 @@ func (h *Host) where(L *glua.LState) string {
 		}
 		return fmt.Sprintf("%s:%d", dbg.Source, dbg.CurrentLine)
 	}
+	if up := h.above(L); up != nil {
+		return h.where(up)
+	}
 	if t := h.task(L); t != nil {
 		return t.where
 	}
@@ -126,9 +131,12 @@ func (h *Host) where(L *glua.LState) string {
 // called is what a function is called in messages: its name; but the parts that
 // rollsh's own Lua is made of, such as roll:step in roll, go by the name of what
 // the recipe called.
-func called(L *glua.LState, full string) string {
+func (h *Host) called(L *glua.LState, full string) string {
 	for level := 0; ; level++ {
 		dbg, ok := L.GetStack(level)
+		if up := h.above(L); !ok && up != nil {
+			return h.called(up, full)
+		}
 		if !ok {
 			return full
 		}

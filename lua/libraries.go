@@ -2,7 +2,6 @@ package lua
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -87,52 +86,6 @@ func (h *Host) luaAssert(L *glua.LState) int {
 	}
 	L.Error(L.Get(2), 0)
 	return 0
-}
-
-// luaPcall gives every error as an error object, so that e.kind can be read
-// whatever went wrong.
-func (h *Host) luaPcall(L *glua.LState) int {
-	fn, n := L.CheckAny(1), L.GetTop()
-	L.Remove(1)
-	L.Insert(fn, 1)
-	if err := L.PCall(n-1, glua.MultRet, nil); err != nil {
-		L.SetTop(0)
-		L.Push(glua.LFalse)
-		L.Push(h.caught(h.thrown(L, err)))
-		return 2
-	}
-	L.Insert(glua.LTrue, 1)
-	return L.GetTop()
-}
-
-func (h *Host) luaXpcall(L *glua.LState) int {
-	fn, handler := L.CheckAny(1), L.CheckFunction(2)
-	L.SetTop(0)
-	L.Push(fn)
-	// The handler runs where the error was thrown, before the stack unwinds.
-	err := L.PCall(0, glua.MultRet, L.NewFunction(func(L *glua.LState) int {
-		v := L.Get(1)
-		if errorOf(v) == nil {
-			v = h.caught(h.failure(v))
-		}
-		L.Push(handler)
-		L.Push(v)
-		L.Call(1, 1)
-		return 1
-	}))
-	if err != nil {
-		L.SetTop(0)
-		L.Push(glua.LFalse)
-		var api *glua.ApiError
-		if errors.As(err, &api) && api.Object != nil && api.Object != glua.LNil {
-			L.Push(api.Object)
-		} else {
-			L.Push(h.caught(h.thrown(L, err)))
-		}
-		return 2
-	}
-	L.Insert(glua.LTrue, 1)
-	return L.GetTop()
 }
 
 // luaToNumber reads exponents and bases as Lua 5.1 does; gopher-lua gives nil
@@ -249,6 +202,14 @@ func (h *Host) mendCoroutines() {
 	}
 	resumed := func(L *glua.LState) int {
 		th := L.CheckThread(1)
+		h.nested(L)
+		for up := L; up != nil; up = h.above(up) {
+			if up == th {
+				L.Push(glua.LFalse)
+				L.Push(glua.LString("cannot resume a coroutine that is running"))
+				return 2
+			}
+		}
 		ctx := L.Context()
 		th.SetContext(ctx)
 		n := resume(L)

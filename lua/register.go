@@ -117,7 +117,7 @@ func (h *Host) invoke(L *glua.LState, b *binding) int {
 		args[i] = L.Get(i + 1)
 	}
 	L.SetTop(0)
-	c := &Call{Host: h, L: L, Name: called(L, b.full), args: args}
+	c := &Call{Host: h, L: L, Name: h.called(L, b.full), args: args}
 	v, err := h.perform(c, b)
 	if err != nil {
 		h.raise(L, c.Name, err)

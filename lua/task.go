@@ -17,7 +17,7 @@ type task struct {
 
 // task finds the task of a Lua thread, also from coroutines inside it.
 func (h *Host) task(L *glua.LState) *task {
-	for ; L != nil; L = L.Parent {
+	for ; L != nil; L = h.above(L) {
 		if t := h.tasks[L]; t != nil {
 			return t
 		}

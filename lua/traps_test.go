@@ -23,6 +23,14 @@ func TestMendedTraps(t *testing.T) {
 		{`print(load("return 1 +")) `, "nil\tload:1: unexpected end of file: something is not closed, such as a missing 'end'"},
 		{`print(load("return 1 + 1")())`, "2"},
 		{`goto done do print "skipped" end ::done:: print "there"`, "there"},
+		{`local x, y, z = 1, 2, 3 x, y = y, x print(x, y) x, y, z = z, x, y print(x, y, z)`, "2\t1\n3\t2\t1"},
+		{`local i, t = 1, {} i, t[i] = i + 1, 20 print(i, t[1], t[2]) t[i], i = i, nil print(t[2], i)`, "2\t20\tnil\n2\tnil"},
+		{`local x, t = 1, {f=function() return 7, 8 end} x, t.a, t["b"] = x + 1, t.f() print(x, t.a, t.b) x, x = 5, 6, print("extra") print(x)`, "2\t7\t8\nextra\n5"},
+		{`local n = 0 local function f(i) n = i if i < 3 then error "x" end return i end for i = 1, 3 do pcall(f, i) end print(n)`, "3"},
+		{`local n = 0 local function f() n = n + 1 local x = nil return x.y end for _ = 1, 3 do xpcall(f, function(e) return e end) end print(n) n = 10 pcall(f) print(n)`, "3\n11"},
+		{`local got local function f() local own = 1 got = function() own = own + 1 return own end error "x" end pcall(f) print(got(), got())`, "2\t3"},
+		{`local co co = coroutine.create(function() return pcall(function() return coroutine.resume(co) end) end) print(coroutine.resume(co))`, "true\ttrue\tfalse\tcannot resume a coroutine that is running"},
+		{`parallel{function() defer(function() print "defer" end) pcall(function() defer(function() print "in pcall" end) end) print "body" end}`, "body\nin pcall\ndefer"},
 		{`print(table.concat({1, "b", web.web1}, ","), table.concat({"a", "b", "c"}, "-", 2, 3), table.concat({}), table.concat({1, 2}, ",", 3))`, "1,b,web1\tb-c\t\t"},
 		{`local t = {} for i = 1, 300000 do t[i] = "x" end print(#table.concat(t, ","))`, "599999"},
 		{`local function deep(n) if n == 0 then return 0 end return 1 + deep(n - 1) end print(deep(10000))`, "10000"},
@@ -49,6 +57,8 @@ func TestWhatIsLockedAway(t *testing.T) {
 func TestHungryCallsAreRefused(t *testing.T) {
 	wantError(t, `local s = ("x"):rep(1e10)`, nodes.Failed, "recipes/prod.lua:1: string.rep: the result would be larger than 64 MiB")
 	wantError(t, `local function f() return 1 + f() end f()`, nodes.Failed, "recipes/prod.lua:1: stack overflow: calls nest too deep, or too many values at once")
+	wantError(t, `local function f() local ok, e = pcall(f) if not ok then error(e, 0) end end f()`, nodes.Failed, "recipes/prod.lua:1: stack overflow: calls of pcall or coroutines nest too deep")
+	wantError(t, `local function f() return coroutine.wrap(f)() end f()`, nodes.Failed, "recipes/prod.lua:1: stack overflow: calls of pcall or coroutines nest too deep")
 	wantError(t, `table.concat{"a", {}}`, nodes.Usage, "recipes/prod.lua:1: table.concat: item 2 is a table, not a string or a number")
 	wantError(t, `("%y"):format(1)`, nodes.Usage, "recipes/prod.lua:1: string.format: unknown conversion '%y'")
 	wantError(t, `("%d"):format()`, nodes.Usage, "recipes/prod.lua:1: string.format: no value for '%d'")
