@@ -3,6 +3,7 @@ package lua
 import (
 	"context"
 	"slices"
+	"strings"
 
 	glua "github.com/yuin/gopher-lua"
 
@@ -101,8 +102,14 @@ func (h *Host) nodeNamed(name string) (*nodes.Node, error) {
 	if nodes.KindOf(err) != nodes.NotFound || h.Session.SSHHosts == nil {
 		return n, err
 	}
-	if slices.Contains(h.Session.SSHHosts(), name) {
+	hosts := h.Session.SSHHosts()
+	if slices.Contains(hosts, name) {
 		return nodes.FromFields(map[string]any{"name": name})
+	}
+	if near := nodes.Suggest(name, hosts); near != "" && !strings.HasPrefix(nodes.AsError(err, nodes.NotFound).Hint, "did you mean") {
+		e := *nodes.AsError(err, nodes.NotFound)
+		e.Hint = "did you mean '" + near + "', as ssh_config has it?"
+		return nil, &e
 	}
 	return nil, err
 }
