@@ -104,7 +104,11 @@ func keepTerminal(stdin io.Reader) (restore func()) {
 	if err != nil {
 		return func() {}
 	}
-	return func() { _ = term.Restore(int(f.Fd()), state) } // gone: nothing to restore
+	return func() {
+		if inForeground(int(f.Fd())) { // a background job that sets a terminal is stopped
+			_ = term.Restore(int(f.Fd()), state) // gone: nothing to restore
+		}
+	}
 }
 
 // dress makes what shows things: screen, sink and person.

@@ -13,11 +13,11 @@ import (
 
 const about = `rollsh is a deploy shell: a person types Lua at it, or runs Lua recipes with it.
 
-  rollsh                          the shell, in the project found upward from here
+  rollsh                          the shell, in the project found upward
   rollsh recipes/prod.lua [ARGS]  run a recipe; --help prints its ARGS
   rollsh -e 'CODE'                run Lua and print the value of an expression
   rollsh -c 'LINE'                run a line as a login shell gets it
-  rollsh help [NAME]              help: of a command, a function, a module, an object`
+  rollsh help [NAME]              of a command, function, module or object`
 
 // commands is the command line below rollsh. Recipes, -e, -c and the flags
 // everywhere are read before it; see app.run and options.
@@ -30,7 +30,7 @@ func (a *app) commands() *cobra.Command {
 	}
 	root.PersistentFlags().AddFlagSet((&options{}).flags())
 	root.SetOut(shown{a})
-	root.SetErr(shown{a})
+	root.SetErr(told{a}) // what __complete says there is no candidate
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpCommand(a.helpCommand())
 	root.AddCommand(
@@ -60,13 +60,11 @@ func (a *app) commands() *cobra.Command {
 	for _, v := range verbs {
 		root.AddCommand(a.rollCommand(v))
 	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(completionCommand())
 	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		c.DisableFlagsInUseLine = true
-		if c.Name() == "completion" {
-			c.Use, c.Short = "completion bash|zsh|fish", "Print what lets a shell complete rollsh's words"
-		}
 	}
 	return root
 }
@@ -86,6 +84,14 @@ type shown struct{ a *app }
 
 func (s shown) Write(p []byte) (int, error) {
 	s.a.screen.result(string(p))
+	return len(p), nil
+}
+
+// told writes what cobra says beside a result.
+type told struct{ a *app }
+
+func (s told) Write(p []byte) (int, error) {
+	s.a.screen.line(string(p))
 	return len(p), nil
 }
 

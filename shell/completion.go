@@ -1,6 +1,10 @@
 package shell
 
 import (
+	"cmp"
+	_ "embed"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -8,14 +12,53 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 )
 
+// bashCompletion is ours: cobra's needs a package besides bash.
+//
+//go:embed complete.bash
+var bashCompletion string
+
+// completionCommand prints the scripts; what they ask is answered by the
+// commands' ValidArgsFunctions.
+func completionCommand() *cobra.Command {
+	shells := []string{"bash", "zsh", "fish"}
+	return &cobra.Command{
+		Use: "completion bash|zsh|fish", Short: "Print what lets a shell complete rollsh's words", Args: exactly(1), ValidArgs: shells,
+		RunE: func(c *cobra.Command, args []string) error {
+			var b strings.Builder
+			var err error
+			switch args[0] {
+			case "bash":
+				b.WriteString(bashCompletion)
+			case "zsh":
+				err = c.Root().GenZshCompletion(&b)
+			case "fish":
+				err = c.Root().GenFishCompletion(&b, true)
+			default:
+				return withHint(usage("no completion for '%s'", args[0]), "there is one for "+strings.Join(shells, ", "))
+			}
+			// A candidate such as --node= is no option of fish's own string.
+			script := strings.ReplaceAll(b.String(), `string split --max 1 \t $`, `string split --max 1 -- \t $`)
+			c.Print(script)
+			return err
+		},
+	}
+}
+
 // completeRecipe completes a recipe, its arguments and the flags, for the
 // scripts of `rollsh completion`. Nothing is run.
 func (a *app) completeRecipe(c *cobra.Command, words []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if c.Name() == "plan" && strings.HasPrefix(typed, failFlag+"=") {
+		var calls []string
+		for _, n := range a.valuesOf("node", nil) {
+			calls = append(calls, n+":")
+		}
+		return calls, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	}
 	if len(words) == 0 {
 		if strings.HasPrefix(typed, "-") {
-			return a.flagNames(), cobra.ShellCompDirectiveNoFileComp
+			return nil, cobra.ShellCompDirectiveNoFileComp // cobra adds the flags
 		}
-		return []string{"lua"}, cobra.ShellCompDirectiveFilterFileExt
+		return recipeFiles(typed)
 	}
 	recipe := ""
 	position := 0
@@ -29,14 +72,14 @@ func (a *app) completeRecipe(c *cobra.Command, words []string, typed string) ([]
 	}
 	declared, err := readArgs(recipe)
 	if err != nil {
-		return a.flagNames(), cobra.ShellCompDirectiveNoFileComp
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	key, _, hasValue := strings.Cut(typed, "=")
 	var out []string
 	for _, arg := range declared.List {
 		switch {
 		case hasValue && key == "--"+arg.Name:
-			out = append(out, prefixed(key+"=", a.valuesOf(arg.Name, arg.Choices))...)
+			out = append(out, a.valuesOf(arg.Name, arg.Choices)...) // without the key, as cobra's scripts want it
 		case arg.Positional && position == 0 && !strings.HasPrefix(typed, "-"):
 			out = append(out, a.valuesOf(arg.Name, arg.Choices)...)
 			position--
@@ -48,13 +91,43 @@ func (a *app) completeRecipe(c *cobra.Command, words []string, typed string) ([]
 			out = append(out, "--"+arg.Name+"=\t"+clean(arg.Doc))
 		}
 	}
-	return append(out, a.flagNames()...), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	directive := cobra.ShellCompDirectiveNoFileComp
+	if slices.ContainsFunc(out, func(s string) bool { return strings.Contains(s, "=\t") }) {
+		directive |= cobra.ShellCompDirectiveNoSpace
+	}
+	return out, directive
 }
 
-func prefixed(prefix string, values []string) []string {
-	out := make([]string, len(values))
-	for i, v := range values {
-		out[i] = prefix + v
+// recipeFiles completes a Lua file. Folders go on, and at the begin the recipes
+// of recipes/ are at hand.
+func recipeFiles(typed string) ([]string, cobra.ShellCompDirective) {
+	folder := typed[:strings.LastIndexByte(typed, '/')+1]
+	out := luaFiles(folder)
+	if folder == "" {
+		out = append(luaFiles("recipes/"), out...)
+	}
+	out = slices.DeleteFunc(out, func(name string) bool {
+		return !strings.HasPrefix(name, typed) || strings.HasPrefix(name[len(folder):], ".") && !strings.HasPrefix(typed[len(folder):], ".")
+	})
+	directive := cobra.ShellCompDirectiveNoFileComp
+	if len(out) == 1 && strings.HasSuffix(out[0], "/") {
+		directive |= cobra.ShellCompDirectiveNoSpace
+	}
+	return out, directive
+}
+
+// luaFiles lists the Lua files and the folders of a folder; one that is not
+// readable has none.
+func luaFiles(folder string) []string {
+	entries, _ := os.ReadDir(cmp.Or(folder, "."))
+	var out []string
+	for _, e := range entries {
+		switch {
+		case e.IsDir():
+			out = append(out, folder+e.Name()+"/")
+		case strings.HasSuffix(e.Name(), ".lua") && e.Name() != typesFile:
+			out = append(out, folder+e.Name())
+		}
 	}
 	return out
 }
@@ -80,8 +153,4 @@ func (a *app) valuesOf(name string, choices []string) []string {
 		}
 	}
 	return out
-}
-
-func (a *app) flagNames() []string {
-	return []string{"--json", "--plain", "--color=", "--yes", "--verbose", "--project=", "--takeover=", "--recipe-changed", "--failed"}
 }

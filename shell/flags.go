@@ -32,15 +32,38 @@ func (o *options) flags() *pflag.FlagSet {
 	fs := pflag.NewFlagSet("rollsh", pflag.ContinueOnError)
 	fs.BoolVar(&o.json, "json", false, "write one event a line, as JSON, on standard output")
 	fs.BoolVar(&o.plain, "plain", false, "write plain lines, also in a terminal")
-	fs.StringVar(&o.color, "color", "auto", "colour: auto, always or never")
+	o.color = "auto"
+	fs.Var(flagWord{&o.color, "WHEN"}, "color", "colour: auto, always or never")
 	fs.BoolVarP(&o.yes, "yes", "y", false, "answer yes to confirmations")
 	fs.BoolVarP(&o.verbose, "verbose", "v", false, "add the Lua traceback to an error")
-	fs.StringVar(&o.project, "project", "", "the project `DIR`; else it is found upward from here")
-	fs.StringVar(&o.takeover, "takeover", "", "take a stale lock, for this `REASON`")
+	fs.Var(flagWord{&o.project, "DIR"}, "project", "the project; else it is found upward from here")
+	fs.Var(flagWord{&o.takeover, "REASON"}, "takeover", "take a stale lock, for this reason")
 	fs.BoolVar(&o.recipeChanged, "recipe-changed", false, "resume or go back although the recipe is not as it was")
 	fs.BoolVar(&o.failed, "failed", false, "resume takes the failed nodes too")
 	return fs
 }
+
+// flagWord is the value of a flag that takes a word; kind names it in help.
+type flagWord struct {
+	to   *string
+	kind string
+}
+
+func (w flagWord) String() string {
+	if w.to == nil {
+		return ""
+	}
+	return *w.to
+}
+
+// Set takes any word.
+func (w flagWord) Set(s string) error {
+	*w.to = s
+	return nil
+}
+
+// Type is the kind of word.
+func (w flagWord) Type() string { return w.kind }
 
 // parse takes the flags out of args, wherever they stand before "--", and gives
 // the other words. Flags that are not ours are a recipe's or a command's, and

@@ -46,6 +46,12 @@ func (p *person) Hand(ctx context.Context, argv []string, dir string, env map[st
 	return handed(ctx, argv[0], err)
 }
 
+// inForeground reports whether rollsh is the foreground job of a terminal.
+func inForeground(fd int) bool {
+	group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+	return err == nil && group == syscall.Getpgrp()
+}
+
 // foreground makes rollsh the terminal's foreground job again. A background job
 // that asks for that gets TTOU, which would stop it.
 func foreground(fd int) {

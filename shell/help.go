@@ -18,7 +18,8 @@ var topics = map[string]string{
 
   0      done
   1      a local step or the recipe failed
-  2      usage; a recipe that does not parse or that check refuses; a bad nodes file
+  2      usage; a bad nodes file; a recipe that does not parse, or that
+         check refuses
   3      nodes failed
   4      refused: locked, lint, conflict, policy, changed, refused
   128+n  ended by signal n (130: Ctrl-C)`,
@@ -36,7 +37,7 @@ var topics = map[string]string{
   @@app COMMAND       run on a tier
   !COMMAND            run on this machine
   ?NAME               help
-  :edit               open the last chunk in $EDITOR, and run what is left there
+  :edit               open the last chunk in $EDITOR, and run it
   :save FILE.lua      write what was typed in this session as a recipe
   exit                leave; refused while nodes are drained, exit! forces
 

@@ -82,12 +82,15 @@ type manWriter struct{ b strings.Builder }
 func (m *manWriter) section(title, text string) {
 	m.b.WriteString(".SH " + title + "\n")
 	if text != "" {
-		m.b.WriteString(roff(text) + "\n")
+		m.b.WriteString(roff(manLines(text)) + "\n")
 	}
 }
 
+// manLines breaks running text into lines of the length that roff sources have.
+func manLines(text string) string { return strings.Join(wrapped(text, 72), "\n") }
+
 func (m *manWriter) item(term, text string) {
-	m.b.WriteString(".TP\n\\fB" + roff(term) + "\\fR\n" + roff(text) + "\n")
+	m.b.WriteString(".TP 4\n\\fB" + roff(term) + "\\fR\n" + roff(manLines(text)) + "\n")
 }
 
 func (m *manWriter) items(title string, rows [][2]string) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,20 +23,25 @@ type screen struct {
 // own. Its home is in dir, so that history can be looked at.
 func newScreen(t *testing.T, dir string, width, height int, environment ...string) *screen {
 	t.Helper()
-	nodetest.Need(t, "tmux")
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &screen{t: t, socket: filepath.Join(t.TempDir(), "tmux"), dir: dir}
-	env := append([]string{"env", "-u", "TMUX", "HOME=" + dir, "ROLLSH_TEST_AS_PROGRAM=1"}, environment...)
-	args := append([]string{"-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height), "-c", dir}, env...)
-	// tmux itself sometimes has no exit status of a program that ended.
-	args = append(args, "sh", "-c", `trap : INT; "$@"; echo $? >"$HOME/ended"`, "sh", program, "--project="+dir)
 	if err := os.RemoveAll(filepath.Join(dir, "ended")); err != nil {
 		t.Fatal(err)
 	}
-	s.tmux(args...)
+	// tmux itself sometimes has no exit status of a program that ended.
+	argv := []string{"sh", "-c", `trap : INT; "$@"; echo $? >"$HOME/ended"`, "sh", program, "--project=" + dir}
+	return newTerminal(t, dir, width, height, environment, argv...)
+}
+
+// newTerminal starts a program in a terminal; dir is its home and its folder.
+func newTerminal(t *testing.T, dir string, width, height int, environment []string, argv ...string) *screen {
+	t.Helper()
+	nodetest.Need(t, "tmux")
+	s := &screen{t: t, socket: filepath.Join(t.TempDir(), "tmux"), dir: dir}
+	args := []string{"-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height), "-c", dir, "env", "-u", "TMUX", "HOME=" + dir, "ROLLSH_TEST_AS_PROGRAM=1"}
+	s.tmux(slices.Concat(args, environment, argv)...)
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", s.socket, "kill-server").Run() }) // it may have ended by itself
 	s.tmux("set", "-g", "remain-on-exit", "on")
 	s.tmux("set", "-g", "status", "off")
