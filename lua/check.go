@@ -1,6 +1,7 @@
 package lua
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	glua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
+	"github.com/yuin/gopher-lua/parse"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -102,6 +104,7 @@ func (r *checkRun) file(path, src string) {
 		file, line, _ := strings.Cut(e.Where, ":")
 		f := Finding{File: file, Message: e.Message, Hint: e.Hint}
 		f.Line, _ = strconv.Atoi(line) // 0 where no line is named
+		f.Column = syntaxColumn(e)
 		r.found = append(r.found, f)
 		return
 	}
@@ -115,6 +118,15 @@ func (r *checkRun) file(path, src string) {
 	c.open()
 	c.block(chunk)
 	c.close()
+}
+
+// syntaxColumn is where the parser stopped in its line; 0 at the end of a file.
+func syntaxColumn(err error) int {
+	var p *parse.Error
+	if !errors.As(err, &p) || p.Pos.Line == parse.EOF {
+		return 0
+	}
+	return max(0, p.Pos.Column)
 }
 
 // checker walks one file.

@@ -598,8 +598,25 @@ func (c *checker) constantFits(scratch reflect.Value, b *binding, p *param, e as
 		return
 	}
 	if err := c.h.assign(scratch, p, v); err != nil {
-		c.find(e.Line(), "", "%s: %s", b.full, nodes.AsError(err, nodes.Usage).Message)
+		c.find(e.Line(), c.placeOf(e, p.name, b.Name), "%s: %s", b.full, nodes.AsError(err, nodes.Usage).Message)
 	}
+}
+
+// placeOf is the word by which a constant is found on its line: the constant
+// itself, or else the first of the words that is there.
+func (c *checker) placeOf(e ast.Expr, words ...string) string {
+	switch e := e.(type) {
+	case *ast.StringExpr:
+		words = append([]string{e.Value}, words...)
+	case *ast.NumberExpr:
+		words = append([]string{e.Value}, words...)
+	}
+	for _, w := range words {
+		if c.column(e.Line(), w) > 0 {
+			return w
+		}
+	}
+	return ""
 }
 
 func constantValue(e ast.Expr) (glua.LValue, bool) {
@@ -664,7 +681,7 @@ func (c *checker) names(e *ast.FuncCallExpr, b *binding) {
 	if b != nil && (b.full == "set:only" || b.full == "set:except") {
 		if set := c.constantSet(e.Receiver); set != nil {
 			if _, err := set.Only(word); err != nil {
-				c.problem(e.Line(), "", err)
+				c.problem(e.Line(), word, err)
 			}
 		}
 	}
