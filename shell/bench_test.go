@@ -45,3 +45,24 @@ func BenchmarkOutput(b *testing.B) {
 		s.Emit(nodes.Event{Type: nodes.Output, ID: uint64(n%200 + 1), Node: nodes.Name(fmt.Sprintf("web%d", n%200)), Text: "a line of some length from a log", Time: time.Now()})
 	}
 }
+
+// BenchmarkStreaming is a second of 200 nodes that put out 1,000 lines: what it
+// takes of a processor. Ten drawings are made in it.
+func BenchmarkStreaming(b *testing.B) {
+	var events []nodes.Event
+	for i := range 1000 {
+		events = append(events, nodes.Event{
+			Type: nodes.Output, ID: uint64(i%200 + 1), Node: nodes.Name(fmt.Sprintf("web%d", i%200)), Time: at(4),
+			Text: fmt.Sprintf("line %d of a log that is as long as lines of logs are, with a path /srv/www/%d", i, i),
+		})
+	}
+	s := shell.NewStream(grid(200), io.Discard, at(4), 80, 50)
+	for b.Loop() {
+		for i, e := range events {
+			s.Emit(e)
+			if i%100 == 99 {
+				s.Draw()
+			}
+		}
+	}
+}

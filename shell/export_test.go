@@ -32,6 +32,30 @@ func NewSink(format string, out, err io.Writer, width, height int) Sink {
 	return testSink{sink, func() { sink.flush(); w.close() }}
 }
 
+// Stream is the sink for a terminal, drawn when its test says so.
+type Stream struct{ p *pretty }
+
+// NewStream makes one over a stream, after events, at a time.
+func NewStream(events []nodes.Event, to io.Writer, now time.Time, width, height int) Stream {
+	s := newScreen(newWriter(to, to), func() (int, int) { return width, height }, false)
+	p := newPretty(s, newPalette(true))
+	p.now, p.ticking, p.shown = func() time.Time { return now }, true, true
+	for _, e := range events {
+		p.lines.take(e)
+	}
+	return Stream{p}
+}
+
+// Emit takes an event.
+func (s Stream) Emit(e nodes.Event) { s.p.Emit(e) }
+
+// Draw draws what came in and the grid.
+func (s Stream) Draw() {
+	s.p.mu.Lock()
+	defer s.p.mu.Unlock()
+	s.p.drawLocked()
+}
+
 // Grid gives the rows that are drawn at a time after events.
 func Grid(events []nodes.Event, now time.Time, width, height int) []string {
 	l := newLines(newPalette(false))

@@ -2,7 +2,7 @@
 // and prints ratios. Absolute times say more about the machine than about the
 // programs: nodes and controller share its processors.
 //
-//	go run ./shell/bench -rollsh bin/rollsh [-runs 3] [-files 20000] [roll] [fanout] [start] [ssh] [transfer] [merge] [lint]
+//	go run ./shell/bench -rollsh bin/rollsh [-runs 3] [-files 20000] [roll] [fanout] [start] [typed] [ssh] [transfer] [merge] [lint]
 //
 // roll    a small roll (50 files changed, 10 new, 5 deleted) of a large tree to
 // 8 nodes: rollsh cold and warm, rsync in a loop, xargs -P8 rsync
@@ -23,6 +23,9 @@
 // nothing changed and with one file changed
 //
 // start   an empty recipe against an empty Go program
+//
+// typed   start to prompt, Tab and Enter in a project of 2,000 nodes, and 10,000
+// tasks at once
 //
 // Nodes are real sshd processes on loopback, the repository is behind a real
 // svnserve. A peer that is not installed is left out, and that is said. After the
@@ -52,7 +55,7 @@ type bench struct {
 var measurements = []struct {
 	name string
 	run  func(context.Context, *bench) error
-}{{"start", startCost}, {"fanout", fanout}, {"roll", smallRoll}, {"ssh", sshFanout}, {"transfer", transfer}, {"merge", merging}, {"lint", lintSite}}
+}{{"start", startCost}, {"typed", typed}, {"fanout", fanout}, {"roll", smallRoll}, {"ssh", sshFanout}, {"transfer", transfer}, {"merge", merging}, {"lint", lintSite}}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
