@@ -82,7 +82,10 @@ func typedRollsh(ctx context.Context, program, dir string) (prompt, tab, enter f
 		}
 		for _, s := range steps {
 			if s.keys != "" {
-				time.Sleep(100 * time.Millisecond) // a person's pace: the shell is at rest
+				select {
+				case <-time.After(100 * time.Millisecond): // a person's pace: the shell is at rest
+				case <-ctx.Done():
+				}
 				began = time.Now()
 			}
 			if err = c.until(s.keys, s.sees); err != nil {
