@@ -247,7 +247,7 @@ func (h *Host) failure(v glua.LValue) *nodes.Error {
 			e.Message = strings.TrimPrefix(e.Message, " ") // where error was called by no Lua function
 		}
 	case *glua.LTable:
-		e.Message = tableMessage(v)
+		e.Message = h.tableMessage(v)
 		e.Cause = thrownValue{v}
 	default:
 		e.Message = fmt.Sprintf("error(%s)", v.String())
@@ -256,11 +256,21 @@ func (h *Host) failure(v glua.LValue) *nodes.Error {
 	return e
 }
 
-func tableMessage(t *glua.LTable) string {
+// tableMessage is what a table that a recipe threw says: its __tostring, its
+// message, or what is in it.
+func (h *Host) tableMessage(t *glua.LTable) string {
+	if mt, ok := t.Metatable.(*glua.LTable); ok && mt.RawGetString("__tostring") != glua.LNil {
+		if results, err := h.pcall(h.root, h.root.NewFunction(func(L *glua.LState) int {
+			L.Push(L.ToStringMeta(t))
+			return 1
+		}), nil); err == nil && len(results) == 1 {
+			return results[0].String()
+		}
+	}
 	if m, ok := t.RawGetString("message").(glua.LString); ok {
 		return string(m)
 	}
-	return "error with a table"
+	return "error with a table: " + strings.Join(strings.Fields(h.Inspect(Raw{t})), " ")
 }
 
 // thrownValue keeps a value that a recipe threw itself, so that pcall gives

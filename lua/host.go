@@ -64,7 +64,8 @@ func New(s *nodes.Session, modules []Module) *Host {
 	return h
 }
 
-// stateOptions keep a suspended task near 17 kB; threads inherit them.
+// stateOptions keep a suspended task near 33 kB, 16 of which are room for deep
+// calls; threads inherit them.
 // RegistrySize below 128 silently becomes 5,120.
 var stateOptions = glua.Options{
 	CallStackSize:       16_000,

@@ -14,6 +14,8 @@ func TestMendedTraps(t *testing.T) {
 		{`local it = string.gmatch("k=v", "(%w)=(%w)") print(it())`, "k\tv"},
 		{`for k, v in ("a=1,b=2"):gmatch("(%w)=(%w)") do print(k, v) end`, "a\t1\nb\t2"},
 		{`print(select(2, pcall(assert, false, {kind="k"})).kind)`, "k"},
+		{`local r = web:each({on_failure="continue"}, function() error{my=1} end) print(r.web1.error)`, "error with a table: { my = 1 }"},
+		{`local e = setmetatable({}, {__tostring=function() return "own" end}) print(web:each({on_failure="continue"}, function() error(e) end).web1.error)`, "own"},
 		{`print(math.huge > 1.7976931348623157e308, -math.huge < 0)`, "true\ttrue"},
 		{`print((("%5.2f|%-4s|%03d|%x|%q|%%"):format(3.14159, "ab", 7, 255, 'a"b')))`, ` 3.14|ab  |007|ff|"a\"b"|%`},
 		{`print(os.date("!%Y-%m-%d %H:%M:%S %j %U", 86400*40))`, "1970-02-10 00:00:00 041 06"},
