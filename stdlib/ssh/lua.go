@@ -2,6 +2,9 @@ package ssh
 
 import (
 	"context"
+	"errors"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -254,8 +257,27 @@ type httpArgs struct {
 }
 
 type forwardArgs struct {
-	To     string `lua:"to,required" doc:"host:port as the node sees it"`
-	Listen string `lua:"listen" doc:"host:port here; else a free port of 127.0.0.1"`
+	To     address `lua:"to,required" type:"string|number" doc:"host:port as the node sees it; a port alone is on the node itself"`
+	Listen address `lua:"listen" type:"string|number" doc:"host:port here, or a port of 127.0.0.1; else a free one"`
+}
+
+// address is host:port, or a port of 127.0.0.1.
+type address string
+
+// UnpackLua takes a text, or a port's number.
+func (a *address) UnpackLua(v any) error {
+	text, ok := v.(string)
+	if n, number := v.(float64); number && n == float64(int(n)) && n >= 0 && n <= 65535 {
+		text, ok = strconv.Itoa(int(n)), true
+	}
+	if !ok {
+		return errors.New(`expected host:port or a port, such as "127.0.0.1:80" or 80`)
+	}
+	if _, err := strconv.ParseUint(text, 10, 16); err == nil {
+		text = net.JoinHostPort("127.0.0.1", text)
+	}
+	*a = address(text)
+	return nil
 }
 
 func (h Hand) network() []lua.Func {
@@ -285,7 +307,7 @@ func (h Hand) network() []lua.Func {
 			Name: "forward", Doc: "Makes a local port whose connections come out at the node, until it is closed or rollsh ends.", Returns: "Forward",
 			Example: `print(node("web1"):forward{to = "127.0.0.1:80"}.address)`,
 			Do: onNode(func(ctx context.Context, n *nodes.Node, a forwardArgs) (*Forward, error) {
-				return NewForward(ctx, h.session.Dialer, n, a.To, a.Listen)
+				return NewForward(ctx, h.session.Dialer, n, string(a.To), string(a.Listen))
 			}),
 		},
 	}
