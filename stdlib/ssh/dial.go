@@ -197,7 +197,11 @@ func (d *dialer) askKey(l *login, key ssh.PublicKey) (string, error) {
 	defer l.guard.resume()
 	d.pool.keys.asking.Lock()
 	defer d.pool.keys.asking.Unlock()
-	text := fmt.Sprintf("the host key of %s is not known: %s\nconnect and note it (yes/no/fingerprint)?", d.keys.address, show(key))
+	who := d.keys.address
+	if d.s.alias != who { // the name that a person knows it by
+		who = d.s.alias + " (" + who + ")"
+	}
+	text := fmt.Sprintf("the host key of %s is not known: %s; connect and note it (yes/no/fingerprint)?", nodes.Clean(who), show(key))
 	return l.person.Ask(l.ctx, nodes.Question{Text: text})
 }
 
