@@ -19,7 +19,7 @@ assert(n:run("kill -9 $$", {check = false}).signal == "KILL")
 
 local e = raises("exit", "exit code 3: it broke", function() n:run "echo first; echo it broke >&2; exit 3" end)
 assert(e.code == 3 or e.code == "3")
-assert(e.node == "web1" and e.op == "node:run" and e.stderr == "it broke" and e.stdout == "first", inspect(e))
+assert(e.node == "web1" and e.op == "node:run" and e.stderr == "it broke\n" and e.stdout == "first\n", inspect(e))
 assert(raises("exit", "signal TERM", function() n:run "kill -TERM $$" end).signal == "TERM")
 raises("timeout", "did not end within", function() n:run("sleep 5", {timeout = 0.2}) end)
 raises("usage", "is relative", function() n:run("true", {cwd = "x"}) end)
