@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -45,14 +44,20 @@ func TestPreviewTellsConflictsAndNeeds(t *testing.T) {
 }
 
 // The conflicts that a preview foresees are those that svn meets, on random
-// picks from a random history. ROLLSH_PICKS says how many sets.
+// picks from random histories of 25 sets each. ROLLSH_PICKS says how many sets.
 func TestPreviewIsWhatSvnMeets(t *testing.T) {
 	t.Parallel()
-	sets := 12
-	if n, err := strconv.Atoi(os.Getenv("ROLLSH_PICKS")); err == nil {
-		sets = n
+	const each = 25
+	sets := picks(12)
+	for seed := range uint64((sets + each - 1) / each) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			compareConflicts(t, rand.New(rand.NewPCG(seed, 5)), min(each, sets-int(seed)*each))
+		})
 	}
-	r := rand.New(rand.NewPCG(5, uint64(sets)))
+}
+
+func compareConflicts(t *testing.T, r *rand.Rand, sets int) {
 	b := newBench(t)
 	scribble(b, r)
 	m := b.merge()
@@ -95,6 +100,10 @@ func scribble(b *bench, r *rand.Rand) {
 	}
 	b.write("trunk/bin", "\x00\x01binary")
 	b.run(b.dev, "svn", "propset", "-q", "svn:mime-type", "application/octet-stream", "trunk/bin")
+	_ = os.Symlink("a", filepath.Join(b.dev, "trunk/link"))
+	b.run(b.dev, "svn", "add", "-q", "trunk/link")
+	b.run(b.dev, "svn", "propset", "-q", "svn:keywords", "Id", "trunk/www/g")
+	b.run(b.dev, "svn", "propset", "-q", "svn:eol-style", "CRLF", "trunk/www/h")
 	b.commit("alice", "files")
 	b.run("", "svn", "copy", "-q", "-m", "production", b.repo.File+"/trunk", b.repo.File+"/branches/production")
 	b.run(b.dev, "svn", "update", "-q")
@@ -117,7 +126,7 @@ func scribble(b *bench, r *rand.Rand) {
 }
 
 func change(b *bench, r *rand.Rand, i int, side, f string, exists func(string) bool) {
-	switch n := r.IntN(16); {
+	switch n := r.IntN(22); {
 	case n == 0 && exists(f):
 		b.run(b.dev, "svn", "rm", "-q", f)
 	case n == 1 && exists(f):
@@ -132,6 +141,19 @@ func change(b *bench, r *rand.Rand, i int, side, f string, exists func(string) b
 		writeFile(b.t, filepath.Join(b.dev, side, "bin"), fmt.Sprint("\x00", r.IntN(3)))
 	case n == 6 && exists(f):
 		b.run(b.dev, "svn", "propset", "-q", "svn:executable", "*", f)
+	case n == 7:
+		structure(b, r, i, side, exists)
+	case n == 8 && exists(f): // another file of the same name
+		b.run(b.dev, "svn", "rm", "-q", f)
+		b.write(f, lines(fmt.Sprintf("3 instead %d", i)))
+	case n == 9:
+		link := filepath.Join(b.dev, side, "link")
+		_ = os.Remove(link)
+		_ = os.Symlink(fmt.Sprint("to", r.IntN(3)), link)
+	case n == 10 && exists(side+"/lib"):
+		b.run(b.dev, "svn", "propset", "-q", "colour", fmt.Sprint(r.IntN(3)), side+"/lib")
+	case n == 11 && exists(f):
+		b.run(b.dev, "svn", "copy", "-q", f, f+fmt.Sprint("-copy-", i))
 	case exists(f):
 		old := readFile(b.t, filepath.Join(b.dev, f))
 		l := strings.SplitAfter(old, "\n")
@@ -140,6 +162,21 @@ func change(b *bench, r *rand.Rand, i int, side, f string, exists func(string) b
 		b.write(f, strings.Join(l, ""))
 	default:
 		b.write(f, lines(fmt.Sprintf("1 again %d", i)))
+	}
+}
+
+// structure changes folders.
+func structure(b *bench, r *rand.Rand, i int, side string, exists func(string) bool) {
+	dir := side + "/" + []string{"lib/sub", "www", "dir0", "dir1"}[r.IntN(4)]
+	switch n := r.IntN(4); {
+	case !exists(dir):
+		b.write(dir+"/x", lines(fmt.Sprintf("2 made %d", i)))
+	case n == 0:
+		b.run(b.dev, "svn", "rm", "-q", dir)
+	case n == 1:
+		b.run(b.dev, "svn", "move", "-q", dir, fmt.Sprintf("%s-moved-%d", dir, i))
+	default:
+		b.run(b.dev, "svn", "copy", "-q", dir, fmt.Sprintf("%s-copy-%d", dir, i))
 	}
 }
 
@@ -175,6 +212,11 @@ func realMerge(b *bench, wc, list string) []string {
 			switch {
 			case tree:
 				b.run(wc, "svn", "resolve", "-q", "--accept", "working", path+"@")
+			case text && path == "link":
+				theirs, _ := filepath.Glob(filepath.Join(wc, "link.merge-right.*"))
+				target := must[string](b.t)(os.Readlink(theirs[0]))
+				b.run(wc, "svn", "resolve", "-q", "--accept", "working", "link")
+				b.run(wc, "ln", "-sfn", target, "link")
 			case text && path == "bin":
 				b.run(wc, "svn", "resolve", "-q", "--accept", "theirs-full", path+"@")
 			case text || props:
