@@ -83,11 +83,13 @@ func (s *site) fill(files int) error {
 
 func sitePath(n int) string { return fmt.Sprintf("d%d/s%d/f%d.php", n%40, n/40%50, n) }
 
+// siteText is a file of which each version changes another line, so that picks
+// seldom conflict.
 func siteText(n, version int) string {
 	var b strings.Builder
 	for i := range 60 {
 		v := 0
-		if i%7 == version%7 {
+		if i == version%60 {
 			v = version
 		}
 		fmt.Fprintf(&b, "line %d of file %d, version %d of what is written here\n", i, n, v)

@@ -226,12 +226,15 @@ func (w *work) meet(ctx context.Context) (int, error) {
 	if err := w.noteAdded(ctx, entries); err != nil {
 		return 0, err
 	}
-	w.j.Open = nil
+	w.j.Open, w.seen = nil, entries
 	for _, k := range list {
 		print := k.fingerprint()
 		i := slices.IndexFunc(w.j.Resolutions, func(s solution) bool { return s.Print == print && s.Path == k.Path && s.Kind == k.Kind })
-		if i >= 0 && w.replay(ctx, k, w.j.Resolutions[i]) == nil {
-			continue
+		if i >= 0 {
+			w.seen = nil
+			if w.replay(ctx, k, w.j.Resolutions[i]) == nil {
+				continue
+			}
 		}
 		w.j.Open = append(w.j.Open, solution{Path: k.Path, Kind: k.Kind, Print: print})
 	}

@@ -228,7 +228,7 @@ func (m *Merge) Rollback(ctx context.Context, revs Revisions) (Taken, error) {
 	if err != nil {
 		return Taken{}, err
 	}
-	return m.taken(ctx)
+	return m.taken(ctx, nil)
 }
 
 // rolledBy replaces commits of the target by what they merged.

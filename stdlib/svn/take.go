@@ -2,13 +2,11 @@ package svn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -24,7 +22,8 @@ type Taken struct {
 type work struct {
 	m    *Merge
 	lock *os.File
-	j    *journal // nil: no merge is under way
+	j    *journal    // nil: no merge is under way
+	seen []statusXML // the status of the checkout after svn's last change; nil: not known
 }
 
 // change runs fn under the checkout's lock with the merge under way.
@@ -65,6 +64,7 @@ func (m *Merge) Take(ctx context.Context, revs Revisions, recordOnly bool) (Take
 	case revs.all:
 		kind = "sync"
 	}
+	var seen []statusXML
 	err := m.change(ctx, "take", func(w *work) error {
 		if again, err := w.same(kind, revs); err != nil || again {
 			return firstError(err, w.resume(ctx))
@@ -77,19 +77,23 @@ func (m *Merge) Take(ctx context.Context, revs Revisions, recordOnly bool) (Take
 		if err != nil {
 			return err
 		}
-		return w.begin(ctx, operation{Kind: kind, Revs: set.String(), Head: p.head})
+		err = w.begin(ctx, operation{Kind: kind, Revs: set.String(), Head: p.head})
+		seen = w.seen
+		return err
 	})
 	if err != nil {
 		return Taken{}, err
 	}
-	return m.taken(ctx)
+	return m.taken(ctx, seen)
 }
 
-// taken reads how the checkout stands.
-func (m *Merge) taken(ctx context.Context) (Taken, error) {
-	entries, err := m.Into.entries(ctx)
-	if err != nil {
-		return Taken{}, err
+// taken reads how the checkout stands; entries are its status, or nil to be read.
+func (m *Merge) taken(ctx context.Context, entries []statusXML) (Taken, error) {
+	var err error
+	if entries == nil {
+		if entries, err = m.Into.entries(ctx); err != nil {
+			return Taken{}, err
+		}
 	}
 	files, err := m.Into.touched(ctx, entries)
 	if err != nil {
@@ -142,7 +146,7 @@ func (w *work) begin(ctx context.Context, o operation) error {
 		return &nodes.Error{Kind: nodes.Refused, Message: "a merge is under way in " + w.m.Into.Path + ": " + w.j.String(), Hint: "finish or abandon it first"}
 	}
 	if w.j == nil {
-		if err := w.prepare(ctx); err != nil {
+		if err := w.prepare(ctx, o.Head); err != nil {
 			return err
 		}
 	}
@@ -152,77 +156,6 @@ func (w *work) begin(ctx context.Context, o operation) error {
 		return err
 	}
 	return w.perform(ctx)
-}
-
-// prepare makes sure that a merge can begin: the checkout is clean, whole and at
-// HEAD.
-func (w *work) prepare(ctx context.Context) error {
-	c := w.m.Into
-	list, err := c.Status(ctx)
-	if err != nil {
-		return err
-	}
-	var before []string
-	var bad []Status
-	for _, s := range list {
-		switch {
-		case s.Item == "unversioned":
-			before = append(before, s.Path)
-		case s.own() && !(s.Locked && s.Item == "normal" && !c.busy()):
-			bad = append(bad, s)
-		}
-	}
-	if len(bad) > 0 {
-		return c.notClean(bad)
-	}
-	if err := c.whole(ctx); err != nil {
-		return err
-	}
-	base, err := c.update(ctx, w.lock, "")
-	if err != nil {
-		return err
-	}
-	s := c.svn.session
-	w.j = &journal{Source: w.m.From, Target: c.URL, Base: base, Who: s.User, Host: s.Host, Since: time.Now().UTC().Truncate(time.Second), Before: before}
-	return nil
-}
-
-func (c *Checkout) notClean(bad []Status) error {
-	e := &nodes.Error{Kind: nodes.Refused, Message: "the checkout " + c.Path + " is not clean: " + some(bad), Hint: "commit the changes, or take them back with checkout:revert()"}
-	missing := !slices.ContainsFunc(bad, func(s Status) bool { return s.Item != "missing" })
-	switch {
-	case slices.ContainsFunc(bad, Status.Conflicted):
-		e.Kind, e.Hint = nodes.Conflict, "resolve the conflicts, or take the changes back with checkout:revert()"
-	case missing:
-		e.Hint = "checkout:revert() brings missing files back"
-	case slices.ContainsFunc(bad, func(s Status) bool { return s.Switched }):
-		e.Hint = "a merge into a switched part would be recorded there alone: run `svn switch` back first"
-	}
-	return e
-}
-
-// whole refuses a sparse working copy: merge information would be recorded for
-// parts only.
-func (c *Checkout) whole(ctx context.Context) error {
-	var list []infoXML
-	k := c.here("info", "--xml", "-R", ".")
-	k.locals, k.read = true, each("entry", func(i infoXML) error {
-		if i.Kind == "dir" && i.WC.Depth != "" && i.WC.Depth != "infinity" {
-			list = append(list, i)
-			return errEnough
-		}
-		return nil
-	})
-	if _, err := c.client.must(ctx, k); err != nil && !errors.Is(err, errEnough) {
-		return err
-	}
-	if len(list) == 0 {
-		return nil
-	}
-	return &nodes.Error{
-		Kind: nodes.Refused, Message: fmt.Sprintf("the checkout %s is sparse: %s has depth %s", c.Path, oneLine(list[0].Path), list[0].WC.Depth),
-		Hint: "run `svn update --set-depth infinity` in it, or use a full checkout",
-	}
 }
 
 // arguments of svn merge for an operation.
