@@ -64,7 +64,7 @@ func failure(all []complaint, stderr string) *nodes.Error {
 	e.Code = all[0].code
 	var texts []string
 	for _, c := range all {
-		if t := sentence(c.text); !slices.Contains(texts, t) && len(texts) < 4 {
+		if t := sentence(c.text); !noise.MatchString(t) && !slices.Contains(texts, t) && len(texts) < 4 {
 			texts = append(texts, t)
 		}
 	}
@@ -75,8 +75,17 @@ func failure(all []complaint, stderr string) *nodes.Error {
 			break
 		}
 	}
+	if m := tunnelled.FindStringSubmatch(e.Message); m != nil && e.Kind == nodes.Unreachable {
+		e.Hint = "run `ssh " + nodes.Quote(m[1]) + "` by hand: it tells what svn does not"
+	}
 	return e
 }
+
+// noise are svn's lines that say nothing.
+var noise = regexp.MustCompile(`^commit failed \(details follow\)$|^to better debug SSH connection problems`)
+
+// tunnelled finds the host of a URL that is reached by ssh.
+var tunnelled = regexp.MustCompile(`svn\+ssh://([^/':]+)`)
 
 // cause maps svn's numbers to what a person does about them.
 type cause struct {
@@ -130,7 +139,7 @@ var unreached = []string{"E000101", "E000104", "E000110", "E000111", "E000113", 
 // sentence makes svn's line one of ours: lower case, no full stop, no control
 // characters.
 func sentence(s string) string {
-	s = strings.TrimRight(oneLine(s), ". ")
+	s = strings.TrimRight(oneLine(s), ".: ")
 	if len(s) > 1 && unicode.IsUpper(rune(s[0])) && !unicode.IsUpper(rune(s[1])) {
 		s = strings.ToLower(s[:1]) + s[1:]
 	}
