@@ -22,14 +22,14 @@ func merging(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer s.Close()
-	title := fmt.Sprintf("Merging: %d files, %d revisions, %d picks, svnserve on loopback, median of %d; ratio to the first line", b.files, mergeRevisions, mergePicks, b.runs)
+	title := fmt.Sprintf("Merging: %d files, %d revisions, %d picks, svnserve on loopback", b.files, mergeRevisions, mergePicks)
 	for _, part := range []func(context.Context, *bench) ([]figure, error){s.lists, s.previews, s.takes} {
 		figures, err := part(ctx, b)
 		if err != nil {
 			return err
 		}
-		table(title, figures)
-		title = "The same; ratio to the first line"
+		table(fmt.Sprintf("%s, median of %d; ratio to the first line", title, len(figures[0].runs)), figures)
+		title = "The same"
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func compare(ctx context.Context, runs int, ways []way) ([]figure, error) {
 
 func (s *site) lists(ctx context.Context, b *bench) ([]figure, error) {
 	list := fmt.Sprintf("local n = #m:available() if n ~= %d then fail(n) end", mergeRevisions-mergeBase)
-	return compare(ctx, b.runs, []way{
+	return compare(ctx, 3*b.runs, []way{ // quick ones, so that it takes more to tell
 		{name: "rollsh available, warm", command: s.ours(b, true, list), before: s.ours(b, true, list)},
 		{name: "rollsh available, cold", command: s.ours(b, false, list)},
 		{name: "svn mergeinfo --log", command: s.plainly(fmt.Sprintf("svn mergeinfo --show-revs eligible --log %[1]s/trunk %[1]s/production", s.URL))},
