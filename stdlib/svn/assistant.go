@@ -51,22 +51,20 @@ func (m *Merge) Assist(ctx context.Context, policy Policy, ask bool) ([]Remainin
 			return nil, &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("policy of '%s': '%s' is no way to resolve a conflict", oneLine(glob), oneLine(choice)), Hint: strings.Join(Choices, ", ")}
 		}
 	}
-	a := &assistant{m: m, person: m.Into.svn.session.Person, later: map[string]bool{}}
+	a := &assistant{m: m, person: m.Into.svn.session.Person, later: map[string]bool{}, tried: map[string]bool{}}
 	for {
 		list, err := m.Conflicts(ctx)
 		if err != nil {
 			return nil, err
 		}
+		if some, err := a.byPolicy(ctx, policy, list); err != nil {
+			return nil, err
+		} else if some {
+			continue
+		}
 		k := a.first(list)
 		if k == nil {
 			return remaining(list), nil
-		}
-		if choice, ok := policy.choice(k.Path); ok && !a.tried[k.Path] {
-			a.tried = with(a.tried, k.Path)
-			if err := k.Resolve(ctx, choice); err == nil {
-				m.Into.svn.say(ctx, fmt.Sprintf("%s: %s, by policy", k.Path, choice))
-				continue
-			}
 		}
 		if !ask {
 			a.later[k.id()] = true
@@ -78,20 +76,32 @@ func (m *Merge) Assist(ctx context.Context, policy Policy, ask bool) ([]Remainin
 	}
 }
 
-func with(set map[string]bool, key string) map[string]bool {
-	if set == nil {
-		set = map[string]bool{}
-	}
-	set[key] = true
-	return set
-}
-
 // assistant goes through conflicts with a person.
 type assistant struct {
 	m      *Merge
 	person nodes.Person
 	later  map[string]bool // kept for later
 	tried  map[string]bool // by policy
+}
+
+// byPolicy resolves what the policy covers, each path once; some is true when any
+// was resolved, so that the list is another one.
+func (a *assistant) byPolicy(ctx context.Context, policy Policy, list []*Conflict) (some bool, err error) {
+	for _, k := range list {
+		choice, ok := policy.choice(k.Path)
+		if !ok || a.tried[k.Path] {
+			continue
+		}
+		a.tried[k.Path] = true
+		if err := k.Resolve(ctx, choice); err == nil {
+			a.say(ctx, fmt.Sprintf("%s: %s, by policy", k.Path, choice))
+			some = true
+		}
+		if ctx.Err() != nil {
+			return some, nodes.Stopped(ctx)
+		}
+	}
+	return some, nil
 }
 
 func (k *Conflict) id() string { return k.Kind + "\x00" + k.Path }

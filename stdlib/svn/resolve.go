@@ -98,11 +98,11 @@ func (w *work) settle(ctx context.Context, k *Conflict, choice string, text []by
 			return err
 		}
 	}
-	left, err := w.m.Into.leftConflicts(ctx)
+	still, err := k.still(ctx)
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(left, func(s Status) bool { return s.Path == k.Path }) && choice != "recommended" {
+	if still && choice != "recommended" {
 		return &nodes.Error{Kind: nodes.Conflict, Message: "the conflict of " + k.Path + " is still there after " + choice}
 	}
 	return nil
@@ -118,8 +118,21 @@ func (w *work) attempt(ctx context.Context, k *Conflict, a action) (gone bool, e
 	if kind := nodes.KindOf(err); err != nil && kind != nodes.Conflict && kind != nodes.Protocol {
 		return false, err
 	}
-	left, err := w.m.Into.leftConflicts(ctx)
-	return !slices.ContainsFunc(left, func(s Status) bool { return s.Path == k.Path }), err
+	still, err := k.still(ctx)
+	return !still, err
+}
+
+// still reports whether the path is in conflict.
+func (k *Conflict) still(ctx context.Context) (bool, error) {
+	var infos []infoXML
+	c := k.merge.Into
+	q := c.here("info", "--xml", local(k.Path))
+	q.locals, q.read = true, collect("entry", &infos)
+	a, err := c.client.run(ctx, q)
+	if err != nil || notSet(a) { // what was deleted is in conflict no more
+		return false, err
+	}
+	return slices.ContainsFunc(infos, func(i infoXML) bool { return len(i.Conflicts)+len(i.Trees) > 0 }), a.err()
 }
 
 func (w *work) act(ctx context.Context, a action) error {

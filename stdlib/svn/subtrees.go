@@ -140,7 +140,6 @@ func (c *Checkout) mergeProperties(ctx context.Context, rel string, rev int, dee
 
 // notSet reports whether svn found no such property, or no such path.
 func notSet(a answer) bool {
-	return slices.ContainsFunc(complaints(a.stderr), func(k complaint) bool {
-		return k.code == "W200017" || k.code == "E160013" || k.code == "W160013" || k.code == "E150000"
-	})
+	codes := []string{"W200017", "E160013", "W160013", "E150000", "W155010", "E155010"}
+	return slices.ContainsFunc(complaints(a.stderr), func(k complaint) bool { return slices.Contains(codes, k.code) })
 }
