@@ -128,7 +128,7 @@ func setFuncs() []Func {
 		{Name: "except", Doc: "Leaves out the nodes that are named.", Returns: "Set", Example: `nodes "prod":except "web3"`, Do: HeldMethod(setExcept)},
 		{
 			Name: "balance", Doc: "Gives the same nodes, drained and undrained through a load balancer.", Returns: "Set",
-			Example: `web = web:balance(haproxy.backend{on=node "lb1", backend="web"})`,
+			Example: `web = web:balance(haproxy.backend{on=node "lb1", socket="/run/haproxy/admin.sock", backend="web"})`,
 			Do:      PureMethod(func(s nodes.Set, a balanceArgs) (nodes.Set, error) { return s.Balance(a.Backend), nil }),
 		},
 		{

@@ -1,6 +1,7 @@
 package shell_test
 
 import (
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func corpusHost(t *testing.T) *lua.Host {
 		t.Fatal(err)
 	}
 	s := &nodes.Session{
-		Events: nodes.Discard{}, Person: shell.NewPerson(nil, nil, false, nil), Service: nodes.NewService(),
+		Events: nodes.Discard{}, Person: shell.NewPerson(nil, io.Discard, false, nil), Service: nodes.NewService(),
 		Project: project, State: t.TempDir(), Cache: t.TempDir(), Home: t.TempDir(),
 	}
 	l := stdlib.New(s)

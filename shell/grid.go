@@ -2,6 +2,7 @@ package shell
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,6 +133,24 @@ func (l *lines) tally(hidden int) string {
 	}
 	if hidden > 0 {
 		text += " (" + strconv.Itoa(hidden) + " not shown)"
+	}
+	return text + l.whole()
+}
+
+// whole is how far all that runs is together, and how fast, where each tells
+// bytes and how many there will be; else empty.
+func (l *lines) whole() string {
+	var done, total int64
+	rate := 0.0
+	for _, op := range l.ops {
+		if op.unit != "bytes" || op.total <= 0 {
+			return ""
+		}
+		done, total, rate = done+min(op.done, op.total), total+op.total, rate+op.rate()
+	}
+	text := fmt.Sprintf(", %d%% of %s", done*100/max(1, total), amount(total, "bytes"))
+	if rate > 0 {
+		text += ", " + amount(int64(rate), "bytes") + "/s"
 	}
 	return text
 }

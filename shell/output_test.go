@@ -157,7 +157,7 @@ func TestGridText(t *testing.T) {
 	want := []string{
 		"web1   3.4 s  [######....]  60%  7.0 MB/s  sync.push /srv/www",
 		"web2   3.4 s  [######....]  60%  7.0 MB/s  sync.push /srv/www",
-		"2 running, 0 done",
+		"2 running, 0 done, 60% of 80 MB, 14 MB/s",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("80 columns (-want +got):\n%s", d)
