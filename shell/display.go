@@ -19,6 +19,8 @@ func (a *app) display(v lua.Raw) string {
 		return ""
 	case string:
 		return value
+	case nodes.Secret:
+		return a.outPaint.as(dim, "[secret]")
 	case *nodes.Results:
 		return strings.TrimRight(a.results(value, streamed), "\n")
 	case nodes.Set:

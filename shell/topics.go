@@ -1,0 +1,69 @@
+package shell
+
+// topics are the help pages that are no records.
+var topics = map[string]string{
+	"exit-codes": `Exit codes of rollsh
+
+  0      done
+  1      a local step or the recipe failed
+  2      usage; a bad nodes file; a recipe that does not parse, or that
+         check refuses
+  3      nodes failed
+  4      refused: locked, lint, conflict, policy, changed, refused
+  128+n  ended by signal n (130: Ctrl-C)`,
+	"lua": `Lua here is 5.1 with goto
+
+  base, string, table, math, coroutine as https://www.lua.org/manual/5.1 tells;
+  os.time, os.date, os.clock. No io, no os.execute, no debug, no loadfile: files
+  and commands are here:read, here:write, sh.
+
+  In recipes a global is neither made nor read undefined: write local. At the
+  prompt globals stay, and so does a local of the outermost level.`,
+	"events": `--json writes one record a line; names and meanings do not change
+
+  time    when, RFC 3339 with nanoseconds, UTC
+  type    started output progress finished said warned planned state;
+          printed: print() or a value, in text; error: how the run failed;
+          finding: of check
+  id      joins started, output, progress and finished of one operation on
+          one node
+  op      sync.push, node:run
+  node    name of the node; absent: this machine
+  where   recipes/prod.lua:14
+  text    what is run, said, put out or printed
+  stream  of output: stdout or stderr
+  done    of progress: so far, in unit (bytes or files); total: the whole
+  state   of state: staged, drained, ...
+  lines   of planned: what would be done in full, such as "+ index.html"
+  error   of finished and error: kind message where op node code signal hint,
+          and errors, a list of the same for several nodes
+  file line column hint warning
+          of finding, with its text
+
+  Fields that are empty are left out. rollsh replay FILE draws them again.`,
+	"prompt": `At the prompt, in the first column
+
+  @web1 COMMAND       run on a node; @web[1-4] on several, @prod on nodes/prod
+  @@app COMMAND       run on a tier
+  !COMMAND            run on this machine
+  ?NAME               help
+  :edit               open the last chunk in $EDITOR, and run it
+  :save FILE.lua      write what was typed in this session as a recipe
+  exit                leave; refused while nodes are drained, exit! forces
+
+Output of nodes is marked: "web1 | text" is its standard output, "web1 ! text"
+its standard error, "web1 > text" is what rollsh says of it.
+
+_ is the last value. A line that begins with a space is not remembered, nor is
+one that seems to hold a secret. Tab completes, Ctrl-R searches the history.`,
+	"errors": `Errors are tables; tostring gives the whole line
+
+  kind      usage unreachable auth hostkey exit timeout lost cancelled conflict
+            lint locked notfound permission space changed refused policy
+            protocol failed tasks internal
+  message where node op code signal stdout stderr hint cause
+  errors    for kind tasks: a list, each with its node
+
+  local ok, err = pcall(function() node("web1"):run "false" end)
+  if not ok and err.kind == "exit" then say(err.code) end`,
+}
