@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,7 +13,11 @@ import (
 // crontabRule reads tables of cron: those of a user, and those of the system,
 // which name a user after the times.
 func crontabRule() Rule {
-	return textRule("crontab", []string{"crontab", "*.crontab", "**/cron.d/*", "**/crontabs/*"}, 1<<20, parseCrontab)
+	r := textRule("crontab", []string{"crontab", "*.crontab", "**/cron.d/*", "**/crontabs/*"}, 1<<20, parseCrontab)
+	r.only = func(f *file) bool { // cron reads no other names in cron.d
+		return filepath.Base(filepath.Dir(f.path)) != "cron.d" || cronName.MatchString(filepath.Base(f.path))
+	}
+	return r
 }
 
 // cronFields are the times of a line in order.
@@ -31,11 +36,15 @@ var cronFields = []struct {
 var (
 	cronNicknames = strings.Fields("@reboot @yearly @annually @monthly @weekly @daily @midnight @hourly")
 	cronSetting   = regexp.MustCompile(`^\s*(?:"[^"]*"|'[^']*'|[A-Za-z_][A-Za-z0-9_]*)\s*=`)
-	cronUser      = regexp.MustCompile(`^[a-z_][a-z0-9_.-]*\$?$`)
+	cronUser      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.@-]*\$?$`)
+	cronName      = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 )
 
 // parseCrontab finds lines that cron would refuse; it takes none of such a table.
 func parseCrontab(name string, text []byte) []finding {
+	if strings.HasPrefix(string(text), "#!") {
+		return nil // a program that is called so
+	}
 	var out []finding
 	lines := strings.Split(string(text), "\n")
 	if last := lines[len(lines)-1]; last != "" {

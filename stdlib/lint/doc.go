@@ -42,7 +42,9 @@
 // JSON and XML files over 64 MB, JavaScript and CSS over 16 MB, YAML over 4 MB,
 // Lua, nodes files and tables of cron over 1 MB. CSS is refused only for brackets,
 // comments and texts that do not end. JavaScript and CSS with PHP in them are let
-// pass, as nobody knows what PHP makes of them. What named.conf and sudoers
+// pass, as nobody knows what PHP makes of them, and so are JSX and Flow's types.
+// Templates (*.erb, *.j2 and the like) of configurations are not read, nor what
+// cron and sudo themselves pass over. What named.conf and sudoers
 // include is read as it is on this machine. Apache
 // configurations that load modules of the tree itself or hold Perl are reported
 // instead of checked, as checking would run them.

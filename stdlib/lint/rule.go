@@ -40,7 +40,7 @@ type Rule struct {
 }
 
 // generation changes whenever a rule in rollsh judges otherwise than before.
-const generation = "2"
+const generation = "3"
 
 // file is a file to be checked.
 type file struct {

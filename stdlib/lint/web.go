@@ -10,10 +10,15 @@ import (
 // maxScript is the largest JavaScript or CSS file that is checked, in bytes.
 const maxScript = 16 << 20
 
-// jsRule finds what does not parse, as a script or as a module.
+// jsRule finds what does not parse as a script, as a module or with JSX in it.
+// Sources with Flow's types are let pass.
 func jsRule() Rule {
 	return textRule("js", []string{"*.js", "*.mjs", "*.cjs"}, maxScript, func(_ string, text []byte) []finding {
-		return parseWeb(text, api.LoaderJS, nil)
+		found := parseWeb(text, api.LoaderJS, nil)
+		if len(found) > 0 && (bytes.Contains(text[:min(len(text), 2000)], []byte("@flow")) || len(parseWeb(text, api.LoaderJSX, nil)) == 0) {
+			return nil
+		}
+		return found
 	})
 }
 
@@ -29,9 +34,10 @@ func cssRule() Rule {
 }
 
 // parseWeb gives what esbuild's parser calls an error, and those warnings that
-// match. Templates, which PHP turns into a script or style first, are let pass.
+// match. Templates, which PHP or a site generator (they begin with ---) turns into
+// a script or style first, are let pass.
 func parseWeb(text []byte, loader api.Loader, warnings *regexp.Regexp) []finding {
-	if bytes.Contains(text, []byte("<?php")) || bytes.Contains(text, []byte("<?=")) {
+	if bytes.HasPrefix(text, []byte("---\n")) || bytes.Contains(text, []byte("<?php")) || bytes.Contains(text, []byte("<?=")) {
 		return nil
 	}
 	// No folder and no settings: nothing but the text is read.
