@@ -243,6 +243,9 @@ func (h *Host) failure(v glua.LValue) *nodes.Error {
 		e.Message = string(v)
 		if m := positioned.FindStringSubmatch(string(v)); m != nil {
 			e.Where, e.Message = m[1], m[2]
+			if e.Message == "__len undefined" { // gopher-lua's words
+				e.Message = "attempt to get the length of something that has none"
+			}
 		} else {
 			e.Message = strings.TrimPrefix(e.Message, " ") // where error was called by no Lua function
 		}

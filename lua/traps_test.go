@@ -62,6 +62,7 @@ func TestHungryCallsAreRefused(t *testing.T) {
 	wantError(t, `local function f() local ok, e = pcall(f) if not ok then error(e, 0) end end f()`, nodes.Failed, "recipes/prod.lua:1: stack overflow: calls of pcall or coroutines nest too deep")
 	wantError(t, `local function f() return coroutine.wrap(f)() end f()`, nodes.Failed, "recipes/prod.lua:1: stack overflow: calls of pcall or coroutines nest too deep")
 	wantError(t, `table.concat{"a", {}}`, nodes.Usage, "recipes/prod.lua:1: table.concat: item 2 is a table, not a string or a number")
+	wantError(t, `local x = nil print(#x)`, nodes.Failed, "recipes/prod.lua:1: attempt to get the length of something that has none")
 	wantError(t, `("%y"):format(1)`, nodes.Usage, "recipes/prod.lua:1: string.format: unknown conversion '%y'")
 	wantError(t, `("%d"):format()`, nodes.Usage, "recipes/prod.lua:1: string.format: no value for '%d'")
 }

@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -61,4 +62,38 @@ func (s *Secrets) In(text string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.texts, func(t string) bool { return strings.Contains(text, t) })
+}
+
+// shortestHidden is the least length of a secret that is hidden where it comes
+// back in the output of commands: a shorter one would be found in other words.
+const shortestHidden = 6
+
+// Hide gives text with "[secret]" for every secret in it, also as JSON writes
+// it, and for every line of a secret that has several.
+func (s *Secrets) Hide(text string) string {
+	if s == nil {
+		return text
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, secret := range s.texts {
+		text = hide(text, secret)
+		if strings.Contains(strings.TrimSpace(secret), "\n") {
+			for line := range strings.Lines(secret) {
+				text = hide(text, strings.TrimSpace(line))
+			}
+		}
+	}
+	return text
+}
+
+func hide(text, secret string) string {
+	if len(secret) < shortestHidden {
+		return text
+	}
+	text = strings.ReplaceAll(text, secret, "[secret]")
+	if written, err := json.Marshal(secret); err == nil && len(written) != len(secret)+2 {
+		text = strings.ReplaceAll(text, string(written[1:len(written)-1]), "[secret]")
+	}
+	return text
 }

@@ -141,6 +141,7 @@ func (a *app) dress() error {
 	a.sink = a.seen
 	a.person = newPerson(a.screen, a.errPaint, isTerminal(a.stdin) && errTTY, a.opts.yes, a.interrupt)
 	a.person.show, a.person.secrets = a.show, &nodes.Secrets{}
+	a.screen.secrets = a.person.secrets
 	return nil
 }
 

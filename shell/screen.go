@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // screen puts lines, results and the live grid on the streams so that none
@@ -18,7 +20,8 @@ type screen struct {
 	hidden  int      // how many prompts are open: nothing is drawn under them
 	waiting []chunk  // what came in meanwhile
 	above   io.Writer
-	outTTY  bool // results share the terminal with the grid
+	outTTY  bool           // results share the terminal with the grid
+	secrets *nodes.Secrets // are put out nowhere
 }
 
 func newScreen(w *writer, size func() (int, int), outTTY bool) *screen {
@@ -27,13 +30,13 @@ func newScreen(w *writer, size func() (int, int), outTTY bool) *screen {
 
 // line puts diagnostics above the grid. Text ends with a newline.
 func (s *screen) line(text string) {
-	s.put(chunk{s.writer.err, []byte(text)})
+	s.put(chunk{s.writer.err, []byte(s.secrets.Hide(text))})
 }
 
 // result puts text on standard output, above the grid where both share a
 // terminal.
 func (s *screen) result(text string) {
-	s.put(chunk{s.writer.out, []byte(text)})
+	s.put(chunk{s.writer.out, []byte(s.secrets.Hide(text))})
 }
 
 func (s *screen) put(c chunk) {
@@ -69,6 +72,10 @@ func (s *screen) write(c chunk) {
 // draw replaces the grid, after text that scrolls above it, in one write. No
 // lines: the grid goes away. Lines are at most as wide as the terminal.
 func (s *screen) draw(text string, lines []string) {
+	text = s.secrets.Hide(text)
+	for i := range lines {
+		lines[i] = s.secrets.Hide(lines[i])
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
