@@ -2,6 +2,7 @@ package lua
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -105,7 +106,8 @@ func (h *Host) luaXpcall(L *glua.LState) int {
 	if err != nil {
 		h.rejoin(L, th, false)
 		L.Push(glua.LFalse)
-		if api, ok := err.(*glua.ApiError); ok && api.Object != nil && api.Object != glua.LNil {
+		var api *glua.ApiError
+		if errors.As(err, &api) && api.Object != nil && api.Object != glua.LNil {
 			L.Push(api.Object)
 		} else {
 			L.Push(h.caught(h.thrown(L, h.traced(L, err))))
@@ -123,8 +125,8 @@ func (h *Host) luaXpcall(L *glua.LState) int {
 
 // traced adds what is above a protected call to the traceback of its error.
 func (h *Host) traced(L *glua.LState, err error) error {
-	api, ok := err.(*glua.ApiError)
-	if !ok {
+	var api *glua.ApiError
+	if !errors.As(err, &api) {
 		return err
 	}
 	whole := *api
