@@ -93,6 +93,9 @@ func (a *app) noSuchCall(fail string) error {
 		}
 	}
 	hint := "calls are named as the plan shows them"
+	if len(known) == 0 {
+		hint = "this plan recorded no calls; roll{} tells its order and is not walked through"
+	}
 	if near := nodes.Suggest(fail, known); near != "" {
 		hint = "did you mean '" + near + "'?"
 	}
@@ -112,7 +115,10 @@ func (a *app) showPlanned(e nodes.Event) {
 		who = "here"
 	}
 	p := a.outPaint
-	text := p.node(e.Node, pad(who, plannedName)) + "  " + p.as(strong, clean(e.Op)) + "  " + clean(e.Text)
+	text := p.node(e.Node, pad(who, plannedName)) + "  " + p.as(strong, clean(e.Op))
+	if e.Text != "" {
+		text += "  " + clean(e.Text)
+	}
 	if e.Where != "" {
 		text += p.as(dim, "  ("+clean(e.Where)+")")
 	}

@@ -3,7 +3,6 @@ package roll
 import (
 	"context"
 	_ "embed"
-	"time"
 
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
@@ -284,25 +283,6 @@ func serviceMethods(s *nodes.Session) []lua.Func {
 
 func planning(s *nodes.Session) bool {
 	return s.Recipe != nil && (s.Recipe.Mode == nodes.ModePlan || s.Recipe.Mode == nodes.ModePending)
-}
-
-// planOuting shows the outing and what is done in it; nothing is drained.
-func planOuting(ctx context.Context, s *nodes.Session, n *nodes.Node, act Act) error {
-	show := func(op, text string) error {
-		s.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Planned, Op: op, Node: n.Name, Where: nodes.CallerOf(ctx).Where, Text: text})
-		if s.Recipe.FailsAt(n.Name, op) {
-			return &nodes.Error{Kind: nodes.Failed, Op: op, Node: n.Name, Message: "fails, as the plan was asked to assume"}
-		}
-		return nil
-	}
-	if err := show("node:drain", ""); err != nil {
-		return err
-	}
-	if err := act(ctx); err != nil {
-		_ = show("node:undrain", "if its tree was not switched, or its check passes; else it stays drained") // err is told
-		return err
-	}
-	return show("node:undrain", "")
 }
 
 type drainedArgs struct {

@@ -185,11 +185,11 @@ func rollSteps() []lua.Func {
 	return []lua.Func{
 		{
 			Name: "step", Doc: "Does one thing to a node, or to all of a set at once: intent on disk, the act, outcome on disk. Gives what the function returned.", Returns: "any", Mutates: true,
-			Example: `R:step(n, "switched", function() staged:switch(n) end)`, Do: lua.Method(luaStep),
+			Example: `R:step(n, "switched", function() staged:switch(n) end)`, Do: lua.Method(luaStep), Foresee: lua.Method(foreseeStep),
 		},
 		{
 			Name: "drained", Doc: "As node:drained, each step written down; a node without drain stays in service.", Returns: "nil", Mutates: true,
-			Example: `R:drained(n, {check="true"}, function() R:step(n, "switched", function() staged:switch(n) end) end)`, Do: lua.Method(luaOuting),
+			Example: `R:drained(n, {check="true"}, function() R:step(n, "switched", function() staged:switch(n) end) end)`, Do: lua.Method(luaOuting), Foresee: lua.Method(foreseeOuting),
 		},
 		{
 			Name: "notice", Doc: "Keeps an announcement that reached nobody.", Returns: "nil", Example: `R:notice "the room is away"`,
