@@ -313,7 +313,8 @@ func (h *Host) pushKind(r reflect.Value) glua.LValue {
 	panic("lua: no Lua form for a result of type " + r.Type().String())
 }
 
-// pushStruct makes a table of the tagged fields.
+// pushStruct makes a table of the tagged fields; an optional one that is empty is
+// left out.
 func (h *Host) pushStruct(r reflect.Value) glua.LValue {
 	t := h.root.NewTable()
 	for i := range r.NumField() {
@@ -321,7 +322,10 @@ func (h *Host) pushStruct(r reflect.Value) glua.LValue {
 		tag, ok := f.Tag.Lookup("lua")
 		switch {
 		case ok:
-			name, _, _ := strings.Cut(tag, ",")
+			name, flag, _ := strings.Cut(tag, ",")
+			if flag == "optional" && r.Field(i).IsZero() {
+				continue
+			}
 			t.RawSetString(name, h.push(r.Field(i).Interface()))
 		case f.Anonymous:
 			if inner, ok := h.push(r.Field(i).Interface()).(*glua.LTable); ok {

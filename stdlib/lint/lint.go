@@ -17,7 +17,7 @@ type Problem struct {
 	Line    int    `lua:"line"` // 0 where the tool names none
 	Message string `lua:"message"`
 	Rule    string `lua:"rule"`
-	Node    string `lua:"node"` // whose tool said so; empty: this machine's
+	Node    string `lua:"node,optional"` // whose tool said so; empty: this machine's
 }
 
 // String is "file:line: rule: message".

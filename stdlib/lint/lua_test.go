@@ -27,7 +27,7 @@ func TestLua(t *testing.T) {
 	for _, c := range []struct{ src, want string }{
 		{`local r = lint.check("www/a.json") return r.checked, r.cached, #r.errors`, "1 0 0"},
 		{`local r = lint.check("www/a.json") return r.checked, r.cached, #r.errors`, "1 1 0"},
-		{`local r = lint.check({"www/a.json", "www/b.json"}, { fail = false }) local e = r.errors[1] return e.file, e.line, e.rule`, `"www/b.json" 1 "json"`},
+		{`local r = lint.check({"www/a.json", "www/b.json"}, { fail = false }) local e = r.errors[1] return e.file, e.line, e.rule, e.node`, `"www/b.json" 1 "json" nil`},
 		{`local ok, e = pcall(lint.check, "www/b.json") return ok, e.kind, e.op`, `false "lint" "lint.check"`},
 		{`local ok, e = pcall(lint.check, "www/d.lua") return ok, e.kind, tostring(e):match("d%.lua:%d: lua: .*")`, `false "lint" "d.lua:1: lua: unexpected end of file: something is not closed, such as a missing 'end'"`},
 		{`local ok, e = pcall(lint.check, "www", { rules = "jsn" }) return e.kind, e.hint`, `"notfound" "did you mean 'json'?"`},
