@@ -158,10 +158,13 @@ func structFields(t reflect.Type, names map[reflect.Type]string) []string {
 		tag, ok := f.Tag.Lookup("lua")
 		switch {
 		case ok:
-			name, _, _ := strings.Cut(tag, ",")
+			name, flag, _ := strings.Cut(tag, ",")
 			typ := f.Tag.Get("type") // for what the Go type does not tell
 			if typ == "" {
 				typ = resultType(f.Type, names)
+			}
+			if flag == "optional" {
+				typ = strings.TrimSuffix(typ, "?") + "?"
 			}
 			out = append(out, name+": "+typ)
 		case f.Anonymous:
