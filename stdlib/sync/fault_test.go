@@ -274,7 +274,7 @@ func TestConnectionCutAnywhere(t *testing.T) {
 	rnd := rand.New(rand.NewSource(7))
 	r.file("a", "0")
 	r.push()
-	for n := range 12 {
+	for n := range 6 {
 		old := snapshot(t, r.live(0))
 		for i := range 300 {
 			r.file(fmt.Sprintf("d%d/f%d", i%7, i), strings.Repeat(fmt.Sprint(n), 2000+n))

@@ -76,6 +76,9 @@ func receive(in io.Reader, to chan<- frame, quit <-chan struct{}) {
 	for {
 		if f.err == nil { // else the end is told again, to whoever waits next
 			f.t, f.p, f.err = wire.Read(r, wire.MaxFrame)
+			if errors.Is(f.err, io.ErrUnexpectedEOF) {
+				f.err = io.EOF // cut within a frame
+			}
 		}
 		select {
 		case to <- f:
