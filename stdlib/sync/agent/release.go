@@ -208,13 +208,14 @@ func (t *tree) releasesFolder() (int, error) {
 // releases/ are not ours to remove.
 var madeByRoll = regexp.MustCompile(`^\d{8}-\d{6}-[0-9a-f]{8}$`)
 
-// sweepReleases removes the releases that no undo can lead to. The one that
-// was live before this switch stays until the next: programs still read it.
-func (t *tree) sweepReleases(j *journal) {
-	if j.Release == nil {
-		return
+// sweepReleases removes the releases that no undo can lead to. Those that the
+// links lead to stay: the live one, and after a switch the one before it too,
+// which programs still read.
+func (t *tree) sweepReleases(links ...string) {
+	stays := map[string]bool{}
+	for _, l := range links {
+		stays[path.Base(l)] = true
 	}
-	stays := map[string]bool{path.Base(j.Release.Before): true, path.Base(j.Release.After): true}
 	for _, name := range t.undos() {
 		dir, err := openSub(t.state, name)
 		if err != nil {

@@ -4,6 +4,7 @@ package agent
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -84,6 +85,9 @@ func (st *stager) run() (*wire.Report, error) {
 		return nil, err
 	}
 	rep.Local = st.local
+	if st.forgotten > 0 {
+		rep.Warnings = append(rep.Warnings, fmt.Sprintf("to make room, the %d oldest undos of %s were removed", st.forgotten, show(st.t.path)))
+	}
 	rep.Marker = &st.next.Marker
 	return rep, nil
 }

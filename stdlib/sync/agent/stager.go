@@ -37,6 +37,8 @@ type stager struct {
 	arrived map[string]int // s/N by path
 	local   int64
 	next    *wire.Record
+
+	forgotten int // undos that went to make room
 }
 
 func (st *stager) close() {
@@ -180,22 +182,38 @@ func (st *stager) receive(entries []manifest.Entry) error {
 }
 
 // fits refuses contents that would fill the filesystem: other services write
-// there too.
+// there too. Undos make room, the oldest first; the last one stays.
 func (st *stager) fits(entries []manifest.Entry) error {
-	var fs unix.Statfs_t
-	if unix.Fstatfs(st.t.state, &fs) != nil {
-		return nil
-	}
-	var free wire.Facts
-	room(&free, &fs)
 	var bytes int64
 	for i := range entries {
 		bytes += entries[i].Size
 	}
-	if lacks := free.Lacks(st.t.place, bytes, len(entries)); lacks != "" {
-		return failure("space", lacks)
+	for {
+		lacks := st.t.lacks(bytes, len(entries))
+		if lacks == "" {
+			return nil
+		}
+		undos := st.t.undos()
+		if len(undos) < 2 {
+			return failure("space", lacks)
+		}
+		st.t.discard(undos[0])
+		if st.t.releases {
+			st.t.sweepReleases(st.t.current)
+		}
+		st.forgotten++
 	}
-	return nil
+}
+
+// lacks says what is missing of the room for so many bytes in so many files.
+func (t *tree) lacks(bytes int64, files int) string {
+	var fs unix.Statfs_t
+	if unix.Fstatfs(t.state, &fs) != nil {
+		return ""
+	}
+	var free wire.Facts
+	room(&free, &fs)
+	return free.Lacks(t.place, bytes, files)
 }
 
 func controllerGone(err error) error {
@@ -332,7 +350,7 @@ func (st *stager) write(e *manifest.Entry, n int, own ownership, flush bool, r i
 	f := os.NewFile(uintptr(fd), e.Path)
 	defer f.Close()
 	h := sha256.New()
-	size, err := io.Copy(io.MultiWriter(f, h, counter{st.t}), r)
+	size, err := st.copy(f, e, io.MultiWriter(h, counter{st.t}), r)
 	if err != nil {
 		return cannotWrite(e.Path, err)
 	}
@@ -354,6 +372,20 @@ func (st *stager) write(e *manifest.Entry, n int, own ownership, flush bool, r i
 	}
 	st.t.tick(1, 0)
 	return cannot("write", e.Path, f.Close())
+}
+
+// copy writes what r gives to f and to also; large files get holes where they
+// hold nothing but zeros.
+func (st *stager) copy(f *os.File, e *manifest.Entry, also io.Writer, r io.Reader) (int64, error) {
+	if e.Size <= smallFile {
+		return io.Copy(io.MultiWriter(f, also), r)
+	}
+	to := &sparse{f: f}
+	n, err := io.Copy(io.MultiWriter(to, also), r)
+	if err == nil {
+		err = to.finish()
+	}
+	return n, err
 }
 
 // cannotWrite tells a failing disk from a failing stream.

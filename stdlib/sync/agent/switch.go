@@ -196,7 +196,9 @@ func (t *tree) finish(stage int, j *journal) error {
 	}
 	crash("finish")
 	t.forgetUndos(j.Keep)
-	t.sweepReleases(j)
+	if j.Release != nil {
+		t.sweepReleases(j.Release.Before, j.Release.After)
+	}
 	t.sweepStale(j.Seq + 1)
 	return nil
 }
@@ -228,10 +230,20 @@ func (t *tree) undos() []string {
 	return out
 }
 
+// undoAge is how long an undo is kept that is not the last one.
+const undoAge = 90 * 24 * time.Hour
+
+// forgetUndos removes the oldest undos, all but keep of them, and others that
+// are older than undoAge.
 func (t *tree) forgetUndos(keep int) {
 	old := t.undos()
-	for i := 0; i < len(old)-max(keep, 0); i++ {
-		t.discard(old[i])
+	for i, name := range old {
+		var st unix.Stat_t
+		_ = unix.Fstatat(t.state, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+		aged := i < len(old)-1 && time.Since(time.Unix(st.Mtim.Unix())) > undoAge
+		if i < len(old)-max(keep, 0) || aged {
+			t.discard(name)
+		}
 	}
 }
 

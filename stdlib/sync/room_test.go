@@ -1,0 +1,83 @@
+package sync_test
+
+import (
+	"fmt"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"golang.org/x/sys/unix"
+)
+
+// Holes stay holes, and a file that ends in one has its size.
+func TestSparse(t *testing.T) {
+	b := newBench(t)
+	must(t, os.MkdirAll(b.src, 0o755))
+	f, err := os.Create(filepath.Join(b.src, "image"))
+	must(t, err)
+	_, err = f.WriteAt([]byte("in the middle"), 200_000_003)
+	must(t, err)
+	must(t, f.Truncate(400_000_001))
+	must(t, f.Close())
+	b.push()
+	run(t, "cmp", filepath.Join(b.src, "image"), filepath.Join(b.live, "image"))
+	var st unix.Stat_t
+	must(t, unix.Stat(filepath.Join(b.live, "image"), &st))
+	if st.Blocks*512 > 1<<20 {
+		t.Errorf("400 MB of nothing take %d bytes", st.Blocks*512)
+	}
+}
+
+// Undos go when they are old, or when room is needed; the last one stays.
+func TestUndosMakeRoom(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	r := newRig(t, 1)
+	small := filepath.Join(r.bed.Dir(0), "small")
+	must(t, os.Mkdir(small, 0o755))
+	if err := unix.Mount("small", small, "tmpfs", 0, "size=6m"); err != nil {
+		t.Skip("cannot mount: ", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(small, unix.MNT_DETACH) })
+	r.set.Nodes[0].Path = nodes.RemotePath(small + "/www")
+	noise := rand.New(rand.NewSource(1))
+	fill := func(name string) {
+		b := make([]byte, 1_000_000)
+		_, _ = noise.Read(b)
+		r.file(name, string(b))
+	}
+	undos := func() int {
+		found, _ := filepath.Glob(small + "/.rollsh-www/undo-*")
+		return len(found)
+	}
+	for n := range 9 {
+		fill("big")
+		r.push()
+		r.file("small", fmt.Sprint(n))
+	}
+	if text := r.events.Text(nodes.Warned); !strings.Contains(text, "to make room, the ") {
+		t.Errorf("it is not said that undos went: %s", text)
+	}
+	if n := undos(); n < 1 || n > 4 {
+		t.Errorf("%d undos", n)
+	}
+	before := undos()
+	old := time.Now().Add(-100 * 24 * time.Hour)
+	found, _ := filepath.Glob(small + "/.rollsh-www/undo-*")
+	for _, f := range found {
+		must(t, os.Chtimes(f, old, old))
+	}
+	r.file("small", "last")
+	r.push()
+	if n := undos(); n != 1 {
+		t.Errorf("of %d undos that are old, %d are left", before, n)
+	}
+	if _, err := r.engine.Undo(r.ctx(), r.set, "", "", false); err != nil {
+		t.Error(err)
+	}
+}
