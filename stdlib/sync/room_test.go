@@ -19,16 +19,16 @@ func TestSparse(t *testing.T) {
 	must(t, os.MkdirAll(b.src, 0o755))
 	f, err := os.Create(filepath.Join(b.src, "image"))
 	must(t, err)
-	_, err = f.WriteAt([]byte("in the middle"), 200_000_003)
+	_, err = f.WriteAt([]byte("in the middle"), 20_000_003)
 	must(t, err)
-	must(t, f.Truncate(400_000_001))
+	must(t, f.Truncate(40_000_001))
 	must(t, f.Close())
 	b.push()
 	run(t, "cmp", filepath.Join(b.src, "image"), filepath.Join(b.live, "image"))
 	var st unix.Stat_t
 	must(t, unix.Stat(filepath.Join(b.live, "image"), &st))
 	if st.Blocks*512 > 1<<20 {
-		t.Errorf("400 MB of nothing take %d bytes", st.Blocks*512)
+		t.Errorf("40 MB of nothing take %d bytes", st.Blocks*512)
 	}
 }
 
