@@ -7,6 +7,7 @@ GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 KEEP     ?=
 FUZZTIME ?= 20s
+AT       ?= 1@80,8@20,16@80
 PICKS    ?= 200
 
 GOLANGCI = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -16,10 +17,10 @@ GOFUMPT  = $(GO) run mvdan.cc/gofumpt@v0.12.0
 RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build agents deps demo test lint fmt docs bench bench-ssh fuzz check clean
+.PHONY: help build agents deps demo test lint fmt docs bench bench-ssh bench-sync fuzz check clean
 
 help: ## Print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The helpers that are put on nodes, the same bytes from the same sources wherever they are built: no paths, no build
 # id, no version control, no C, and the oldest CPUs of each kind.
@@ -66,6 +67,10 @@ bench-ssh: build ## The same for ssh alone: 32 nodes, 256 MB, and 1,000 nodes in
 	@.ci/install bench || echo 'going on with the peers that are here'
 	@$(GO) run ./shell/bench -rollsh bin/rollsh ssh transfer
 	@ROLLSH_SCALE=1000 $(GO) test -count=1 -run TestManyNodes -v ./stdlib/ssh | grep nodes:
+
+bench-sync: build ## sync against rsync over delayed networks, as root (AT=NODES@MILLISECONDS,...)
+	@.ci/install bench || echo 'going on with the peers that are here'
+	@$(GO) run ./shell/bench -rollsh bin/rollsh -at '$(AT)' sync
 
 fuzz: ## Run every fuzz target for FUZZTIME (20s) each, and PICKS (200) random merges against svn
 	@ROLLSH_PICKS=$(PICKS) $(GO) test -count=1 -timeout 60m -run 'TestPreviewIsWhatSvnMeets|TestAvailableIsWhatSvnSays' ./stdlib/svn

@@ -2,7 +2,7 @@
 // and prints ratios. Absolute times say more about the machine than about the
 // programs: nodes and controller share its processors.
 //
-//	go run ./shell/bench -rollsh bin/rollsh [-runs 3] [-files 20000] [roll] [fanout] [start] [typed] [ssh] [transfer] [merge] [lint]
+//	go run ./shell/bench -rollsh bin/rollsh [-runs 3] [-files 20000] [roll] [fanout] [start] [typed] [ssh] [transfer] [merge] [lint] [sync]
 //
 // roll    a small roll (50 files changed, 10 new, 5 deleted) of a large tree to
 // 8 nodes: rollsh cold and warm, rsync in a loop, xargs -P8 rsync
@@ -21,6 +21,11 @@
 //
 // lint    2,000 PHP files: xargs php -l, and rollsh lint with nothing known, with
 // nothing changed and with one file changed
+//
+// sync  a first push, a small roll and a push without changes, cold and warm,
+// to nodes in network namespaces a round trip away (-at), against rsync in a
+// loop, with xargs -P, with -z, and over a ControlMaster; needs root, and is
+// measured only when it is named
 //
 // start   an empty recipe against an empty Go program
 //
@@ -49,13 +54,14 @@ type bench struct {
 	dir    string // scratch
 	runs   int
 	files  int
+	at     string // of sync: NODES@MILLISECONDS, with commas
 }
 
 // measurements in the order in which they are run.
 var measurements = []struct {
 	name string
 	run  func(context.Context, *bench) error
-}{{"start", startCost}, {"typed", typed}, {"fanout", fanout}, {"roll", smallRoll}, {"ssh", sshFanout}, {"transfer", transfer}, {"merge", merging}, {"lint", lintSite}}
+}{{"start", startCost}, {"typed", typed}, {"fanout", fanout}, {"roll", smallRoll}, {"ssh", sshFanout}, {"transfer", transfer}, {"merge", merging}, {"lint", lintSite}, {"sync", syncing}}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -72,6 +78,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&b.rollsh, "rollsh", "bin/rollsh", "the binary to measure")
 	flag.IntVar(&b.runs, "runs", 3, "runs of each; the median is printed")
 	flag.IntVar(&b.files, "files", 20000, "files in the tree that is rolled, 15 kB each on average, and in the repository of merges")
+	flag.StringVar(&b.at, "at", "1@80,8@20,16@80", "sync: NODES@MILLISECONDS of round trip, with commas")
 	flag.Parse()
 	var err error
 	if b.rollsh, err = filepath.Abs(b.rollsh); err != nil {
@@ -85,6 +92,9 @@ func run(ctx context.Context) error {
 	}
 	defer os.RemoveAll(b.dir)
 	for _, m := range measurements {
+		if flag.NArg() == 0 && m.name == "sync" {
+			continue
+		}
 		if flag.NArg() > 0 && !slices.Contains(flag.Args(), m.name) {
 			continue
 		}

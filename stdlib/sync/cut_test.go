@@ -124,3 +124,36 @@ func TestCutAtEachFrame(t *testing.T) {
 		}
 	}
 }
+
+// countConn counts what is sent to processes.
+type countConn struct {
+	nodes.Conn
+	sent atomic.Int64
+}
+
+// Start gives a process whose input is counted.
+func (c *countConn) Start(ctx context.Context, cmd nodes.Cmd) (nodes.Process, error) {
+	p, err := c.Conn.Start(ctx, cmd)
+	if err != nil {
+		return p, err
+	}
+	return &countProcess{p, countInput{p.Stdin(), c}}, nil
+}
+
+type countProcess struct {
+	nodes.Process
+	in countInput
+}
+
+func (p *countProcess) Stdin() io.WriteCloser { return p.in }
+
+type countInput struct {
+	io.WriteCloser
+	c *countConn
+}
+
+// Write counts.
+func (i countInput) Write(b []byte) (int, error) {
+	i.c.sent.Add(int64(len(b)))
+	return i.WriteCloser.Write(b)
+}

@@ -26,9 +26,10 @@ type pack struct {
 	err  error
 }
 
-// pack gives the contents of entries, which are part of the source's.
-func (s *source) pack(entries []manifest.Entry) (*pack, error) {
-	id := sha256.Sum256(manifest.Encode(entries))
+// pack gives the contents of entries, which are part of the source's; needs, if
+// not nil, says for each from where on.
+func (s *source) pack(entries []manifest.Entry, needs []wire.Need) (*pack, error) {
+	id := sha256.Sum256(append(manifest.Encode(entries), offsetsOf(needs)...))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.packs[string(id[:])]; p != nil {
@@ -40,8 +41,18 @@ func (s *source) pack(entries []manifest.Entry) (*pack, error) {
 	}
 	p := &pack{f: f, more: make(chan struct{})}
 	s.packs[string(id[:])] = p
-	s.making.Go(func() { p.make(s, entries) })
+	s.making.Go(func() { p.make(s, entries, needs) })
 	return p, nil
+}
+
+// offsetsOf encodes where contents begin; nothing when all begin at 0.
+func offsetsOf(needs []wire.Need) []byte {
+	for i := range needs {
+		if needs[i].Offset > 0 {
+			return wire.EncodeNeed(needs)
+		}
+	}
+	return nil
 }
 
 func tempFile(dir string) (*os.File, error) {
@@ -55,10 +66,10 @@ func tempFile(dir string) (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
-func (p *pack) make(s *source, entries []manifest.Entry) {
+func (p *pack) make(s *source, entries []manifest.Entry, needs []wire.Need) {
 	z, err := zstd.NewWriter(p, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
 	if err == nil {
-		err = s.contents(z, entries, p.givenUp)
+		err = s.contents(z, entries, needs, p.givenUp)
 	}
 	if err == nil {
 		err = z.Close()
@@ -105,7 +116,7 @@ func (p *pack) givenUp() bool {
 
 // contents writes the files one after another and makes sure that they are
 // what was scanned. It ends early when nobody wants them any more.
-func (s *source) contents(w io.Writer, entries []manifest.Entry, givenUp func() bool) error {
+func (s *source) contents(w io.Writer, entries []manifest.Entry, needs []wire.Need, givenUp func() bool) error {
 	buf := make([]byte, 256<<10)
 	for i := range entries {
 		if givenUp() {
@@ -117,7 +128,11 @@ func (s *source) contents(w io.Writer, entries []manifest.Entry, givenUp func() 
 			return &changedSource{e.Path}
 		}
 		h := sha256.New()
-		n, err := io.CopyBuffer(io.MultiWriter(w, h), struct{ io.Reader }{io.LimitReader(f, e.Size+1)}, buf)
+		to := &after{w: w}
+		if needs != nil {
+			to.skip = needs[i].Offset
+		}
+		n, err := io.CopyBuffer(io.MultiWriter(to, h), struct{ io.Reader }{io.LimitReader(f, e.Size+1)}, buf)
 		_ = f.Close()
 		if err != nil {
 			return err
@@ -129,6 +144,23 @@ func (s *source) contents(w io.Writer, entries []manifest.Entry, givenUp func() 
 		}
 	}
 	return nil
+}
+
+// after passes on what comes after the first skip bytes.
+type after struct {
+	w    io.Writer
+	skip int64
+}
+
+// Write takes everything.
+func (a *after) Write(b []byte) (int, error) {
+	k := min(a.skip, int64(len(b)))
+	a.skip -= k
+	if k == int64(len(b)) {
+		return len(b), nil
+	}
+	n, err := a.w.Write(b[k:])
+	return int(k) + n, err
 }
 
 // send writes a pack as frames, whole ones only, until its end, or until stop

@@ -57,10 +57,15 @@ func (d *disk) cut() {
 	must(d.T, unix.IoctlSetPointerInt(fd, shutdown, noFlush))
 }
 
-// again is the start after the power came back.
+// again is the start after the power came back. The image is a copy then: other
+// mount namespaces may still hold the dead filesystem.
 func (d *disk) again() {
 	d.Helper()
 	waitFor(d.T, func() bool { return unix.Unmount(d.at, 0) == nil })
+	old := d.image
+	d.image += "'"
+	run(d.T, "cp", "--sparse=always", old, d.image)
+	must(d.T, os.Remove(old))
 	d.mount()
 }
 

@@ -45,7 +45,8 @@ func (j *job) run(ctx context.Context) (*wire.Report, error) {
 	var rep *wire.Report
 	err := j.e.converse(ctx, j.node, func(ctx context.Context, l *line) error {
 		req, base := j.request()
-		t := &talk{j: j, l: l, files: 0}
+		req.Ask = j.op == wire.OpStage && req.Base != "" && j.large(base)
+		t := &talk{j: j, l: l, ask: req.Ask}
 		defer func() { _ = t.halt() }()
 		if err := wireJSON(ctx, l, req); err != nil {
 			return err
@@ -76,6 +77,7 @@ type talk struct {
 	sent  chan error
 	files int
 	bytes int64
+	ask   bool // no contents are sent with the guess
 }
 
 // guess sends the delta and what it needs, if the tree there is as believed.
@@ -87,22 +89,39 @@ func (t *talk) guess(ctx context.Context, base []manifest.Entry) error {
 	if err := t.l.send(ctx, wire.TypeDelta, d.Encode()); err != nil {
 		return err
 	}
-	if t.j.op != wire.OpStage {
+	if t.j.op != wire.OpStage || t.ask {
 		return nil
 	}
-	return t.contents(ctx, agent.Predict(ours, src.entries, t.j.o.policy()))
+	return t.contents(ctx, agent.Predict(ours, src.entries, t.j.o.policy()), nil)
 }
 
-// contents starts to send files.
-func (t *talk) contents(ctx context.Context, entries []manifest.Entry) error {
+// askFrom is how many bytes are not sent on a guess: the node may have some of
+// them, of a push that was cut off.
+const askFrom = 16 << 20
+
+// large reports whether what a guess would send is too much for that.
+func (j *job) large(base []manifest.Entry) bool {
+	ours, _ := j.src.rules.Filter(base)
+	var bytes int64
+	for _, e := range agent.Predict(ours, j.src.entries, j.o.policy()) {
+		bytes += e.Size
+	}
+	return bytes >= askFrom
+}
+
+// contents starts to send files; needs, if not nil, says from where on.
+func (t *talk) contents(ctx context.Context, entries []manifest.Entry, needs []wire.Need) error {
 	if len(entries) == 0 {
 		return t.l.send(ctx, wire.TypeEnd, nil)
 	}
 	for i := range entries {
 		t.files++
 		t.bytes += entries[i].Size
+		if needs != nil {
+			t.bytes -= needs[i].Offset
+		}
 	}
-	p, err := t.j.src.pack(entries)
+	p, err := t.j.src.pack(entries, needs)
 	if err != nil {
 		return err
 	}
@@ -162,18 +181,19 @@ func (t *talk) need(ctx context.Context, p []byte) error {
 		return err
 	}
 	entries := t.j.src.entries
-	indexes, err := wire.DecodeNeed(p, len(entries))
+	needs, err := wire.DecodeNeed(p, len(entries))
 	if err != nil {
 		return damaged(err)
 	}
-	list := make([]manifest.Entry, 0, len(indexes))
-	for _, i := range indexes {
-		if entries[i].Kind != manifest.File {
-			return damaged(errors.New("a folder's contents are asked for"))
+	list := make([]manifest.Entry, 0, len(needs))
+	for _, n := range needs {
+		e := &entries[n.Index]
+		if e.Kind != manifest.File || n.Offset > e.Size {
+			return damaged(errors.New("contents are asked for that there are not"))
 		}
-		list = append(list, entries[i])
+		list = append(list, *e)
 	}
-	return t.contents(ctx, list)
+	return t.contents(ctx, list, needs)
 }
 
 // why prefers the reason that sending stopped to the agent's word that it did.

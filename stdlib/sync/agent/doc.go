@@ -9,6 +9,7 @@
 //	stage-ROLL/     plan (the journal), s/N (new contents), u/N (links to the
 //	                old), marker (the next one), COMMIT, ROLLBACK
 //	undo-SEQ-ROLL/  a stage that was switched: its plan and the old files
+//	arrived/        contents that came with a stage that was cut off
 //	trash-*         on its way out
 //
 // With layout="release" a stage also holds r, the new release, and an undo

@@ -96,7 +96,7 @@ func (st *stager) copyLive(e *manifest.Entry) (int, error) {
 	}
 	defer f.Close()
 	st.local += e.Size
-	return n, st.write(e, n, st.group(e.Path), true, io.LimitReader(f, e.Size+1))
+	return n, st.write(e, n, st.group(e.Path), true, 0, io.LimitReader(f, e.Size+1))
 }
 
 // closedFolders adds folders without write permission that the burst works

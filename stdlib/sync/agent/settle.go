@@ -20,6 +20,8 @@ func (t *tree) settle(roll string) error {
 		switch {
 		case strings.HasPrefix(n, "trash-"):
 			_ = removeAll(t.state, n)
+		case n == arrivedDir && t.age(n) > arrivedFor:
+			t.discard(n)
 		case strings.HasPrefix(n, "stage-"):
 			if err := t.settleStage(n, n == stageName(roll)); err != nil {
 				return err
@@ -37,7 +39,8 @@ func (t *tree) settleStage(name string, asked bool) error {
 	defer unix.Close(stage)
 	j, err := t.readJournal(stage)
 	if errors.Is(err, unix.ENOENT) {
-		t.discard(name) // cut off while it was being staged
+		t.salvage(name, nil) // cut off while it was being staged
+		t.discard(name)
 		return nil
 	} else if err != nil {
 		return err

@@ -4,7 +4,9 @@ package agent
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -38,9 +40,13 @@ func (s *server) stage(req *wire.Request) (rep *wire.Report, err error) {
 	rep, err = st.run()
 	if err != nil {
 		st.close()
+		if errors.Is(err, io.EOF) || errors.Is(err, errSilent) {
+			t.salvage(stageName(req.Roll), st.known())
+		}
 		t.discard(stageName(req.Roll))
 		return nil, err
 	}
+	t.discard(arrivedDir)
 	rep.Settled = t.settled
 	return rep, nil
 }
@@ -53,10 +59,15 @@ func (st *stager) run() (*wire.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if guessed {
+	switch {
+	case guessed && c.req.Ask:
+		err = c.look(true)
+	case guessed:
 		err = st.receiveAndLook()
-	} else if err = c.ask(); err == nil {
-		err = c.look(false)
+	default:
+		if err = c.ask(); err == nil {
+			err = c.look(false)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -95,14 +106,14 @@ func (st *stager) run() (*wire.Report, error) {
 // receiveAndLook does both at once: the scan costs no time then.
 func (st *stager) receiveAndLook() error {
 	if st.c.req.Verify == "trust" {
-		if err := st.receive(st.c.predicted()); err != nil {
+		if err := st.receive(st.c.predicted(), nil); err != nil {
 			return err
 		}
 		return st.c.look(true)
 	}
 	looked := make(chan error, 1)
 	go func() { looked <- st.c.look(true) }()
-	err := st.receive(st.c.predicted())
+	err := st.receive(st.c.predicted(), nil)
 	if e := <-looked; err == nil {
 		err = e
 	}

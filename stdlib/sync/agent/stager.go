@@ -3,7 +3,6 @@
 package agent
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +38,9 @@ type stager struct {
 	next    *wire.Record
 
 	forgotten int // undos that went to make room
+
+	mu    sync.Mutex
+	whole map[string]string // contents by the N of s/N, as contentName has it
 }
 
 func (st *stager) close() {
@@ -76,11 +78,19 @@ func (st *stager) open() error {
 
 // fetch asks for the contents that did not come on the guess.
 func (st *stager) fetch() error {
-	want := map[string]bool{}
+	want := map[string]int64{} // how much is there already
 	for i := range st.c.dec.Puts {
 		p := &st.c.dec.Puts[i]
 		if _, here := st.arrived[p.Path]; p.Kind == manifest.File && !p.Have && !here {
-			want[p.Path] = true
+			n, offset, err := st.resume(&p.Entry)
+			if err != nil {
+				return err
+			}
+			if n >= 0 {
+				st.arrived[p.Path] = n
+			} else {
+				want[p.Path] = offset
+			}
 		}
 	}
 	if len(want) == 0 {
@@ -91,19 +101,20 @@ func (st *stager) fetch() error {
 
 // need names the files by their index in the manifest that was announced, and
 // receives them.
-func (st *stager) need(paths map[string]bool) error {
-	var indexes []int
+func (st *stager) need(paths map[string]int64) error {
+	var needs []wire.Need
 	var entries []manifest.Entry
 	for i := range st.c.announced {
-		if e := &st.c.announced[i]; paths[e.Path] {
-			indexes = append(indexes, i)
+		e := &st.c.announced[i]
+		if offset, yes := paths[e.Path]; yes {
+			needs = append(needs, wire.Need{Index: i, Offset: offset})
 			entries = append(entries, *e)
 		}
 	}
-	if err := wire.Write(st.c.s.out, wire.TypeNeed, wire.EncodeNeed(indexes)); err != nil {
+	if err := wire.Write(st.c.s.out, wire.TypeNeed, wire.EncodeNeed(needs)); err != nil {
 		return err
 	}
-	return st.receive(entries)
+	return st.receive(entries, paths)
 }
 
 // pieces turns Pack frames into a stream that ends at End.
@@ -145,8 +156,9 @@ type brokenStream struct{ cause error }
 
 func (b *brokenStream) Error() string { return "the connection broke: " + b.cause.Error() }
 
-// receive reads the contents of entries, in their order, to its end.
-func (st *stager) receive(entries []manifest.Entry) error {
+// receive reads the contents of entries, in their order, to its end; offsets
+// says, by path, where they begin.
+func (st *stager) receive(entries []manifest.Entry, offsets map[string]int64) error {
 	st.c.s.step.Store("receiving")
 	in := &pieces{s: st.c.s}
 	if len(entries) == 0 {
@@ -165,7 +177,7 @@ func (st *stager) receive(entries []manifest.Entry) error {
 	}
 	defer z.Close()
 	w := st.newWriters(len(entries) <= syncEach)
-	err = st.split(z, entries, w)
+	err = st.split(z, entries, offsets, w)
 	if e := w.wait(); err == nil {
 		err = e
 	}
@@ -194,6 +206,10 @@ func (st *stager) fits(entries []manifest.Entry) error {
 			return nil
 		}
 		undos := st.t.undos()
+		if has(st.t.state, arrivedDir) {
+			st.t.discard(arrivedDir)
+			continue
+		}
 		if len(undos) < 2 {
 			return failure("space", lacks)
 		}
@@ -225,7 +241,7 @@ func controllerGone(err error) error {
 }
 
 // split cuts the stream into files.
-func (st *stager) split(z io.Reader, entries []manifest.Entry, w *writerPool) error {
+func (st *stager) split(z io.Reader, entries []manifest.Entry, offsets map[string]int64, w *writerPool) error {
 	for i := range entries {
 		e := &entries[i]
 		n := st.count
@@ -233,7 +249,8 @@ func (st *stager) split(z io.Reader, entries []manifest.Entry, w *writerPool) er
 		gid := st.group(e.Path)
 		var err error
 		if e.Size > smallFile {
-			err = st.write(e, n, gid, w.sync, io.LimitReader(z, e.Size))
+			offset := offsets[e.Path]
+			err = st.write(e, n, gid, w.sync, offset, io.LimitReader(z, e.Size-offset))
 		} else {
 			b := make([]byte, e.Size)
 			if _, err = io.ReadFull(z, b); err == nil {
@@ -292,7 +309,7 @@ func (st *stager) newWriters(each bool) *writerPool {
 	for range writers {
 		w.wg.Go(func() {
 			for j := range w.jobs {
-				if err := st.write(j.e, j.n, j.own, each, &bytesReader{j.b}); err != nil {
+				if err := st.write(j.e, j.n, j.own, each, 0, &bytesReader{j.b}); err != nil {
 					w.fail(err)
 				}
 			}
@@ -341,28 +358,28 @@ func (r *bytesReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// write makes s/N from r and checks that it is what was announced.
-func (st *stager) write(e *manifest.Entry, n int, own ownership, flush bool, r io.Reader) error {
-	fd, err := unix.Openat(st.files, strconv.Itoa(n), unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+// write makes s/N from r, after offset bytes that are there already, and checks
+// that it is what was announced.
+func (st *stager) write(e *manifest.Entry, n int, own ownership, flush bool, offset int64, r io.Reader) error {
+	f, name, h, err := st.begun(e, n, offset)
 	if err != nil {
-		return cannot("write", e.Path, err)
+		return err
 	}
-	f := os.NewFile(uintptr(fd), e.Path)
 	defer f.Close()
-	h := sha256.New()
-	size, err := st.copy(f, e, io.MultiWriter(h, counter{st.t}), r)
+	size, err := st.copy(f, e, offset, io.MultiWriter(h, counter{st.t}), r)
 	if err != nil {
 		return cannotWrite(e.Path, err)
 	}
 	var sum manifest.Sum
 	copy(sum[:], h.Sum(nil))
-	if size != e.Size || sum != e.Sum {
+	if size+offset != e.Size || sum != e.Sum {
+		_ = unix.Unlinkat(st.files, name, 0)
 		return failure("protocol", show(e.Path)+" did not arrive whole")
 	}
 	if err := dress(f, e, own); err != nil {
 		return cannot("set the permissions of", e.Path, err)
 	}
-	if err := setTime(st.files, strconv.Itoa(n), e.Mtime); err != nil {
+	if err := setTime(st.files, name, e.Mtime); err != nil {
 		return cannot("set the time of", e.Path, err)
 	}
 	if flush {
@@ -370,17 +387,43 @@ func (st *stager) write(e *manifest.Entry, n int, own ownership, flush bool, r i
 			return cannot("write", e.Path, err)
 		}
 	}
+	if name != strconv.Itoa(n) {
+		if err := unix.Renameat(st.files, name, st.files, strconv.Itoa(n)); err != nil {
+			return cannot("write", e.Path, err)
+		}
+	}
+	st.arrivedWhole(n, e)
 	st.t.tick(1, 0)
 	return cannot("write", e.Path, f.Close())
 }
 
+// known is what arrived whole; it is not nil.
+func (st *stager) known() map[string]string {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.whole == nil {
+		st.whole = map[string]string{}
+	}
+	return st.whole
+}
+
+// arrivedWhole notes what s/N holds, should the stage be cut off.
+func (st *stager) arrivedWhole(n int, e *manifest.Entry) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.whole == nil {
+		st.whole = map[string]string{}
+	}
+	st.whole[strconv.Itoa(n)] = contentName(e.Sum, e.Size)
+}
+
 // copy writes what r gives to f and to also; large files get holes where they
 // hold nothing but zeros.
-func (st *stager) copy(f *os.File, e *manifest.Entry, also io.Writer, r io.Reader) (int64, error) {
+func (st *stager) copy(f *os.File, e *manifest.Entry, offset int64, also io.Writer, r io.Reader) (int64, error) {
 	if e.Size <= smallFile {
 		return io.Copy(io.MultiWriter(f, also), r)
 	}
-	to := &sparse{f: f}
+	to := &sparse{f: f, at: offset}
 	n, err := io.Copy(io.MultiWriter(to, also), r)
 	if err == nil {
 		err = to.finish()

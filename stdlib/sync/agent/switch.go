@@ -238,13 +238,20 @@ const undoAge = 90 * 24 * time.Hour
 func (t *tree) forgetUndos(keep int) {
 	old := t.undos()
 	for i, name := range old {
-		var st unix.Stat_t
-		_ = unix.Fstatat(t.state, name, &st, unix.AT_SYMLINK_NOFOLLOW)
-		aged := i < len(old)-1 && time.Since(time.Unix(st.Mtim.Unix())) > undoAge
+		aged := i < len(old)-1 && t.age(name) > undoAge
 		if i < len(old)-max(keep, 0) || aged {
 			t.discard(name)
 		}
 	}
+}
+
+// age tells how long ago something was last put into a folder of the state.
+func (t *tree) age(name string) time.Duration {
+	var st unix.Stat_t
+	if unix.Fstatat(t.state, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+		return 0
+	}
+	return time.Since(time.Unix(st.Mtim.Unix()))
 }
 
 // discard removes a folder of the state; it is out of the way at once.

@@ -46,6 +46,7 @@ type Request struct {
 	Layout  Layout          `json:",omitempty"` // of stage and look; others follow the marker
 	Shared  [][]byte        `json:",omitempty"` // with LayoutRelease: paths that all releases share
 	Hold    bool            `json:",omitempty"` // keep the lock after staging, until switch or drop
+	Ask     bool            `json:",omitempty"` // no contents come with the delta: they are asked for
 	Rev     string          `json:",omitempty"` // what the tree is at, for the marker
 	Force   bool            `json:",omitempty"` // undo over later changes
 	Path    []byte          `json:",omitempty"` // for OpRead
@@ -206,20 +207,27 @@ func DecodeDelta(payload []byte) (change []manifest.Entry, gone []string, err er
 	return change, gone, err
 }
 
-// EncodeNeed writes ascending indexes.
-func EncodeNeed(indexes []int) []byte {
+// Need asks for the content of one entry, from Offset on.
+type Need struct {
+	Index  int
+	Offset int64
+}
+
+// EncodeNeed writes needs with ascending indexes.
+func EncodeNeed(needs []Need) []byte {
 	var b []byte
 	last := 0
-	for _, i := range indexes {
-		b = binary.AppendUvarint(b, uint64(i-last))
-		last = i
+	for _, n := range needs {
+		b = binary.AppendUvarint(b, uint64(n.Index-last))
+		b = binary.AppendUvarint(b, uint64(n.Offset))
+		last = n.Index
 	}
 	return b
 }
 
-// DecodeNeed reads ascending indexes below limit.
-func DecodeNeed(b []byte, limit int) ([]int, error) {
-	var out []int
+// DecodeNeed reads needs with ascending indexes below limit.
+func DecodeNeed(b []byte, limit int) ([]Need, error) {
+	var out []Need
 	at := 0
 	for first := true; len(b) > 0; first = false {
 		v, n := binary.Uvarint(b)
@@ -227,8 +235,12 @@ func DecodeNeed(b []byte, limit int) ([]int, error) {
 			return nil, errors.New("damaged list of needed files")
 		}
 		at += int(v)
-		b = b[n:]
-		out = append(out, at)
+		off, k := binary.Uvarint(b[n:])
+		if k <= 0 || off > 1<<62 {
+			return nil, errors.New("damaged list of needed files")
+		}
+		b = b[n+k:]
+		out = append(out, Need{at, int64(off)})
 	}
 	return out, nil
 }

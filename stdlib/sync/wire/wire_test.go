@@ -34,13 +34,13 @@ func TestFrames(t *testing.T) {
 }
 
 func TestNeed(t *testing.T) {
-	for _, list := range [][]int{nil, {0}, {0, 1, 2}, {5, 100, 101}} {
+	for _, list := range [][]wire.Need{nil, {{0, 0}}, {{0, 1}, {1, 0}, {2, 1 << 40}}, {{5, 0}, {100, 7}, {101, 0}}} {
 		got, err := wire.DecodeNeed(wire.EncodeNeed(list), 102)
 		if err != nil || !slices.Equal(got, list) {
 			t.Errorf("%v: %v %v", list, got, err)
 		}
 	}
-	if _, err := wire.DecodeNeed(wire.EncodeNeed([]int{102}), 102); err == nil {
+	if _, err := wire.DecodeNeed(wire.EncodeNeed([]wire.Need{{102, 0}}), 102); err == nil {
 		t.Error("an index past the end was taken")
 	}
 }
@@ -79,12 +79,12 @@ func FuzzDelta(f *testing.F) {
 }
 
 func FuzzNeed(f *testing.F) {
-	f.Add(wire.EncodeNeed([]int{0, 3, 4}), 10)
+	f.Add(wire.EncodeNeed([]wire.Need{{0, 0}, {3, 9}, {4, 0}}), 10)
 	f.Fuzz(func(t *testing.T, b []byte, limit int) {
 		list, err := wire.DecodeNeed(b, limit)
 		for i, v := range list {
-			if err == nil && (v < 0 || v >= limit || i > 0 && v <= list[i-1]) {
-				t.Fatalf("index %d of %d", v, limit)
+			if err == nil && (v.Index < 0 || v.Index >= limit || v.Offset < 0 || i > 0 && v.Index <= list[i-1].Index) {
+				t.Fatalf("%+v of %d", v, limit)
 			}
 		}
 	})

@@ -1,0 +1,172 @@
+//go:build linux
+
+package agent
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"golang.org/x/sys/unix"
+)
+
+// What arrived of a stage that is cut off is kept in the folder arrived, named
+// by its sum and size, for the next push to the tree. A large file that is
+// still arriving has a name that says what it will be, so that it goes on from
+// where it ended.
+const (
+	arrivedDir = "arrived"
+	partPrefix = "part-"
+	partSize   = 8 << 20 // files from this size on are gone on with
+	arrivedFor = 7 * 24 * time.Hour
+)
+
+func contentName(sum manifest.Sum, size int64) string {
+	return fmt.Sprintf("%s-%d", hex.EncodeToString(sum[:]), size)
+}
+
+// salvage moves the contents in a stage to arrived. whole names those that were
+// checked already; nil means that nothing is known of any. What fails here only
+// costs that it is sent again.
+func (t *tree) salvage(stage string, whole map[string]string) {
+	dir, err := openSub(t.state, stage)
+	if err != nil {
+		return
+	}
+	defer unix.Close(dir)
+	from, err := openSub(dir, "s")
+	if err != nil {
+		return
+	}
+	defer unix.Close(from)
+	names, err := listDir(from)
+	if err != nil || len(names) == 0 {
+		return
+	}
+	if err := unix.Mkdirat(t.state, arrivedDir, 0o700); err != nil && !has(t.state, arrivedDir) {
+		return
+	}
+	to, err := openSub(t.state, arrivedDir)
+	if err != nil {
+		return
+	}
+	defer unix.Close(to)
+	for _, name := range names {
+		keep := whole[name]
+		switch {
+		case strings.HasPrefix(name, partPrefix):
+			keep = name
+		case whole == nil:
+			keep = t.nameOf(from, name)
+		}
+		if keep != "" {
+			_ = unix.Renameat(from, name, to, keep)
+		}
+	}
+}
+
+// nameOf gives the name of a file's content; empty when it cannot be read.
+func (t *tree) nameOf(dir int, name string) string {
+	sum, size, err := manifest.HashFile(dir, name, make([]byte, 128<<10))
+	t.tick(1, size)
+	if err != nil || size == 0 {
+		return ""
+	}
+	return contentName(sum, size)
+}
+
+// resume takes what arrived before for one file. It gives the index of the
+// whole file, or how much of it is there; -1 and 0 when nothing is.
+func (st *stager) resume(e *manifest.Entry) (n int, offset int64, err error) {
+	arrived, err := openSub(st.t.state, arrivedDir)
+	if err != nil {
+		return -1, 0, nil
+	}
+	defer unix.Close(arrived)
+	name := contentName(e.Sum, e.Size)
+	if has(arrived, name) {
+		if n, err = st.adoptArrived(arrived, name, e); err != nil || n >= 0 {
+			return n, 0, err
+		}
+	}
+	part := partPrefix + name
+	var stat unix.Stat_t
+	if unix.Fstatat(arrived, part, &stat, unix.AT_SYMLINK_NOFOLLOW) != nil || stat.Size == 0 || stat.Size >= e.Size {
+		return -1, 0, nil
+	}
+	if err := st.open(); err != nil {
+		return -1, 0, err
+	}
+	if unix.Renameat(arrived, part, st.files, part) != nil {
+		return -1, 0, nil
+	}
+	return -1, stat.Size, nil
+}
+
+// adoptArrived makes s/N of a whole file, after a look at its bytes: they may
+// not have been on the disk when the power went.
+func (st *stager) adoptArrived(arrived int, name string, e *manifest.Entry) (int, error) {
+	sum, size, err := manifest.HashFile(arrived, name, make([]byte, 128<<10))
+	st.t.tick(1, size)
+	if err != nil || size != e.Size || sum != e.Sum {
+		return -1, nil
+	}
+	if err := st.open(); err != nil {
+		return -1, err
+	}
+	n := st.count
+	if unix.Renameat(arrived, name, st.files, strconv.Itoa(n)) != nil {
+		return -1, nil
+	}
+	st.count++
+	fd, err := unix.Openat(st.files, strconv.Itoa(n), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return n, cannot("read", e.Path, err)
+	}
+	f := os.NewFile(uintptr(fd), e.Path)
+	defer f.Close()
+	if err := dress(f, e, st.group(e.Path)); err != nil {
+		return n, cannot("set the permissions of", e.Path, err)
+	}
+	if err := setTime(st.files, strconv.Itoa(n), e.Mtime); err != nil {
+		return n, cannot("set the time of", e.Path, err)
+	}
+	return n, cannot("write", e.Path, f.Sync())
+}
+
+// begun opens the file that the content of e goes into, with the sum of the
+// offset bytes that are there.
+func (st *stager) begun(e *manifest.Entry, n int, offset int64) (f *os.File, name string, sum hash.Hash, err error) {
+	name = strconv.Itoa(n)
+	flags := unix.O_RDWR | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_CLOEXEC | unix.O_EXCL
+	if e.Size >= partSize {
+		name = partPrefix + contentName(e.Sum, e.Size)
+	}
+	if offset > 0 {
+		flags &^= unix.O_EXCL | unix.O_CREAT
+	}
+	fd, err := unix.Openat(st.files, name, flags, 0o600)
+	if err != nil && e.Size >= partSize && has(st.files, name) { // the same content twice
+		name = strconv.Itoa(n)
+		fd, err = unix.Openat(st.files, name, flags, 0o600)
+	}
+	if err != nil {
+		return nil, "", nil, cannot("write", e.Path, err)
+	}
+	f = os.NewFile(uintptr(fd), e.Path)
+	sum = sha256.New()
+	if offset > 0 {
+		if _, err := io.Copy(sum, io.NewSectionReader(f, 0, offset)); err != nil {
+			_ = f.Close()
+			return nil, "", nil, cannot("read", e.Path, err)
+		}
+	}
+	return f, name, sum, nil
+}
