@@ -1,12 +1,17 @@
 package sync_test
 
 import (
+	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"time"
 
+	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync"
 	"github.com/rollsh/rollsh/stdlib/sync/agent"
 	"github.com/rollsh/rollsh/stdlib/sync/agent/bin"
@@ -19,6 +24,61 @@ func TestOwnAgent(t *testing.T) {
 	r.file("a", "1")
 	r.push()
 	r.equal(0)
+}
+
+// A new rollsh meets a node that it knows and that has only an old agent: what
+// it sends before it is told so must not look like a lost connection.
+func TestNewAgentOnKnownNode(t *testing.T) {
+	b := newBench(t)
+	b.revision(1)
+	b.push()
+	program, err := os.ReadFile(smallAgent)
+	must(t, err)
+	b.s.Here = slowConn{b.s.Here}
+	for n := range 2 {
+		program = append(program, '\n') // another sum
+		file := filepath.Join(t.TempDir(), "agent")
+		must(t, os.WriteFile(file, program, 0o700))
+		b.renew()
+		must(t, b.engine.UseAgent(file))
+		b.file("big", noise(3_000_000, int64(n)))
+		if err := b.try(); err != nil {
+			t.Fatalf("push %d: %v", n, err)
+		}
+	}
+}
+
+// slowConn lets the first write to a process pass and holds back the next: by
+// then a script that only says what is needed has ended.
+type slowConn struct{ nodes.Conn }
+
+// Start gives a process with a slow input.
+func (c slowConn) Start(ctx context.Context, cmd nodes.Cmd) (nodes.Process, error) {
+	p, err := c.Conn.Start(ctx, cmd)
+	if err != nil {
+		return p, err
+	}
+	return slowProcess{p, &slowInput{WriteCloser: p.Stdin()}}, nil
+}
+
+type slowProcess struct {
+	nodes.Process
+	in *slowInput
+}
+
+func (p slowProcess) Stdin() io.WriteCloser { return p.in }
+
+type slowInput struct {
+	io.WriteCloser
+	writes atomic.Int64
+}
+
+// Write waits before the second time.
+func (i *slowInput) Write(b []byte) (int, error) {
+	if i.writes.Add(1) == 2 {
+		<-time.After(300 * time.Millisecond)
+	}
+	return i.WriteCloser.Write(b)
 }
 
 // The agents for other CPUs do the same work, where this machine runs them by
@@ -34,7 +94,9 @@ func TestAgentsForOtherCPUs(t *testing.T) {
 		must(t, b.engine.UseAgent(file))
 		for n := 1; n <= 2; n++ {
 			b.revision(n)
-			b.push()
+			if err := b.try(); err != nil {
+				t.Fatalf("%s, push %d: %v", cpu.goarch, n, err)
+			}
 			if d := difference(t, b.src, b.live); d != "" {
 				t.Errorf("%s, push %d:\n%s", cpu.goarch, n, d)
 			}

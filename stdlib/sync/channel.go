@@ -41,6 +41,7 @@ type line struct {
 	quit   chan struct{}
 	once   sync.Once
 	fresh  bool // nothing was received yet
+	over   bool // the end of the stream was received
 	stderr *limited
 	errs   chan struct{} // closed when stderr ended
 	ended  chan struct{} // closed when how the agent ended is known
@@ -231,6 +232,7 @@ func (l *line) wait(ctx context.Context, d time.Duration) (reply, error) {
 	select {
 	case f := <-l.frames:
 		if f.err != nil {
+			l.over = true
 			return f, l.broken(f.err)
 		}
 		return f, nil
@@ -314,6 +316,7 @@ func (e *Engine) converse(ctx context.Context, n *nodes.Node, talk func(ctx cont
 			l.fresh = false
 			return err
 		}
+		err = l.reason(ctx, err)
 		fresh := l.fresh
 		l.stop()
 		ch.live = nil
@@ -406,16 +409,23 @@ func (e *Engine) dial(ctx context.Context, n *nodes.Node) (nodes.Conn, error) {
 	return e.session.Dialer.Dial(ctx, n)
 }
 
-// wireJSON sends what an operation begins with. Where the agent ended before it
-// could be asked, the error is what it said of that: the write then fails or
-// not, as the machine's load has it.
+// wireJSON sends what an operation begins with.
 func wireJSON(ctx context.Context, l *line, req wire.Request) error {
 	b, err := json.Marshal(req)
 	if err != nil {
 		return err
 	}
-	err = l.send(ctx, wire.TypeRequest, b)
-	if err == nil || !l.fresh || ctx.Err() != nil {
+	return l.send(ctx, wire.TypeRequest, b)
+}
+
+// reason is why nothing came back. Where the agent ended before it could be
+// asked, it is what it said of that: the writes then fail or not, as the
+// machine's load has it.
+func (l *line) reason(ctx context.Context, err error) error {
+	var ours *nodes.Error
+	var need *needError
+	var none *noAgentError
+	if !l.fresh || l.over || ctx.Err() != nil || errors.Is(err, errSilent) || errors.As(err, &ours) || errors.As(err, &need) || errors.As(err, &none) {
 		return err
 	}
 	if _, said := l.wait(ctx, startWait); said != nil {

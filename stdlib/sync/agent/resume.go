@@ -47,33 +47,46 @@ func (t *tree) salvage(stage string, whole map[string]string) {
 	}
 	defer unix.Close(from)
 	names, err := listDir(from)
-	if err != nil || len(names) == 0 {
-		return
-	}
-	if err := unix.Mkdirat(t.state, arrivedDir, 0o700); err != nil && !has(t.state, arrivedDir) {
-		return
-	}
-	to, err := openSub(t.state, arrivedDir)
 	if err != nil {
 		return
 	}
-	defer unix.Close(to)
+	kept := map[string]string{}
 	for _, name := range names {
-		keep := whole[name]
 		switch {
 		case strings.HasPrefix(name, partPrefix):
-			keep = name
+			kept[name] = name
 		case whole == nil:
-			keep = t.nameOf(from, name)
+			kept[name] = t.nameOf(from, name)
+		default:
+			kept[name] = whole[name]
 		}
-		if keep != "" {
-			_ = unix.Renameat(from, name, to, keep)
+	}
+	for name, as := range kept {
+		if as != "" && t.keepArrived(from, name, as) != nil {
+			return
 		}
 	}
 }
 
-// nameOf gives the name of a file's content; empty when it cannot be read.
+func (t *tree) keepArrived(from int, name, as string) error {
+	if err := unix.Mkdirat(t.state, arrivedDir, 0o700); err != nil && !has(t.state, arrivedDir) {
+		return err
+	}
+	to, err := openSub(t.state, arrivedDir)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(to)
+	return unix.Renameat(from, name, to, as)
+}
+
+// nameOf gives the name of a file's content; empty when it cannot be read, or
+// is a link to a file of an undo, which must stay as it is.
 func (t *tree) nameOf(dir int, name string) string {
+	var st unix.Stat_t
+	if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Nlink != 1 {
+		return ""
+	}
 	sum, size, err := manifest.HashFile(dir, name, make([]byte, 128<<10))
 	t.tick(1, size)
 	if err != nil || size == 0 {
@@ -138,6 +151,7 @@ func (st *stager) adoptArrived(arrived int, name string, e *manifest.Entry) (int
 	if err := setTime(st.files, strconv.Itoa(n), e.Mtime); err != nil {
 		return n, cannot("set the time of", e.Path, err)
 	}
+	st.arrivedWhole(n, e)
 	return n, cannot("write", e.Path, f.Sync())
 }
 
