@@ -239,7 +239,7 @@ func (r RecipeArgs) parseKey(values map[string]any, name string, rest []string) 
 	a := r.key(name)
 	switch {
 	case a == nil:
-		var known []string
+		known := []string{"help"}
 		for _, k := range r.List {
 			known = append(known, k.Name)
 		}

@@ -24,6 +24,7 @@ func TestRecipeArgs(t *testing.T) {
 		{"", "missing argument 'mode'"},
 		{"--mode=al", "'mode' is one of all, ours, not al (did you mean 'all'?)"},
 		{"--nod=x", "unknown argument '--nod' (did you mean 'node'?)"},
+		{"--hepl", "unknown argument '--hepl' (did you mean 'help'?)"},
 		{"1 x --mode=all", "'count' is a number, not 'x'"},
 		{"1 2 3 --mode=all", "unexpected argument '3'"},
 		{"--fast=1", "'--fast' is a flag and takes no value"},
