@@ -73,7 +73,7 @@ bench-sync: build ## sync against rsync over delayed networks, as root (AT=NODES
 	@$(GO) run ./shell/bench -rollsh bin/rollsh -at '$(AT)' sync
 
 fuzz: ## Run every fuzz target for FUZZTIME (20s) each, and PICKS (200) random merges against svn
-	@ROLLSH_PICKS=$(PICKS) $(GO) test -count=1 -timeout 60m -run 'TestPreviewIsWhatSvnMeets|TestAvailableIsWhatSvnSays' ./stdlib/svn
+	@ROLLSH_PICKS=$(PICKS) $(GO) test -count=1 -timeout 60m -run 'TestPreviewIsWhatSvnMeets|TestAvailableIsWhatSvnSays|TestMonthsOfABranch' ./stdlib/svn
 	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file" | while read -r target; do \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" || exit 1; \

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func TestOverSSH(t *testing.T) {
 		return string(out)
 	}
 	run(tunnel, "svn", "checkout", "-q", "svn+ssh://web1"+b.repo.Path+"/branches/production", co)
-	take := append(tunnel, "ROLLSH_TEST_TAKE="+co, "ROLLSH_TEST_REVS=4,5")
+	take := slices.Concat(tunnel, []string{"ROLLSH_TEST_TAKE=" + co, "ROLLSH_TEST_REVS=4,5"})
 	if out := run(take, os.Args[0]); !strings.Contains(out, "ended <nil>") {
 		t.Errorf("take: %s", out)
 	}
