@@ -31,6 +31,7 @@ if not under then
   if not confirm(("merge %s of %s into %s?"):format(new.revs, from, to)) then return end
 end
 m:take("all", {resolve = true})
+if not m:state() then return end -- abandoned
 lint.check(m)
 print(m:message())
 say(confirm "commit it?" and "committed as r" .. m:commit() or "not committed: the next run goes on, --abandon drops it")

@@ -29,6 +29,7 @@ if not under then
   if #p.needs > 0 and not a.take and confirm "take these too?" then picks = picks .. "," .. p.needs.revs end
 end
 if #m:take(picks, {resolve = not a.take}).conflicts > 0 then m:commit() end -- raises, and names them
+if not m:state() then return end -- abandoned
 lint.check(m)
 site.try(into)
 print(m:message())

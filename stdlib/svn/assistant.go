@@ -325,7 +325,7 @@ func (a *assistant) takeToo(ctx context.Context, k *Conflict) error {
 		}
 		before, _ := ParseRevisions(o.Also)
 		o.Revs, o.Also = had.set.union(also.set).String(), before.set.union(also.set).String()
-		return w.restart(ctx)
+		return w.restart(ctx, "the merge begins again with "+k.why.Needs.Revs()+" too, and puts in what was resolved")
 	})
 }
 

@@ -175,7 +175,7 @@ func (w *work) catchUp(ctx context.Context) error {
 		return &e
 	}
 	if !ok {
-		return &nodes.Error{Kind: nodes.Refused, Message: "not committed: " + c.inRepo + " moved on meanwhile"}
+		return &nodes.Error{Kind: nodes.Refused, Message: c.inRepo + " moved on meanwhile", Hint: "test again, then commit"}
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 func (w *work) resume(ctx context.Context) error {
 	o := w.j.last()
 	if o == nil || o.Step == running {
-		return w.restart(ctx)
+		return w.restart(ctx, "a merge was broken off in "+w.m.Into.Path+" and begins anew from r"+strconv.Itoa(w.j.Base))
 	}
 	left, err := w.m.Into.leftConflicts(ctx)
 	if err != nil || len(left) > 0 {
@@ -70,8 +70,8 @@ func (w *work) drain(ctx context.Context) error {
 
 // restart begins a merge anew in which svn was killed: half of a revision may be
 // in the files. What people resolved is put in again; what they changed besides
-// is kept in a patch.
-func (w *work) restart(ctx context.Context) error {
+// is kept in a patch. why is what the person is told.
+func (w *work) restart(ctx context.Context, why string) error {
 	c := w.m.Into
 	patch, err := w.savePatch(ctx)
 	if err != nil {
@@ -80,11 +80,10 @@ func (w *work) restart(ctx context.Context) error {
 	if err := w.takeBack(ctx); err != nil {
 		return err
 	}
-	text := "a merge was broken off in " + c.Path + " and begins anew from r" + strconv.Itoa(w.j.Base)
 	if patch != "" {
-		text += "; the files as they were are in " + patch
+		why += "; the files as they were are in " + patch
 	}
-	c.svn.warn(ctx, text)
+	c.svn.warn(ctx, why)
 	w.j.Queue = slices.Concat(w.j.Operations, w.j.Queue)
 	w.j.Operations, w.j.Open = nil, nil
 	if err := c.writeJournal(w.j); err != nil {

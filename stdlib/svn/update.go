@@ -193,7 +193,7 @@ func (c *Checkout) leftConflicts(ctx context.Context) ([]Status, error) {
 func (c *Checkout) conflictError(left []Status) error {
 	return &nodes.Error{
 		Kind: nodes.Conflict, Message: fmt.Sprintf("%s has %s left: %s", c.Path, count(len(left), "conflict"), some(left)),
-		Hint: "m:resolve() helps with them at a terminal, or use svn resolve",
+		Hint: "at a terminal m:resolve() helps with them, and so does the recipe when it is run again",
 	}
 }
 
