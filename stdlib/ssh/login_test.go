@@ -156,6 +156,12 @@ func TestRefusedKey(t *testing.T) {
 	b.refused(t, 0, nodes.Auth, "nothing to try")
 }
 
+// TestNodesThatTakeOnlyGSSAPI are told apart from a wrong key.
+func TestNodesThatTakeOnlyGSSAPI(t *testing.T) {
+	b := start(t, 1, nodetest.Config("GSSAPIAuthentication yes\nPubkeyAuthentication no"))
+	b.refused(t, 0, nodes.Auth, "no keys are taken", "the node takes gssapi", "does not speak GSSAPI")
+}
+
 func TestUnreachable(t *testing.T) {
 	b := start(t, 1)
 	b.Stop(0)

@@ -33,7 +33,10 @@ func tooMany(cause error) bool {
 func (l *login) refused(cause error) error {
 	tried := append(l.asked(), slices.Compact(l.tried)...)
 	what := "nothing to try: no key file, no agent"
-	if len(tried) > 0 {
+	switch {
+	case len(tried) == 0 && len(l.allowed) > 0 && !slices.Contains(l.allowed, "publickey"):
+		what = "nothing to try: no keys are taken"
+	case len(tried) > 0:
 		what = "tried " + strings.Join(tried, ", ")
 	}
 	message := fmt.Sprintf("%s@%s refuses the login; %s", l.s.login(), l.s.alias, what)
