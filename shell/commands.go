@@ -257,9 +257,14 @@ func wrapped(text string, width int) []string {
 	if width < narrowest || cells(text) <= width {
 		return []string{text}
 	}
+	return filled(strings.Fields(text), width)
+}
+
+// filled puts words into lines of a width.
+func filled(words []string, width int) []string {
 	var lines []string
 	line := ""
-	for word := range strings.FieldsSeq(text) {
+	for _, word := range words {
 		if line != "" && cells(line)+1+cells(word) > width {
 			lines = append(lines, line)
 			line = ""
@@ -270,4 +275,28 @@ func wrapped(text string, width int) []string {
 		line += word
 	}
 	return append(lines, line)
+}
+
+// wrappedHint is wrapped for a hint: a command in backquotes stays in one piece,
+// for the terminal to wrap, so that it can be copied.
+func wrappedHint(text string, width int) []string {
+	if width < narrowest || cells(text) <= width {
+		return []string{text}
+	}
+	return filled(pieces(text), width)
+}
+
+// pieces are the words of a text; what is in backquotes is one.
+func pieces(text string) []string {
+	var out []string
+	open := false
+	for word := range strings.FieldsSeq(text) {
+		if open {
+			out[len(out)-1] += " " + word
+		} else {
+			out = append(out, word)
+		}
+		open = open != (strings.Count(word, "`")%2 == 1)
+	}
+	return out
 }

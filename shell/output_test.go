@@ -191,6 +191,10 @@ func TestErrorText(t *testing.T) {
 			"no\nhint: give drain= and undrain= in\n      the nodes file\n",
 		},
 		{
+			"a command in a hint can be copied", &nodes.Error{Message: "no", Hint: "if it is right: `echo '[127.0.0.1]:2317 ssh-ed25519 AAAA' >> known_hosts`, then again"}, false,
+			"no\nhint: if it is right:\n      `echo '[127.0.0.1]:2317 ssh-ed25519 AAAA' >> known_hosts`,\n      then again\n",
+		},
+		{
 			"one line and a hint", &nodes.Error{Where: "recipes/prod.lua:14", Op: "sync.push", Node: "web2", Message: "no space left", Hint: "free some", Trace: "stack"}, false,
 			"recipes/prod.lua:14: sync.push: web2: no space left\nhint: free some\n",
 		},

@@ -28,7 +28,7 @@ func errorText(err error, p *palette, verbose bool, width int) string {
 	}
 	if advice != "" {
 		const label = "hint:"
-		lines := wrapped(clean(advice), width-1-len(label)-1)
+		lines := wrappedHint(clean(advice), width-1-len(label)-1)
 		b.WriteString(p.as(hint, label) + " " + strings.Join(lines, "\n"+strings.Repeat(" ", len(label)+1)) + "\n")
 	}
 	if verbose && e.Trace != "" {

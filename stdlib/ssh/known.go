@@ -229,8 +229,8 @@ func (h *hostKeys) changed(l knownLine, key ssh.PublicKey) error {
 		Kind: nodes.HostKey,
 		Message: fmt.Sprintf("the host key of %s has changed: %s has %s, the node shows %s; either the node was set up anew or somebody is in between",
 			h.address, l.at(), show(l.key), show(key)),
-		Hint: "compare with ssh-keygen -lf on the node itself; if it is right: " +
-			nodes.Quote("ssh-keygen", "-R", h.address, "-f", l.file) + " && " + acceptCommand(h.address, key, l.file),
+		Hint: "compare with ssh-keygen -lf on the node itself; if it is right: `" +
+			nodes.Quote("ssh-keygen", "-R", h.address, "-f", l.file) + " && " + acceptCommand(h.address, key, l.file) + "`",
 	}
 }
 
@@ -238,7 +238,7 @@ func (h *hostKeys) unknown(key ssh.PublicKey) error {
 	return &nodes.Error{
 		Kind:    nodes.HostKey,
 		Message: fmt.Sprintf("the host key of %s is not known: it is %s, and %s has no line for it", h.address, show(key), h.file()),
-		Hint:    "compare with ssh-keygen -lf on the node itself; if it is right: " + acceptCommand(h.address, key, h.file()),
+		Hint:    "compare with ssh-keygen -lf on the node itself; if it is right: `" + acceptCommand(h.address, key, h.file()) + "`",
 	}
 }
 

@@ -51,7 +51,7 @@ func TestChangedHostKey(t *testing.T) {
 	// The hint is a command that mends it.
 	_, command, _ := strings.Cut(nodes.AsError(err, "").Hint, "if it is right: ")
 	nodetest.Need(t, "ssh-keygen")
-	if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+	if out, err := exec.Command("sh", "-c", strings.Trim(command, "`")).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", command, err, out)
 	}
 	run(t, b.dial(t, 0), nodes.Cmd{Line: "true"})
@@ -66,7 +66,7 @@ func TestUnknownHostKey(t *testing.T) {
 	b.known(t, "# nothing\n")
 	err := b.refused(t, 0, nodes.HostKey, "is not known", "SHA256:", b.KnownHosts)
 	_, command, _ := strings.Cut(nodes.AsError(err, "").Hint, "if it is right: ")
-	if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+	if out, err := exec.Command("sh", "-c", strings.Trim(command, "`")).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", command, err, out)
 	}
 	run(t, b.dial(t, 0), nodes.Cmd{Line: "true"})
