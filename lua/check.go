@@ -1,11 +1,11 @@
 package lua
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -82,12 +82,14 @@ func (r *checkRun) sorted() []Finding {
 			r.found = append(r.found, n.Finding)
 		}
 	}
-	sort.SliceStable(r.found, func(i, j int) bool {
-		a, b := r.found[i], r.found[j]
-		if a.File != b.File {
-			return false
+	first := map[string]int{} // files in the order in which they were looked at
+	for i, f := range r.found {
+		if _, known := first[f.File]; !known {
+			first[f.File] = i
 		}
-		return a.Line < b.Line
+	}
+	slices.SortStableFunc(r.found, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(first[a.File], first[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return slices.Compact(r.found)
 }

@@ -75,6 +75,21 @@ func TestCheckGoesIntoRequiredAndNodesFiles(t *testing.T) {
 	}
 }
 
+func TestCheckTellsInOrder(t *testing.T) {
+	got := checked(t, "local r = args{} print(r.yy) prnt(r.xx)\nlocal c = require 'common' c.hi() prnt()", map[string]string{
+		"lib/common.lua": "local a = {}\nfunction a.hi(n) n:shuot 'x' prnt() end\nreturn a\n",
+	})
+	var places []string
+	for _, f := range got {
+		place, _, _ := strings.Cut(f, ": ")
+		places = append(places, place)
+	}
+	want := "recipes/prod.lua:1:26 recipes/prod.lua:1:30 recipes/prod.lua:1:37 lib/common.lua:2:20 lib/common.lua:2:30"
+	if strings.Join(places, " ") != want {
+		t.Errorf("got  %s\nwant %s\n%s", strings.Join(places, " "), want, strings.Join(got, "\n"))
+	}
+}
+
 func TestCheckRaisesNoFalseAlarm(t *testing.T) {
 	for _, src := range []string{
 		`local M = {} function M:run_all() return self.n end M.n = 1 print(M:run_all())`,
