@@ -55,7 +55,7 @@ func TestCompletionInBashAndZsh(t *testing.T) {
 		t.Run(sh.program, func(t *testing.T) {
 			t.Parallel()
 			nodetest.Need(t, sh.program)
-			s := newTerminal(t, dir, 100, 12, []string{path, "TERM=screen", "PS1=$ ", "PROMPT=$ "}, sh.argv...)
+			s := newTerminal(t, dir, 100, 12, []string{path, "TERM=screen", "PS1=$ ", "PROMPT=$ ", "HISTFILE=/dev/null"}, sh.argv...)
 			s.prompted("$")
 			s.enter(sh.load)
 			s.prompted("$")
@@ -94,7 +94,7 @@ func quoteWords(s string) string { return "'" + s + "'" }
 func TestAJobInTheBackgroundEnds(t *testing.T) {
 	t.Parallel()
 	dir, path := completed(t)
-	s := newTerminal(t, dir, 80, 12, []string{path, "PS1=$ "}, "bash", "--norc", "--noprofile")
+	s := newTerminal(t, dir, 80, 12, []string{path, "PS1=$ ", "HISTFILE=/dev/null"}, "bash", "--norc", "--noprofile")
 	s.prompted("$")
 	s.enter("rollsh -e 'print(6 * 7)' & wait $!; echo code=$?")
 	s.sees("\n42")
