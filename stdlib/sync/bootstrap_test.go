@@ -19,11 +19,13 @@ import (
 
 // A rollsh without agents sends itself.
 func TestOwnAgent(t *testing.T) {
-	r := newRig(t, 1)
-	must(t, r.engine.BeOwnAgent())
-	r.file("a", "1")
-	r.push()
-	r.equal(0)
+	b := newBench(t)
+	must(t, b.engine.BeOwnAgent())
+	b.revision(1)
+	b.push()
+	if d := difference(t, b.src, b.live); d != "" {
+		t.Error(d)
+	}
 }
 
 // A new rollsh meets a node that it knows and that has only an old agent: what

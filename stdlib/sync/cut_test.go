@@ -17,6 +17,7 @@ import (
 // cutConn is a connection that breaks after so many frames.
 type cutConn struct {
 	nodes.Conn
+	oneWay bool         // only what goes to the node counts
 	frames atomic.Int64 // that pass over a process, in both directions together; below 0: all
 }
 
@@ -27,7 +28,7 @@ func (c *cutConn) Start(ctx context.Context, cmd nodes.Cmd) (nodes.Process, erro
 	if err != nil || frames < 0 {
 		return p, err
 	}
-	return &cutProcess{Process: p, left: int(frames), input: p.Stdin()}, nil
+	return &cutProcess{Process: p, left: int(frames), input: p.Stdin(), oneWay: c.oneWay}, nil
 }
 
 type cutProcess struct {
@@ -35,6 +36,8 @@ type cutProcess struct {
 	input io.WriteCloser
 	mu    gosync.Mutex
 	left  int
+
+	oneWay bool
 }
 
 var errCut = errors.New("the connection was cut")
@@ -78,7 +81,7 @@ type cutOutput struct {
 // Read counts what comes as one frame; the agent writes one at a time.
 func (c *cutOutput) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
-	if n > 0 && !strings.Contains(string(b[:n]), "ROLLSH-") && c.p.pass(nil) != nil {
+	if n > 0 && !c.p.oneWay && !strings.Contains(string(b[:n]), "ROLLSH-") && c.p.pass(nil) != nil {
 		return 0, errCut
 	}
 	return n, err

@@ -171,12 +171,12 @@ func TestAgentKilledAnywhere(t *testing.T) {
 }
 
 // stride says which points of the work are met: all with ROLLSH_FAULTS=all,
-// else every fifth, begun at random.
+// else every eighth, begun at random.
 func stride() (first, step int) {
 	if os.Getenv("ROLLSH_FAULTS") == "all" {
 		return 1, 1
 	}
-	return 1 + rand.Intn(5), 5
+	return 1 + rand.Intn(8), 8
 }
 
 func (b *bench) killAtEach(point string, seen map[string]int) {
