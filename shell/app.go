@@ -43,7 +43,8 @@ type app struct {
 	errPaint  *palette
 	person    *person
 	interrupt *nodes.Interrupt
-	leave     chan int // an exit code: end at once
+	leave     chan int      // an exit code: end at once
+	ctrlC     chan struct{} // Ctrl-C while a line is typed
 	clock     clock
 	seen      *seen
 	nodesFile string      // that the REPL works with; empty while it is open which
@@ -65,7 +66,7 @@ func Main(version string, args []string, stdin io.Reader, stdout, stderr io.Writ
 	}
 	a := &app{
 		version: version, env: os.Getenv, stdin: stdin, stdout: stdout, stderr: stderr,
-		interrupt: nodes.NewInterrupt(), leave: make(chan int, 1),
+		interrupt: nodes.NewInterrupt(), leave: make(chan int, 1), ctrlC: make(chan struct{}, 1),
 	}
 	restore := keepTerminal(stdin)
 	defer restore()
@@ -255,6 +256,11 @@ func (a *app) signalled(s os.Signal) {
 		if name != "INT" {
 			a.interrupt.Hit(name)
 			a.goAway()
+			return
+		}
+		select {
+		case a.ctrlC <- struct{}{}: // for a terminal on which it is a signal here too
+		default:
 		}
 		return
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+
+	"github.com/chzyer/readline"
 )
 
 // editor is what the REPL needs of line editing; readline is one.
@@ -19,24 +21,47 @@ type editor interface {
 }
 
 // dumb is the editor for terminals that cannot move the cursor (TERM=dumb): the
-// terminal's own line editing, and no history.
+// terminal's own line editing, and no history. Ctrl-C is a signal there.
 type dumb struct {
-	in     *bufio.Reader
-	screen *screen
-	prompt string
+	in      *bufio.Reader
+	screen  *screen
+	prompt  string
+	ctrlC   <-chan struct{}
+	lines   chan dumbLine
+	reading bool // a line is waited for, since before a Ctrl-C
 }
 
-func newDumb(in io.Reader, s *screen) *dumb { return &dumb{in: bufio.NewReader(in), screen: s} }
+type dumbLine struct {
+	text string
+	err  error
+}
+
+func newDumb(in io.Reader, s *screen, ctrlC <-chan struct{}) *dumb {
+	return &dumb{in: bufio.NewReader(in), screen: s, ctrlC: ctrlC, lines: make(chan dumbLine, 1)}
+}
 
 func (d *dumb) SetPrompt(prompt string) { d.prompt = prompt }
 
 func (d *dumb) Readline() (string, error) {
 	d.screen.prompt(d.prompt)
-	line, err := d.in.ReadString('\n')
-	if errors.Is(err, io.EOF) && line != "" {
-		err = nil
+	if !d.reading {
+		d.reading = true
+		go func() {
+			line, err := d.in.ReadString('\n')
+			d.lines <- dumbLine{line, err}
+		}()
 	}
-	return strings.TrimRight(line, "\r\n"), err
+	select {
+	case <-d.ctrlC: // the terminal has thrown away what was typed
+		d.screen.prompt("\n")
+		return "", readline.ErrInterrupt
+	case l := <-d.lines:
+		d.reading = false
+		if errors.Is(l.err, io.EOF) && l.text != "" {
+			l.err = nil
+		}
+		return strings.TrimRight(l.text, "\r\n"), l.err
+	}
 }
 
 func (d *dumb) Stdout() io.Writer        { return below{d.screen.writer} }

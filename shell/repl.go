@@ -55,7 +55,7 @@ func (a *app) repl() error {
 func (r *repl) open() error {
 	a := r.app
 	if a.env("TERM") == "dumb" {
-		r.line = newDumb(a.stdin, a.screen)
+		r.line = newDumb(a.stdin, a.screen, a.ctrlC)
 		r.tab.out = r.line.Stdout()
 		return nil
 	}
