@@ -69,6 +69,10 @@ func (s *Svn) open(ctx context.Context, cl *client, path string) (*Checkout, err
 	if _, err := os.Stat(path); err != nil {
 		return nil, notCheckout(path, "there is no folder "+path, err)
 	}
+	stamp := stampOf(path)
+	if known, ok := s.identified(path, stamp); ok {
+		return s.checkoutOf(cl, path, known), nil
+	}
 	var infos []infoXML
 	_, err := cl.must(ctx, call{args: []string{"info", "--xml", local(path)}, locals: true, read: collect("entry", &infos)})
 	var e *nodes.Error
@@ -82,10 +86,16 @@ func (s *Svn) open(ctx context.Context, cl *client, path string) (*Checkout, err
 		return nil, notCheckout(path, path+" is not a folder of a checkout", nil)
 	}
 	i := infos[0]
+	id := identity{Path: path, Stamp: stamp, URL: i.URL, Repo: i.Repo.Root, UUID: i.Repo.UUID, Root: i.WC.Root}
+	s.identify(id)
+	return s.checkoutOf(cl, path, id), nil
+}
+
+func (s *Svn) checkoutOf(cl *client, path string, id identity) *Checkout {
 	return &Checkout{
-		Path: path, URL: i.URL, Repo: i.Repo.Root, UUID: i.Repo.UUID, client: cl, lockable: lockable{svn: s, path: path, admin: filepath.Join(i.WC.Root, ".svn")},
-		wcRoot: i.WC.Root, inRepo: pathInRepository(i.Repo.Root, i.URL),
-	}, nil
+		Path: path, URL: id.URL, Repo: id.Repo, UUID: id.UUID, client: cl, lockable: lockable{svn: s, path: path, admin: filepath.Join(id.Root, ".svn")},
+		wcRoot: id.Root, inRepo: pathInRepository(id.Repo, id.URL),
+	}
 }
 
 func notCheckout(path, message string, err error) error {

@@ -431,3 +431,26 @@ func TestCancelledUpdate(t *testing.T) {
 		t.Errorf("at %d", n)
 	}
 }
+
+// What a checkout is of is remembered, and forgotten when svn makes it another one.
+func TestCheckoutThatIsSwitchedIsSeen(t *testing.T) {
+	t.Parallel()
+	b := newLine(t)
+	co := b.checkout("/branches/production")
+	db := filepath.Join(co.Path, ".svn", "wc.db")
+	old := time.Now().Add(-time.Minute)
+	for range 2 {
+		if err := os.Chtimes(db, old, old); err != nil { // long ago, so that it is remembered
+			t.Fatal(err)
+		}
+		must[*svn.Checkout](t)(svn.New(b.session).Checkout(b.ctx(), co.Path, svn.CheckoutOptions{}))
+	}
+	b.run(co.Path, "svn", "switch", "-q", "--ignore-ancestry", b.repo.File+"/trunk")
+	if err := os.Chtimes(db, old, old); err != nil {
+		t.Fatal(err)
+	}
+	now := must[*svn.Checkout](t)(svn.New(b.session).Checkout(b.ctx(), co.Path, svn.CheckoutOptions{}))
+	if !strings.HasSuffix(now.URL, "/trunk") {
+		t.Errorf("it is of %s", now.URL)
+	}
+}

@@ -2,6 +2,7 @@ package svn
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -31,8 +32,8 @@ func (r *Revisions) UnpackLua(v any) error {
 		}
 		r.add(int(v), int(v))
 	case string:
-		if r.parse(v) != nil {
-			return errNoRevisions
+		if err := r.parse(v); err != nil {
+			return fmt.Errorf("%w: %s", errNoRevisions, nodes.AsError(err, nodes.Usage).Message)
 		}
 	case nodes.Changesets:
 		for _, c := range v {
