@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/sync"
 	"github.com/rollsh/rollsh/stdlib/sync/agent"
 	"golang.org/x/sys/unix"
 )
@@ -140,5 +141,64 @@ func TestDiskFails(t *testing.T) {
 	b.push()
 	if diff := difference(t, b.src, b.live); diff != "" {
 		t.Fatal(diff)
+	}
+}
+
+// What cannot be switched in the middle of the burst is put back: a file that
+// became immutable, and a disk that others filled, after everything was staged.
+func TestBurstThatCannotFinish(t *testing.T) {
+	d := newDisk(t)
+	nodetest.Need(t, "chattr")
+	b := newBench(t)
+	b.live = filepath.Join(d.at, "node", "www")
+	b.node.Path = nodes.RemotePath(b.live)
+	b.revision(1)
+	b.push()
+	old := snapshot(t, b.live)
+	b.revision(2)
+	stage := func() *sync.Staged {
+		st, err := b.engine.Stage(t.Context(), b.set(), sync.Options{From: nodes.Dir(b.src)})
+		must(t, err)
+		return st
+	}
+	st := stage()
+	held := filepath.Join(b.live, "changed/2")
+	run(t, "chattr", "+i", held)
+	_, err := st.Switch(t.Context(), b.set())
+	run(t, "chattr", "-i", held)
+	wantKind(t, err, nodes.Permission, "changed/2", "the tree was put back as it was")
+	if diff := mapDifference(old, snapshot(t, b.live)); diff != "" {
+		t.Errorf("after a file that could not be replaced:\n%s", diff)
+	}
+
+	st = stage()
+	full, err := os.Create(filepath.Join(d.at, "full"))
+	must(t, err)
+	for block := make([]byte, 1<<16); err == nil; {
+		_, err = full.Write(block)
+	}
+	must(t, full.Close())
+	_, err = st.Switch(t.Context(), b.set())
+	state := b.mixed(old, snapshot(t, b.live))
+	if err != nil && mapDifference(old, snapshot(t, b.live)) != "" || err == nil && difference(t, b.src, b.live) != "" {
+		t.Errorf("on a full disk: %v, the tree is %s", err, state)
+	}
+	must(t, os.Remove(filepath.Join(d.at, "full")))
+	b.push()
+	if diff := difference(t, b.src, b.live); diff != "" {
+		t.Errorf("the next push gave:\n%s", diff)
+	}
+	b.tidyState()
+}
+
+// tidyState is tidy where the tree has other neighbours.
+func (b *bench) tidyState() {
+	b.Helper()
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(b.live), ".rollsh-www", "*-*"))
+	must(b.T, err)
+	for _, f := range found {
+		if filepath.Base(f)[:5] != "undo-" {
+			b.Errorf("left behind: %s", f)
+		}
 	}
 }
