@@ -102,6 +102,7 @@ func openSFTP(s *ssh.Session) (*sftp.Client, error) {
 // PROTOCOL 4.8 and sftp-common.h.
 const largePacket = 128 << 10
 
+// end breaks the file access off.
 func (f *files) end() {
 	f.once.Do(func() {
 		f.session.Close()
@@ -110,10 +111,23 @@ func (f *files) end() {
 	})
 }
 
-// Close ends the file access.
+// Close ends the file access. The server is told that nothing more comes, and
+// closes the session itself: dropbear (2022.83) may end the whole connection
+// where it is closed to it.
 func (f *files) Close() error {
 	f.stop()
-	f.end()
+	f.once.Do(func() {
+		told := make(chan struct{})
+		go func() {
+			f.client.Close()
+			close(told)
+		}()
+		go func() {
+			endsWithin(told, sessionGrace)
+			f.session.Close()
+			f.conn.release()
+		}()
+	})
 	return nil
 }
 
