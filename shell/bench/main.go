@@ -64,6 +64,7 @@ var measurements = []struct {
 }{{"start", startCost}, {"typed", typed}, {"fanout", fanout}, {"roll", smallRoll}, {"ssh", sshFanout}, {"transfer", transfer}, {"merge", merging}, {"lint", lintSite}, {"sync", syncing}}
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // `bench | head` must not leave nodes behind
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()
