@@ -94,7 +94,7 @@ func (a *app) noSuchCall(fail string) error {
 	}
 	hint := "calls are named as the plan shows them"
 	if len(known) == 0 {
-		hint = "this plan recorded no calls; roll{} tells its order and is not walked through"
+		hint = "this plan recorded no calls"
 	}
 	if near := nodes.Suggest(fail, known); near != "" {
 		hint = "did you mean '" + near + "'?"

@@ -21,6 +21,9 @@ func rollClass() lua.Class {
 			lua.FieldOf("name", "string", "what is rolled", func(r *Roll) any { return r.Entry().Name }),
 			lua.FieldOf("from", "number|string|nil", "the oldest revision that a node has", func(r *Roll) any { return luaRevision(r.Entry().From) }),
 			lua.FieldOf("to", "number|string|nil", "the revision that is rolled", func(r *Roll) any { return luaRevision(r.Entry().To) }),
+			lua.FieldOf("walking", "boolean", "a plan that goes through every step, since it is asked to assume that one fails", func(r *Roll) any {
+				return r.plan && r.journal.session.Recipe != nil && r.journal.session.Recipe.FailAt != ""
+			}),
 			lua.FieldOf("planning", "boolean", "nothing is written and nothing may be changed", func(r *Roll) any { return r.plan }),
 			lua.FieldOf("mode", "string", "plan, pending, resume, back, or empty for a roll as such", func(r *Roll) any { return string(r.mode) }),
 			lua.FieldOf("ended", "boolean", "finish was called", func(r *Roll) any { return r.over() }),

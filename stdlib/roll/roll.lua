@@ -95,7 +95,7 @@ return function(o)
     plan = sync.plan(job(tree, ready))
     plan:print()
     say(R:outline{ to = ready, drain = o.drain, before = o.before, after = o.after, check = o.check, at_once = o.at_once })
-    if R.planning then return end
+    if R.planning and not R.walking then return end
     plan:ready()
     R:pin{ plan = plan }
     local what = rev and ("r%s of %s"):format(rev, o.name) or o.name
@@ -107,14 +107,15 @@ return function(o)
     end
     R:confirm(("roll %s to %s?"):format(what, ready:fold()))
     if rev then o.from:update{ rev = rev } end
-    R:step(ready, "staged", function() staged = sync.stage(job(o.from, ready)) end)
-    R:pin{ plan = staged:plan(), undo = staged.roll_id } -- raises when it is not what was confirmed
+    R:step(ready, "staged", function() staged = sync.stage(job(R.planning and tree or o.from, ready)) end)
+    if not R.planning then R:pin{ plan = staged:plan(), undo = staged.roll_id } end -- raises when it is not what was confirmed
     begun = true
     return switch(ready, tolerated)
   end
 
   -- Tells people. A channel that fails breaks nothing, unless it is strict: then that is raised at the very end.
   local function announce(result)
+    if R.planning then return end
     local strict
     result.tracker = o.tracker
     local channels = type(o.announce) == "table" and o.announce or { o.announce }

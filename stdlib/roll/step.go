@@ -362,6 +362,12 @@ func notInRoll(n *nodes.Node, e Entry) error {
 
 // tell lets the screen know of a node's state.
 func (r *Roll) tell(n NodeEntry) {
+	if r.plan {
+		if n.Why != "" {
+			r.journal.session.Events.Emit(nodes.Event{Time: n.Since, Type: nodes.Planned, Op: "roll", Node: n.Node, Text: "then " + string(n.State) + ": " + n.Why})
+		}
+		return
+	}
 	r.journal.session.Events.Emit(nodes.Event{Time: n.Since, Type: nodes.State, Op: "roll", Node: n.Node, State: string(n.State), Text: n.Why})
 }
 
