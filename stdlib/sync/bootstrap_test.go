@@ -36,7 +36,9 @@ func TestNewAgentOnKnownNode(t *testing.T) {
 	b.push()
 	program, err := os.ReadFile(smallAgent)
 	must(t, err)
-	b.s.Here = slowConn{b.s.Here}
+	s := *b.s // what the first engine does in the background still looks at the old one
+	s.Here = slowConn{b.s.Here}
+	b.s = &s
 	for n := range 2 {
 		program = append(program, '\n') // another sum
 		file := filepath.Join(t.TempDir(), "agent")
