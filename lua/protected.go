@@ -78,6 +78,11 @@ func (h *Host) luaPcall(L *glua.LState) int {
 		L.Push(h.caught(h.thrown(L, h.traced(L, err))))
 		return 2
 	}
+	return h.handOver(L, th)
+}
+
+// handOver gives true and what the protected call on th gave, and ends with th.
+func (h *Host) handOver(L, th *glua.LState) int {
 	L.Push(glua.LTrue)
 	n := th.GetTop()
 	for i := range n {
@@ -114,13 +119,7 @@ func (h *Host) luaXpcall(L *glua.LState) int {
 		}
 		return 2
 	}
-	L.Push(glua.LTrue)
-	n := th.GetTop()
-	for i := range n {
-		L.Push(th.Get(i + 1))
-	}
-	h.rejoin(L, th, true)
-	return n + 1
+	return h.handOver(L, th)
 }
 
 // traced adds what is above a protected call to the traceback of its error.
