@@ -56,7 +56,7 @@ func (c *checker) argument(a ast.Expr, b *binding) {
 			continue
 		}
 		var types []string
-		for _, s := range []*spec{b.spec, b.fleetSpec()} {
+		for _, s := range []*spec{b.spec(), b.fleetSpec()} {
 			if p := s.key(key.Value); p != nil {
 				types = p.passes()
 			}
@@ -76,10 +76,10 @@ func (b *binding) fleetSpec() *spec {
 // called are the types of what a record passes to the function that it is given
 // last.
 func (b *binding) called() []string {
-	if len(b.spec.pos) == 0 {
+	if len(b.spec().pos) == 0 {
 		return nil
 	}
-	return b.spec.pos[len(b.spec.pos)-1].passes()
+	return b.spec().pos[len(b.spec().pos)-1].passes()
 }
 
 // passes are the types that a function is called with.
@@ -97,7 +97,7 @@ func (c *checker) arguments(e *ast.FuncCallExpr, b *binding) {
 	if openEnded(e.Args) {
 		return
 	}
-	s := b.spec
+	s := b.spec()
 	pos, table := s.splitExprs(e.Args)
 	if len(pos) > len(s.pos) && (len(s.pos) == 0 || !s.pos[len(s.pos)-1].rest) {
 		c.find(e.Line(), b.Name, "%s: takes at most %d argument%s, got %d", b.full, len(s.pos), plural(len(s.pos)), len(pos))
@@ -175,20 +175,20 @@ func (c *checker) options(e *ast.FuncCallExpr, b *binding, scratch reflect.Value
 			given[key.Value] = true
 			if !slices.Contains(known, key.Value) {
 				c.find(f.Value.Line(), key.Value, "%s: unknown option '%s'%s", b.full, key.Value, didYouMean(key.Value, known))
-			} else if p := b.spec.key(key.Value); p != nil {
+			} else if p := b.spec().key(key.Value); p != nil {
 				c.constantFits(scratch, b, p, f.Value)
 			}
 		}
 	}
-	for i := range b.spec.keys {
-		if p := &b.spec.keys[i]; p.required && !given[p.name] {
+	for i := range b.spec().keys {
+		if p := &b.spec().keys[i]; p.required && !given[p.name] {
 			c.find(e.Line(), b.Name, "%s: missing '%s' (%s)", b.full, p.name, p.typ)
 		}
 	}
 }
 
 func (b *binding) optionNames() []string {
-	names := b.spec.keyNames()
+	names := b.spec().keyNames()
 	if b.Do.fleet {
 		names = append(names, specOf(typeOfFleet).keyNames()...)
 	}

@@ -95,7 +95,7 @@ func (c *checker) callTypes(e *ast.FuncCallExpr) []string {
 		return []string{OutcomeType(c.typeOf(e.Receiver))}
 	}
 	var out []string
-	for _, typ := range splitType(b.Returns, ',') {
+	for _, typ := range splitType(c.h.spellOut(b.Func).Returns, ',') {
 		out = append(out, returned(typ))
 	}
 	return out

@@ -63,7 +63,7 @@ func (h *Host) Class(name string) *Class {
 	full := cl.Class
 	full.Funcs = nil
 	for _, name := range slices.Sorted(maps.Keys(cl.methods)) {
-		full.Funcs = append(full.Funcs, cl.methods[name].Func)
+		full.Funcs = append(full.Funcs, h.spellOut(cl.methods[name].Func))
 	}
 	return &full
 }
@@ -183,7 +183,7 @@ func (h *Host) functionName(fn *glua.LFunction) string {
 // Record finds a record by the name that errors and help use: "sync.push",
 // "say", "set:each", or "roll" for a module that is called.
 func (h *Host) Record(name string) (Func, bool) {
-	for _, m := range h.modules {
+	for _, m := range h.Modules() {
 		if m.Call != nil && m.Name == name {
 			return *m.Call, true
 		}
@@ -196,7 +196,7 @@ func (h *Host) Record(name string) (Func, bool) {
 	for _, cl := range h.byName {
 		for _, b := range cl.methods {
 			if b.full == name || cl.Name+":"+b.Name == name {
-				return b.Func, true
+				return h.spellOut(b.Func), true
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package lua
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,7 +168,7 @@ func errorOf(v glua.LValue) *nodes.Error {
 }
 
 // positioned is a message of the VM or of error "text", with its place.
-var positioned = regexp.MustCompile(`^([^\n]+?:\d+): ((?s).*)$`)
+var positioned = nodes.Pattern(`^([^\n]+?:\d+): ((?s).*)$`)
 
 // thrown turns what a PCall caught into an Error. The end of a context comes
 // first: it is why the VM stopped, whatever the text.
@@ -224,12 +223,12 @@ func stackOverflow(api *glua.ApiError) error {
 
 // tracedLine is a line of a traceback that names a file and a line; not one in
 // rollsh's own Lua, whose names have a colon.
-var tracedLine = regexp.MustCompile(`\n\t([^\n:\[]+:\d+):`)
+var tracedLine = nodes.Pattern(`\n\t([^\n:\[]+:\d+):`)
 
 // calledFrom gives the innermost line of a traceback that is a recipe's; empty
 // when there is none.
 func calledFrom(trace string) string {
-	if m := tracedLine.FindStringSubmatch(trace); m != nil {
+	if m := tracedLine().FindStringSubmatch(trace); m != nil {
 		return m[1]
 	}
 	return ""
@@ -241,7 +240,7 @@ func (h *Host) failure(v glua.LValue) *nodes.Error {
 	switch v := v.(type) {
 	case glua.LString:
 		e.Message = string(v)
-		if m := positioned.FindStringSubmatch(string(v)); m != nil {
+		if m := positioned().FindStringSubmatch(string(v)); m != nil {
 			e.Where, e.Message = m[1], m[2]
 			if e.Message == "__len undefined" { // gopher-lua's words
 				e.Message = "attempt to get the length of something that has none"

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	glua "github.com/yuin/gopher-lua"
@@ -154,7 +153,7 @@ func (f *files) note(real, shown, src string) *file {
 }
 
 // requireName is what can be required: no paths, no dots that lead anywhere.
-var requireName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+var requireName = nodes.Pattern(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 
 type requireArgs struct {
 	Name string `lua:"name,pos" doc:"dotted name, such as deploy.common"`
@@ -164,7 +163,7 @@ type requireArgs struct {
 // of the project. Symlinks are resolved and must stay inside the project.
 func require(c *Call, a requireArgs) (any, error) {
 	h := c.Host
-	if !requireName.MatchString(a.Name) {
+	if !requireName().MatchString(a.Name) {
 		return nil, usage("'%s' is not a name of a module: letters, digits, '_', '-', and dots between", a.Name)
 	}
 	real, path, err := h.files.find(c.L, a.Name)

@@ -32,7 +32,7 @@ func asSet(v glua.LValue) (nodes.Set, bool) {
 func lendMethods(node, set *class) {
 	for name, m := range set.methods {
 		if node.methods[name] == nil && node.fields[name] == nil {
-			node.methods[name] = &binding{Func: m.Func, full: "node:" + name, spec: m.spec}
+			node.methods[name] = &binding{Func: m.Func, full: "node:" + name}
 		}
 	}
 }
@@ -271,11 +271,12 @@ func fanOut(ctx context.Context, s nodes.Set, o nodes.EachOpts, f func(context.C
 // options of each beside its own.
 func (f Func) onSet() Func {
 	single := f.Do
-	s := specOf(single.args)
 	f.Doc += " On a Set: on all its nodes at once, with the options of each beside its own."
-	f.Returns = "Results<" + strings.TrimSuffix(f.Returns, "?") + ">"
-	f.Do = Impl{receiver: reflect.TypeFor[nodes.Set](), args: single.args, fleet: true}
-	f.Do.call = func(c *Call, receiver, _ any) (any, error) { return c.fleet(receiver.(nodes.Set), s, single) }
+	f.Returns = resultsOf + strings.TrimSuffix(f.Returns, "?") + ">"
+	f.Do = Impl{receiver: reflect.TypeFor[nodes.Set](), args: single.args, result: single.result, fleet: true}
+	f.Do.call = func(c *Call, receiver, _ any) (any, error) {
+		return c.fleet(receiver.(nodes.Set), specOf(single.args), single)
+	}
 	return f
 }
 

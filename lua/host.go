@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	glua "github.com/yuin/gopher-lua"
@@ -26,6 +27,7 @@ type Host struct {
 	idle     []*glua.LState                // threads to be used again
 	outer    map[*glua.LState]*glua.LState // the thread that waits for a protected call on another
 	modules  []Module
+	spelled  func() []Module // modules with what their Go results tell
 	classes  map[reflect.Type]*class
 	byName   map[string]*class
 	bindings map[string]*binding     // functions by full name: sync.push, say, roll
@@ -57,7 +59,8 @@ func New(s *nodes.Session, modules []Module) *Host {
 	h.files = &files{host: h, loaded: map[string]*file{}}
 	h.root.SetContext(context.Background())
 	h.openLibraries()
-	h.modules = spellOut(append(h.coreModules(), modules...))
+	h.modules = append(h.coreModules(), modules...)
+	h.spelled = sync.OnceValue(h.spelt)
 	h.register()
 	h.lockGlobals()
 	h.baton <- struct{}{}
@@ -77,7 +80,7 @@ var stateOptions = glua.Options{
 }
 
 // Modules lists the records, the host's own first.
-func (h *Host) Modules() []Module { return h.modules }
+func (h *Host) Modules() []Module { return h.spelled() }
 
 // take waits for the baton; from then on Lua may run on L.
 func (h *Host) take(L *glua.LState) {

@@ -25,9 +25,10 @@ type class struct {
 type binding struct {
 	Func
 	full     string // sync.push, node:run
-	spec     *spec
 	function *glua.LFunction
 }
+
+func (b *binding) spec() *spec { return specOf(b.Do.args) }
 
 func (h *Host) addClass(c Class) *class {
 	cl := &class{Class: c, methods: map[string]*binding{}, fields: map[string]*Field{}}

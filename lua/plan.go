@@ -79,11 +79,11 @@ func (c *Call) ownArguments(b *binding) (any, error) {
 	own := c.args
 	if b.Do.fleet {
 		var err error
-		if own, _, err = c.splitOptions(b.spec); err != nil {
+		if own, _, err = c.splitOptions(b.spec()); err != nil {
 			return nil, err
 		}
 	}
-	return c.Host.unpack(b.spec, orEmpty(b.Do.args), own)
+	return c.Host.unpack(b.spec(), orEmpty(b.Do.args), own)
 }
 
 // foresee asks the record what the call would do; on a set, for each node.

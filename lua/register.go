@@ -92,7 +92,7 @@ func (h *Host) moduleTable(m Module) *glua.LTable {
 }
 
 func (h *Host) bind(f Func, full string) *binding {
-	return &binding{Func: f, full: full, spec: specOf(f.Do.args)}
+	return &binding{Func: f, full: full}
 }
 
 // name binds a function that is reached by its full name.
@@ -141,7 +141,7 @@ func (h *Host) perform(c *Call, b *binding) (any, error) {
 	}
 	var args any = None{}
 	if b.Do.args != nil {
-		if args, err = h.unpack(b.spec, b.Do.args, c.args); err != nil {
+		if args, err = h.unpack(b.spec(), b.Do.args, c.args); err != nil {
 			return nil, err
 		}
 	}
@@ -170,7 +170,7 @@ func (c *Call) receiver(b *binding) (any, error) {
 // runScript calls a function that is written in Lua, after its arguments
 // passed the checks of its record.
 func (h *Host) runScript(c *Call, b *binding, receiver any) (any, error) {
-	if _, err := h.unpack(b.spec, b.Do.args, c.args); err != nil {
+	if _, err := h.unpack(b.spec(), b.Do.args, c.args); err != nil {
 		return nil, err
 	}
 	fn, err := h.script(c.L, b)
@@ -182,8 +182,8 @@ func (h *Host) runScript(c *Call, b *binding, receiver any) (any, error) {
 	if len(c.args) > 0 {
 		given, _ = c.args[len(c.args)-1].(*glua.LTable)
 	}
-	for i := range b.spec.keys {
-		p := &b.spec.keys[i]
+	for i := range b.spec().keys {
+		p := &b.spec().keys[i]
 		v := glua.LValue(glua.LNil)
 		if given != nil {
 			v = given.RawGetString(p.name)
@@ -196,7 +196,7 @@ func (h *Host) runScript(c *Call, b *binding, receiver any) (any, error) {
 	args := []glua.LValue{opts}
 	if receiver != nil {
 		args = []glua.LValue{h.push(receiver), opts}
-		for i := range b.spec.pos {
+		for i := range b.spec().pos {
 			if i < len(c.args) {
 				args = append(args, c.args[i])
 			}

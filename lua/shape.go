@@ -2,6 +2,7 @@ package lua
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,50 +61,48 @@ func fieldType(typ, name string) (string, bool) {
 	return "", false
 }
 
-// spellOut writes into the records what their Go results tell: the fields of
-// tables, and for methods of nodes what each outcome on a set holds.
-func spellOut(modules []Module) []Module {
-	names := map[reflect.Type]string{}
-	for _, m := range modules {
-		for _, c := range m.Classes {
-			names[reflect.TypeOf(c.Of)] = c.Name
-		}
-	}
-	spelt := func(funcs []Func) []Func {
+// spelt are the modules with what the Go results of their records tell: the
+// fields of tables, and for methods of nodes what each outcome on a set holds.
+func (h *Host) spelt() []Module {
+	all := func(funcs []Func) []Func {
 		out := make([]Func, len(funcs))
 		for i, f := range funcs {
-			out[i] = f.spellOut(names)
+			out[i] = h.spellOut(f)
 		}
 		return out
 	}
-	out := make([]Module, len(modules))
-	for i, m := range modules {
-		m.Funcs, m.NodeMethods, m.SetMethods = spelt(m.Funcs), spelt(m.NodeMethods), spelt(m.SetMethods)
+	out := slices.Clone(h.modules)
+	for i := range out {
+		m := &out[i]
+		m.Funcs, m.NodeMethods, m.SetMethods = all(m.Funcs), all(m.NodeMethods), all(m.SetMethods)
 		if m.Call != nil {
-			call := m.Call.spellOut(names)
+			call := h.spellOut(*m.Call)
 			m.Call = &call
 		}
-		classes := make([]Class, len(m.Classes))
-		for j, c := range m.Classes {
-			c.Funcs = spelt(c.Funcs)
-			classes[j] = c
+		m.Classes = slices.Clone(m.Classes)
+		for j := range m.Classes {
+			m.Classes[j].Funcs = all(m.Classes[j].Funcs)
 		}
-		m.Classes = classes
-		out[i] = m
 	}
 	return out
 }
 
-func (f Func) spellOut(names map[reflect.Type]string) Func {
+// spellOut writes into a record what its Go result tells.
+func (h *Host) spellOut(f Func) Func {
+	if one, set := strings.CutPrefix(f.Returns, resultsOf); set {
+		f.Returns = strings.TrimSuffix(one, ">")
+		f.Returns = resultsOf + strings.TrimSuffix(h.spellOut(f).Returns, "?") + ">"
+		return f
+	}
 	if f.Outcome != nil && f.Returns == "Results" {
-		f.Returns = "Results<" + resultType(reflect.TypeOf(f.Outcome), names) + ">"
+		f.Returns = resultsOf + h.resultType(reflect.TypeOf(f.Outcome)) + ">"
 	}
 	if f.Do.result == nil {
 		return f
 	}
 	switch f.Returns {
 	case "table", "table[]", "table?":
-		typ := strings.TrimSuffix(resultType(f.Do.result, names), "?")
+		typ := strings.TrimSuffix(h.resultType(f.Do.result), "?")
 		if FieldsOf(strings.TrimSuffix(typ, "[]")) == nil {
 			return f
 		}
@@ -115,10 +114,13 @@ func (f Func) spellOut(names map[reflect.Type]string) Func {
 	return f
 }
 
+// resultsOf starts the type of Results whose outcomes hold one type.
+const resultsOf = "Results<"
+
 // resultType is the type of what push makes of a Go type.
-func resultType(t reflect.Type, names map[reflect.Type]string) string {
-	if name, ok := names[t]; ok {
-		return name
+func (h *Host) resultType(t reflect.Type) string {
+	if c := h.classes[t]; c != nil {
+		return c.Name
 	}
 	switch t {
 	case reflect.TypeFor[time.Time](), reflect.TypeFor[[]byte]():
@@ -140,18 +142,18 @@ func resultType(t reflect.Type, names map[reflect.Type]string) string {
 	case reflect.Float64:
 		return "number"
 	case reflect.Slice, reflect.Array:
-		return strings.TrimSuffix(resultType(t.Elem(), names), "?") + "[]"
+		return strings.TrimSuffix(h.resultType(t.Elem()), "?") + "[]"
 	case reflect.Map:
-		return "table<string, " + resultType(t.Elem(), names) + ">"
+		return "table<string, " + h.resultType(t.Elem()) + ">"
 	case reflect.Pointer:
-		return strings.TrimSuffix(resultType(t.Elem(), names), "?") + "?"
+		return strings.TrimSuffix(h.resultType(t.Elem()), "?") + "?"
 	case reflect.Struct:
-		return "{" + strings.Join(structFields(t, names), ", ") + "}"
+		return "{" + strings.Join(h.structFields(t), ", ") + "}"
 	}
 	return "any"
 }
 
-func structFields(t reflect.Type, names map[reflect.Type]string) []string {
+func (h *Host) structFields(t reflect.Type) []string {
 	var out []string
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -161,14 +163,14 @@ func structFields(t reflect.Type, names map[reflect.Type]string) []string {
 			name, flag, _ := strings.Cut(tag, ",")
 			typ := f.Tag.Get("type") // for what the Go type does not tell
 			if typ == "" {
-				typ = resultType(f.Type, names)
+				typ = h.resultType(f.Type)
 			}
 			if flag == "optional" {
 				typ = strings.TrimSuffix(typ, "?") + "?"
 			}
 			out = append(out, name+": "+typ)
 		case f.Anonymous:
-			out = append(out, structFields(f.Type, names)...)
+			out = append(out, h.structFields(f.Type)...)
 		}
 	}
 	return out
@@ -177,7 +179,7 @@ func structFields(t reflect.Type, names map[reflect.Type]string) []string {
 // OutcomeOf is the type of the values in Results<T>; "any" where it is not
 // known.
 func OutcomeOf(results string) string {
-	inner, ok := strings.CutPrefix(results, "Results<")
+	inner, ok := strings.CutPrefix(results, resultsOf)
 	if !ok {
 		return "any"
 	}

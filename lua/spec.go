@@ -30,8 +30,8 @@ type param struct {
 
 var specs sync.Map // reflect.Type -> *spec
 
-// specOf reads the tags of an argument struct. A record with bad tags is a
-// defect of rollsh and panics when it is registered.
+// specOf reads the tags of an argument struct, when they are first asked for. A
+// record with bad tags is a defect of rollsh and panics.
 func specOf(t reflect.Type) *spec {
 	if t == nil || t == reflect.TypeFor[None]() {
 		return &spec{}

@@ -2,7 +2,6 @@ package lua
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	glua "github.com/yuin/gopher-lua"
@@ -99,14 +98,14 @@ func asText(h *Host, v glua.LValue) glua.LValue {
 const conversions = "cdiouxXeEfgGqs"
 
 // verb is one conversion of string.format.
-var verb = regexp.MustCompile(`%([-+ #0]*)(\d*)(\.\d*)?(.?)`)
+var verb = nodes.Pattern(`%([-+ #0]*)(\d*)(\.\d*)?(.?)`)
 
 // checkFormat refuses what Lua refuses: gopher-lua passes the format to Go,
 // where an unknown verb gives "%!y(...)" and no error. Objects are replaced by
 // their texts for %s.
 func (h *Host) checkFormat(L *glua.LState) {
 	arg := 1
-	for _, m := range verb.FindAllStringSubmatch(L.CheckString(1), -1) {
+	for _, m := range verb().FindAllStringSubmatch(L.CheckString(1), -1) {
 		conversion := m[4]
 		if conversion == "%" {
 			continue

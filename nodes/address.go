@@ -3,14 +3,13 @@ package nodes
 import (
 	"errors"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 )
 
 var (
-	nodeName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
-	hostName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+	nodeName = Pattern(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+	hostName = Pattern(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 )
 
 const maxNameLength = 253 // of a host name, RFC 1035
@@ -69,7 +68,7 @@ func checkHost(host string) error {
 		}
 		return nil
 	}
-	if !hostName.MatchString(host) || len(host) > maxNameLength {
+	if !hostName().MatchString(host) || len(host) > maxNameLength {
 		return errors.New("'" + host + "' is not a host name or address")
 	}
 	return nil

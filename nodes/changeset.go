@@ -1,7 +1,6 @@
 package nodes
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,12 +28,12 @@ type Changesets []Changeset
 // ticketWords finds the references that Trac's commit updater knows: a number
 // after # or after ticket, issue or bug.
 // Source: trac.edgewall.org, tracopt/ticket/commit_updater.py.
-var ticketWords = regexp.MustCompile(`(?i)(?:#|\b(?:ticket|issue|bug)[: ]\s?#?)(\d+)`)
+var ticketWords = Pattern(`(?i)(?:#|\b(?:ticket|issue|bug)[: ]\s?#?)(\d+)`)
 
 // Tickets lists the tickets that the message names, each once, in order.
 func (c Changeset) Tickets() []string {
 	var out []string
-	for _, m := range ticketWords.FindAllStringSubmatch(c.Message, -1) {
+	for _, m := range ticketWords().FindAllStringSubmatch(c.Message, -1) {
 		if !slices.Contains(out, m[1]) {
 			out = append(out, m[1])
 		}

@@ -35,7 +35,7 @@ func FromFields(fields map[string]any) (*Node, error) {
 	if name == "" {
 		name = n.Host
 	}
-	if !nodeName.MatchString(name) {
+	if !nodeName().MatchString(name) {
 		return nil, &Error{Kind: Usage, Message: "'" + Clean(name) + "' cannot be the name of a node", Hint: "give name= of letters, digits, _ . and -"}
 	}
 	n.Name = Name(name)

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -23,10 +22,10 @@ const (
 
 // fileName is what a nodes file may be called: no dot, so that README.md, a
 // backup or an editor's leftover is none.
-var fileName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]*$`)
+var fileName = Pattern(`^[A-Za-z0-9_][A-Za-z0-9_-]*$`)
 
 // tierWord is the first word of a line that begins a tier.
-var tierWord = regexp.MustCompile(`^\[[A-Za-z_][A-Za-z0-9_.-]*\]$`)
+var tierWord = Pattern(`^\[[A-Za-z_][A-Za-z0-9_.-]*\]$`)
 
 // Folder is the folder of a project that holds its nodes files.
 func Folder(project string) fs.FS { return os.DirFS(filepath.Join(project, "nodes")) }
@@ -42,7 +41,7 @@ func FileNames(dir fs.FS) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if !e.IsDir() && fileName.MatchString(e.Name()) {
+		if !e.IsDir() && fileName().MatchString(e.Name()) {
 			names = append(names, e.Name())
 		}
 	}
@@ -93,7 +92,7 @@ type loader struct {
 
 // read gives the text of a nodes file and marks it as taken.
 func (l *loader) read(name string) (string, error) {
-	if !fileName.MatchString(name) {
+	if !fileName().MatchString(name) {
 		return "", &Error{Kind: Usage, Message: "'" + Clean(name) + "' cannot be a nodes file", Hint: "a name is letters, digits, _ and -"}
 	}
 	f, err := l.dir.Open(name)
@@ -215,7 +214,7 @@ func (r *reading) keys(words []string, to settings) {
 }
 
 func (r *reading) beginTier(words []string) {
-	if !tierWord.MatchString(words[0]) {
+	if !tierWord().MatchString(words[0]) {
 		r.failf("write [name], where name begins with a letter", "'%s' is not a tier", words[0])
 		return
 	}
@@ -316,7 +315,7 @@ func (r *reading) expand(name, address string) (names, addresses []string) {
 // declare adds one node.
 func (r *reading) declare(name, address string, own *scope) {
 	n := &Node{Name: Name(name), Source: fmt.Sprintf("nodes/%s:%d", r.name, r.line)}
-	if !nodeName.MatchString(name) || len(name) > maxNameLength {
+	if !nodeName().MatchString(name) || len(name) > maxNameLength {
 		r.failf("a name is letters, digits, _ . and -", "'%s' cannot be the name of a node", name)
 		return
 	}

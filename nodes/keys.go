@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -10,7 +9,7 @@ import (
 // fileKeys are the keys that a nodes file knows, in the order of api.
 var fileKeys = []string{"host", "port", "user", "key", "jump", "proxy", "tags", "path", "at_once", "drain", "undrain", "check"}
 
-var varName = regexp.MustCompile(`^x-[A-Za-z0-9_][A-Za-z0-9_-]*$`)
+var varName = Pattern(`^x-[A-Za-z0-9_][A-Za-z0-9_-]*$`)
 
 // settings are the keys of one line, or of a scope: host and x-NAME too.
 type settings map[string]string
@@ -18,7 +17,7 @@ type settings map[string]string
 // add reads one key=value word. The same key twice on a line is a mistake.
 func (s settings) add(word string) *Error {
 	key, value, _ := strings.Cut(word, "=")
-	if !slices.Contains(fileKeys, key) && !varName.MatchString(key) {
+	if !slices.Contains(fileKeys, key) && !varName().MatchString(key) {
 		return unknownKey(key)
 	}
 	if _, ok := s[key]; ok {
@@ -40,7 +39,7 @@ func unknownKey(key string) *Error {
 		e.Hint = "write key=value without spaces"
 	case Suggest(key, fileKeys) != "":
 		e.Hint = didYouMean(key, fileKeys) + " Keys of your own are x-NAME"
-	case varName.MatchString("x-" + name):
+	case varName().MatchString("x-" + name):
 		e.Hint = "known are " + strings.Join(fileKeys, " ") + "; for a key of your own write x-" + name
 	default:
 		e.Hint = "known are " + strings.Join(fileKeys, " ") + " and x-NAME"
@@ -72,7 +71,7 @@ func checkValue(key, value string) error {
 		}
 	case "tags":
 		for _, tag := range splitTags(value) {
-			if !nodeName.MatchString(tag) {
+			if !nodeName().MatchString(tag) {
 				return errors.New("bad tag '" + tag + "', tags are words with commas between them")
 			}
 		}

@@ -2,14 +2,13 @@ package nodes
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
 
 var (
-	plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-]+$`)
-	envName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	plainWord = Pattern(`^[A-Za-z0-9_@%+:,./-]+$`)
+	envName   = Pattern(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
 // Quote writes words so that a POSIX shell reads back exactly these words.
@@ -17,7 +16,7 @@ var (
 func Quote(words ...string) string {
 	out := make([]string, len(words))
 	for i, w := range words {
-		if plainWord.MatchString(w) {
+		if plainWord().MatchString(w) {
 			out[i] = w
 		} else {
 			out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
@@ -68,7 +67,7 @@ func (c Cmd) shell(sudo []string, first string) (string, error) {
 func (c Cmd) envWords() ([]string, error) {
 	words := make([]string, 0, len(c.Env))
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
-		if !envName.MatchString(name) {
+		if !envName().MatchString(name) {
 			return nil, &Error{Kind: Usage, Message: "'" + name + "' is not a name of an environment variable"}
 		}
 		words = append(words, name+"="+c.Env[name])

@@ -6,8 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 const (
@@ -16,12 +17,12 @@ const (
 )
 
 // secretWords are what makes a line stay out of the history.
-var secretWords = regexp.MustCompile(`(?i)pass(word|wd|phrase)?|secret|token|api_?key|bearer|credential`)
+var secretWords = nodes.Pattern(`(?i)pass(word|wd|phrase)?|secret|token|api_?key|bearer|credential`)
 
 // remembered reports whether a chunk may go into the history: nothing that
 // begins with a space, nothing that seems to hold a secret.
 func remembered(chunk string) bool {
-	return strings.TrimSpace(chunk) != "" && chunk[0] != ' ' && !secretWords.MatchString(chunk)
+	return strings.TrimSpace(chunk) != "" && chunk[0] != ' ' && !secretWords().MatchString(chunk)
 }
 
 // history is the file of what was typed: one chunk a line, line breaks and

@@ -1,7 +1,6 @@
 package shell
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -32,14 +31,14 @@ func desugar(project, line string) (string, error) {
 			return "help()", nil
 		}
 		return "help(" + lua.Quote(name) + ")", nil
-	case helpWords.MatchString(line):
-		return "help(" + lua.Quote(helpWords.FindStringSubmatch(line)[1]) + ")", nil
+	case helpWords().MatchString(line):
+		return "help(" + lua.Quote(helpWords().FindStringSubmatch(line)[1]) + ")", nil
 	}
 	return line, nil
 }
 
 // helpWords is help as it is typed in other shells: alone, or with a bare name.
-var helpWords = regexp.MustCompile(`^help(?:\s+([A-Za-z][\w.:-]*))?\s*$`)
+var helpWords = nodes.Pattern(`^help(?:\s+([A-Za-z][\w.:-]*))?\s*$`)
 
 func desugarNodes(project, line string) (string, error) {
 	pattern, cmd, _ := strings.Cut(strings.TrimSpace(line), " ")

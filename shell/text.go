@@ -2,7 +2,6 @@ package shell
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -12,10 +11,10 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 )
 
-var escapes = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+var escapes = nodes.Pattern(`\x1b\[[0-9;]*m`)
 
 // cells is how many columns a line takes on the terminal, colours not counted.
-func cells(s string) int { return runewidth.StringWidth(escapes.ReplaceAllString(s, "")) }
+func cells(s string) int { return runewidth.StringWidth(escapes().ReplaceAllString(s, "")) }
 
 // cut shortens plain text to a number of columns.
 func cut(s string, width int) string {

@@ -39,10 +39,10 @@ const longest = 200
 var (
 	// names are what HAProxy takes as names of backends and servers; nothing
 	// else goes into a command.
-	names = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
+	names = nodes.Pattern(`^[A-Za-z0-9_.:-]+$`)
 
 	// sockets leaves out what socat takes for syntax.
-	sockets = regexp.MustCompile(`^/[A-Za-z0-9_./@+=-]+$`)
+	sockets = nodes.Pattern(`^/[A-Za-z0-9_./@+=-]+$`)
 )
 
 func fits(pattern *regexp.Regexp, s string) bool { return len(s) <= longest && pattern.MatchString(s) }
@@ -52,10 +52,10 @@ func New(d nodes.Dialer, c Config) (*Backend, error) {
 	if len(c.On.Nodes) == 0 {
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "on: no balancer"}
 	}
-	if !fits(names, c.Backend) {
+	if !fits(names(), c.Backend) {
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "backend: '" + nodes.Clean(c.Backend) + "' is not a name of HAProxy's"}
 	}
-	if !fits(sockets, string(c.Socket)) {
+	if !fits(sockets(), string(c.Socket)) {
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "socket: '" + nodes.Clean(string(c.Socket)) + "' is not an absolute path of plain characters"}
 	}
 	if c.Server == nil {
@@ -267,7 +267,7 @@ func refusal(at, text string) error {
 
 func (b *Backend) server(n *nodes.Node) (string, error) {
 	s := b.cfg.Server(n)
-	if !fits(names, s) {
+	if !fits(names(), s) {
 		return "", &nodes.Error{Kind: nodes.Usage, Node: n.Name, Message: "server: '" + nodes.Clean(s) + "' is not a name of HAProxy's"}
 	}
 	return s, nil

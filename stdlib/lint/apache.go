@@ -6,8 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // apacheRule tests whole Apache configurations, with their own folder as the
@@ -31,11 +32,11 @@ func apacheRule() Rule {
 }
 
 var (
-	apacheLoad = regexp.MustCompile(`(?mi)^\s*(?:LoadModule\s+\S+|LoadFile)\s+"?([^\s"]+)`)
-	apachePerl = regexp.MustCompile(`(?mi)^\s*(<Perl\b|Perl[A-Z]\w*).*$`)
+	apacheLoad = nodes.Pattern(`(?mi)^\s*(?:LoadModule\s+\S+|LoadFile)\s+"?([^\s"]+)`)
+	apachePerl = nodes.Pattern(`(?mi)^\s*(<Perl\b|Perl[A-Z]\w*).*$`)
 	// A macro whose parameter is part of a directive's name may make any directive.
-	apacheMacro = regexp.MustCompile(`(?mi)^\s*(?:</?)?[^\s#<]*[$%@]\S*(?:\s.*)?$`)
-	apacheJoin  = regexp.MustCompile(`\\\r?\n`)
+	apacheMacro = nodes.Pattern(`(?mi)^\s*(?:</?)?[^\s#<]*[$%@]\S*(?:\s.*)?$`)
+	apacheJoin  = nodes.Pattern(`\\\r?\n`)
 )
 
 // runsCode looks through a folder of Apache's configuration for what would run
@@ -54,14 +55,14 @@ func runsCode(root string) string {
 		if err != nil {
 			return err
 		}
-		text = apacheJoin.ReplaceAll(text, nil)
-		if m := apachePerl.Find(text); m != nil {
+		text = apacheJoin().ReplaceAll(text, nil)
+		if m := apachePerl().Find(text); m != nil {
 			found = string(m)
 		}
-		if m := apacheMacro.Find(text); m != nil && bytes.Contains(bytes.ToLower(text), []byte("<macro")) {
+		if m := apacheMacro().Find(text); m != nil && bytes.Contains(bytes.ToLower(text), []byte("<macro")) {
 			found = strings.TrimSpace(string(m))
 		}
-		for _, m := range apacheLoad.FindAllSubmatch(text, -1) {
+		for _, m := range apacheLoad().FindAllSubmatch(text, -1) {
 			module := string(m[1])
 			if rel, err := filepath.Rel(root, module); !filepath.IsAbs(module) || err != nil || filepath.IsLocal(rel) {
 				found = strings.TrimSpace(string(m[0]))

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // crontabRule reads tables of cron: those of a user, and those of the system,
@@ -15,7 +16,7 @@ import (
 func crontabRule() Rule {
 	r := textRule("crontab", []string{"crontab", "*.crontab", "**/cron.d/*", "**/crontabs/*"}, 1<<20, parseCrontab)
 	r.only = func(f *file) bool { // cron reads no other names in cron.d
-		return filepath.Base(filepath.Dir(f.path)) != "cron.d" || cronName.MatchString(filepath.Base(f.path))
+		return filepath.Base(filepath.Dir(f.path)) != "cron.d" || cronName().MatchString(filepath.Base(f.path))
 	}
 	return r
 }
@@ -35,9 +36,9 @@ var cronFields = []struct {
 
 var (
 	cronNicknames = strings.Fields("@reboot @yearly @annually @monthly @weekly @daily @midnight @hourly")
-	cronSetting   = regexp.MustCompile(`^\s*(?:"[^"]*"|'[^']*'|[A-Za-z_][A-Za-z0-9_]*)\s*=`)
-	cronUser      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.@-]*\$?$`)
-	cronName      = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+	cronSetting   = nodes.Pattern(`^\s*(?:"[^"]*"|'[^']*'|[A-Za-z_][A-Za-z0-9_]*)\s*=`)
+	cronUser      = nodes.Pattern(`^[A-Za-z_][A-Za-z0-9_.@-]*\$?$`)
+	cronName      = nodes.Pattern(`^[A-Za-z0-9_-]+$`)
 )
 
 // parseCrontab finds lines that cron would refuse; it takes none of such a table.
@@ -53,7 +54,7 @@ func parseCrontab(name string, text []byte) []finding {
 	system := systemTable(name)
 	for i, line := range lines {
 		trimmed := strings.TrimLeft(line, " \t")
-		if trimmed == "" || trimmed[0] == '#' || cronSetting.MatchString(line) {
+		if trimmed == "" || trimmed[0] == '#' || cronSetting().MatchString(line) {
 			continue
 		}
 		if message := cronLine(trimmed, system); message != "" {
@@ -90,7 +91,7 @@ func cronLine(line string, system bool) string {
 	}
 	rest := words[min(times, len(words)):]
 	if system && len(rest) > 0 {
-		if !cronUser.MatchString(rest[0]) {
+		if !cronUser().MatchString(rest[0]) {
 			return "'" + rest[0] + "' is no user; a line here is: times, user, command"
 		}
 		rest = rest[1:]

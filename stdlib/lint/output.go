@@ -3,16 +3,17 @@ package lint
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // placed are the ways in which tools say where: FILE:LINE:[COLUMN:] text, and
 // FILE: line LINE: text.
 var (
-	placed  = regexp.MustCompile(`^(?:[\w ]+: )?(\S.*?): ?(?:line )?(\d+):(?:\d+:)? *(.*)$`)
-	onLine  = regexp.MustCompile(`(?i)\bline (\d+)\b`)
+	placed  = nodes.Pattern(`^(?:[\w ]+: )?(\S.*?): ?(?:line )?(\d+):(?:\d+:)? *(.*)$`)
+	onLine  = nodes.Pattern(`(?i)\bline (\d+)\b`)
 	nothing = "it said nothing"
 )
 
@@ -20,7 +21,7 @@ var (
 // name the file and a line, or else all that it said as one problem.
 func reportOutput(j *job, e ending, toolName string) {
 	for line := range strings.Lines(e.output) {
-		m := placed.FindStringSubmatch(strings.TrimSpace(line))
+		m := placed().FindStringSubmatch(strings.TrimSpace(line))
 		if m == nil || m[1] != j.path && filepath.Base(m[1]) != filepath.Base(j.path) {
 			continue
 		}
@@ -37,7 +38,7 @@ func reportOutput(j *job, e ending, toolName string) {
 		text = nothing
 	}
 	line := 0
-	if m := onLine.FindStringSubmatch(text); m != nil {
+	if m := onLine().FindStringSubmatch(text); m != nil {
 		line, _ = strconv.Atoi(m[1]) // digits; 0 when there are too many
 	}
 	j.report(line, fmt.Sprintf("%s %s: %s", toolName, e.how(), text))

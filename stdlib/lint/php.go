@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -124,7 +123,7 @@ var lintArgs = []string{
 
 // phpFatal finds the errors in the output of `php -l`, in which placeholder stands
 // for the path; warnings are not among them.
-var phpFatal = regexp.MustCompile(`(?m)^((?:Parse|Fatal|Compile|Core|Recoverable fatal) error): +([\s\S]*?) in ` + placeholder + ` on line (\d+)$`)
+var phpFatal = nodes.Pattern(`(?m)^((?:Parse|Fatal|Compile|Core|Recoverable fatal) error): +([\s\S]*?) in ` + placeholder + ` on line (\d+)$`)
 
 // phpLint takes the verdict of `php -l` on one file.
 func phpLint(ctx context.Context, p php, j *job) error {
@@ -135,7 +134,7 @@ func phpLint(ctx context.Context, p php, j *job) error {
 	if e.code == 0 && strings.Contains(e.output, "No syntax errors detected") {
 		return nil
 	}
-	for _, m := range phpFatal.FindAllStringSubmatch(e.output, -1) {
+	for _, m := range phpFatal().FindAllStringSubmatch(e.output, -1) {
 		line, _ := strconv.Atoi(m[3]) // digits; 0 when there are too many
 		j.report(line, m[1]+": "+strings.ReplaceAll(m[2], placeholder, j.path))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +12,7 @@ import (
 )
 
 // puppetFile finds the place in puppet's messages.
-var puppetFile = regexp.MustCompile(`^Error: (?:Could not parse for environment \S+: )?(.*) \(file: (.*?)(?:, line: (\d+))?(?:, column: \d+)?\)\s*$`)
+var puppetFile = nodes.Pattern(`^Error: (?:Could not parse for environment \S+: )?(.*) \(file: (.*?)(?:, line: (\d+))?(?:, column: \d+)?\)\s*$`)
 
 // puppetRule hands all manifests to one puppet, as it takes seconds to start.
 func puppetRule() Rule {
@@ -78,7 +77,7 @@ func puppetLint(ctx context.Context, path, dir string, jobs []*job) error {
 // puppetErrors gives every message to the manifest that it names.
 func puppetErrors(e ending, jobs []*job) {
 	for line := range strings.Lines(e.output) {
-		m := puppetFile.FindStringSubmatch(line)
+		m := puppetFile().FindStringSubmatch(line)
 		for _, j := range jobs {
 			if m != nil && j.path == m[2] {
 				n, _ := strconv.Atoi(m[3]) // digits, or none

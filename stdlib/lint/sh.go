@@ -5,8 +5,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 var (
@@ -67,7 +68,7 @@ func shLint(ctx context.Context, j *job) error {
 
 // shellcheckParse are the lines by which shellcheck says that it cannot read a
 // script; what the shell cannot read is told by the rule sh.
-var shellcheckParse = regexp.MustCompile(`(?m)^.*\[SC10(?:70|72|73|88|89)\]\n?`)
+var shellcheckParse = nodes.Pattern(`(?m)^.*\[SC10(?:70|72|73|88|89)\]\n?`)
 
 // shellcheckRule finds what shellcheck calls an error, no matters of style. The
 // project's .shellcheckrc applies; sourced files are not followed.
@@ -84,7 +85,7 @@ func shellcheckRule() Rule {
 			return nil
 		}
 		e, err := invoke(ctx, filepath.Dir(j.path), program, "--severity=error", "--format=gcc", "--shell="+shell, "--", j.path)
-		e.output = shellcheckParse.ReplaceAllString(e.output, "")
+		e.output = shellcheckParse().ReplaceAllString(e.output, "")
 		if err == nil && (e.code > 1 || e.signal != "" || e.output != "") {
 			reportOutput(j, e, "shellcheck")
 		}

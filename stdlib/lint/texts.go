@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -111,7 +110,7 @@ func lineAt(text []byte, n int64) int {
 
 func yamlRule() Rule { return textRule("yaml", []string{"*.yaml", "*.yml"}, 4<<20, parseYAML) }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?([\s\S]*)$`)
+var yamlLine = nodes.Pattern(`^yaml: (?:line (\d+): )?([\s\S]*)$`)
 
 func parseYAML(_ string, text []byte) []finding {
 	d := yaml.NewDecoder(bytes.NewReader(text))
@@ -123,7 +122,7 @@ func parseYAML(_ string, text []byte) []finding {
 			return out
 		}
 		if err != nil {
-			m := yamlLine.FindStringSubmatch(err.Error())
+			m := yamlLine().FindStringSubmatch(err.Error())
 			if m == nil {
 				return append(out, finding{0, err.Error()})
 			}
@@ -157,10 +156,10 @@ func xmlRule() Rule {
 }
 
 var (
-	entityUse     = regexp.MustCompile(`&([A-Za-z_:][A-Za-z0-9_:.-]*);`)
-	entityDeclare = regexp.MustCompile(`<!ENTITY\s+([A-Za-z_:][A-Za-z0-9_:.-]*)\s`)
-	xml11         = regexp.MustCompile(`^(<\?xml\s+version\s*=\s*["'])1\.1`)
-	externalDTD   = regexp.MustCompile(`^DOCTYPE\s+\S+\s+(SYSTEM|PUBLIC)\b`)
+	entityUse     = nodes.Pattern(`&([A-Za-z_:][A-Za-z0-9_:.-]*);`)
+	entityDeclare = nodes.Pattern(`<!ENTITY\s+([A-Za-z_:][A-Za-z0-9_:.-]*)\s`)
+	xml11         = nodes.Pattern(`^(<\?xml\s+version\s*=\s*["'])1\.1`)
+	externalDTD   = nodes.Pattern(`^DOCTYPE\s+\S+\s+(SYSTEM|PUBLIC)\b`)
 )
 
 // parseXML tells whether a text is well-formed. Entities are looked up by name
@@ -168,7 +167,7 @@ var (
 func parseXML(_ string, text []byte) []finding {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	// The parser knows version 1.0 only; 1.1 differs in rare control characters.
-	known := xml11.ReplaceAll(text[:min(len(text), 100)], []byte("${1}1.0"))
+	known := xml11().ReplaceAll(text[:min(len(text), 100)], []byte("${1}1.0"))
 	d := xml.NewDecoder(io.MultiReader(bytes.NewReader(known), bytes.NewReader(text[min(len(text), 100):])))
 	d.CharsetReader = charset
 	roots, depth, doctypes := 0, 0, 0
@@ -233,11 +232,11 @@ func repeatedAttribute(attrs []xml.Attr) string {
 // entities are the names that a document type lets a text use.
 func entities(doctype xml.Directive, text []byte) map[string]string {
 	names := map[string]string{}
-	for _, m := range entityDeclare.FindAllSubmatch(doctype, -1) {
+	for _, m := range entityDeclare().FindAllSubmatch(doctype, -1) {
 		names[string(m[1])] = " "
 	}
-	if externalDTD.Match(doctype) {
-		for _, m := range entityUse.FindAllSubmatch(text, -1) {
+	if externalDTD().Match(doctype) {
+		for _, m := range entityUse().FindAllSubmatch(text, -1) {
 			names[string(m[1])] = " "
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 
 	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // maxScript is the largest JavaScript or CSS file that is checked, in bytes.
@@ -25,11 +27,11 @@ func jsRule() Rule {
 // cssBroken are the complaints about CSS that no browser can mend: a bracket,
 // comment or text that does not end. Others (hacks for old browsers, properties
 // that are not known) are let pass.
-var cssBroken = regexp.MustCompile(`^(?:Expected "[})\]]"|Expected "\*/"|Unterminated |Unexpected "[})\]]")`)
+var cssBroken = nodes.Pattern(`^(?:Expected "[})\]]"|Expected "\*/"|Unterminated |Unexpected "[})\]]")`)
 
 func cssRule() Rule {
 	return textRule("css", []string{"*.css"}, maxScript, func(_ string, text []byte) []finding {
-		return parseWeb(text, api.LoaderCSS, cssBroken)
+		return parseWeb(text, api.LoaderCSS, cssBroken())
 	})
 }
 

@@ -89,12 +89,12 @@ type soa struct {
 	line    int // of the serial in the file; 0: not found
 }
 
-var zoneSOA = regexp.MustCompile(`(?m)^\S+\s+\d+\s+IN\s+SOA\s+\S+\s+\S+\s+(\d+)\s.*$`)
+var zoneSOA = nodes.Pattern(`(?m)^\S+\s+\d+\s+IN\s+SOA\s+\S+\s+\S+\s+(\d+)\s.*$`)
 
 // readSOA reads a text as the zone of the file; ok is false for a broken one.
 func readSOA(ctx context.Context, program, file, text string) (z soa, ok bool, err error) {
 	e, err := checkZone(ctx, program, file, text, "-D", "-q", "-s", "full")
-	m := zoneSOA.FindStringSubmatchIndex(e.output)
+	m := zoneSOA().FindStringSubmatchIndex(e.output)
 	if err != nil || e.code != 0 || m == nil {
 		return soa{}, false, err
 	}
@@ -111,7 +111,7 @@ func readSOA(ctx context.Context, program, file, text string) (z soa, ok bool, e
 
 // lineOfWord is the first line that holds the word; 0 when there is none.
 func lineOfWord(text []byte, word string) int {
-	at := regexp.MustCompile(`\b` + regexp.QuoteMeta(word) + `\b`).FindIndex(text)
+	at := regexp.MustCompile(`\b` + regexp.QuoteMeta(word) + `\b`).FindIndex(text) //nolint:forbidigo // another one each time
 	if at == nil {
 		return 0
 	}

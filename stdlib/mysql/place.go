@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -26,13 +25,13 @@ type Place struct {
 
 // databaseName leaves out what would need care in the names of schemas that are
 // made beside it.
-var databaseName = regexp.MustCompile(`^[A-Za-z0-9_$][A-Za-z0-9_$-]{0,47}$`)
+var databaseName = nodes.Pattern(`^[A-Za-z0-9_$][A-Za-z0-9_$-]{0,47}$`)
 
 func (p Place) check(which string) error {
 	switch {
 	case p.On == nil:
 		return usage(which + ".on is missing")
-	case !databaseName.MatchString(p.Database):
+	case !databaseName().MatchString(p.Database):
 		return usage(which + ".database: '" + nodes.Clean(p.Database) + "' is not a name that can be copied")
 	case strings.ContainsAny(p.User+p.Host+string(p.Socket)+p.Password.Reveal(), "\n\r\x00"):
 		return usage(which + ": user, password, host and socket are one line each")
@@ -167,7 +166,7 @@ func text(s string) string {
 }
 
 // errorLine is the client's and the dump's form of the server's errors.
-var errorLine = regexp.MustCompile(`(?:ERROR |error: )(\d{4,5})[ :]`)
+var errorLine = nodes.Pattern(`(?:ERROR |error: )(\d{4,5})[ :]`)
 
 // failure makes an error of a program that ended badly.
 func failure(res nodes.Result, what string) error {
@@ -179,7 +178,7 @@ func failure(res nodes.Result, what string) error {
 	if said != "" {
 		e.Message += ": " + said
 	}
-	m := errorLine.FindStringSubmatch(string(res.Stderr))
+	m := errorLine().FindStringSubmatch(string(res.Stderr))
 	if m == nil {
 		return e
 	}

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -36,7 +35,7 @@ func discord(n Notice) any {
 	return map[string]any{"content": cut(n.Text, mostDiscord), "allowed_mentions": map[string]any{"parse": []string{}}, "flags": 4}
 }
 
-var links = regexp.MustCompile(`https?://[^\s<>"]+`)
+var links = nodes.Pattern(`https?://[^\s<>"]+`)
 
 // teams writes an Adaptive Card of text runs, which know no markup; links
 // become actions.
@@ -56,7 +55,7 @@ func runs(l string) []any {
 	var out []any
 	text := func(s string) map[string]any { return map[string]any{"type": "TextRun", "text": s} }
 	rest := 0
-	for _, at := range links.FindAllStringIndex(l, -1) {
+	for _, at := range links().FindAllStringIndex(l, -1) {
 		if at[0] > rest {
 			out = append(out, text(l[rest:at[0]]))
 		}

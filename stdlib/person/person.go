@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -15,12 +14,12 @@ import (
 
 // secretName is what a secret may be called; it is part of a file name and of
 // the name of an environment variable.
-var secretName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+var secretName = nodes.Pattern(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // Secret finds a secret by name. It fails with Usage for a bad name, with
 // Permission for a file that others can read, and as Person.Ask does.
 func Secret(ctx context.Context, s *nodes.Session, name string) (nodes.Secret, error) {
-	if !secretName.MatchString(name) {
+	if !secretName().MatchString(name) {
 		return nodes.Secret{}, &nodes.Error{Kind: nodes.Usage, Message: "'" + name + "' is not a name of a secret: letters, digits, '_' and '-'"}
 	}
 	variable := "ROLLSH_SECRET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))

@@ -25,13 +25,13 @@ type Place struct {
 }
 
 // databaseName leaves out what libpq takes for an address or an option.
-var databaseName = regexp.MustCompile(`^[A-Za-z0-9_$][A-Za-z0-9_$-]{0,47}$`)
+var databaseName = nodes.Pattern(`^[A-Za-z0-9_$][A-Za-z0-9_$-]{0,47}$`)
 
 func (p Place) check(which string) error {
 	switch {
 	case p.On == nil:
 		return usage(which + ".on is missing")
-	case !databaseName.MatchString(p.Database):
+	case !databaseName().MatchString(p.Database):
 		return usage(which + ".database: '" + nodes.Clean(p.Database) + "' is not a name that can be copied")
 	case strings.ContainsAny(p.User+p.Host+p.Password.Reveal(), "\n\r\x00"):
 		return usage(which + ": user, password and host are one line each")
@@ -151,17 +151,17 @@ func name(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 func text(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // state is the SQLSTATE that VERBOSITY=verbose puts before a message.
-var state = regexp.MustCompile(`(?m)^(?:psql:.*)?[A-Z]+: +([0-9A-Z]{5}): (.*)`)
+var state = nodes.Pattern(`(?m)^(?:psql:.*)?[A-Z]+: +([0-9A-Z]{5}): (.*)`)
 
 var plainFailures = []struct {
-	pattern *regexp.Regexp
+	pattern func() *regexp.Regexp
 	kind    nodes.Kind
 	hint    string
 }{
-	{regexp.MustCompile(`authentication failed|no password supplied|role ".*" does not exist|no pg_hba.conf entry`), nodes.Auth, "check user= and password=, or give sudo="},
-	{regexp.MustCompile(`database ".*" does not exist|no matching tables`), nodes.NotFound, ""},
-	{regexp.MustCompile(`permission denied`), nodes.Permission, ""},
-	{regexp.MustCompile(`connection to server .* failed|could not translate host name`), nodes.Unreachable, "is the database running, and are host= and port= right?"},
+	{nodes.Pattern(`authentication failed|no password supplied|role ".*" does not exist|no pg_hba.conf entry`), nodes.Auth, "check user= and password=, or give sudo="},
+	{nodes.Pattern(`database ".*" does not exist|no matching tables`), nodes.NotFound, ""},
+	{nodes.Pattern(`permission denied`), nodes.Permission, ""},
+	{nodes.Pattern(`connection to server .* failed|could not translate host name`), nodes.Unreachable, "is the database running, and are host= and port= right?"},
 }
 
 // failure makes an error of a program that ended badly.
@@ -170,7 +170,7 @@ func failure(res nodes.Result, what string) error {
 	if res.Signal == "" {
 		e.Code = fmt.Sprint(res.Code)
 	}
-	if m := state.FindStringSubmatch(string(res.Stderr)); m != nil {
+	if m := state().FindStringSubmatch(string(res.Stderr)); m != nil {
 		e.Kind, e.Code, e.Message = nodes.Protocol, m[1], what+": "+oneLine(m[2])
 		switch m[1] {
 		case "2BP01":
@@ -186,7 +186,7 @@ func failure(res nodes.Result, what string) error {
 		e.Message += ": " + said
 	}
 	for _, f := range plainFailures {
-		if f.pattern.Match(res.Stderr) {
+		if f.pattern().Match(res.Stderr) {
 			e.Kind, e.Hint = f.kind, f.hint
 			break
 		}

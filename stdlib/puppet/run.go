@@ -3,7 +3,6 @@ package puppet
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -32,10 +31,10 @@ type Outcome struct {
 }
 
 // environmentName is what Puppet takes as the name of an environment.
-var environmentName = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
+var environmentName = nodes.Pattern(`^[A-Za-z0-9_]+$`)
 
 func (o Options) check() error {
-	if o.Environment != "" && !environmentName.MatchString(o.Environment) {
+	if o.Environment != "" && !environmentName().MatchString(o.Environment) {
 		return &nodes.Error{Kind: nodes.Usage, Message: "environment: '" + nodes.Clean(o.Environment) + "' is not a name of Puppet's"}
 	}
 	if o.Apply != "" && !strings.HasPrefix(string(o.Apply), "/") {
@@ -202,7 +201,7 @@ func exit(res nodes.Result, message string) *nodes.Error {
 	return e
 }
 
-var disabled = regexp.MustCompile(`(?s)administratively disabled \(Reason: '(.*?)'\)`)
+var disabled = nodes.Pattern(`(?s)administratively disabled \(Reason: '(.*?)'\)`)
 
 // notRun says why Puppet did not run, in its own words where they are known.
 // Source: Puppet 7, lib/puppet/agent.rb.
@@ -210,9 +209,9 @@ func notRun(res nodes.Result) error {
 	said := string(res.Stdout) + "\n" + string(res.Stderr)
 	e := exit(res, "puppet did not run")
 	switch {
-	case disabled.MatchString(said):
+	case disabled().MatchString(said):
 		e.Kind, e.Hint = nodes.Refused, "puppet agent --enable allows it again"
-		e.Message = "puppet is disabled there: " + oneLine(disabled.FindStringSubmatch(said)[1])
+		e.Message = "puppet is disabled there: " + oneLine(disabled().FindStringSubmatch(said)[1])
 	case strings.Contains(said, "already in progress"):
 		e.Kind, e.Message = nodes.Locked, "another run of puppet is under way there"
 	default:

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -297,7 +296,7 @@ func (s *settings) expand(text string) string {
 
 // path expands a file name: tokens, ${NAME} and ~.
 func (s *settings) path(name string) string {
-	name = s.expand(braced.ReplaceAllStringFunc(name, func(v string) string { return os.Getenv(v[2 : len(v)-1]) }))
+	name = s.expand(braced().ReplaceAllStringFunc(name, func(v string) string { return os.Getenv(v[2 : len(v)-1]) }))
 	if name == "~" || strings.HasPrefix(name, "~/") {
 		return filepath.Join(s.home, name[1:])
 	}
@@ -305,7 +304,7 @@ func (s *settings) path(name string) string {
 }
 
 // braced is a variable in a file name; OpenSSH knows no $NAME without braces.
-var braced = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+var braced = nodes.Pattern(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
 // paths expands the file names of a keyword; "none" stands for no file.
 func (s *settings) paths(key string, otherwise ...string) []string {

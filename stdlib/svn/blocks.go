@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
@@ -22,14 +21,14 @@ type block struct {
 	Reason string
 }
 
-var blockLine = regexp.MustCompile(`^(/.*?):([0-9][0-9,:-]*)(?: (\S+) (\d{4}-\d\d-\d\d)(?: (.*))?)?$`)
+var blockLine = nodes.Pattern(`^(/.*?):([0-9][0-9,:-]*)(?: (\S+) (\d{4}-\d\d-\d\d)(?: (.*))?)?$`)
 
 // parseBlocks reads "/trunk:18,20-22 alice 2026-11-22 the reason" lines; author,
 // date and reason may be missing.
 func parseBlocks(text string) []block {
 	var out []block
 	for line := range strings.Lines(text) {
-		m := blockLine.FindStringSubmatch(strings.TrimSpace(line))
+		m := blockLine().FindStringSubmatch(strings.TrimSpace(line))
 		if m == nil {
 			continue
 		}

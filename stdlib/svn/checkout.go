@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -119,13 +118,13 @@ func (s *Svn) create(ctx context.Context, cl *client, path, url string) (*Checko
 	if err != nil {
 		return nil, err
 	}
-	if !checkedOut.MatchString(a.stdout) || skipped.MatchString(a.stdout) {
+	if !checkedOut().MatchString(a.stdout) || skipped().MatchString(a.stdout) {
 		return nil, &nodes.Error{Kind: nodes.Protocol, Message: "the checkout of " + oneLine(url) + " is not complete", Stdout: a.stdout, Hint: "remove " + path + " and try again"}
 	}
 	return s.open(ctx, cl, path)
 }
 
-var checkedOut = regexp.MustCompile(`(?m)^Checked out revision \d+\.$`)
+var checkedOut = nodes.Pattern(`(?m)^Checked out revision \d+\.$`)
 
 // isOf refuses a checkout of another URL.
 func (c *Checkout) isOf(ctx context.Context, url string) error {

@@ -1,7 +1,6 @@
 package svn
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -15,7 +14,7 @@ type complaint struct {
 	text string
 }
 
-var complaintLine = regexp.MustCompile(`^svn: (?:warning: )?([EW]\d{6}): (.*)$`)
+var complaintLine = nodes.Pattern(`^svn: (?:warning: )?([EW]\d{6}): (.*)$`)
 
 // complaints reads svn's standard error: errors and warnings, outermost first.
 // Lines without a number belong to the one before (texts of hooks).
@@ -23,7 +22,7 @@ func complaints(stderr string) []complaint {
 	var out []complaint
 	for line := range strings.Lines(stderr) {
 		line = strings.TrimRight(line, "\r\n")
-		if m := complaintLine.FindStringSubmatch(line); m != nil {
+		if m := complaintLine().FindStringSubmatch(line); m != nil {
 			out = append(out, complaint{m[1], m[2]})
 		} else if n := len(out); n > 0 && strings.TrimSpace(line) != "" && !strings.HasPrefix(line, "svn: ") {
 			out[n-1].text += "\n" + line
@@ -64,7 +63,7 @@ func failure(all []complaint, stderr string) *nodes.Error {
 	e.Code = all[0].code
 	var texts []string
 	for _, c := range all {
-		if t := sentence(c.text); !noise.MatchString(t) && !slices.Contains(texts, t) && len(texts) < 4 {
+		if t := sentence(c.text); !noise().MatchString(t) && !slices.Contains(texts, t) && len(texts) < 4 {
 			texts = append(texts, t)
 		}
 	}
@@ -75,17 +74,17 @@ func failure(all []complaint, stderr string) *nodes.Error {
 			break
 		}
 	}
-	if m := tunnelled.FindStringSubmatch(e.Message); m != nil && e.Kind == nodes.Unreachable {
+	if m := tunnelled().FindStringSubmatch(e.Message); m != nil && e.Kind == nodes.Unreachable {
 		e.Hint = "run `ssh " + nodes.Quote(m[1]) + "` by hand: it tells what svn does not"
 	}
 	return e
 }
 
 // noise are svn's lines that say nothing.
-var noise = regexp.MustCompile(`^commit failed \(details follow\)$|^to better debug SSH connection problems`)
+var noise = nodes.Pattern(`^commit failed \(details follow\)$|^to better debug SSH connection problems`)
 
 // tunnelled finds the host of a URL that is reached by ssh.
-var tunnelled = regexp.MustCompile(`svn\+ssh://([^/':]+)`)
+var tunnelled = nodes.Pattern(`svn\+ssh://([^/':]+)`)
 
 // cause maps svn's numbers to what a person does about them.
 type cause struct {

@@ -41,7 +41,7 @@ var (
 const branchKey = "rollsh.branch"
 
 // gitURL finds the URLs that only a git repository has.
-var gitURL = regexp.MustCompile(`^(git://|git@|[^/:@]+@[^/:]+:[^/]|((https?|ssh|file):/)?/.*\.git/?$)`)
+var gitURL = nodes.Pattern(`^(git://|git@|[^/:@]+@[^/:]+:[^/]|((https?|ssh|file):/)?/.*\.git/?$)`)
 
 // Open opens the checkout at a path, Subversion's or git's, or makes it; see
 // Checkout. The kind is that of what is there; where nothing is, that of the URL:
@@ -55,7 +55,7 @@ func (s *Svn) Open(ctx context.Context, path string, o CheckoutOptions) (any, er
 	_, noSvn := os.Lstat(filepath.Join(root, ".svn"))
 	_, noGit := os.Lstat(filepath.Join(root, ".git"))
 	there := noSvn != nil && noGit == nil
-	if !there && (noSvn == nil || !gitURL.MatchString(o.URL) && o.Branch == "") {
+	if !there && (noSvn == nil || !gitURL().MatchString(o.URL) && o.Branch == "") {
 		c, err := s.Checkout(ctx, path, o)
 		if err != nil {
 			return nil, err
@@ -183,22 +183,22 @@ func (g *GitCheckout) ask(ctx context.Context, args ...string) string {
 
 // gitCauses maps git's words to kinds of errors; git has no numbers.
 var gitCauses = []struct {
-	words *regexp.Regexp
+	words func() *regexp.Regexp
 	kind  nodes.Kind
 	hint  string
 }{
-	{regexp.MustCompile(`non-fast-forward`), nodes.Changed, "the branch's history was rewritten: look at it, then run `git fetch --force` and `git reset` by hand"},
-	{regexp.MustCompile(`dubious ownership`), nodes.Permission, "the checkout is another user's: git config --global --add safe.directory FOLDER"},
-	{regexp.MustCompile(`(?i)authentication failed|could not read (username|password)|permission denied \(|access denied`), nodes.Auth, "see `git help credentials`, or load the key into your ssh agent"},
-	{regexp.MustCompile(`(?i)host key verification failed`), nodes.HostKey, "connect once by hand with ssh and look at the key"},
-	{regexp.MustCompile(`(?i)certificate`), nodes.Protocol, "the server's certificate is not trusted: `git config http.sslCAInfo FILE` names its authority"},
-	{regexp.MustCompile(`(?i)could not resolve|connection (refused|reset|timed out)|unable to connect|network is unreachable|no route to host|unable to look up`), nodes.Unreachable, "is the git server up, and is its name right?"},
-	{regexp.MustCompile(`index\.lock|another git process`), nodes.Locked, "checkout:cleanup() when no git runs there"},
-	{regexp.MustCompile(`would be overwritten`), nodes.Conflict, "commit the local changes, or take them back with checkout:revert()"},
-	{regexp.MustCompile(`[Nn]ot possible to fast-forward|diverging branches`), nodes.Refused, "the checkout has commits of its own: push them first"},
-	{regexp.MustCompile(`(?i)no space left`), nodes.Space, ""},
-	{regexp.MustCompile(`(?i)permission denied|read-only file system`), nodes.Permission, ""},
-	{regexp.MustCompile(`(?i)not a git repository|does not appear to be a git|not found|does not exist|exists on disk, but not in|couldn't find remote ref|unknown revision|bad object`), nodes.NotFound, ""},
+	{nodes.Pattern(`non-fast-forward`), nodes.Changed, "the branch's history was rewritten: look at it, then run `git fetch --force` and `git reset` by hand"},
+	{nodes.Pattern(`dubious ownership`), nodes.Permission, "the checkout is another user's: git config --global --add safe.directory FOLDER"},
+	{nodes.Pattern(`(?i)authentication failed|could not read (username|password)|permission denied \(|access denied`), nodes.Auth, "see `git help credentials`, or load the key into your ssh agent"},
+	{nodes.Pattern(`(?i)host key verification failed`), nodes.HostKey, "connect once by hand with ssh and look at the key"},
+	{nodes.Pattern(`(?i)certificate`), nodes.Protocol, "the server's certificate is not trusted: `git config http.sslCAInfo FILE` names its authority"},
+	{nodes.Pattern(`(?i)could not resolve|connection (refused|reset|timed out)|unable to connect|network is unreachable|no route to host|unable to look up`), nodes.Unreachable, "is the git server up, and is its name right?"},
+	{nodes.Pattern(`index\.lock|another git process`), nodes.Locked, "checkout:cleanup() when no git runs there"},
+	{nodes.Pattern(`would be overwritten`), nodes.Conflict, "commit the local changes, or take them back with checkout:revert()"},
+	{nodes.Pattern(`[Nn]ot possible to fast-forward|diverging branches`), nodes.Refused, "the checkout has commits of its own: push them first"},
+	{nodes.Pattern(`(?i)no space left`), nodes.Space, ""},
+	{nodes.Pattern(`(?i)permission denied|read-only file system`), nodes.Permission, ""},
+	{nodes.Pattern(`(?i)not a git repository|does not appear to be a git|not found|does not exist|exists on disk, but not in|couldn't find remote ref|unknown revision|bad object`), nodes.NotFound, ""},
 }
 
 // gitFailure makes the error of what git wrote: its fatal and error lines.
@@ -226,7 +226,7 @@ func gitFailure(stderr string) *nodes.Error {
 		e.Message = "git failed and said nothing"
 	}
 	for _, c := range gitCauses {
-		if c.words.MatchString(stderr) {
+		if c.words().MatchString(stderr) {
 			e.Kind, e.Hint = c.kind, c.hint
 			break
 		}

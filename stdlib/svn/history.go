@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -262,9 +261,9 @@ func (c *Checkout) delta(ctx context.Context, path string, rev int) (propDelta, 
 }
 
 var (
-	changedOn   = regexp.MustCompile(`^Property changes on: (.*)$`)
-	changedProp = regexp.MustCompile(`^(?:Added|Modified|Deleted): (\S+)$`)
-	gained      = regexp.MustCompile(`^   (Merged|Reverse-merged) (/.*):(r?[0-9r,*-]+)$`)
+	changedOn   = nodes.Pattern(`^Property changes on: (.*)$`)
+	changedProp = nodes.Pattern(`^(?:Added|Modified|Deleted): (\S+)$`)
+	gained      = nodes.Pattern(`^   (Merged|Reverse-merged) (/.*):(r?[0-9r,*-]+)$`)
 )
 
 // parseDelta reads svn's diff of properties. Lines of other properties' values
@@ -274,13 +273,13 @@ func parseDelta(text string) propDelta {
 	on, prop := "", ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
-		if m := changedOn.FindStringSubmatch(line); m != nil {
+		if m := changedOn().FindStringSubmatch(line); m != nil {
 			on, prop = m[1], ""
-		} else if m := changedProp.FindStringSubmatch(line); m != nil && on != "" {
+		} else if m := changedProp().FindStringSubmatch(line); m != nil && on != "" {
 			prop = m[1]
 			d.Names = append(d.Names, prop)
 			d.OnRoot = d.OnRoot || on == "." && prop == mergeProperty
-		} else if m := gained.FindStringSubmatch(line); m != nil && prop == mergeProperty {
+		} else if m := gained().FindStringSubmatch(line); m != nil && prop == mergeProperty {
 			revs := strings.ReplaceAll(strings.ReplaceAll(m[3], "r", ""), "*", "")
 			if m[1] == "Merged" {
 				d.Merged[m[2]] = strings.Trim(d.Merged[m[2]]+","+revs, ",")

@@ -2,12 +2,13 @@ package svn
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/mattn/go-runewidth"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // sheet is a text conflict while it is being resolved: the parts of the merged
@@ -21,12 +22,12 @@ type sheet struct {
 	eol     string
 }
 
-var keywords = regexp.MustCompile(`\$(Id|Header|Rev|Revision|LastChangedRevision|Date|LastChangedDate|Author|LastChangedBy|URL|HeadURL):[^$\n]*\$`)
+var keywords = nodes.Pattern(`\$(Id|Header|Rev|Revision|LastChangedRevision|Date|LastChangedDate|Author|LastChangedBy|URL|HeadURL):[^$\n]*\$`)
 
 // plainText is a side with its keywords contracted and its line ends unified.
 func plainText(text string) []string {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
-	return splitLines(keywords.ReplaceAllString(text, "$$$1$$"))
+	return splitLines(keywords().ReplaceAllString(text, "$$$1$$"))
 }
 
 // newSheet lays out a text conflict; ok is false where a side is missing.

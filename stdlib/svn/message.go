@@ -3,7 +3,6 @@ package svn
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -94,7 +93,7 @@ func quoteLogs(cs nodes.Changesets) string {
 	return b.String()
 }
 
-var quotedHead = regexp.MustCompile(`^  r(\d+) \| (.*) \| (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$`)
+var quotedHead = nodes.Pattern(`^  r(\d+) \| (.*) \| (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$`)
 
 // ParseMessage reads the changesets out of a message that Message composed; the
 // messages of merges in it can be parsed in turn. It gives none for any other
@@ -120,7 +119,7 @@ func ParseMessage(text string) nodes.Changesets {
 
 // quoted reads one log that begins at a line and ends at the next rule.
 func quoted(lines []string, at int, rule string) (nodes.Changeset, int, bool) {
-	head := quotedHead.FindStringSubmatch(lines[at])
+	head := quotedHead().FindStringSubmatch(lines[at])
 	if head == nil {
 		return nodes.Changeset{}, 0, false
 	}

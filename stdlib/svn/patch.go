@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,7 +86,7 @@ func (m *metadataCache) keep(kind, key string, v any) {
 	}
 }
 
-var hunkHead = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
+var hunkHead = nodes.Pattern(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
 
 var errPatch = &nodes.Error{Kind: nodes.Protocol, Message: "svn's diff cannot be read"}
 
@@ -135,12 +134,12 @@ func (p *patchReader) step() error {
 			p.path, p.open = name, true
 		}
 		p.props = true
-	case p.props && changedProp.MatchString(line):
-		p.cur.Props = append(p.cur.Props, changedProp.FindStringSubmatch(line)[1])
+	case p.props && changedProp().MatchString(line):
+		p.cur.Props = append(p.cur.Props, changedProp().FindStringSubmatch(line)[1])
 	case !p.props && strings.HasPrefix(line, "Cannot display: file marked as a binary type"):
 		p.cur.Binary = true
-	case !p.props && hunkHead.MatchString(line):
-		return p.hunk(hunkHead.FindStringSubmatch(line))
+	case !p.props && hunkHead().MatchString(line):
+		return p.hunk(hunkHead().FindStringSubmatch(line))
 	}
 	return nil
 }

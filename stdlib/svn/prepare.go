@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"time"
 
@@ -76,7 +75,7 @@ type version struct {
 	whole  bool
 }
 
-var versionText = regexp.MustCompile(`^(\d+)(?::(\d+))?(M?S?)(P?)\s*$`)
+var versionText = nodes.Pattern(`^(\d+)(?::(\d+))?(M?S?)(P?)\s*$`)
 
 // svnversion asks svn's own summary of a checkout, which is told sooner than what
 // each path is at. Where it cannot be had, the zero version says nothing.
@@ -84,7 +83,7 @@ func (c *Checkout) svnversion(ctx context.Context) version {
 	cmd := exec.Command("svnversion", "-n", ".")
 	cmd.Env = environment(os.Environ())
 	a, err := call{dir: c.Path}.run(ctx, cmd)
-	m := versionText.FindStringSubmatch(a.stdout)
+	m := versionText().FindStringSubmatch(a.stdout)
 	if err != nil || a.failed || m == nil {
 		return version{}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -252,7 +251,7 @@ func linkTarget(name string) (string, error) {
 	return target, nil
 }
 
-var marker = regexp.MustCompile(`^(<{7}|>{7}|\|{7})( |$)`)
+var marker = nodes.Pattern(`^(<{7}|>{7}|\|{7})( |$)`)
 
 // checkMarkers refuses a text with conflict markers that none of the sides had.
 func (k *Conflict) checkMarkers(text []byte) error {
@@ -272,7 +271,7 @@ func (k *Conflict) checkMarkers(text []byte) error {
 	}
 	for n, line := range bytes.Split(text, []byte("\n")) {
 		l := string(bytes.TrimRight(line, "\r"))
-		if marker.MatchString(l) && !known[l] {
+		if marker().MatchString(l) && !known[l] {
 			return &nodes.Error{
 				Kind: nodes.Conflict, Message: fmt.Sprintf("%s still holds conflict markers, in line %d: %s", k.Path, n+1, oneLine(l)),
 				Hint: "edit the file, or choose mine or theirs",

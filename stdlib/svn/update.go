@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -24,10 +23,10 @@ func (c *Checkout) Update(ctx context.Context, rev nodes.Revision) (int, error) 
 }
 
 // updatedTo finds what svn says at the end of an update.
-var updatedTo = regexp.MustCompile(`(?m)^(?:Updated to|At) revision (\d+)\.$`)
+var updatedTo = nodes.Pattern(`(?m)^(?:Updated to|At) revision (\d+)\.$`)
 
 // skipped finds what svn says of paths that it left as they were.
-var skipped = regexp.MustCompile(`(?m)^  Skipped paths: \d+$`)
+var skipped = nodes.Pattern(`(?m)^  Skipped paths: \d+$`)
 
 func (c *Checkout) update(ctx context.Context, lock *os.File, rev nodes.Revision) (int, error) {
 	head, err := c.head(ctx)
@@ -63,9 +62,9 @@ func (c *Checkout) update(ctx context.Context, lock *os.File, rev nodes.Revision
 
 // arrived makes sure that svn said so and that nothing was left behind.
 func (c *Checkout) arrived(a answer, w *survey, want int) error {
-	said := updatedTo.FindAllStringSubmatch(a.stdout, -1)
+	said := updatedTo().FindAllStringSubmatch(a.stdout, -1)
 	ok := slices.ContainsFunc(said, func(m []string) bool { return m[1] == strconv.Itoa(want) })
-	if ok && w.lo == want && w.hi == want && !skipped.MatchString(a.stdout) {
+	if ok && w.lo == want && w.hi == want && !skipped().MatchString(a.stdout) {
 		return nil
 	}
 	return &nodes.Error{
@@ -99,7 +98,7 @@ func (c *Checkout) revert(ctx context.Context, lock *os.File) error {
 
 // committed finds the revision that a commit made; without it nothing was
 // committed, whatever the exit code.
-var committed = regexp.MustCompile(`(?m)^Committed revision (\d+)\.$`)
+var committed = nodes.Pattern(`(?m)^Committed revision (\d+)\.$`)
 
 // Commit commits local changes, of all or of some files, and brings the checkout
 // to the revision that it made. Unversioned files are not added. It fails with
@@ -156,7 +155,7 @@ func (c *Checkout) send(ctx context.Context, lock *os.File, message string, targ
 	k := c.here("commit", "-F", text, "--force-log", "--encoding", "UTF-8", "--targets", list)
 	k.lines = c.svn.watch(ctx, "commit of "+c.Path).line
 	a, err := c.mutate(ctx, lock, k)
-	if m := committed.FindStringSubmatch(a.stdout); m != nil {
+	if m := committed().FindStringSubmatch(a.stdout); m != nil {
 		if warned := complaintsOrHook(a); warned != "" {
 			c.svn.warn(ctx, "r"+m[1]+" is committed, but: "+warned)
 		}
@@ -173,13 +172,13 @@ func (c *Checkout) send(ctx context.Context, lock *os.File, message string, targ
 
 // complaintsOrHook is what svn warned of in a commit that succeeded.
 func complaintsOrHook(a answer) string {
-	if m := postCommit.FindString(a.stdout + a.stderr); m != "" {
+	if m := postCommit().FindString(a.stdout + a.stderr); m != "" {
 		return oneLine(m)
 	}
 	return oneLine(a.stderr)
 }
 
-var postCommit = regexp.MustCompile(`(?s)Warning: post-commit hook failed.*`)
+var postCommit = nodes.Pattern(`(?s)Warning: post-commit hook failed.*`)
 
 func (c *Checkout) nothingToCommit() error {
 	return &nodes.Error{Kind: nodes.Refused, Message: "there is nothing to commit in " + c.Path}

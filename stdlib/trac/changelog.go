@@ -1,7 +1,6 @@
 package trac
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -12,10 +11,10 @@ import (
 
 // changeHead is the first line of a changeset: date, author, [revision]. Every
 // line of a message begins with a tab, so that no message can look like one.
-var changeHead = regexp.MustCompile(`^([A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT) (.*) \[(\d{1,17})\]$`)
+var changeHead = nodes.Pattern(`^([A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT) (.*) \[(\d{1,17})\]$`)
 
 // changedFile is a line such as "\t* trunk/a.php (modified)".
-var changedFile = regexp.MustCompile(`^\t\* (.*) \(([a-z]+)\)$`)
+var changedFile = nodes.Pattern(`^\t\* (.*) \(([a-z]+)\)$`)
 
 // letters are svn's, by Trac's words.
 var letters = map[string]string{"modified": "M", "added": "A", "deleted": "D", "copied": "A", "moved": "A"}
@@ -33,7 +32,7 @@ func parseChangelog(text string) (nodes.Changesets, error) {
 	}
 	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimSuffix(line, "\r")
-		switch m := changeHead.FindStringSubmatch(line); {
+		switch m := changeHead().FindStringSubmatch(line); {
 		case m != nil:
 			flush()
 			c, err := head(m)
@@ -69,7 +68,7 @@ func head(m []string) (nodes.Changeset, error) {
 func fill(c *nodes.Changeset, lines []string) {
 	i := 0
 	for ; i < len(lines) && strings.TrimSpace(lines[i]) != ""; i++ {
-		if m := changedFile.FindStringSubmatch(lines[i]); m != nil {
+		if m := changedFile().FindStringSubmatch(lines[i]); m != nil {
 			action := letters[m[2]]
 			if action == "" {
 				action = "M"

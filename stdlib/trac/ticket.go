@@ -95,7 +95,7 @@ func (t *Tracker) commentForm(p page, text string) (url.Values, error) {
 		}
 	}
 	form := url.Values{"comment": {nodes.Clean(text)}, "action": {"leave"}, "submit": {"Submit changes"}}
-	for _, tag := range inputTag.FindAllString(fields, -1) {
+	for _, tag := range inputTag().FindAllString(fields, -1) {
 		a := attributes(tag)
 		if a["type"] == "hidden" && a["name"] != "" {
 			form.Set(a["name"], a["value"])
@@ -134,32 +134,32 @@ func notCommented(p page, warning string) error {
 }
 
 var (
-	inputTag  = regexp.MustCompile(`(?s)<input\s[^>]*>`)
-	attribute = regexp.MustCompile(`([a-z_-]+)="([^"]*)"`)
-	titleTag  = regexp.MustCompile(`(?is)<title>(.*?)</title>`)
-	warnings  = regexp.MustCompile(`(?s)<div id="warning"[^>]*>(.*?)</div>`)
-	anyTag    = regexp.MustCompile(`(?s)<[^>]*>`)
+	inputTag  = nodes.Pattern(`(?s)<input\s[^>]*>`)
+	attribute = nodes.Pattern(`([a-z_-]+)="([^"]*)"`)
+	titleTag  = nodes.Pattern(`(?is)<title>(.*?)</title>`)
+	warnings  = nodes.Pattern(`(?s)<div id="warning"[^>]*>(.*?)</div>`)
+	anyTag    = nodes.Pattern(`(?s)<[^>]*>`)
 )
 
 func attributes(tag string) map[string]string {
 	out := map[string]string{}
-	for _, m := range attribute.FindAllStringSubmatch(tag, -1) {
+	for _, m := range attribute().FindAllStringSubmatch(tag, -1) {
 		out[m[1]] = html.UnescapeString(m[2])
 	}
 	return out
 }
 
 // title is the title of an HTML page, in one line.
-func (p page) title() string { return p.piece(titleTag) }
+func (p page) title() string { return p.piece(titleTag()) }
 
 // warning is what Trac complains of on top of a page.
-func (p page) warning() string { return p.piece(warnings) }
+func (p page) warning() string { return p.piece(warnings()) }
 
 func (p page) piece(re *regexp.Regexp) string {
 	m := re.FindStringSubmatch(p.text)
 	if m == nil {
 		return ""
 	}
-	text := html.UnescapeString(anyTag.ReplaceAllString(m[1], " "))
+	text := html.UnescapeString(anyTag().ReplaceAllString(m[1], " "))
 	return clip(strings.Join(strings.Fields(nodes.Clean(text)), " "))
 }

@@ -2,7 +2,6 @@ package xmpp
 
 import (
 	"encoding/base64"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,10 +131,10 @@ func (s *stream) saslAnswer(cfg Config, mechanism string) (done bool, text strin
 	return start.Name.Local == "success", string(raw), nil
 }
 
-var iterationField = regexp.MustCompile(`(?:^|,)i=(\d{1,18})(?:,|$)`)
+var iterationField = nodes.Pattern(`(?:^|,)i=(\d{1,18})(?:,|$)`)
 
 func iterations(challenge string) int {
-	m := iterationField.FindStringSubmatch(challenge)
+	m := iterationField().FindStringSubmatch(challenge)
 	if m == nil {
 		return 0
 	}

@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/rollsh/rollsh/stdlib/sync/beneath"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
-	"golang.org/x/sys/unix"
 )
 
 // With wire.LayoutRelease the root of a tree holds
@@ -206,7 +208,7 @@ func (t *tree) releasesFolder() (int, error) {
 
 // madeByRoll matches the names of releases that rolls made; others in
 // releases/ are not ours to remove.
-var madeByRoll = regexp.MustCompile(`^\d{8}-\d{6}-[0-9a-f]{8}$`)
+var madeByRoll = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\d{8}-\d{6}-[0-9a-f]{8}$`) })
 
 // sweepReleases removes the releases that no undo can lead to. Those that the
 // links lead to stay: the live one, and after a switch the one before it too,
@@ -237,7 +239,7 @@ func (t *tree) sweepReleases(links ...string) {
 	defer unix.Close(dir)
 	names, _ := listDir(dir)
 	for _, name := range names {
-		if madeByRoll.MatchString(name) && !stays[name] {
+		if madeByRoll().MatchString(name) && !stays[name] {
 			t.discardFrom(dir, name)
 		}
 	}
