@@ -271,7 +271,7 @@ func (d *dialer) transport(ctx context.Context, limit time.Duration) (net.Conn, 
 	if network == "" {
 		network = "tcp"
 	}
-	return nd.DialContext(ctx, network, address)
+	return dialName(ctx, nd, network, address)
 }
 
 // unreachable explains why there is no stream to the node.
