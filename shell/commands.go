@@ -123,7 +123,7 @@ var verbs = []verb{
 	{"status [NAME]", "Show locks, and what each node has", 0, 1, byName("status")},
 	{"history [NAME]", "Show the rolls of the past", 0, 1, byName("history")},
 	{"resume [ID]", "Go on with an unfinished roll", 0, 1, byWords("resume")},
-	{"back [ID]", "Undo what a roll switched", 0, 1, byWords("back")},
+	{"back [ID]", "Undo what the last roll switched", 0, 1, byWords("back")},
 	{"close ID REASON", "Close an unfinished roll as it stands", 2, 99, byWords("close")},
 	{"lock NAME REASON", "Take a name's lock, so that nobody rolls it", 2, 99, byWords("lock")},
 	{"unlock NAME", "Give a name's lock back", 1, 1, byWords("unlock")},

@@ -348,6 +348,10 @@ func TestPick(t *testing.T) {
 	wantKind(t, err, nodes.Usage, "which one?", www, typed)
 	_, err = j.Pick(t.Context(), typed, nodes.ModeResume)
 	wantKind(t, err, nodes.Refused, "typed at the shell")
+	dns := stopped(t, j, "dns", nodes.Recipe{Path: "/p/dns.lua"})
+	if e, err := j.Pick(t.Context(), "", nodes.ModeBack); err != nil || e.ID != dns {
+		t.Errorf("back means %v (%v), and the last roll is %s of another name", e.ID, err, dns)
+	}
 }
 
 // TestBackMeansTheLastThatChangedAnything passes over a roll that was refused,

@@ -176,11 +176,11 @@ func (j *Journal) changingFuncs() []lua.Func {
 			Example: `local R = roll.begin{ name="www", to=nodes "prod" }`, Do: lua.Go(j.luaBegin),
 		},
 		{
-			Name: "resume", Doc: "Runs the recipe of an unfinished roll again, for the nodes that are not done.", Returns: "nil", Mutates: true,
+			Name: "resume", Doc: "Runs the recipe of an unfinished roll again, for the nodes that are not done; without id of the only one.", Returns: "nil", Mutates: true,
 			Example: `roll.resume()`, Do: j.again(nodes.ModeResume),
 		},
 		{
-			Name: "back", Doc: "Runs the recipe of a roll again to undo what it switched, and only that.", Returns: "nil", Mutates: true,
+			Name: "back", Doc: "Runs the recipe of a roll again to undo what it switched, and only that; without id of the last one, whatever its name.", Returns: "nil", Mutates: true,
 			Example: `roll.back()`, Do: j.again(nodes.ModeBack),
 		},
 		{

@@ -178,8 +178,8 @@ func (j *Journal) Reopen(ctx context.Context, q Request) (*Roll, error) {
 
 // Pick finds the roll that resume or back means: by its id, else the only
 // unfinished one to resume (or, where none is, the only one whose last roll
-// left failed nodes), or the last one that changed anything, to undo it. Where
-// several can be meant, the error lists them.
+// left failed nodes), or the last one of any name that changed anything, to undo
+// it. Where several can be resumed, the error lists them.
 func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, error) {
 	if id != "" {
 		e, err := j.Find(ctx, id)
@@ -205,7 +205,8 @@ func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, 
 	return Entry{}, &nodes.Error{Kind: nodes.Usage, Message: "which one? " + strings.Join(list, "; "), Hint: fmt.Sprintf("rollsh %s %s", mode, fit[0].ID)}
 }
 
-// meant lists the rolls that resume or back can mean, of each name at most one.
+// meant lists the rolls that resume can mean, of each name at most one, or the
+// one that back means.
 func (j *Journal) meant(ctx context.Context, mode nodes.Mode) ([]Entry, error) {
 	var fit, failed []Entry
 	err := j.read(ctx, func(tx *sql.Tx) error {
@@ -226,7 +227,10 @@ func (j *Journal) meant(ctx context.Context, mode nodes.Mode) ([]Entry, error) {
 			return len(left) > 0
 		})
 	})
-	if len(fit) == 0 && mode == nodes.ModeResume {
+	switch {
+	case mode == nodes.ModeBack && len(fit) > 1:
+		fit = fit[:1] // the last one
+	case mode == nodes.ModeResume && len(fit) == 0:
 		fit = failed
 	}
 	return fit, err
