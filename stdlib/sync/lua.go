@@ -50,6 +50,8 @@ type treeArgs struct {
 	Layout  string   `lua:"layout" default:"tree" enum:"tree|release" doc:"release: whole trees in path/releases, and path/current leads to the live one"`
 	Shared  []string `lua:"shared" doc:"with release: paths that all releases share, in path/shared; one that ends in / is made there"`
 	Perms   Perms    `lua:"perms" type:"string|table" doc:"\"source\", or {files=\"0644\", dirs=\"0755\"}"`
+	Owner   string   `lua:"owner" doc:"user, user:group or :group that all shall belong to, names of the node; or \"source\": as in the source, by name. Without it owners are left alone"`
+	Hard    bool     `lua:"hard_links" doc:"hard links in the source become hard links; else files of their own"`
 	Setuid  bool     `lua:"setuid" doc:"send setuid and setgid bits of files too"`
 	Verify  string   `lua:"verify" default:"stat" enum:"stat|checksum|trust" doc:"how the node's tree is compared with what rolls left: by size, time and permissions; by content; or not at all"`
 	Speed   int64    `lua:"bandwidth" doc:"bytes a second that contents may take, to all nodes together"`
@@ -72,7 +74,7 @@ type nodeArgs struct {
 func (a *treeArgs) options(from nodes.Tree, path nodes.RemotePath) Options {
 	o := Options{
 		From: from, Path: path, Only: a.Only, Exclude: a.Exclude, Keep: a.Keep, Delete: a.Delete, Drift: a.Drift,
-		Adopt: a.Adopt == "all", Layout: a.Layout, Shared: a.Shared, Perms: a.Perms, Setuid: a.Setuid, Verify: a.Verify, Undo: a.Undo, Speed: a.Speed,
+		Adopt: a.Adopt == "all", Layout: a.Layout, Shared: a.Shared, Perms: a.Perms, Owner: a.Owner, Hard: a.Hard, Setuid: a.Setuid, Verify: a.Verify, Undo: a.Undo, Speed: a.Speed,
 	}
 	if o.Delete == "false" {
 		o.Delete = "none"

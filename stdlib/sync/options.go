@@ -25,6 +25,8 @@ type Options struct {
 	Layout  string           // tree (default) or release
 	Shared  []string         // with release: paths that all releases share; one that ends in / is made
 	Perms   Perms
+	Owner   string // who all shall belong to, "user:group" by names of the nodes, or "source"; empty: as it comes
+	Hard    bool   // hard links in the source are hard links on the nodes
 	Setuid  bool   // setuid and setgid bits are sent
 	Verify  string // stat (default), checksum, trust
 	Undo    int    // how many undos are kept; 0: DefaultUndo, below 0: none
@@ -71,6 +73,11 @@ func (o Options) with() (Options, error) {
 	if err := o.checkShared(); err != nil {
 		return o, err
 	}
+	if o.Owner != ownerOfSource {
+		if _, err := manifest.ParseOwner(o.Owner); err != nil {
+			return o, usage("owner: " + err.Error())
+		}
+	}
 	if o.Path != "" && !strings.HasPrefix(string(o.Path), "/") {
 		return o, usage("path '" + string(o.Path) + "' is not absolute")
 	}
@@ -79,6 +86,9 @@ func (o Options) with() (Options, error) {
 	}
 	return o, nil
 }
+
+// ownerOfSource asks for the names of who owns the source's entries.
+const ownerOfSource = "source"
 
 // slowest is the least speed: below it, an agent would think that nothing comes.
 const slowest = 1000

@@ -172,8 +172,8 @@ func found(list []wire.Finding) []Found {
 // digest names everything that the plan promises.
 func (p *Plan) digest() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %q %q %q %q %q %s %s %v %s %v %s %d\n", p.source, p.o.Path, p.o.Only, p.o.Exclude, p.o.Keep, p.o.Shared,
-		p.o.Delete, p.o.Drift, p.o.Adopt, p.o.Layout, p.o.Setuid, p.o.Verify, p.o.Undo)
+	fmt.Fprintf(h, "%s %q %q %q %q %q %s %s %v %s %v %s %d %q %v\n", p.source, p.o.Path, p.o.Only, p.o.Exclude, p.o.Keep, p.o.Shared,
+		p.o.Delete, p.o.Drift, p.o.Adopt, p.o.Layout, p.o.Setuid, p.o.Verify, p.o.Undo, p.o.Owner, p.o.Hard)
 	for _, n := range p.set.Nodes {
 		fmt.Fprintf(h, "%q %q %s\n", n.Name, n.Endpoint(), p.on[n.Name].digest)
 	}

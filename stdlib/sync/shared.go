@@ -68,5 +68,5 @@ func scanKey(o *Options) string {
 		}
 		return fmt.Sprintf("%o", *m)
 	}
-	return fmt.Sprintf("%p %q %q %q %q %q %s %s %v %d", o.From, o.From.Root(), o.Only, o.Exclude, o.Keep, o.Shared, mode(o.Perms.Files), mode(o.Perms.Dirs), o.Setuid, o.Speed)
+	return fmt.Sprintf("%p %q %q %q %q %q %s %s %v %d %q %v", o.From, o.From.Root(), o.Only, o.Exclude, o.Keep, o.Shared, mode(o.Perms.Files), mode(o.Perms.Dirs), o.Setuid, o.Speed, o.Owner, o.Hard)
 }

@@ -30,7 +30,9 @@ type source struct {
 	encoded []byte
 	digest  manifest.Digest
 	rev     nodes.Revision
-	temp    string // folder for packs
+	around  manifest.Owner // of folders that are made around the entries
+	peers   [][2]int       // entries that are hard links, and of which; while it is being scanned
+	temp    string         // folder for packs
 	pace    *rate.Limiter
 	piece   int // bytes that are sent at once
 
@@ -119,6 +121,7 @@ func (s *source) ready(ctx context.Context, e *Engine, o *Options, times map[str
 		kept = append(kept, en)
 	}
 	s.entries = kept
+	s.join(o)
 	cache := openHashes(e.session.Cache, s.root)
 	if err := s.hash(ctx, cache); err != nil {
 		return err
@@ -127,9 +130,11 @@ func (s *source) ready(ctx context.Context, e *Engine, o *Options, times map[str
 	for i := range s.entries {
 		dress(&s.entries[i], o, times)
 	}
+	s.joined()
 	if err := s.addParents(o); err != nil {
 		return err
 	}
+	s.own(o)
 	s.encoded = manifest.Encode(s.entries)
 	s.digest = manifest.DigestOf(s.encoded)
 	s.packed = sync.OnceValue(func() []byte { return wire.Pack(s.encoded) })
@@ -180,7 +185,7 @@ func (s *source) hash(ctx context.Context, cache *hashes) error {
 	}
 	for i := range s.entries {
 		en := &s.entries[i]
-		if en.Kind != manifest.File || cache.fill(en) {
+		if en.Kind != manifest.File || en.Link != "" || cache.fill(en) {
 			continue
 		}
 		if ctx.Err() != nil || len(errs) > 0 {

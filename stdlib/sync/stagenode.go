@@ -36,7 +36,7 @@ func (j *job) request() (wire.Request, []manifest.Entry) {
 	return wire.Request{
 		Op: j.op, Root: []byte(j.path), Roll: j.roll, By: j.by, Rules: j.src.carried, Policy: j.o.policy(),
 		Verify: j.o.Verify, Base: digest, Want: j.src.digest, Expect: j.expect, Lists: j.lists, Keep: j.o.Undo,
-		Hold: j.hold, Rev: string(j.src.rev), Layout: j.o.layout(), Shared: wire.Bytes(j.o.Shared),
+		Hold: j.hold, Rev: string(j.src.rev), Layout: j.o.layout(), Shared: wire.Bytes(j.o.Shared), Owner: j.src.around.String(),
 	}, base
 }
 

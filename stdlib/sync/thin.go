@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"time"
 
@@ -53,8 +54,8 @@ func (e *Engine) sayThin(m emitter, n *nodes.Node, why string) {
 
 // openThin finds the tree and what rolls left there. Nothing is changed.
 func (e *Engine) openThin(ctx context.Context, j *job) (*thin, error) {
-	if j.o.layout() == wire.LayoutRelease {
-		return nil, &nodes.Error{Kind: nodes.Refused, Message: `layout="release" is not to be had over SFTP alone`, Hint: `use layout="tree" for this node`}
+	if err := thinOptions(j.o); err != nil {
+		return nil, err
 	}
 	c, err := e.dial(ctx, j.node)
 	if err != nil {
@@ -70,6 +71,22 @@ func (e *Engine) openThin(ctx context.Context, j *job) (*thin, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// thinOptions refuses what SFTP alone cannot do.
+func thinOptions(o *Options) error {
+	what, hint := "", ""
+	switch {
+	case o.layout() == wire.LayoutRelease:
+		what, hint = `layout="release"`, `use layout="tree" for this node`
+	case o.Owner != "":
+		what, hint = "owner=", "leave owner= out for this node"
+	case o.Hard:
+		what, hint = "hard_links=true", "leave hard_links= out for this node"
+	default:
+		return nil
+	}
+	return &nodes.Error{Kind: nodes.Refused, Message: what + " is not to be had over SFTP alone", Hint: hint}
 }
 
 func (t *thin) find() error {
@@ -191,6 +208,10 @@ func (t *thin) compare() (*comparison, error) {
 	c := &comparison{t: t}
 	rules := t.j.src.rules
 	c.ours, c.rest = rules.Filter(t.now.Ours)
+	c.ours = slices.Clone(c.ours)
+	for i := range c.ours {
+		c.ours[i].Owner = manifest.Owner{} // SFTP tells no names
+	}
 	if t.exists {
 		var err error
 		if c.live, err = t.walk(rules); err != nil {

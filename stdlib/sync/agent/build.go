@@ -3,7 +3,6 @@
 package agent
 
 import (
-	"errors"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -19,7 +18,7 @@ import (
 func (st *stager) build(j *journal) error {
 	t := st.t
 	if t.base < 0 {
-		if err := t.makeRoot(); err != nil {
+		if err := t.makeRoot(""); err != nil { // who could write here could lead current anywhere
 			return err
 		}
 	}
@@ -45,11 +44,14 @@ func (st *stager) build(j *journal) error {
 			_ = unix.Fchmod(fd, live.Mode&0o7777)
 		}
 	}
+	if err := giveFolder(fd, j.Around); err != nil {
+		return cannot("set the owner of", t.place+"/r", err)
+	}
 	if err := st.apply(fresh, j); err != nil {
 		return err
 	}
 	for _, p := range st.c.req.Shared {
-		if err := fresh.share(t, strings.TrimSuffix(string(p), "/"), strings.HasSuffix(string(p), "/")); err != nil {
+		if err := fresh.share(t, strings.TrimSuffix(string(p), "/"), strings.HasSuffix(string(p), "/"), j.Around); err != nil {
 			return err
 		}
 	}
@@ -73,14 +75,14 @@ func (st *stager) apply(fresh *tree, j *journal) error {
 
 // share puts the link for a shared path in place. A folder is made in shared/
 // where there is none.
-func (t *tree) share(of *tree, p string, folder bool) error {
+func (t *tree) share(of *tree, p string, folder bool, owner string) error {
 	if folder {
-		if err := of.makeShared(p); err != nil {
+		if err := of.makeShared(p, owner); err != nil {
 			return err
 		}
 	}
 	d, name := beneath.Split(p)
-	if err := t.folders(d); err != nil {
+	if err := t.folders(d, owner); err != nil {
 		return err
 	}
 	fd, err := t.dir(d)
@@ -94,23 +96,21 @@ func (t *tree) share(of *tree, p string, folder bool) error {
 	return cannot("link", p, unix.Symlinkat(up+sharedDir+"/"+p, fd, name))
 }
 
-// folders makes the folder p and those above it.
-func (t *tree) folders(p string) error {
+// folders makes the folder p and those above it, for an owner that is given in
+// numbers.
+func (t *tree) folders(p, owner string) error {
 	if p == "" {
 		return nil
 	}
 	d, name := beneath.Split(p)
-	if err := t.folders(d); err != nil {
+	if err := t.folders(d, owner); err != nil {
 		return err
 	}
 	fd, err := t.dir(d)
 	if err != nil {
 		return cannot("open the folder", d, err)
 	}
-	if err := unix.Mkdirat(fd, name, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
-		return cannot("make the folder", p, err)
-	}
-	return nil
+	return cannot("make the folder", p, makeFolder(fd, name, owner))
 }
 
 // refresh brings a staged release in line with what happened in the live tree

@@ -19,6 +19,9 @@ type runner struct {
 	name   func(at int) string            // the prepared file of an manifest.OpPut; empty for none
 	mine   func(manifest.Step, int) error // nil when the thing that manifest.OpUnlink takes is what the plan means
 	point  string                         // crash point
+	// lenient puts back owners as far as that is allowed: a login that is not root
+	// may have removed what it cannot give back.
+	lenient bool
 }
 
 func (r *runner) run(steps []manifest.Step) error {
@@ -51,7 +54,7 @@ func (r *runner) step(s *manifest.Step) error {
 	case manifest.OpMode:
 		err = r.mode(s)
 	case manifest.OpTouch:
-		err = touch(fd, name, s.Entry)
+		err = r.touch(fd, name, s.Entry)
 	}
 	return cannot(verbs[s.Op], s.Path, err)
 }
@@ -67,6 +70,9 @@ func vanished(err error) bool {
 
 func (r *runner) mkdir(fd int, name string, e *manifest.Entry) error {
 	err := unix.Mkdirat(fd, name, e.Mode&0o777|0o700)
+	if err == nil {
+		_, err = r.give(fd, name, e)
+	}
 	if !errors.Is(err, unix.EEXIST) {
 		return err
 	}
@@ -108,9 +114,21 @@ func (r *runner) rmdir(fd int, name string, s *manifest.Step) error {
 	return err
 }
 
-// mode sets a folder's permissions; a setgid bit that is there stays.
+// give sets the owner of a name where the entry says one.
+func (r *runner) give(fd int, name string, e *manifest.Entry) (changed bool, err error) {
+	changed, err = giveName(fd, name, e)
+	if r.lenient && errors.Is(err, unix.EPERM) {
+		return false, nil
+	}
+	return changed, err
+}
+
+// mode sets a folder's permissions and owner; a setgid bit that is there stays.
 func (r *runner) mode(s *manifest.Step) error {
 	fd, err := r.t.dir(s.Path)
+	if err == nil && s.Entry.Owner.Given() {
+		_, err = r.give(fd, ".", s.Entry)
+	}
 	if err != nil {
 		return err
 	}
@@ -125,13 +143,18 @@ func (r *runner) mode(s *manifest.Step) error {
 	return unix.Fchmod(fd, want)
 }
 
-// touch sets a file's permissions and time.
-func touch(fd int, name string, e *manifest.Entry) error {
+// touch sets a file's owner, permissions and time. A change of owner may clear
+// permissions, so these come after it.
+func (r *runner) touch(fd int, name string, e *manifest.Entry) error {
 	l, err := manifest.Lstat(fd, name)
 	if err != nil || l.Kind != manifest.File {
 		return err
 	}
-	if l.Mode != e.Mode {
+	given, err := r.give(fd, name, e)
+	if err != nil {
+		return err
+	}
+	if l.Mode != e.Mode || given {
 		if err := unix.Fchmodat(fd, name, e.Mode, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return err
 		}
@@ -163,7 +186,7 @@ func (t *tree) forward(stage int, j *journal) error {
 	}
 	defer unix.Close(u)
 	r := &runner{
-		t: t, source: s, point: "burst",
+		t: t, source: s, point: "burst", lenient: j.Undoes != "",
 		name: func(i int) string {
 			if j.Source[i] < 0 {
 				return ""
@@ -201,7 +224,7 @@ func (t *tree) backward(stage int, j *journal) error {
 	}
 	defer unix.Close(u)
 	r := &runner{
-		t: t, source: u, point: "back", name: oldName,
+		t: t, source: u, point: "back", name: oldName, lenient: true,
 		mine: func(st manifest.Step, fd int) error {
 			_, name := beneath.Split(st.Path)
 			l, err := manifest.Lstat(fd, name)

@@ -72,7 +72,10 @@ func (c *comparison) guess() (right bool, err error) {
 	}
 	c.want = manifest.Apply(c.ours, c.change, c.gone)
 	c.announced = c.want
-	return manifest.DigestOf(manifest.Encode(c.want)) == c.req.Want, nil
+	if manifest.DigestOf(manifest.Encode(c.want)) != c.req.Want {
+		return false, nil
+	}
+	return true, c.resolve(c.want)
 }
 
 // ask has the controller send all that is wanted. What it sent on its guess is
@@ -96,9 +99,11 @@ func (c *comparison) ask() error {
 		if manifest.DigestOf(b) != c.req.Want {
 			return failure("protocol", "the manifest is not the one that was announced")
 		}
-		c.want, err = manifest.Decode(b)
+		if c.want, err = manifest.Decode(b); err != nil {
+			return failure("protocol", err.Error())
+		}
 		c.announced = c.want
-		return err
+		return c.resolve(c.want)
 	}
 }
 
@@ -158,7 +163,7 @@ func (c *comparison) decide() error {
 	pol.First = c.now.First()
 	c.dec = manifest.Decide(c.ours, c.live, c.want, pol)
 	c.blockShared()
-	return nil
+	return c.blockOwners()
 }
 
 // parents leaves folders out of what is wanted that are wanted only as a place

@@ -89,6 +89,8 @@ func difference(want, live *manifest.Entry) string {
 		return "changed"
 	case want.Kind != manifest.Link && (want.Mode^live.Mode)&^0o2000 != 0:
 		return "mode"
+	case !want.SameOwner(live):
+		return "owner"
 	}
 	return ""
 }

@@ -18,6 +18,7 @@ type journal struct {
 	Seq      int             // of the marker that it was made against
 	Base     manifest.Digest // of what was ours then
 	MakeRoot bool            // the tree did not exist
+	Around   string          `json:",omitempty"` // manifest.Owner in numbers: of folders that are made around the entries
 	Keep     int             // how many undos are kept
 	Undoes   string          // the undo folder that this puts back; empty for a roll
 	Release  *release        // with wire.LayoutRelease

@@ -29,6 +29,11 @@ func (st *stager) journal(next *wire.Record) error {
 		Roll: c.req.Roll, Seq: c.now.Seq, Base: c.now.Digest, Keep: c.req.Keep,
 		MakeRoot: st.t.base < 0 && !st.t.releases, Was: c.now.Marker,
 	}
+	around, err := c.around()
+	if err != nil {
+		return err
+	}
+	j.Around = around.Owner.String()
 	for i := range c.dec.Puts {
 		if err := st.prepare(j, &c.dec.Puts[i]); err != nil {
 			return err
@@ -57,14 +62,16 @@ func (st *stager) prepare(j *journal, p *manifest.Put) error {
 	switch {
 	case p.Kind == manifest.Link:
 		source, err = st.link(p)
-	case p.Kind == manifest.File && p.Have && st.owned(p.Path) && !st.t.releases:
+	case p.Peer != "":
+		source, err = st.join(j, p)
+	case p.Kind == manifest.File && p.Have && st.settable(p.Path) && !st.t.releases:
 		keep = true
 	case p.Kind == manifest.File && p.Have:
 		source, err = st.copyLive(&p.Entry)
 	case p.Kind == manifest.File:
 		source = st.arrived[p.Path]
 	}
-	j.change = append(j.change, p.Entry)
+	j.change = append(j.change, asNumbers(p.Entry))
 	j.Source = append(j.Source, source)
 	j.Touch = append(j.Touch, keep)
 	if p.Kind == manifest.File && !p.Have {
@@ -77,13 +84,35 @@ func (st *stager) prepare(j *journal, p *manifest.Put) error {
 func (st *stager) link(p *manifest.Put) (int, error) {
 	n := st.count
 	st.count++
-	return n, cannot("write", p.Path, unix.Symlinkat(p.Link, st.files, strconv.Itoa(n)))
+	err := unix.Symlinkat(p.Link, st.files, strconv.Itoa(n))
+	if err == nil {
+		_, err = giveName(st.files, strconv.Itoa(n), &p.Entry)
+	}
+	return n, cannot("write", p.Path, err)
 }
 
-// owned reports whether we may set permissions and time of a live file.
-func (st *stager) owned(p string) bool {
+// join makes s/N a hard link of the file that was prepared for the put's peer,
+// or of the live one, which stays.
+func (st *stager) join(j *journal, p *manifest.Put) (int, error) {
+	n := st.count
+	st.count++
+	at, ok := slices.BinarySearchFunc(j.change, p.Peer, func(e manifest.Entry, p string) int { return strings.Compare(e.Path, p) })
+	if ok && j.Source[at] >= 0 {
+		return n, cannot("link", p.Path, unix.Linkat(st.files, strconv.Itoa(j.Source[at]), st.files, strconv.Itoa(n), 0))
+	}
+	d, name := beneath.Split(p.Peer)
+	fd, err := st.t.dir(d)
+	if err == nil {
+		err = unix.Linkat(fd, name, st.files, strconv.Itoa(n), 0)
+	}
+	return n, cannot("link", p.Path, err)
+}
+
+// settable reports whether we may set permissions, owner and time of a live
+// file, and no other name would get them too.
+func (st *stager) settable(p string) bool {
 	e, err := st.t.lstat(p)
-	return err == nil && (os.Geteuid() == 0 || int(e.UID) == os.Geteuid())
+	return err == nil && !e.Many && (os.Geteuid() == 0 || int(e.UID) == os.Geteuid())
 }
 
 // copyLive makes s/N from the live file, for what cannot be set in place.
@@ -155,7 +184,7 @@ func (st *stager) keepOld(j *journal) error {
 		if e.Kind == manifest.File {
 			e.Sum = st.sumOf(p)
 		}
-		j.old = append(j.old, e)
+		j.old = append(j.old, asFound(e))
 		if e.Kind != manifest.Dir && !touched[p] && !st.t.releases { // the old release keeps them
 			if err := st.aside(p, &e, len(j.old)-1); err != nil {
 				return err

@@ -28,6 +28,7 @@ func (t *tree) marker() (*wire.Record, error) {
 	if err != nil {
 		return nil, t.damaged(err)
 	}
+	t.owners.resolve(l.Ours) // who is no longer known differs from everybody
 	return l, nil
 }
 

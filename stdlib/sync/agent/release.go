@@ -4,7 +4,6 @@ package agent
 
 import (
 	"errors"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -395,27 +394,25 @@ func (t *tree) markerAlone() (*wire.Marker, error) {
 	return m, nil
 }
 
-// makeShared makes root/shared and, below it, a folder.
-func (t *tree) makeShared(p string) error {
+// makeShared makes root/shared and, below it, a folder for an owner that is
+// given in numbers.
+func (t *tree) makeShared(p, owner string) error {
 	at := sharedDir
 	for part := range strings.SplitSeq(p, "/") {
-		if err := t.mkdirBelow(at); err != nil {
+		if err := t.mkdirBelow(at, ""); err != nil {
 			return err
 		}
 		at += "/" + part
 	}
-	return t.mkdirBelow(at)
+	return t.mkdirBelow(at, owner)
 }
 
-func (t *tree) mkdirBelow(p string) error {
+func (t *tree) mkdirBelow(p, owner string) error {
 	d, name := beneath.Split(p)
 	fd, err := beneath.Dir(t.base, d)
 	if err != nil {
 		return cannot("open", filepath.Join(t.path, d), err)
 	}
 	defer unix.Close(fd)
-	if err := unix.Mkdirat(fd, name, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return cannot("make the folder", filepath.Join(t.path, p), err)
-	}
-	return nil
+	return cannot("make the folder", filepath.Join(t.path, p), makeFolder(fd, name, owner))
 }

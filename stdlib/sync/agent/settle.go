@@ -71,7 +71,7 @@ func (t *tree) settleForward(stage int, j *journal) error {
 	}
 	if now.Seq == j.Seq { // else only the last part was left
 		if t.base < 0 {
-			if err := t.makeRoot(); err != nil {
+			if err := t.makeRoot(j.Around); err != nil {
 				return err
 			}
 		}

@@ -448,13 +448,18 @@ func (c counter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// dress gives a new file its owner, as far as that is allowed, and its
-// permissions.
+// dress gives a new file the owner that is kept for it, as far as that is
+// allowed, or the one that is asked for, and its permissions.
 func dress(f *os.File, e *manifest.Entry, own ownership) error {
 	fd := int(f.Fd())
 	if own.gid >= 0 || own.uid >= 0 {
 		if err := unix.Fchown(fd, own.uid, own.gid); err != nil {
 			_ = unix.Fchown(fd, -1, own.gid)
+		}
+	}
+	if uid, gid := e.IDs(); uid >= 0 || gid >= 0 {
+		if err := unix.Fchown(fd, uid, gid); err != nil {
+			return err
 		}
 	}
 	return unix.Fchmod(fd, e.Mode)

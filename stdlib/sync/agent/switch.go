@@ -116,7 +116,7 @@ func (t *tree) moved(j *journal, now *wire.Marker) error {
 // commit is the point of no return and what comes after it.
 func (t *tree) commit(stage int, j *journal) (*wire.Report, error) {
 	if j.MakeRoot {
-		if err := t.makeRoot(); err != nil {
+		if err := t.makeRoot(j.Around); err != nil {
 			return nil, err
 		}
 	}
@@ -142,9 +142,11 @@ func (t *tree) commit(stage int, j *journal) (*wire.Report, error) {
 	return &wire.Report{Marker: now, Burst: took, Bytes: j.Bytes, Files: j.Files}, nil
 }
 
-func (t *tree) makeRoot() error {
-	if err := os.Mkdir(t.path, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
-		return cannot("make the folder", t.path, err)
+// makeRoot makes the folder at the tree's path, for the owner given in numbers.
+func (t *tree) makeRoot(owner string) error {
+	made := os.Mkdir(t.path, 0o755)
+	if made != nil && !errors.Is(made, unix.EEXIST) {
+		return cannot("make the folder", t.path, made)
 	}
 	fd, err := unix.Open(t.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -154,7 +156,10 @@ func (t *tree) makeRoot() error {
 	if !t.releases {
 		t.root = fd
 	}
-	return nil
+	if made != nil {
+		return nil
+	}
+	return cannot("set the owner of", t.path, giveFolder(fd, owner))
 }
 
 // rollBack undoes a burst that could not be finished, and says so.

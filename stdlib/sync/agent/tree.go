@@ -33,6 +33,7 @@ type tree struct {
 	by     wire.Holder
 	server *server // whose counters are kept going; nil for none
 
+	owners   owners
 	dirs     map[string]int // open folders of the tree
 	releases bool           // the layout is wire.LayoutRelease
 	current  string         // then, the text of the link to the live release; empty: there is none

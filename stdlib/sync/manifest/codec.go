@@ -18,18 +18,34 @@ func DigestOf(encoded []byte) Digest {
 	return Digest(hex.EncodeToString(sum[:]))
 }
 
+// Bits beside the permissions in the encoding of an entry.
+const (
+	sameOwner = 0o10000 // it has the owner of the last entry that has one
+	newOwner  = 0o20000 // its owner follows
+	hardLink  = 0o40000 // a file: the path that it is a hard link of follows
+)
+
 // Encode writes entries that are sorted by path, each path as what it differs
 // by from the one before it.
 func Encode(entries []Entry) []byte {
 	b := make([]byte, 0, len(entries)*40)
 	prev, prevTime := "", int64(0)
+	var owner Owner
 	for i := range entries {
 		e := &entries[i]
 		k := common(prev, e.Path)
 		b = binary.AppendUvarint(b, uint64(k))
 		b = appendString(b, e.Path[k:])
 		b = append(b, byte(e.Kind))
-		b = binary.AppendUvarint(b, uint64(e.Mode))
+		bits := e.bits(owner)
+		b = binary.AppendUvarint(b, uint64(bits))
+		if bits&newOwner != 0 {
+			owner = e.Owner
+			b = appendString(b, owner.String())
+		}
+		if bits&hardLink != 0 {
+			b = appendString(b, e.Link)
+		}
 		switch e.Kind {
 		case File:
 			b = binary.AppendUvarint(b, uint64(e.Size))
@@ -42,6 +58,22 @@ func Encode(entries []Entry) []byte {
 		prev = e.Path
 	}
 	return b
+}
+
+// bits are the permissions and what else the number that holds them tells.
+func (e *Entry) bits(owner Owner) uint32 {
+	bits := e.Mode
+	switch {
+	case !e.Owner.Given():
+	case e.Owner == owner:
+		bits |= sameOwner
+	default:
+		bits |= newOwner
+	}
+	if e.Kind == File && e.Link != "" {
+		bits |= hardLink
+	}
+	return bits
 }
 
 func common(a, b string) int {
@@ -62,8 +94,9 @@ var errCut = errors.New("damaged manifest")
 
 // decoder reads an encoding; the first failure stays.
 type decoder struct {
-	b   []byte
-	err error
+	b     []byte
+	err   error
+	owner Owner // of the last entry that had one
 }
 
 func (d *decoder) uvarint() uint64 {
@@ -134,9 +167,12 @@ func (d *decoder) entry(prev string, prevTime *int64) (e Entry) {
 		e.Kind = Kind(kind[0])
 	}
 	mode := d.uvarint()
-	e.Mode = uint32(mode)
+	e.Mode = uint32(mode) & 0o7777
+	if d.owned(&e, mode); mode&hardLink != 0 {
+		d.joined(&e)
+	}
 	switch {
-	case mode > 0o7777:
+	case mode > 0o77777:
 		d.fail()
 	case e.Kind == File:
 		size := d.uvarint()
@@ -152,6 +188,37 @@ func (d *decoder) entry(prev string, prevTime *int64) (e Entry) {
 		d.fail()
 	}
 	return e
+}
+
+// owned reads who the entry shall belong to.
+func (d *decoder) owned(e *Entry, mode uint64) {
+	switch mode & (sameOwner | newOwner) {
+	case 0:
+		return
+	case newOwner:
+		text := string(d.bytes(d.uvarint()))
+		o, err := ParseOwner(text)
+		if err != nil || o.String() != text || !o.Given() || o == d.owner {
+			d.fail()
+			return
+		}
+		d.owner = o
+	case sameOwner | newOwner:
+		d.fail()
+		return
+	}
+	if e.Owner = d.owner; !e.Owner.Given() {
+		d.fail()
+	}
+	e.own()
+}
+
+// joined reads which path a file is a hard link of.
+func (d *decoder) joined(e *Entry) {
+	e.Link = string(d.bytes(d.uvarint()))
+	if e.Kind != File || !Clean(e.Link) || e.Link >= e.Path {
+		d.fail()
+	}
 }
 
 // EncodePaths writes a list of paths, in any order.

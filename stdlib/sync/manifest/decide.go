@@ -17,15 +17,18 @@ type Policy struct {
 // Put is an entry that must be put in place.
 type Put struct {
 	Entry
-	// Have says that the live file holds the wanted bytes: only permissions or
-	// the time differ.
+	// Have says that the wanted bytes need not be sent: the live file holds them,
+	// and only permissions, owner or time differ; or Peer does.
 	Have bool
+	// Peer is the file, before this one in the list, that this one is made a hard
+	// link of; empty for none.
+	Peer string
 }
 
 // Drift is a path that somebody changed on the node since a roll put it there.
 type Drift struct {
 	Path  string
-	What  string // changed, missing, mode, type, unknown (not put there by a roll)
+	What  string // changed, missing, mode, owner, type, unknown (not put there by a roll)
 	Live  Entry  // what is there; zero for missing
 	Yield bool   // replaced anyway (drift=overwrite)
 }
@@ -49,6 +52,14 @@ type decider struct {
 	held    map[string]bool
 	pending []Entry // folders that go if they become empty
 	ours    map[string]Entry
+	peers   map[string]*peer // files that others shall be hard links of
+}
+
+// peer is what became of a file that others shall be hard links of.
+type peer struct {
+	wanted bool // it will be as wanted
+	put    bool
+	ino    uint64 // when it stays
 }
 
 // Decide compares what rolls left (ours), what is there (live, with sums where
@@ -61,6 +72,7 @@ type decider struct {
 func Decide(ours []Entry, live Listing, want []Entry, pol Policy) Decision {
 	d := &decider{pol: pol, live: live.Entries, held: live.Held}
 	d.out.Ours = make([]Entry, 0, len(want)+16)
+	d.peers = peersOf(want)
 	i, j, k := 0, 0, 0
 	for i < len(ours) || j < len(live.Entries) || k < len(want) {
 		p := least(ours, i, live.Entries, j, want, k)
@@ -72,6 +84,36 @@ func Decide(ours []Entry, live Listing, want []Entry, pol Policy) Decision {
 	slices.SortFunc(d.out.Deletes, byPath)
 	slices.SortFunc(d.out.Ours, byPath)
 	return d.out
+}
+
+func peersOf(want []Entry) map[string]*peer {
+	var m map[string]*peer
+	for i := range want {
+		if w := &want[i]; w.Kind == File && w.Link != "" {
+			if m == nil {
+				m = map[string]*peer{}
+			}
+			m[w.Link] = &peer{}
+		}
+	}
+	return m
+}
+
+// joined reports whether a live file that is as wanted also is the hard link
+// that it shall be.
+func (d *decider) joined(l, w *Entry) bool {
+	if w.Kind != File || w.Link == "" {
+		return true
+	}
+	p := d.peers[w.Link]
+	return !p.wanted || !p.put && p.ino == l.Ino
+}
+
+// settled notes what became of a file, should others be hard links of it.
+func (d *decider) settled(w *Entry, put bool, ino uint64) {
+	if p := d.peers[w.Path]; p != nil && w.Kind == File {
+		*p = peer{wanted: true, put: put, ino: ino}
+	}
 }
 
 func least(ours []Entry, i int, live []Entry, j int, want []Entry, k int) string {
@@ -126,12 +168,13 @@ func (d *decider) absent(p string, o, w *Entry) {
 // present decides about a wanted path where something is.
 func (d *decider) present(p string, o, l, w *Entry) {
 	switch {
-	case l.Same(w):
+	case l.Same(w) && d.joined(l, w):
 		d.keep(*w)
+		d.settled(w, false, l.Ino)
 		return
-	case l.SameContent(w) && (o == nil || o.Kind != l.Kind || o.sameMode(l) || l.sameMode(w)):
-		// The bytes are there already, whoever put them: permissions and time
-		// follow the source, unless somebody changed the permissions of ours.
+	case l.SameContent(w) && (o == nil || o.Kind != l.Kind || o.sameAccess(l) || l.sameAccess(w)):
+		// The bytes are there already, whoever put them: permissions, owner and
+		// time follow the source, unless somebody changed those of ours.
 	case o == nil && (d.pol.First || l.Kind == Dir && w.Kind == Dir):
 	case o == nil:
 		if !d.drift(Drift{Path: p, What: "unknown", Live: *l}) {
@@ -168,17 +211,19 @@ func touched(o, l *Entry) bool {
 	if o.SameStat(l) {
 		return o.Kind == File && l.Sum.Known() && l.Sum != o.Sum
 	}
-	return !o.SameContent(l) || !o.sameMode(l)
+	return !o.SameContent(l) || !o.sameAccess(l)
 }
 
 func difference(o, l *Entry) string {
 	switch {
 	case o.Kind != l.Kind:
 		return "type"
-	case o.SameContent(l):
-		return "mode"
+	case !o.SameContent(l):
+		return "changed"
+	case o.sameMode(l):
+		return "owner"
 	}
-	return "changed"
+	return "mode"
 }
 
 // drift notes a drifted path and tells whether to go on over it.
@@ -191,7 +236,12 @@ func (d *decider) drift(f Drift) bool {
 func (d *decider) keep(e Entry) { d.out.Ours = append(d.out.Ours, e) }
 
 func (d *decider) put(w *Entry, have bool) {
-	d.out.Puts = append(d.out.Puts, Put{*w, have})
+	p := Put{Entry: *w, Have: have}
+	if w.Kind == File && w.Link != "" && d.peers[w.Link].wanted {
+		p.Have, p.Peer = true, w.Link
+	}
+	d.out.Puts = append(d.out.Puts, p)
+	d.settled(w, true, 0)
 	d.keep(*w)
 }
 

@@ -33,14 +33,17 @@ func (s Sum) Known() bool { return s != Sum{} }
 type Entry struct {
 	Path  string // relative to the root, slash-separated, any bytes but NUL
 	Kind  Kind
+	Many  bool   // as scanned: the file has more than one name
 	Mode  uint32 // permission bits with setuid, setgid and sticky; 0 for links
 	Size  int64  // of a file
 	Mtime int64  // of a file, nanoseconds since 1970
-	Link  string // target of a link
+	Link  string // target of a link; of a file, the path before it in the list that it is a hard link of
 	Sum   Sum    // of a file
+	Owner Owner  // who it shall belong to; zero where that is left as it comes
 
+	// Not part of the encoding: as scanned, or what Owner means here.
+	UID, GID uint32
 	// As scanned; not part of the encoding.
-	UID   uint32
 	Ino   uint64
 	Ctime int64 // nanoseconds since 1970
 }
@@ -68,9 +71,10 @@ func SameTime(a, b int64) bool {
 }
 
 // SameStat reports whether lstat cannot tell a from b: kind, permissions,
-// size, time and target of a link. The content is not compared.
+// size, time, target of a link and, where one says it, the owner. The content
+// is not compared.
 func (e *Entry) SameStat(b *Entry) bool {
-	if e.Kind != b.Kind || e.Kind == Other {
+	if e.Kind != b.Kind || e.Kind == Other || !e.SameOwner(b) {
 		return false
 	}
 	switch e.Kind {
@@ -109,7 +113,7 @@ func (e *Entry) SameContent(b *Entry) bool {
 // record is the part of an entry that its encoding carries.
 func (e *Entry) record() Entry {
 	r := *e
-	r.UID, r.Ino, r.Ctime = 0, 0, 0
+	r.Many, r.UID, r.GID, r.Ino, r.Ctime = false, 0, 0, 0, 0
 	return r
 }
 

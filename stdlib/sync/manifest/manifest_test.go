@@ -32,9 +32,29 @@ func link(path, to string) manifest.Entry {
 
 func TestCodec(t *testing.T) {
 	list := []manifest.Entry{file("a", "1"), dir("b"), link("b/l", "../\xfe"), file("b/\xff\n", "2"), {Path: "c", Kind: manifest.Other, Mode: 0o600}}
+	for i, text := range []string{"", "www-data", "www-data", ":games", "a:b"} {
+		o, err := manifest.ParseOwner(text)
+		if err != nil {
+			t.Error(err)
+		}
+		list[i].Owner = o
+	}
+	list[3].Link = "a"
 	got, err := manifest.Decode(manifest.Encode(list))
 	if err != nil || !slices.Equal(got, list) {
 		t.Errorf("%v\n%+v", err, got)
+	}
+	for _, bad := range []string{":", "a:b:c", "a b", "a\n", strings.Repeat("a", 300)} {
+		if o, err := manifest.ParseOwner(bad); err == nil {
+			t.Errorf("the owner %q was taken as %s", bad, o)
+		}
+	}
+	for _, bad := range []string{"../a", "b", "b/\xff\n", "z"} {
+		e := list[3]
+		e.Link = bad
+		if _, err := manifest.Decode(manifest.Encode([]manifest.Entry{e})); (err == nil) != (bad == "b") {
+			t.Errorf("a hard link of %q: %v", bad, err)
+		}
 	}
 	for _, bad := range []string{"", ".", "..", "../a", "a/../b", "/a", "a/", "a//b", "a\x00", "./a"} {
 		if _, err := manifest.Decode(manifest.Encode([]manifest.Entry{file(bad, "1")})); err == nil && bad != "" {
@@ -55,6 +75,9 @@ func TestCodec(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(manifest.Encode([]manifest.Entry{file("a", "1"), dir("b"), link("b/l", "x")}))
 	f.Add([]byte{0, 1, 'a', 'f', 0xa4, 3})
+	owned, linked := file("a", "1"), file("b", "1")
+	owned.Owner, linked.Owner, linked.Link = manifest.OwnerNumbers(1, -1), manifest.OwnerNumbers(1, -1), "a"
+	f.Add(manifest.Encode([]manifest.Entry{owned, linked}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		list, err := manifest.Decode(b)
 		if err != nil {

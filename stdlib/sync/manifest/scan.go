@@ -172,10 +172,10 @@ func Lstat(fd int, name string) (Entry, error) {
 }
 
 func fromStat(st *unix.Stat_t) Entry {
-	e := Entry{Kind: Other, Mode: st.Mode & 0o7777, UID: st.Uid, Ino: st.Ino, Ctime: st.Ctim.Nano()}
+	e := Entry{Kind: Other, Mode: st.Mode & 0o7777, UID: st.Uid, GID: st.Gid, Ino: st.Ino, Ctime: st.Ctim.Nano()}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		e.Kind, e.Size, e.Mtime = File, st.Size, st.Mtim.Nano()
+		e.Kind, e.Size, e.Mtime, e.Many = File, st.Size, st.Mtim.Nano(), st.Nlink > 1
 	case unix.S_IFDIR:
 		e.Kind = Dir
 	case unix.S_IFLNK:

@@ -45,6 +45,7 @@ type Request struct {
 	Keep    int             `json:",omitempty"` // how many undos are kept
 	Layout  Layout          `json:",omitempty"` // of stage and look; others follow the marker
 	Shared  [][]byte        `json:",omitempty"` // with LayoutRelease: paths that all releases share
+	Owner   string          `json:",omitempty"` // of folders that are made around the entries: the root and those in shared
 	Hold    bool            `json:",omitempty"` // keep the lock after staging, until switch or drop
 	Ask     bool            `json:",omitempty"` // no contents come with the delta: they are asked for
 	Rev     string          `json:",omitempty"` // what the tree is at, for the marker
@@ -138,7 +139,7 @@ type Marker struct {
 // Finding is a path that differs from what rolls left.
 type Finding struct {
 	Path  []byte
-	What  string        // changed, missing, mode, type, unknown, extra
+	What  string        // changed, missing, mode, owner, type, unknown, extra
 	Owner string        `json:",omitempty"`
 	Mtime int64         `json:",omitempty"` // nanoseconds since 1970
 	Size  int64         `json:",omitempty"`
@@ -268,7 +269,7 @@ func (f Finding) Text() string {
 }
 
 var words = map[string]string{
-	"missing": "deleted", "mode": "permissions changed", "type": "type changed",
+	"missing": "deleted", "mode": "permissions changed", "owner": "owner changed", "type": "type changed",
 	"unknown": "not put there by a roll", "extra": "not put there by a roll",
 }
 

@@ -1,0 +1,149 @@
+package sync_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/sync"
+)
+
+// owners lists who all in a tree belongs to, the root of it first.
+func owners(t *testing.T, root string) string {
+	t.Helper()
+	return run(t, "sh", "-c", `cd "$1" && find . -printf '%P %u:%g %m\n' | grep -v '^\.rollsh' | LC_ALL=C sort`, "sh", root)
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root may give files away")
+	}
+}
+
+// Owners come out as rsync makes them, and as chown takes them back.
+func TestOwner(t *testing.T) {
+	needRoot(t)
+	nodetest.Need(t, "rsync")
+	b := newBench(t)
+	peer := filepath.Join(t.TempDir(), "peer")
+	for _, p := range []string{"a", "d/b", "d/e/c"} {
+		b.file(p, p)
+	}
+	must(t, os.Symlink("a", filepath.Join(b.src, "l")))
+	must(t, os.Chmod(filepath.Join(b.src, "a"), 0o640))
+	as := func(owner string) func(*sync.Options) { return func(o *sync.Options) { o.Owner = owner } }
+	same := func(args ...string) {
+		t.Helper()
+		run(t, "rsync", append(append([]string{"-a", "--delete"}, args...), b.src+"/", peer+"/")...)
+		if got, want := below(owners(t, b.live)), below(owners(t, peer)); got != want {
+			t.Fatalf("rsync made\n%s\nnot\n%s", want, got)
+		}
+	}
+	b.push(as("www-data:games"))
+	same("--chown=www-data:games")
+	b.file("d/new/n", "n")
+	b.file("a", "aa")
+	b.push(as("www-data:games"))
+	same("--chown=www-data:games")
+	before := owners(t, b.live)
+	b.push(as("mail"))
+	if got := owners(t, b.live); !strings.Contains(got, "d/e mail:games 755\n") || !strings.Contains(got, "\na mail:games 640\n") {
+		t.Errorf("only the user is asked for:\n%s", got)
+	}
+	must(t, b.undo())
+	if got := owners(t, b.live); got != before {
+		t.Errorf("undone:\n%s", got)
+	}
+	run(t, "chown", "-h", "man", filepath.Join(b.live, "l"), filepath.Join(b.live, "d"))
+	wantKind(t, b.try(as("www-data:games")), nodes.Changed, "l (owner changed, by man")
+	b.push(as("www-data:games"), func(o *sync.Options) { o.Drift = "overwrite" })
+	if got := owners(t, b.live); got != before {
+		t.Errorf("healed:\n%s", got)
+	}
+	run(t, "chown", "-R", "-h", "news:voice", filepath.Join(b.src, "d"))
+	must(t, os.Lchown(filepath.Join(b.src, "l"), 54321, 54322))
+	b.push(as("source"))
+	same()
+	wantKind(t, b.try(as("no-such-user")), nodes.Refused, "there is no user 'no-such-user' on the node")
+	wantKind(t, b.try(as(":no-such-group")), nodes.Refused, "there is no group 'no-such-group'")
+	wantKind(t, b.try(as("a:b:c")), nodes.Usage, "owner: ")
+	same()
+	b.remove("d")
+	b.push(as("source"))
+	must(t, b.undo())
+	b.file("d/b", "changed")
+	if got, want := below(owners(t, b.live)), below(owners(t, peer)); got != want {
+		t.Errorf("a folder that came back:\n%s\nnot\n%s", got, want)
+	}
+}
+
+// below leaves out the root: one that is there keeps its owner, which rsync
+// would change.
+func below(list string) string {
+	_, rest, _ := strings.Cut(list, "\n")
+	return rest
+}
+
+func (b *bench) remove(name string) { must(b.T, os.RemoveAll(filepath.Join(b.src, name))) }
+
+// In releases too, what is made around the entries but for the root included.
+func TestOwnerOfReleases(t *testing.T) {
+	needRoot(t)
+	b := newBench(t)
+	b.file("a", "1")
+	b.file("d/b", "1")
+	with := func(owner string) func(*sync.Options) {
+		return func(o *sync.Options) { o.Owner, o.Layout, o.Shared = owner, "release", []string{"up/loads/"} }
+	}
+	b.push(with("www-data:www-data"))
+	first := owners(t, filepath.Join(b.live, "current")+"/")
+	if !strings.Contains(first, " www-data:www-data 755\na www-data:www-data 644\nd www-data:www-data 755\n") || !strings.Contains(first, "up www-data:") {
+		t.Errorf("%s", first)
+	}
+	if got := run(t, "stat", "-c", "%U", b.live, b.live+"/shared", b.live+"/shared/up/loads"); got != "root\nroot\nwww-data\n" {
+		t.Errorf("%s", got)
+	}
+	b.push(with("mail:mail"))
+	if got := owners(t, filepath.Join(b.live, "current")+"/"); !strings.HasPrefix(got, " mail:mail 755\na mail:mail 644\nd mail:mail 755\n") {
+		t.Errorf("%s", got)
+	}
+	must(t, b.undo())
+	if got := owners(t, filepath.Join(b.live, "current")+"/"); got != first {
+		t.Errorf("%s", got)
+	}
+}
+
+// A login that may not give files away is refused before anything is switched.
+func TestOwnerWithoutRoot(t *testing.T) {
+	needRoot(t)
+	if _, err := exec.LookPath("setpriv"); err != nil {
+		t.Skip("no setpriv")
+	}
+	r := newRig(t, 1, nodetest.Forced(`setpriv --reuid=nobody --regid=nogroup --groups=games sh -c "$SSH_ORIGINAL_COMMAND"`))
+	for p := r.bed.Dir(0); p != "/dev/shm" && p != os.TempDir() && p != "/"; p = filepath.Dir(p) {
+		run(t, "chmod", "a+x", p)
+	}
+	run(t, "chown", "nobody", r.bed.Dir(0))
+	r.file("a", "1")
+	r.file("d/b", "1")
+	as := func(owner string) func(*sync.Options) { return func(o *sync.Options) { o.Owner = owner } }
+	_, err := r.try(as("www-data:www-data"))
+	wantKind(t, err, nodes.Refused, "nobody may not give the tree's root to +", ", and 3 more")
+	p, err := r.engine.Plan(r.ctx(), r.set, sync.Options{From: nodes.Dir(r.src), Owner: "www-data"})
+	must(t, err)
+	wantKind(t, p.Ready(), nodes.Refused, "nobody may not give")
+	if list, _ := os.ReadDir(r.live(0)); len(list) > 0 {
+		t.Errorf("there is %v", list)
+	}
+	r.push(as("nobody:games"))
+	if got := owners(t, r.live(0)); got != " nobody:games 755\na nobody:games 644\nd nobody:games 755\nd/b nobody:games 644\n" {
+		t.Errorf("%s", got)
+	}
+	r.push(as(fmt.Sprintf("nobody:+%d", 65534)))
+}
