@@ -11,12 +11,16 @@ import (
 
 // editor is what the REPL needs of line editing; readline is one.
 type editor interface {
-	SetPrompt(prompt string)
-	// Readline fails with io.EOF at the end, and readline.ErrInterrupt at Ctrl-C.
+	// SetPrompts sets what stands before the first line of a chunk, and before
+	// the others.
+	SetPrompts(first, more string)
+	// Readline gives a chunk, or a line of one. It fails with io.EOF at the end,
+	// and readline.ErrInterrupt at Ctrl-C.
 	Readline() (string, error)
 	// Stdout takes whole lines while a line is typed.
 	Stdout() io.Writer
-	SaveHistory(line string) error
+	// Remember puts a chunk into the history of this session.
+	Remember(chunk string)
 	Close() error
 }
 
@@ -40,7 +44,8 @@ func newDumb(in io.Reader, s *screen, ctrlC <-chan struct{}) *dumb {
 	return &dumb{in: bufio.NewReader(in), screen: s, ctrlC: ctrlC, lines: make(chan dumbLine, 1)}
 }
 
-func (d *dumb) SetPrompt(prompt string) { d.prompt = prompt }
+// SetPrompts sets the prompt: there are only single lines here.
+func (d *dumb) SetPrompts(prompt, _ string) { d.prompt = prompt }
 
 func (d *dumb) Readline() (string, error) {
 	d.screen.prompt(d.prompt)
@@ -64,9 +69,9 @@ func (d *dumb) Readline() (string, error) {
 	}
 }
 
-func (d *dumb) Stdout() io.Writer        { return below{d.screen.writer} }
-func (d *dumb) SaveHistory(string) error { return nil }
-func (d *dumb) Close() error             { return nil }
+func (d *dumb) Stdout() io.Writer { return below{d.screen.writer} }
+func (d *dumb) Remember(string)   {}
+func (d *dumb) Close() error      { return nil }
 
 // below writes lines that come in while a line is typed, below it.
 type below struct{ to *writer }

@@ -3,6 +3,7 @@ package shell
 import (
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -128,7 +129,7 @@ func Lex(src string) []string {
 }
 
 // Paint gives a line as it is coloured while it is typed.
-func Paint(line string) string { return string(painter{newPalette(true)}.Paint([]rune(line), 0)) }
+func Paint(line string) string { return paintTyped(newPalette(true), line) }
 
 // TypedKeys gives what readline gets for pieces of input.
 func TypedKeys(typed int64, pieces ...string) string {
@@ -190,3 +191,58 @@ func Rolls(list []any, width int) (string, bool) { return rolls(newPalette(false
 
 // ShellModule is the records of this room itself.
 func ShellModule() lua.Module { return (&app{}).module() }
+
+// LayOut lays out what is typed: the rows without their colours, a ~ after those
+// that the terminal breaks, and the cursor.
+func LayOut(first, more, text string, at, width int) (shown []string, row, col int) {
+	rows, cursor := layOut(first, more, text, at, width)
+	for _, r := range rows {
+		line := escapes().ReplaceAllString(r.text, "")
+		if r.soft {
+			line += "~"
+		}
+		shown = append(shown, line)
+	}
+	return shown, cursor.row, cursor.col
+}
+
+// Above counts the rows over the cursor once the terminal is width wide.
+func Above(first, text string, at, before, width int) int {
+	rows, cursor := layOut(first, "", text, at, before)
+	return above(rows, cursor, width)
+}
+
+// Past walks through chunks from a draft, with the cursor at its end: u is up, d
+// is down. It gives what is shown after each step.
+func Past(chunks []string, draft, steps string) []string {
+	var p past
+	for _, c := range chunks {
+		p.add([]rune(c))
+	}
+	b := block{[]rune(draft), len([]rune(draft))}
+	var shown []string
+	for _, step := range steps {
+		if step == 'u' {
+			b = p.back(b)
+		} else {
+			b = p.on(b)
+		}
+		shown = append(shown, string(b.text))
+	}
+	return shown
+}
+
+// Enter types lines with Enter after each but the last, as a chunk that is not
+// whole is typed, and gives what stands there.
+func Enter(lines ...string) string {
+	var b block
+	for i, line := range lines {
+		if i > 0 {
+			b = b.broken()
+		}
+		for _, key := range line {
+			b, _ = b.with([]rune{key}).indented(key)
+		}
+	}
+	return strings.ReplaceAll(string(b.text), string(newline), "\n")
+}

@@ -8,10 +8,6 @@ import (
 	"sync/atomic"
 )
 
-// newline stands for a line break inside a pasted or remembered chunk: a rune of
-// the private use area, which nobody types.
-const newline = '\uE00A'
-
 const (
 	pasteBegin = "\x1b[200~"
 	pasteEnd   = "\x1b[201~"
@@ -29,15 +25,18 @@ var keys = map[string]string{
 
 // allowed are the control bytes that readline may get: Ctrl-S makes it panic
 // (its issue 163), NUL is its end of input, Ctrl-Z stops the parent.
-const allowed = "\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x10\x12\x15\x17\x19\x1b\x7f"
+const allowed = "\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x10\x12\x14\x15\x17\x19\x1b\x7f"
 
 // keyboard is the standard input of readline with its traps taken out: a
-// bracketed paste comes as one line, unknown keys and control bytes not at all.
+// bracketed paste does not run by its line breaks, unknown keys and control bytes
+// do not come at all.
 type keyboard struct {
 	in      io.Reader
+	ready   []byte // for readline, not read yet
 	pending []byte // the begin of a sequence whose rest has not come
 	pasting bool
-	typed   atomic.Int64 // runes in the line that is edited, as the listener tells
+	breaks  int          // line breaks that were pasted, and nothing after them yet
+	typed   atomic.Int64 // runes in the line that is edited
 }
 
 // Close does nothing: standard input is not ours to close.
@@ -45,18 +44,17 @@ func (k *keyboard) Close() error { return nil }
 
 // Read gives at least one byte of what was typed, or the error of the input.
 func (k *keyboard) Read(b []byte) (int, error) {
-	for {
-		// One byte becomes three at most (newline), and a part may be pending.
-		buf := make([]byte, max(1, (len(b)-len(k.pending)*3)/4))
+	buf := make([]byte, len(b))
+	for len(k.ready) == 0 {
 		n, err := k.in.Read(buf)
-		out := k.filter(buf[:n])
-		if len(out) > 0 {
-			return copy(b, out), nil
-		}
-		if err != nil {
+		k.ready = k.filter(buf[:n])
+		if len(k.ready) == 0 && err != nil {
 			return 0, err
 		}
 	}
+	n := copy(b, k.ready)
+	k.ready = k.ready[n:]
+	return n, nil
 }
 
 func (k *keyboard) filter(in []byte) []byte {
@@ -82,25 +80,41 @@ func (k *keyboard) one(s []byte) (used int, gives string) {
 	switch {
 	case c == 0x1b:
 		return k.sequence(string(s))
-	case k.pasting && (c == '\r' || c == '\n'):
-		if c == '\r' && len(s) > 1 && s[1] == '\n' {
-			return 2, string(newline)
-		}
-		return 1, string(newline)
-	case k.pasting && c == '\t': // it would start completion
-		return 1, "  "
-	case k.pasting && (c < ' ' || c == 0x7f):
-		return 1, ""
+	case k.pasting:
+		return k.pasted(s)
 	case (c < ' ' || c == 0x7f) && !strings.ContainsRune(allowed, rune(c)):
 		return 1, ""
 	}
 	return 1, string(s[:1])
 }
 
+// pasted does the same inside a paste. Line breaks at its end are left away: what
+// was copied with its last line break need not show an empty line.
+func (k *keyboard) pasted(s []byte) (used int, gives string) {
+	c := s[0]
+	switch {
+	case c == '\r' && len(s) > 1 && s[1] == '\n':
+		k.breaks++
+		return 2, ""
+	case c == '\r' || c == '\n':
+		k.breaks++
+		return 1, ""
+	case c == '\t': // it would start completion
+		gives = "  "
+	case c < ' ' || c == 0x7f:
+		return 1, ""
+	default:
+		gives = string(s[:1])
+	}
+	gives = strings.Repeat(string(newline), k.breaks) + gives
+	k.breaks = 0
+	return 1, gives
+}
+
 func (k *keyboard) sequence(s string) (used int, gives string) {
 	switch {
 	case strings.HasPrefix(s, pasteBegin):
-		k.pasting = true
+		k.pasting, k.breaks = true, 0
 		return len(pasteBegin), ""
 	case strings.HasPrefix(s, pasteEnd):
 		k.pasting = false
@@ -110,6 +124,8 @@ func (k *keyboard) sequence(s string) (used int, gives string) {
 			return 0, ""
 		}
 		return 1, ""
+	case len(s) > 1 && s[1] == '\r': // Alt-Enter: a line more, even where Enter would run
+		return 2, string(markEnter)
 	case len(s) == 1 || s[1] != '[':
 		return 1, "\x1b"
 	}

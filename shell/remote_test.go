@@ -59,6 +59,23 @@ func TestShellWithNodes(t *testing.T) {
 	s.enter("@web1 echo back")
 	s.sees("web1 | back")
 	s.sees("(2 live)>")
+	s.loses(bed)
 	s.enter("exit")
 	s.ends("0")
+}
+
+// loses has a connection go away over a half-typed line, which stays as it is.
+func (s *screen) loses(bed *nodetest.Bed) {
+	s.t.Helper()
+	s.press("print('half')", "Left", "Left")
+	eventually(s.t, "the cursor", func() bool { return s.cursorColumn() == "31" })
+	bed.Cut(1)
+	s.sees("warning: the connection to web2 is gone\nhome:prod (2 live)> print('half')")
+	s.press("X")
+	s.sees("> print('halfX')")
+	if at := s.cursorColumn(); at != "32" {
+		s.t.Errorf("the cursor is at %s", at)
+	}
+	s.press("C-c")
+	s.prompted("home:prod (1 live, lost web2)>")
 }

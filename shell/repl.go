@@ -13,22 +13,20 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 )
 
-const (
-	bracketedPasteOn  = "\x1b[?2004h"
-	bracketedPasteOff = "\x1b[?2004l"
-)
+// widestMore is how wide the prompt of a chunk's further lines may be; the text
+// stands below that of the first line up to there.
+const widestMore = 24
 
 // repl is the shell that a person types at. It runs on one goroutine; readline
 // has its own.
 type repl struct {
-	app      *app
-	line     editor
-	keyboard *keyboard
-	history  history
-	tab      *tab
-	chunk    string   // the lines of a chunk that is not whole yet
-	last     string   // the last chunk, for :edit
-	typed    []string // the Lua of the chunks that went well, for :save
+	app     *app
+	line    editor
+	history history
+	tab     *tab
+	chunk   string   // the lines of a chunk that is not whole yet; of an editor for single lines
+	last    string   // the last chunk, for :edit
+	typed   []string // the Lua of the chunks that went well, for :save
 }
 
 // repl runs until exit, Ctrl-D or a signal.
@@ -44,6 +42,11 @@ func (a *app) repl() error {
 	a.inShell.Store(true)
 	defer a.inShell.Store(false)
 	defer func() { _ = r.line.Close() }() // the terminal's settings are put back by Main as well
+	a.library.WhenLost(func(n nodes.Name) {
+		if a.atPrompt.Load() { // else what is run tells
+			a.seen.lose(n, a.tellLost)
+		}
+	})
 	r.remember()
 	if width, _ := a.screen.size(); width >= 60 {
 		a.screen.line(a.outPaint.as(dim, r.greeting(width)) + "\n")
@@ -52,47 +55,32 @@ func (a *app) repl() error {
 }
 
 // open makes the line editor.
-func (r *repl) open() error {
+func (r *repl) open() (err error) {
 	a := r.app
 	if a.env("TERM") == "dumb" {
 		r.line = newDumb(a.stdin, a.screen, a.ctrlC)
-		r.tab.out = r.line.Stdout()
-		return nil
+	} else if r.line, err = newReader(a, r.tab, r.whole); err != nil {
+		return err
 	}
-	r.keyboard = &keyboard{in: a.stdin}
-	line, err := readline.NewEx(&readline.Config{
-		Stdin: r.keyboard, Stdout: a.stdout, Stderr: a.stderr,
-		HistoryLimit: historyLimit, DisableAutoSaveHistory: true, HistorySearchFold: true,
-		Painter: painter{a.outPaint}, AutoComplete: r.tab,
-		InterruptPrompt: "^C", EOFPrompt: "\n",
-		FuncIsTerminal: func() bool { return true },
-		FuncGetWidth:   func() int { w, _ := a.screen.size(); return max(w, 2) }, // 0 columns would be divided by
-		Listener: readline.FuncListener(func(line []rune, _ int, _ rune) ([]rune, int, bool) {
-			r.keyboard.typed.Store(int64(len(line)))
-			return nil, 0, false
-		}),
-	})
-	if err != nil {
-		return &nodes.Error{Kind: nodes.Failed, Message: "no line editing: " + err.Error(), Cause: err}
-	}
-	a.screen.prompt(bracketedPasteOn)
-	r.line = pasting{line, a.screen}
-	r.tab.out = line.Stdout()
+	r.tab.out = r.line.Stdout()
 	return nil
 }
 
-// pasting is readline with the terminal's bracketed paste turned off at the end.
-type pasting struct {
-	*readline.Instance
-	screen *screen
+// whole reports whether a chunk may run as it is.
+func (r *repl) whole(chunk string) bool {
+	if strings.TrimSpace(chunk) == "" || strings.ContainsAny(chunk[:1], "@!?:") {
+		return true
+	}
+	return !lua.Incomplete(parseTyped(chunk))
 }
 
-// Close ends line editing. It leaves readline's own Close alone, which may wait
-// for a key (its issue 217): between two lines the terminal's settings are back
-// already, and the process ends next.
-func (p pasting) Close() error {
-	p.screen.prompt(bracketedPasteOff)
-	return nil
+// tellLost says which connections went away.
+func (a *app) tellLost(gone []nodes.Name) {
+	what := "the connection to " + foldNames(gone) + " is gone"
+	if len(gone) > 1 {
+		what = "the connections to " + foldNames(gone) + " are gone"
+	}
+	a.note(what)
 }
 
 // greeting says what this is, in one line of the terminal.
@@ -114,11 +102,9 @@ func (r *repl) remember() {
 		r.app.note("history: " + err.Error())
 	}
 	for _, c := range chunks {
-		_ = r.line.SaveHistory(onOneLine(c)) // in memory only: it cannot fail
+		r.line.Remember(c)
 	}
 }
-
-func onOneLine(chunk string) string { return strings.ReplaceAll(chunk, "\n", string(newline)) }
 
 func (r *repl) loop() error {
 	r.tab.refresh()
@@ -142,7 +128,6 @@ func (r *repl) loop() error {
 		case err != nil:
 			return &nodes.Error{Kind: nodes.Failed, Message: "the terminal: " + err.Error(), Cause: err}
 		}
-		line = strings.ReplaceAll(line, string(newline), "\n")
 		if r.chunk == "" {
 			switch word := strings.TrimSpace(line); {
 			case word == "exit" || word == "quit" || word == "exit!":
@@ -161,14 +146,15 @@ func (r *repl) loop() error {
 
 // read lets a person type a line; what comes in meanwhile is drawn above it.
 func (r *repl) read() (string, error) {
-	prompt := r.app.prompt()
-	if r.chunk != "" {
-		prompt = r.app.outPaint.as(dim, padLeft("...", max(3, cells(prompt)-2))) + "  "
-		if cells(prompt) > 24 {
-			prompt = r.app.outPaint.as(dim, "...") + " "
-		}
+	first := r.app.prompt()
+	more := r.app.outPaint.as(dim, padLeft("...", max(3, cells(first)-2))) + "  "
+	if cells(more) > widestMore {
+		more = r.app.outPaint.as(dim, "...") + " "
 	}
-	r.line.SetPrompt(prompt)
+	if r.chunk != "" {
+		first = more
+	}
+	r.line.SetPrompts(first, more)
 	r.app.screen.under(r.line.Stdout())
 	r.app.atPrompt.Store(true)
 	defer func() {
@@ -212,7 +198,7 @@ func (r *repl) take(line string) {
 		}
 	}
 	chunk := r.chunk + line
-	if lua.Incomplete(parseTyped(chunk)) {
+	if !r.whole(chunk) {
 		r.chunk = chunk + "\n"
 		return
 	}
@@ -248,7 +234,7 @@ func (r *repl) keep(chunk string) {
 		return
 	}
 	r.last = chunk
-	_ = r.line.SaveHistory(onOneLine(chunk)) // in memory only: it cannot fail
+	r.line.Remember(chunk)
 	if err := r.history.add(chunk); err != nil {
 		r.app.note("history: " + err.Error())
 	}

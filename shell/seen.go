@@ -2,9 +2,13 @@ package shell
 
 import (
 	"sync"
+	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 )
+
+// sameTime is how far apart losses may be that are told in one line.
+const sameTime = 200 * time.Millisecond
 
 // seen notes on the way to the screen what was put out live, so that it is not
 // printed again with the value, and which nodes were lost.
@@ -15,6 +19,7 @@ type seen struct {
 	mu      sync.Mutex
 	outputs int
 	lost    map[nodes.Name]bool
+	untold  []nodes.Name // lost while a line was typed
 }
 
 // Emit takes note and passes everything on.
@@ -50,6 +55,25 @@ func (s *seen) streamed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.outputs > 0
+}
+
+// lose notes that a connection went away, and has it told with those that go at
+// the same time.
+func (s *seen) lose(n nodes.Name, tell func([]nodes.Name)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost[n] = true
+	s.untold = append(s.untold, n)
+	if len(s.untold) > 1 {
+		return
+	}
+	time.AfterFunc(sameTime, func() {
+		s.mu.Lock()
+		gone := s.untold
+		s.untold = nil
+		s.mu.Unlock()
+		tell(gone)
+	})
 }
 
 // lostNodes are those whose connection went away and that did not answer since.

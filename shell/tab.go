@@ -207,32 +207,20 @@ func grid(names []string, width, height int) string {
 	return b.String()
 }
 
-// painter colours the line while it is typed. readline counts the runes of its
-// own buffer, so every rune stays one cell wide.
-type painter struct{ palette *palette }
-
-// Paint is called by readline on its goroutine.
-func (p painter) Paint(line []rune, _ int) (painted []rune) {
+// paintTyped colours a chunk while it is typed; only escapes are added. It is
+// called on readline's goroutine: a panic there would end the process.
+func paintTyped(p *palette, text string) (painted string) {
 	defer func() {
 		if recover() != nil {
-			painted = line
+			painted = text
 		}
 	}()
-	text := string(line)
-	text, ended := strings.CutSuffix(text, "\n") // readline's own, at Enter
-	if strings.HasPrefix(text, "@") || strings.HasPrefix(text, "!") || strings.HasPrefix(text, "?") || strings.HasPrefix(text, ":") {
-		first, rest, _ := strings.Cut(text, " ")
-		if len(first) < len(text) {
-			rest = " " + rest
-		}
-		text = p.palette.as(keyword, first) + rest
-	} else {
-		text = paintLua(p.palette, strings.ReplaceAll(text, string(newline), "\n"))
-		text = strings.ReplaceAll(text, "\n", string(newline))
+	if text == "" || !strings.ContainsAny(text[:1], "@!?:") {
+		return paintLua(p, text)
 	}
-	text = strings.ReplaceAll(text, string(newline), p.palette.as(dim, "\u2424"))
-	if ended {
-		text += "\n"
+	end := strings.IndexAny(text, " \n")
+	if end < 0 {
+		end = len(text)
 	}
-	return []rune(text)
+	return p.as(keyword, text[:end]) + text[end:]
 }

@@ -228,7 +228,7 @@ func TestShellPaste(t *testing.T) {
 	s.sees("001>")
 	s.tmux("set-buffer", "local a = 20\nlocal b = 22\nif a then\n\tprint(a + b)\nend\n")
 	s.tmux("paste-buffer", "-p")
-	s.sees("end\u2424")
+	s.sees("001> local a = 20\n...  local b = 22\n...  if a then\n...    print(a + b)\n...  end")
 	if strings.Contains(s.text(), "\n42") {
 		t.Error("the paste ran before Enter")
 	}

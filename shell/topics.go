@@ -55,7 +55,17 @@ Output of nodes is marked: "web1 | text" is its standard output, "web1 ! text"
 its standard error, "web1 > text" is what rollsh says of it.
 
 _ is the last value. A line that begins with a space is not remembered, nor is
-one that seems to hold a secret. Tab completes, Ctrl-R searches the history.`,
+one that seems to hold a secret.
+
+Keys, beside those of readline
+
+  Tab                 complete, or list what may follow
+  Enter               run, when the chunk is whole; else a line more
+  Alt-Enter           a line more in any case
+  Up, Down            between the lines of a chunk, then through the history:
+                      chunks that begin with what was typed
+  Ctrl-R              search the history
+  Ctrl-C              throw the line away; while something runs: cancel it`,
 	"errors": `Errors are tables; tostring gives the whole line
 
   kind      usage unreachable auth hostkey exit timeout lost cancelled conflict

@@ -66,6 +66,10 @@ func New(s *nodes.Session) *Library {
 // Live lists the nodes that a connection is open to.
 func (l *Library) Live() []nodes.Name { return l.pool.Live() }
 
+// WhenLost has f called, from any goroutine, when a connection to a node has gone
+// away.
+func (l *Library) WhenLost(f func(nodes.Name)) { l.pool.WhenLost(f) }
+
 // CutShort says which rolls of the project ended because their process died, and
 // what they left.
 func (l *Library) CutShort(ctx context.Context) []string { return l.journal.CutShort(ctx) }

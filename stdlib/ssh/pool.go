@@ -25,7 +25,8 @@ type Pool struct {
 	mu     sync.Mutex
 	conns  map[string]*slot
 	closed bool
-	chores sync.WaitGroup // killing what a cancelled command left
+	lost   func(nodes.Name) // told when a connection went away; nil: nobody is
+	chores sync.WaitGroup   // killing what a cancelled command left
 }
 
 // slot is the place of one connection: being made, or made.
@@ -133,9 +134,7 @@ func (p *Pool) open(ctx context.Context, n *nodes.Node, key string) *slot {
 		p.mu.Unlock()
 		if err == nil {
 			<-conn.lost
-			p.mu.Lock()
-			p.drop(key, s)
-			p.mu.Unlock()
+			p.forget(key, s)
 		}
 		stop()
 	}()
@@ -145,6 +144,28 @@ func (p *Pool) open(ctx context.Context, n *nodes.Node, key string) *slot {
 // dead reports whether the connection was made and is lost.
 func (s *slot) dead() bool {
 	return endsWithin(s.ready, 0) && s.conn != nil && endsWithin(s.conn.lost, 0)
+}
+
+// forget drops a connection that went away, and tells.
+func (p *Pool) forget(key string, s *slot) {
+	p.mu.Lock()
+	p.drop(key, s)
+	tell := p.lost
+	if p.closed {
+		tell = nil
+	}
+	p.mu.Unlock()
+	if tell != nil {
+		tell(s.node)
+	}
+}
+
+// WhenLost has f called, on a goroutine of its own, whenever a connection has gone
+// away that was not closed from here.
+func (p *Pool) WhenLost(f func(nodes.Name)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lost = f
 }
 
 // drop forgets a slot; p.mu is held.
