@@ -47,7 +47,7 @@ func (h *Host) CheckFile(path string) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &checkRun{h: h, seen: map[string]bool{}, own: map[string]bool{}}
+	run := newCheckRun(h)
 	run.file(path, src)
 	return run.sorted(), nil
 }
@@ -55,7 +55,7 @@ func (h *Host) CheckFile(path string) ([]Finding, error) {
 // CheckText checks a recipe's text; require looks from the project's recipes
 // folder.
 func (h *Host) CheckText(src, name string) []Finding {
-	run := &checkRun{h: h, seen: map[string]bool{}, own: map[string]bool{}}
+	run := newCheckRun(h)
 	run.file(filepath.Join(h.Session.Project, name), src)
 	return run.sorted()
 }
@@ -67,6 +67,12 @@ type checkRun struct {
 	own   map[string]bool // names of fields and methods that the files define themselves
 	found []Finding
 	near  []nearMethod
+
+	catchers map[string]bool // names of the files' own functions that catch what an argument raises
+}
+
+func newCheckRun(h *Host) *checkRun {
+	return &checkRun{h: h, seen: map[string]bool{}, own: map[string]bool{}, catchers: map[string]bool{}}
 }
 
 // nearMethod is a finding that holds unless some file defines the method: which
@@ -112,6 +118,7 @@ func (r *checkRun) file(path, src string) {
 	}
 	c := &checker{run: r, h: r.h, path: path, name: name, lines: strings.Split(src, "\n")}
 	ownNames(chunk, r.own)
+	catchers(chunk, r.catchers)
 	if args, err := ReadArgs(src, name); err != nil {
 		c.find(args.Line, "args", "%s", nodes.AsError(err, nodes.Usage).Message)
 	} else if args.Line > 0 {
