@@ -305,6 +305,7 @@ func (t *terminalLine) fill(ctx context.Context) error {
 		t.screen.prompt("\n")
 		return nodes.Stopped(ctx)
 	case n == 0 && errors.Is(err, io.EOF):
+		t.screen.prompt("\n") // Ctrl-D ends no line
 		_, err := t.ended("", err)
 		return err
 	case err != nil && n == 0:

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mattn/go-runewidth"
-
 	"github.com/rollsh/rollsh/nodes"
 )
 
@@ -51,7 +49,7 @@ func (m *Merge) Assist(ctx context.Context, policy Policy, ask bool) ([]Remainin
 			return nil, &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("policy of '%s': '%s' is no way to resolve a conflict", oneLine(glob), oneLine(choice)), Hint: strings.Join(Choices, ", ")}
 		}
 	}
-	a := &assistant{m: m, person: m.Into.svn.session.Person, later: map[string]bool{}, tried: map[string]bool{}}
+	a := &assistant{m: m, person: m.Into.svn.session.Person, later: map[string]bool{}, tried: map[string]bool{}, number: map[string]int{}}
 	for {
 		list, err := m.Conflicts(ctx)
 		if err != nil {
@@ -82,6 +80,7 @@ type assistant struct {
 	person nodes.Person
 	later  map[string]bool // kept for later
 	tried  map[string]bool // by policy
+	number map[string]int  // in the order in which they came up
 }
 
 // byPolicy resolves what the policy covers, each path once; some is true when any
@@ -166,10 +165,26 @@ func (a *assistant) handle(ctx context.Context, k *Conflict, list []*Conflict) (
 
 func (a *assistant) say(ctx context.Context, text string) { a.m.Into.svn.say(ctx, text) }
 
+// count numbers the conflicts as they come up, and tells how many there are with
+// those that are resolved.
+func (a *assistant) count(k *Conflict, list []*Conflict) (n, all int) {
+	if a.number[k.id()] == 0 {
+		a.number[k.id()] = len(a.number) + 1
+	}
+	all = len(a.number)
+	for _, o := range list {
+		if a.number[o.id()] == 0 {
+			all++
+		}
+	}
+	return a.number[k.id()], all
+}
+
 // heading says what is in conflict and who changed it why, on both sides.
 func (a *assistant) heading(ctx context.Context, k *Conflict, list []*Conflict) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "conflict %d of %d: %s", slices.Index(list, k)+1, len(list), k.what())
+	n, all := a.count(k, list)
+	fmt.Fprintf(&b, "conflict %d of %d: %s", n, all, k.what())
 	for _, c := range k.why.Theirs {
 		b.WriteString("\n  theirs  " + story(c))
 	}
@@ -211,128 +226,4 @@ func story(c nodes.Changeset) string {
 		}
 	}
 	return text
-}
-
-// option is one line of a menu.
-type option struct {
-	text     string
-	commands string // of svn
-	do       func(context.Context) (stop bool, err error)
-}
-
-// menu offers the numbered choices of a conflict that has no lines to choose
-// from, each with the commands behind it.
-func (a *assistant) menu(ctx context.Context, k *Conflict) (bool, error) {
-	var options []option
-	if len(k.why.Needs) > 0 {
-		options = append(options, option{text: "begin again and take " + k.why.Needs.Revs() + " too", do: func(ctx context.Context) (bool, error) { return false, a.takeToo(ctx, k) }})
-	}
-	for _, choice := range k.offered() {
-		plan, _ := k.plan(choice, nil)
-		options = append(options, option{k.meaning(choice), commands(plan), func(ctx context.Context) (bool, error) { return false, k.Resolve(ctx, choice) }})
-	}
-	if k.Kind == propertyConflict {
-		options = append(options, option{"edit it", "", func(ctx context.Context) (bool, error) { return false, k.editProperties(ctx) }})
-	}
-	options = append(options,
-		option{"keep it for later", "", func(context.Context) (bool, error) { a.later[k.id()] = true; return false, nil }},
-		option{"abandon the whole merge", "", func(ctx context.Context) (bool, error) { return a.abandon(ctx) }})
-	items := a.menuLines(ctx, options)
-	picked, err := a.person.Choose(ctx, "What shall become of "+k.Path+"?", items, false)
-	if err != nil {
-		return true, err
-	}
-	if len(picked) != 1 || picked[0] < 0 || picked[0] >= len(options) {
-		a.later[k.id()] = true
-		return false, nil
-	}
-	stop, err := options[picked[0]].do(ctx)
-	return a.survive(ctx, stop, err)
-}
-
-// offered are the choices that a person is asked about: not all that programs have.
-func (k *Conflict) offered() []string {
-	return slices.DeleteFunc(k.Possible(), func(choice string) bool {
-		_, err := k.plan(choice, nil)
-		switch choice {
-		case "base", "mine-conflict", "theirs-conflict":
-			return true
-		case "working":
-			return k.Kind == treeConflict
-		case "recommended":
-			return k.why.Moved == ""
-		case "theirs": // follows a move too
-			return err != nil || k.why.Moved != ""
-		}
-		return err != nil
-	})
-}
-
-// survive shows a failure that the person can do something about and goes on.
-func (a *assistant) survive(ctx context.Context, stop bool, err error) (bool, error) {
-	switch nodes.KindOf(err) {
-	case nodes.Conflict, nodes.Usage, nodes.Exit, nodes.Lint, nodes.NotFound, nodes.Protocol:
-		a.say(ctx, err.Error())
-		return stop, nil
-	}
-	return stop, err
-}
-
-// menuLines are the texts of a menu with the commands behind them; where these do
-// not fit beside the texts, they are said before.
-func (a *assistant) menuLines(ctx context.Context, options []option) []string {
-	const numbered = 6 // columns for the number
-	beside, before := make([]string, len(options)), make([]string, len(options))
-	fits := true
-	var said []string
-	for i, o := range options {
-		beside[i], before[i] = o.text, o.text
-		if o.commands != "" {
-			beside[i] += "  [" + o.commands + "]"
-			said = append(said, wrap(fmt.Sprintf("%d runs %s", i+1, o.commands), a.columns(), "    "))
-		}
-		fits = fits && runewidth.StringWidth(beside[i])+numbered <= a.columns()
-	}
-	if fits {
-		return beside
-	}
-	a.say(ctx, strings.Join(said, "\n"))
-	return before
-}
-
-func commands(plan []action) string {
-	var parts []string
-	for _, p := range plan {
-		parts = append(parts, p.String())
-	}
-	return strings.Join(parts, "; ")
-}
-
-// takeToo begins the merge again with what is missing.
-func (a *assistant) takeToo(ctx context.Context, k *Conflict) error {
-	return a.m.change(ctx, "take", func(w *work) error {
-		if w.j == nil || w.j.last() == nil || w.j.last().Kind != "merge" {
-			return &nodes.Error{Kind: nodes.Usage, Message: "only a take of single revisions can be begun again with more"}
-		}
-		also, err := ParseRevisions(k.why.Needs.Revs())
-		if err != nil {
-			return err
-		}
-		o := w.j.last()
-		had, err := ParseRevisions(o.Revs)
-		if err != nil {
-			return err
-		}
-		before, _ := ParseRevisions(o.Also)
-		o.Revs, o.Also = had.set.union(also.set).String(), before.set.union(also.set).String()
-		return w.restart(ctx, "the merge begins again with "+k.why.Needs.Revs()+" too, and puts in what was resolved")
-	})
-}
-
-func (a *assistant) abandon(ctx context.Context) (bool, error) {
-	ok, err := a.person.Confirm(ctx, "Take the whole merge back?")
-	if err != nil || !ok {
-		return false, err
-	}
-	return true, a.m.Abandon(ctx)
 }

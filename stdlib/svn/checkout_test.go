@@ -1,10 +1,7 @@
 package svn_test
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -218,72 +215,6 @@ func TestChangesAndFilesBeyondTheCheckout(t *testing.T) {
 	}
 }
 
-// What At shows must be what an update would have made.
-func TestAtEqualsAnUpdate(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	b.write("trunk/same.php", "1\n")
-	b.write("trunk/gone/x.php", "1\n")
-	b.write("trunk/mod.php", "$Id$\n")
-	b.write("trunk/exec.sh", "1\n")
-	b.write("trunk/was-file", "1\n")
-	b.write("trunk/mine.php", "1\n")
-	b.run(b.dev, "svn", "propset", "-q", "svn:keywords", "Id", "trunk/mod.php")
-	b.commit("bob", "r2")
-	co, other := b.checkout("/trunk"), b.checkout("/trunk")
-	b.run(b.dev, "svn", "rm", "-q", "trunk/gone", "trunk/was-file")
-	b.commit("bob", "r3")
-	b.write("trunk/new dir/deep/é@1.php", "n\n")
-	b.write("trunk/was-file/now-dir", "n\n")
-	b.write("trunk/mod.php", "$Id$\n2\n")
-	b.run(b.dev, "svn", "propset", "-q", "svn:executable", "*", "trunk/exec.sh")
-	if err := os.Symlink("same.php", filepath.Join(b.dev, "trunk/link")); err != nil {
-		t.Fatal(err)
-	}
-	b.run(b.dev, "svn", "add", "-q", "trunk/link")
-	b.commit("bob", "r4")
-	ctx := b.ctx()
-	for _, c := range []*svn.Checkout{co, other} {
-		writeFile(t, filepath.Join(c.Path, "mine.php"), "local\n")
-		writeFile(t, filepath.Join(c.Path, "upload/pic"), "unversioned\n")
-		_ = os.Remove(filepath.Join(c.Path, "same.php"))
-	}
-	before := tree(t, co.Path)
-	for _, rev := range []nodes.Revision{"HEAD", "3", "2"} {
-		n := must[int](t)(other.Update(ctx, rev))
-		at, done, err := co.At(ctx, rev)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d := cmp.Diff(tree(t, other.Path), tree(t, at.Root())); d != "" {
-			t.Errorf("at %s: %s", rev, d)
-		}
-		if r := must[nodes.Revision](t)(at.Revision(ctx)); string(r) != fmt.Sprint(n) {
-			t.Errorf("revision %s", r)
-		}
-		want, got := must[map[string]time.Time](t)(other.Times(ctx)), must[map[string]time.Time](t)(at.Times(ctx))
-		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("times at %s: %s", rev, d)
-		}
-		done()
-		if _, err := os.Stat(at.Root()); err == nil {
-			t.Error("the shadow is still there")
-		}
-	}
-	if d := cmp.Diff(before, tree(t, co.Path)); d != "" {
-		t.Errorf("the checkout was changed: %s", d)
-	}
-	must[int](t)(co.Update(ctx, ""))
-	at, done, err := co.At(ctx, "HEAD")
-	if err != nil || at.(*svn.Checkout) != co {
-		t.Errorf("nothing to do, but %v %v", at, err)
-	}
-	done()
-	writeFile(t, filepath.Join(co.Path, "mod.php"), "local\n")
-	_, _, err = co.At(ctx, "2")
-	fails(t, err, nodes.Conflict, "mod.php")
-}
-
 func TestLockNamesItsHolder(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -346,90 +277,6 @@ func TestServerAwayMissingProgramWrongPassword(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	_, err = co.Update(ctx, "")
 	fails(t, err, nodes.NotFound, "no program svn", "apt-get install subversion")
-}
-
-// A cancel ends svn within a second and leaves a checkout that can be used.
-func TestCancelEndsSvnWithinASecond(t *testing.T) {
-	b := newBench(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a server that never answers
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	ctx, cancel := context.WithCancel(b.ctx())
-	time.AfterFunc(300*time.Millisecond, cancel)
-	start := time.Now()
-	_, err = b.svn.Log(ctx, "svn://"+l.Addr().String()+"/x", svn.LogOptions{})
-	fails(t, err, nodes.Cancelled)
-	if d := time.Since(start); d > 1300*time.Millisecond {
-		t.Errorf("took %s", d)
-	}
-}
-
-func TestKilledSvnIsCleanedUpOnce(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	for i := range 30 {
-		b.write(fmt.Sprintf("trunk/f%d", i), strings.Repeat("x\n", 100))
-	}
-	b.commit("bob", "r2")
-	co := b.checkout("/trunk")
-	// the trace that a killed svn leaves in its database
-	db := must[*sql.DB](t)(sql.Open("sqlite", filepath.Join(string(co.Path), ".svn/wc.db")))
-	must[sql.Result](t)(db.ExecContext(b.ctx(), "insert into wc_lock values (1, '', -1)"))
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if must[bool](t)(co.Clean(b.ctx())) {
-		t.Error("a locked checkout is clean")
-	}
-	must[int](t)(co.Update(b.ctx(), "1"))
-	if w := b.events.Text(nodes.Warned); !strings.Contains(w, "cleanup") {
-		t.Errorf("not told: %q", w)
-	}
-	if !must[bool](t)(co.Clean(b.ctx())) {
-		t.Error("not clean after the update")
-	}
-	if err := co.Cleanup(b.ctx()); err != nil {
-		t.Error(err)
-	}
-}
-
-// A cancelled update ends within a second and leaves a checkout that the next
-// update completes.
-func TestCancelledUpdate(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	from := t.TempDir()
-	for i := range 800 {
-		writeFile(t, filepath.Join(from, fmt.Sprintf("d%d/f%d", i%20, i)), strings.Repeat("text\n", 50))
-	}
-	co := b.checkout("/trunk")
-	b.run("", "svn", "import", "-q", "-m", "r2", from, b.repo.File+"/trunk")
-	for _, folders := range []int{1, 5, 10} {
-		ctx, cancel := context.WithCancel(b.ctx())
-		at := make(chan time.Time, 1)
-		go func() { // until so many folders are there
-			for have := 0; have < folders && ctx.Err() == nil; time.Sleep(2 * time.Millisecond) {
-				list, _ := filepath.Glob(filepath.Join(co.Path, "d*"))
-				have = len(list)
-			}
-			at <- time.Now()
-			cancel()
-		}()
-		_, err := co.Update(ctx, "")
-		cancel()
-		if err == nil {
-			break // the machine was faster
-		}
-		fails(t, err, nodes.Cancelled)
-		if d := time.Since(<-at); d > 1500*time.Millisecond {
-			t.Errorf("ended %s after the cancel", d)
-		}
-	}
-	if n := must[int](t)(co.Update(b.ctx(), "")); n != 2 || !must[bool](t)(co.Clean(b.ctx())) {
-		t.Errorf("at %d", n)
-	}
 }
 
 // What a checkout is of is remembered, and forgotten when svn makes it another one.

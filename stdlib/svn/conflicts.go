@@ -37,6 +37,9 @@ type Conflict struct {
 	tree   treeConflictXML
 	reject string // what svn wrote of a property conflict
 	why    Why
+
+	sides   *[3]*string             // base, mine and theirs where svn put none beside the file; nil: files has them
+	settled func(text []byte) error // takes the resolved text instead of svn; nil: svn is told
 }
 
 // maxSide bounds a side of a conflict that is shown or merged as text.
@@ -61,9 +64,50 @@ func (m *Merge) conflictsAmong(ctx context.Context, entries []statusXML) ([]*Con
 	err = m.explain(ctx, list)
 	if nodes.KindOf(err) == nodes.Unreachable {
 		m.Into.svn.warn(ctx, "who changed what in conflict is not known: "+err.Error())
-		err = nil
+		return list, nil
+	}
+	if err == nil {
+		err = m.readSides(ctx, list)
 	}
 	return list, err
+}
+
+// readSides reads from the repository the texts of tree conflicts, of which svn
+// puts none beside the file.
+func (m *Merge) readSides(ctx context.Context, list []*Conflict) error {
+	var files []*Conflict
+	for _, k := range list {
+		if k.Kind == treeConflict && (k.left.Kind == "file" || k.right.Kind == "file") {
+			files = append(files, k)
+		}
+	}
+	return parallel(ctx, len(files), func(ctx context.Context, i int) error {
+		k := files[i]
+		k.sides = &[3]*string{}
+		if text, err := readSome(filepath.Join(m.Into.Path, k.Path)); err == nil && !isSymlink(filepath.Join(m.Into.Path, k.Path)) {
+			k.sides[1] = asText(text)
+		}
+		for n, v := range map[int]conflictVersion{0: k.left, 2: k.right} {
+			if v.Kind != "file" {
+				continue
+			}
+			text, err := m.Into.textAt(ctx, "/"+v.Path, v.Revision)
+			if err != nil {
+				return err
+			}
+			k.sides[n] = asText(text)
+		}
+		return nil
+	})
+}
+
+// asText gives what is text and not too large to be shown.
+func asText(b []byte) *string {
+	if len(b) > maxSide || bytes.IndexByte(b, 0) >= 0 {
+		return nil
+	}
+	text := string(b)
+	return &text
 }
 
 // rawConflicts reads the conflicts of a status without asking the repository.
@@ -154,6 +198,12 @@ func isSymlink(name string) bool {
 // Side gives the text of a side: 0 base, 1 mine, 2 theirs. ok is false where the
 // side is missing or not text.
 func (k *Conflict) Side(i int) (text string, ok bool) {
+	if k.sides != nil {
+		if k.Binary || k.Symlink || k.sides[i] == nil {
+			return "", false
+		}
+		return *k.sides[i], true
+	}
 	if k.Kind != textConflict || k.Binary || k.Symlink || k.files[i] == "" {
 		return "", false
 	}
@@ -185,6 +235,12 @@ func (k *Conflict) fingerprint() string {
 	fmt.Fprintf(h, "%s\x00", k.Kind)
 	switch k.Kind {
 	case textConflict:
+		if k.sides != nil {
+			for _, text := range k.sides {
+				fmt.Fprintf(h, "%q\x00", *text)
+			}
+			break
+		}
 		for _, f := range k.files {
 			b, err := os.ReadFile(f)
 			if target, linkErr := os.Readlink(f); linkErr == nil {
@@ -253,7 +309,28 @@ func (w *work) replay(ctx context.Context, k *Conflict, s solution) error {
 	if s.Choice == "" {
 		return errors.New("not known")
 	}
+	if k.Kind == treeConflict { // where it was moved to
+		if err := w.m.explain(ctx, []*Conflict{k}); err != nil {
+			return err
+		}
+	}
 	return w.settle(ctx, k, s.Choice, nil)
+}
+
+// keepResolved saves how those of the open conflicts were resolved that are not in
+// conflict any more.
+func (w *work) keepResolved(ctx context.Context) error {
+	if len(w.j.Open) == 0 {
+		return nil
+	}
+	left, err := w.m.Into.leftConflicts(ctx)
+	if err != nil {
+		return err
+	}
+	w.j.Open = slices.DeleteFunc(w.j.Open, func(s solution) bool {
+		return slices.ContainsFunc(left, func(c Status) bool { return c.Path == s.Path })
+	})
+	return w.keepSolutions()
 }
 
 // keepSolutions saves how the open conflicts were resolved, by whatever means.

@@ -42,6 +42,9 @@ func newSheet(k *Conflict) (s *sheet, ok bool) {
 	if strings.Contains(mine, "\r\n") {
 		s.eol = "\r\n"
 	}
+	if k.settled != nil && base == "" {
+		s.parts = apart(s.parts)
+	}
 	for i, p := range s.parts {
 		if p.clash != nil {
 			s.clashes = append(s.clashes, i)
@@ -49,6 +52,64 @@ func newSheet(k *Conflict) (s *sheet, ok bool) {
 	}
 	s.chosen, s.done = make([][]string, len(s.clashes)), make([]bool, len(s.clashes))
 	return s, true
+}
+
+// fewest is how many lines in a row two texts must share to be taken for the same
+// place in both.
+const fewest = 3
+
+// apart takes from clashes without a base what both sides have in common.
+func apart(parts []part) []part {
+	var out []part
+	for _, p := range parts {
+		if p.clash == nil || len(p.clash.Base) > 0 {
+			out = append(out, p)
+			continue
+		}
+		mine, theirs := p.clash.Mine, p.clash.Theirs
+		at, atTheirs, shift := 0, 0, 0 // what is handled of each; theirs' line is mine's plus shift
+		put := func(lo, hi int) {      // mine's lines lo to hi are common
+			if lo > at || lo+shift > atTheirs {
+				out = append(out, part{clash: &clash{Mine: mine[at:lo], Theirs: theirs[atTheirs : lo+shift]}})
+			}
+			if hi > lo {
+				out = append(out, part{lines: mine[lo:hi]})
+			}
+			at, atTheirs = hi, hi+shift
+		}
+		common := 0 // where the run of common lines began
+		for _, h := range diffLines(mine, theirs) {
+			if h.lo-common >= fewest || common == 0 && h.lo > 0 {
+				put(common, h.lo)
+			}
+			common, shift = h.hi, shift+len(h.lines)-(h.hi-h.lo)
+		}
+		put(common, len(mine))
+	}
+	return out
+}
+
+// marked is the merged text with svn's conflict markers around what is not
+// settled.
+func (s *sheet) marked() []byte {
+	m := *s
+	m.parts, m.clashes = slices.Clone(s.parts), nil
+	for i, p := range m.parts {
+		if p.clash == nil {
+			continue
+		}
+		c := p.clash
+		m.parts[i] = part{lines: slices.Concat([]string{"<<<<<<< mine\n"}, ended(c.Mine), []string{"||||||| base\n"}, ended(c.Base), []string{"=======\n"}, ended(c.Theirs), []string{">>>>>>> theirs\n"})}
+	}
+	return m.text()
+}
+
+// ended gives the lines with an end after the last one too.
+func ended(lines []string) []string {
+	if n := len(lines); n > 0 && !strings.HasSuffix(lines[n-1], "\n") {
+		return append(slices.Clone(lines[:n-1]), lines[n-1]+"\n")
+	}
+	return lines
 }
 
 // choose settles a clash with lines.
@@ -133,7 +194,11 @@ func (s *sheet) show(i, columns int) string {
 	c := s.clash(i)
 	drawLines(&b, "base", c.Base, nil, columns)
 	drawLines(&b, "mine", c.Mine, c.Base, columns)
-	drawLines(&b, "theirs", c.Theirs, c.Base, columns)
+	than := c.Base
+	if len(than) == 0 { // both sides added lines: how they differ from each other
+		than = c.Mine
+	}
+	drawLines(&b, "theirs", c.Theirs, than, columns)
 	if at+1 < len(s.parts) {
 		l := s.parts[at+1].lines
 		drawLines(&b, "", l[:min(len(l), around)], nil, columns)
@@ -144,26 +209,68 @@ func (s *sheet) show(i, columns int) string {
 // longest is how many lines of a side are shown.
 const longest = 40
 
+// drawLines draws the lines of a side, with marks under the words that base has
+// not. Lines of a side are broken where the screen ends; context is cut there.
 func drawLines(b *strings.Builder, name string, lines, base []string, columns int) {
 	if len(lines) == 0 && name != "" {
 		fmt.Fprintf(b, "%-7s| (nothing)\n", name)
 	}
+	width, than := max(10, columns-9), aligned(base, lines)
 	for i, l := range lines {
 		if i == longest {
 			fmt.Fprintf(b, "%-7s| ... %d more lines\n", name, len(lines)-longest)
 			return
 		}
 		text := strings.TrimRight(printable(l), "\n")
-		fmt.Fprintf(b, "%-7s| %s\n", name, runewidth.Truncate(text, max(10, columns-9), ">"))
-		if i < len(base) && base[i] != l {
-			if marks := differing(strings.TrimRight(printable(base[i]), "\n"), text); marks != "" {
-				fmt.Fprintf(b, "%-7s| %s\n", "", runewidth.Truncate(marks, max(10, columns-9), ">"))
-			}
+		if name == "" {
+			fmt.Fprintf(b, "%-7s| %s\n", "", runewidth.Truncate(text, width, ">"))
+			continue
+		}
+		marks := ""
+		if than[i] != "" {
+			marks = differing(strings.TrimRight(printable(than[i]), "\n"), text)
+		}
+		drawLine(b, name, text, marks, width)
+	}
+}
+
+// drawLine draws one line in as many rows as it takes, each with its marks.
+func drawLine(b *strings.Builder, name, text, marks string, width int) {
+	for {
+		row := runewidth.Truncate(text, width, "")
+		if row == "" {
+			row = text
+		}
+		fmt.Fprintf(b, "%-7s| %s\n", name, row)
+		n := min(runewidth.StringWidth(row), len(marks))
+		if m := strings.TrimRight(marks[:n], " "); m != "" {
+			fmt.Fprintf(b, "%-7s| %s\n", "", m)
+		}
+		text, marks, name = text[len(row):], marks[n:], ""
+		if text == "" {
+			return
 		}
 	}
 }
 
-// differing marks the words of a line that the base's line has not.
+// aligned gives for each line the one of base that it replaced; empty where it
+// replaced none.
+func aligned(base, lines []string) []string {
+	out := make([]string, len(lines))
+	shift := 0
+	for _, h := range diffLines(base, lines) {
+		for i := range h.lines {
+			if h.lo+i < h.hi {
+				out[h.lo+shift+i] = base[h.lo+i]
+			}
+		}
+		shift += len(h.lines) - (h.hi - h.lo)
+	}
+	return out
+}
+
+// differing marks the words of a line that the base's line has not, a sign for
+// each column; empty where the two have no word in common.
 func differing(base, text string) string {
 	a, b := words(base), words(text)
 	keep := make([]bool, len(b))
@@ -176,12 +283,17 @@ func differing(base, text string) string {
 		}
 	}
 	var out strings.Builder
+	common := false
 	for i, w := range b {
 		mark := " "
 		if !keep[i] {
 			mark = "^"
 		}
+		common = common || keep[i] && strings.TrimSpace(w) != ""
 		out.WriteString(strings.Repeat(mark, runewidth.StringWidth(w)))
+	}
+	if !common {
+		return ""
 	}
 	return strings.TrimRight(out.String(), " ")
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mattn/go-runewidth"
+
 	"github.com/rollsh/rollsh/nodes"
 )
 
@@ -31,7 +33,9 @@ the merge:
 // when the person comes back to it or presses Enter.
 func (a *assistant) text(ctx context.Context, k *Conflict, s *sheet) (bool, error) {
 	at, drawn := 0, -1
-	a.offers(ctx, k)
+	if len(s.clashes) > 0 {
+		a.offers(ctx, k)
+	}
 	for {
 		if at = s.next(at); at < 0 {
 			back, stop, err := a.settled(ctx, k, s)
@@ -113,7 +117,8 @@ func (a *assistant) offers(ctx context.Context, k *Conflict) {
 	}
 	if text, ok := a.m.Into.svn.recallResolution(k); ok {
 		mine, _ := k.Side(1)
-		a.say(ctx, "R resolves it as before:\n"+summarize(plainText(mine), plainText(string(text)), "before", a.columns()))
+		changes := summarize(plainText(mine), plainText(string(text)), "before", a.columns())
+		a.say(ctx, "R resolves it as before:\n"+firstNonEmpty(changes, "nothing of mine changes"))
 	}
 }
 
@@ -163,13 +168,13 @@ func (a *assistant) key(ctx context.Context, k *Conflict, s *sheet, at int, key 
 func (a *assistant) fileKey(ctx context.Context, k *Conflict, key string) (done, stop bool, err error) {
 	switch key {
 	case "E":
-		err := k.Edit(ctx)
+		err := a.finish(ctx, k, k.Edit)
 		return err == nil, false, err
 	case "x":
-		err := k.tool(ctx)
+		err := a.finish(ctx, k, k.tool)
 		return err == nil, false, err
 	case "w":
-		err := k.Resolve(ctx, "working")
+		err := a.finish(ctx, k, func(ctx context.Context) error { return k.Resolve(ctx, "working") })
 		return err == nil, false, err
 	case "r":
 		if len(k.why.Needs) == 0 {
@@ -206,14 +211,40 @@ func (a *assistant) write(ctx context.Context, k *Conflict, s *sheet) (bool, err
 
 // finishFile resolves a file with a text, lints it, and remembers.
 func (a *assistant) finishFile(ctx context.Context, k *Conflict, text []byte) error {
-	key := k.fingerprint()
-	if err := k.ResolveWith(ctx, text); err != nil {
+	return a.finish(ctx, k, func(ctx context.Context) error { return k.ResolveWith(ctx, text) })
+}
+
+// finish ends a conflict by what resolves it, lints its file, and remembers the
+// text for the next time.
+func (a *assistant) finish(ctx context.Context, k *Conflict, resolve func(context.Context) error) error {
+	key, name := k.fingerprint(), filepath.Join(a.m.Into.Path, k.Path)
+	if err := resolve(ctx); err != nil {
 		return err
 	}
-	a.m.Into.svn.metadata.keep("resolutions", key, text)
-	a.say(ctx, k.Path+" is resolved")
+	if k.settled != nil {
+		return nil // the whole of both sides is resolved later
+	}
+	if still, err := k.still(ctx); err != nil || still {
+		return err
+	}
+	fi, err := os.Lstat(name)
+	if err != nil || !fi.Mode().IsRegular() {
+		return a.resolved(ctx, k.Path)
+	}
+	if text, err := readSome(name); err == nil && k.Kind == textConflict && !k.Binary {
+		a.m.Into.svn.metadata.keep("resolutions", key, text)
+	}
+	return a.resolved(ctx, k.Path, k.Path)
+}
+
+// resolved tells that a path is resolved, and what lint says of its files.
+func (a *assistant) resolved(ctx context.Context, path string, files ...string) error {
+	a.say(ctx, path+" is resolved")
+	if len(files) == 0 {
+		return nil
+	}
 	for _, check := range a.m.lint {
-		if err := check(ctx, oneFile{a.m.Into.Path, k.Path}); err != nil {
+		if err := check(ctx, someFiles{a.m.Into.Path, files}); err != nil {
 			if nodes.KindOf(err) != nodes.Lint {
 				return err
 			}
@@ -223,12 +254,15 @@ func (a *assistant) finishFile(ctx context.Context, k *Conflict, text []byte) er
 	return nil
 }
 
-// oneFile is a folder of which one file matters.
-type oneFile struct{ root, path string }
+// someFiles is a folder of which some files matter.
+type someFiles struct {
+	root  string
+	paths []string
+}
 
-func (f oneFile) Root() string { return f.root }
+func (f someFiles) Root() string { return f.root }
 
-func (f oneFile) Touched(context.Context) ([]string, error) { return []string{f.path}, nil }
+func (f someFiles) Touched(context.Context) ([]string, error) { return f.paths, nil }
 
 // recallResolution gives how the same three texts were resolved before.
 func (s *Svn) recallResolution(k *Conflict) ([]byte, bool) {
@@ -237,51 +271,8 @@ func (s *Svn) recallResolution(k *Conflict) ([]byte, bool) {
 	return text, ok
 }
 
-// Edit opens the file in $VISUAL or $EDITOR on the person's terminal, and ends
-// the conflict when no marker is left in it.
-func (k *Conflict) Edit(ctx context.Context) error {
-	if k.Kind != textConflict || k.Binary || k.Symlink {
-		return &nodes.Error{Kind: nodes.Usage, Message: k.Path + " has no text conflict to edit"}
-	}
-	if err := k.merge.edit(ctx, filepath.Join(k.merge.Into.Path, k.Path)); err != nil {
-		return err
-	}
-	return k.Resolve(ctx, "working")
-}
-
-// edit runs the person's editor. What they set may hold options, so a shell
-// splits it, as other programs do; the file is an argument of its own.
-func (m *Merge) edit(ctx context.Context, file string) error {
-	editor := firstNonEmpty(os.Getenv("VISUAL"), firstNonEmpty(os.Getenv("EDITOR"), "vi"))
-	return nodes.Hand(ctx, m.Into.svn.session.Person, []string{"sh", "-c", editor + ` "$1"`, "editor", file}, m.Into.Path, nil)
-}
-
-// tool runs the merge tool of $ROLLSH_MERGE_TOOL, which finds the three sides
-// and the result in $BASE, $LOCAL, $REMOTE and $MERGED, as with git mergetool.
-func (k *Conflict) tool(ctx context.Context) error {
-	tool := os.Getenv("ROLLSH_MERGE_TOOL")
-	if tool == "" {
-		return &nodes.Error{Kind: nodes.Usage, Message: "no merge tool is set", Hint: `ROLLSH_MERGE_TOOL='meld "$LOCAL" "$MERGED" "$REMOTE"'`}
-	}
-	env := map[string]string{"BASE": k.files[0], "LOCAL": k.files[1], "REMOTE": k.files[2], "MERGED": filepath.Join(k.merge.Into.Path, k.Path)}
-	if err := nodes.Hand(ctx, k.merge.Into.svn.session.Person, []string{"sh", "-c", tool}, k.merge.Into.Path, env); err != nil {
-		return err
-	}
-	return k.Resolve(ctx, "working")
-}
-
-// editLines lets the person edit the lines of one clash, both sides after each
-// other, in a file named like the original.
-func (a *assistant) editLines(ctx context.Context, k *Conflict, s *sheet, at int) error {
-	c := s.clash(at)
-	text, err := a.m.editText(ctx, filepath.Base(k.Path), strings.Join(slices.Concat(c.Mine, c.Theirs), ""))
-	if err == nil {
-		s.choose(at, splitLines(text))
-	}
-	return err
-}
-
-// sideBySide shows both sides of a clash next to each other.
+// sideBySide shows both sides of a clash next to each other, long lines in several
+// rows.
 func sideBySide(c *clash, columns int) string {
 	half := max(10, (columns-3)/2)
 	var b strings.Builder
@@ -290,14 +281,27 @@ func sideBySide(c *clash, columns int) string {
 	}
 	row("mine", "theirs")
 	for i := range max(len(c.Mine), len(c.Theirs)) {
-		var l, r string
-		if i < len(c.Mine) {
-			l = c.Mine[i]
+		l, r := rows(c.Mine, i, half), rows(c.Theirs, i, half)
+		for n := range max(len(l), len(r)) {
+			row(at0(l, n), at0(r, n))
 		}
-		if i < len(c.Theirs) {
-			r = c.Theirs[i]
-		}
-		row(l, r)
 	}
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// rows breaks one of the lines where a number of columns ends; none where there is
+// no such line.
+func rows(lines []string, i, columns int) []string {
+	if i >= len(lines) {
+		return nil
+	}
+	return strings.Split(runewidth.Wrap(strings.TrimRight(printable(lines[i]), "\n"), columns), "\n")
+}
+
+// at0 is an item of a list; empty behind its end.
+func at0(list []string, i int) string {
+	if i < len(list) {
+		return list[i]
+	}
+	return ""
 }

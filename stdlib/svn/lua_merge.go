@@ -185,7 +185,7 @@ func mergeEnds() []lua.Func {
 }
 
 type choiceArgs struct {
-	Choice string `lua:"choice,pos,required" enum:"mine|theirs|base|working|mine-conflict|theirs-conflict|union|recommended" doc:"which side"`
+	Choice string `lua:"choice,pos,required" enum:"mine|theirs|base|working|mine-conflict|theirs-conflict|union|merge|recommended" doc:"which side"`
 }
 
 func conflictClass() lua.Class {

@@ -15,24 +15,30 @@ import (
 
 // Choices are the ways to resolve a conflict; which of them a conflict has
 // depends on its kind.
-var Choices = []string{"mine", "theirs", "base", "working", "mine-conflict", "theirs-conflict", "union", "recommended"}
+var Choices = []string{"mine", "theirs", "base", "working", "mine-conflict", "theirs-conflict", "union", "merge", "recommended"}
 
 // accepts are svn's words for the choices.
 var accepts = map[string]string{
 	"mine": "mine-full", "theirs": "theirs-full", "base": "base", "working": "working",
-	"mine-conflict": "mine-conflict", "theirs-conflict": "theirs-conflict", "union": "working", "recommended": "recommended",
+	"mine-conflict": "mine-conflict", "theirs-conflict": "theirs-conflict", "union": "working", "merge": "working", "recommended": "recommended",
 }
 
 // Resolve ends the conflict: "mine" keeps what the checkout's line has, "theirs"
 // takes what is merged, "base" what both came from, "working" what the checkout
 // has now, and is refused while conflict markers are in it, "union" the lines of
-// both in properties such as svn:ignore. svn resolves a path as a whole: other conflicts of the same path end with it.
+// both in properties such as svn:ignore, "merge" both of what both sides added, where
+// their lines do not clash. svn resolves a path as a whole: other conflicts of the
+// same path end with it.
 func (k *Conflict) Resolve(ctx context.Context, choice string) error {
 	return k.resolve(ctx, choice, nil)
 }
 
-// ResolveWith ends a text conflict with a text.
+// ResolveWith ends the conflict of a file, its own lines or a file that both sides
+// added, with a text.
 func (k *Conflict) ResolveWith(ctx context.Context, text []byte) error {
+	if k.jointKind() == "file" {
+		return k.joinWith(ctx, func(pair *Conflict) error { return pair.ResolveWith(ctx, text) })
+	}
 	if k.Kind != textConflict {
 		return &nodes.Error{Kind: nodes.Usage, Message: k.Path + " has no text conflict"}
 	}
@@ -40,8 +46,34 @@ func (k *Conflict) ResolveWith(ctx context.Context, text []byte) error {
 }
 
 func (k *Conflict) resolve(ctx context.Context, choice string, text []byte) error {
+	if k.settled != nil {
+		return k.settleAside(choice, text)
+	}
+	return k.change(ctx, choice, func(w *work) error { return w.settle(ctx, k, choice, text) })
+}
+
+// settleAside gives a text to who asked for it.
+func (k *Conflict) settleAside(choice string, text []byte) error {
+	if choice == "working" {
+		choice = "mine" // the checkout has no other text of it
+	}
+	if i := slices.Index([]string{"base", "mine", "theirs"}, choice); text == nil && i >= 0 {
+		return k.settled([]byte(*k.sides[i]))
+	}
+	if text == nil {
+		return k.inapplicable(choice)
+	}
+	if err := k.checkMarkers(text); err != nil {
+		return err
+	}
+	return k.settled(text)
+}
+
+// change resolves the conflict under the checkout's lock, and notes by which
+// choice.
+func (k *Conflict) change(ctx context.Context, choice string, fn func(*work) error) error {
 	return k.merge.change(ctx, "resolve", func(w *work) error {
-		if err := w.settle(ctx, k, choice, text); err != nil {
+		if err := fn(w); err != nil {
 			return err
 		}
 		if w.j == nil {
@@ -88,8 +120,18 @@ func (w *work) settle(ctx context.Context, k *Conflict, choice string, text []by
 	if err != nil {
 		return err
 	}
-	if choice == "union" {
+	switch choice {
+	case "union":
 		return w.unite(ctx, k)
+	case "merge", "theirs":
+		if choice == "theirs" && !k.bothMoved() {
+			break
+		}
+		j, err := k.joint(ctx, choice)
+		if err != nil {
+			return err
+		}
+		return w.unify(ctx, j)
 	}
 	for _, a := range plan {
 		gone, err := w.attempt(ctx, k, a)
@@ -179,18 +221,18 @@ func (k *Conflict) plan(choice string, text []byte) ([]action, error) {
 	if choice == "union" {
 		return k.planUnion()
 	}
-	refused := choice == "recommended" || k.Binary && strings.HasSuffix(choice, "-conflict") || k.Symlink && strings.HasSuffix(choice, "-conflict")
+	refused := choice == "recommended" || choice == "merge" || k.Binary && strings.HasSuffix(choice, "-conflict") || k.Symlink && strings.HasSuffix(choice, "-conflict")
 	if refused {
 		return nil, errInapplicable
 	}
-	if k.Symlink && choice != "working" {
+	if k.Symlink {
 		return k.planSymlink(choice)
 	}
 	var out []action
 	if text != nil {
 		out = append(out, action{path: k.Path, write: text})
 	}
-	if k.Kind == textConflict && choice == "working" && !k.Symlink {
+	if k.Kind == textConflict && choice == "working" {
 		if err := k.checkMarkers(text); err != nil {
 			return nil, err
 		}
@@ -226,8 +268,13 @@ func (k *Conflict) Possible() []string {
 // planSymlink makes the link anew after the resolve: svn would leave a plain
 // file, or follow the link and write what it points to.
 func (k *Conflict) planSymlink(choice string) ([]action, error) {
-	i := map[string]int{"base": 0, "mine": 1, "theirs": 2}[choice]
-	target, err := linkTarget(k.files[i])
+	name := filepath.Join(k.merge.Into.Path, k.Path)
+	if i := slices.Index([]string{"base", "mine", "theirs"}, choice); i >= 0 {
+		name = k.files[i]
+	} else if !isSymlink(name) {
+		return nil, &nodes.Error{Kind: nodes.Conflict, Message: k.Path + " is not a symlink now, but a file with what is in conflict", Hint: "choose mine or theirs, or make it a symlink"}
+	}
+	target, err := linkTarget(name)
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +298,7 @@ func linkTarget(name string) (string, error) {
 	return target, nil
 }
 
-var marker = nodes.Pattern(`^(<{7}|>{7}|\|{7})( |$)`)
+var marker = nodes.Pattern(`^((<{7}|>{7}|\|{7})( |$)|={7}$)`)
 
 // checkMarkers refuses a text with conflict markers that none of the sides had.
 func (k *Conflict) checkMarkers(text []byte) error {
@@ -291,7 +338,12 @@ func (k *Conflict) planTree(choice string) ([]action, error) {
 	case "recommended":
 		return []action{resolveAction("recommended", k.Path)}, nil
 	case "theirs":
+		if k.bothMoved() {
+			return k.planMoved(choice), nil
+		}
 		return k.planTheirs(done)
+	case "merge":
+		return k.planJoint()
 	}
 	return nil, errInapplicable
 }
@@ -299,7 +351,7 @@ func (k *Conflict) planTree(choice string) ([]action, error) {
 func (k *Conflict) planTheirs(done action) ([]action, error) {
 	here := exists(filepath.Join(k.merge.Into.Path, k.Path))
 	remove := action{args: []string{"rm", "--force", local(k.Path)}}
-	fetch := action{args: []string{"copy", at(join(k.merge.Into.Repo, k.right.Path), k.right.Revision), local(k.Path)}}
+	fetch := action{args: []string{"copy", at(join("^", k.right.Path), k.right.Revision), local(k.Path)}}
 	follow := resolveAction("recommended", k.Path) // ends it where one side moved the file
 	follow.try = true
 	var plan []action

@@ -77,6 +77,9 @@ func (w *work) restart(ctx context.Context, why string) error {
 	if err != nil {
 		return err
 	}
+	if err := w.keepResolved(ctx); err != nil {
+		return err
+	}
 	if err := w.takeBack(ctx); err != nil {
 		return err
 	}

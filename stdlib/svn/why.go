@@ -16,6 +16,8 @@ type Why struct {
 	Needs  nodes.Changesets  // earlier ones of the source that touch the path, neither merged nor picked
 	Moved  string            // where one side moved the path, such as "to lib/new.php (mine, r8)"; empty where none did
 	known  bool              // the histories were read
+
+	movedMine, movedTheirs string // the new names, relative to the checkout
 }
 
 // explain finds who changed the paths in conflict on both sides, from the
@@ -43,7 +45,8 @@ func (m *Merge) explain(ctx context.Context, list []*Conflict) error {
 }
 
 func (p *picture) why(target string, k *Conflict, picked revset) Why {
-	out := Why{known: true, Moved: p.moved(target, k)}
+	out := Why{known: true}
+	p.moved(target, k, &out)
 	const most = 3
 	for _, c := range slices.Backward(p.target.Commits) {
 		if len(out.Mine) < most && k.changedBy(c, target+"/"+k.Path, p.targetSegs) && !copied(c, target+"/"+k.Path) {
@@ -77,26 +80,31 @@ func (k *Conflict) changedBy(c commit, path string, segs []segment) bool {
 	return slices.ContainsFunc(c.Paths, func(t touch) bool { return t.Path == path && t.Props })
 }
 
-// moved tells where the path of a tree conflict was moved to, by the target or by
+// moved finds where the path of a tree conflict was moved to, by the target and by
 // what is merged.
-func (p *picture) moved(target string, k *Conflict) string {
+func (p *picture) moved(target string, k *Conflict, out *Why) {
 	if k.Kind != treeConflict {
-		return ""
+		return
 	}
 	for _, c := range slices.Backward(p.target.Commits) {
 		if to, ok := movedTo(c, then(target+"/"+k.Path, p.targetSegs, c.Rev)); ok {
-			return fmt.Sprintf("to %s (mine, r%d)", seenFrom(target, to), c.Rev)
+			out.Moved = fmt.Sprintf("to %s (mine, r%d)", seenFrom(target, to), c.Rev)
+			out.movedMine, _ = below(target, to)
+			break
 		}
 	}
 	for _, c := range slices.Backward(p.source.Commits) {
 		at, _ := segmentAt(p.sourceSegs, c.Rev)
-		if c.Rev > k.left.Revision && c.Rev <= k.right.Revision {
-			if to, ok := movedTo(c, at+"/"+k.Path); ok {
-				return fmt.Sprintf("to %s (theirs, r%d)", seenFrom(at, to), c.Rev)
-			}
+		if c.Rev <= k.left.Revision || c.Rev > k.right.Revision {
+			continue
+		}
+		if to, ok := movedTo(c, at+"/"+k.Path); ok {
+			words := fmt.Sprintf("to %s (theirs, r%d)", seenFrom(at, to), c.Rev)
+			out.Moved = strings.TrimPrefix(out.Moved+" and "+words, " and ")
+			out.movedTheirs, _ = below(at, to)
+			break
 		}
 	}
-	return ""
 }
 
 // seenFrom is a path as seen from a folder, for a person to read.

@@ -1,6 +1,8 @@
 package svn
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,7 +40,15 @@ func (k *Conflict) whatTree() string {
 		}
 	}
 	kind = strings.Replace(strings.Replace(firstNonEmpty(kind, "path"), "none", "path", 1), "dir", "folder", 1)
-	return fmt.Sprintf("what is merged %s the %s %s, which %s", firstNonEmpty(incoming, t.Action), kind, k.Path, firstNonEmpty(mine, t.Reason))
+	theirs, ours := firstNonEmpty(incoming, t.Action), firstNonEmpty(mine, t.Reason)
+	name := k.Path
+	if to := k.why.movedTheirs; to != "" && t.Action == "delete" {
+		theirs, name = "moves", name+" to "+to
+	}
+	if to := k.why.movedMine; to != "" && ours == "is not here" {
+		ours = "was moved to " + to + " here"
+	}
+	return fmt.Sprintf("what is merged %s the %s %s, which %s", theirs, kind, name, ours)
 }
 
 // facts tell what is not text: where the sides of a symlink point, and how large
@@ -53,10 +63,21 @@ func (k *Conflict) facts() []string {
 		if target, err := linkTarget(name); k.Symlink && err == nil {
 			out = append(out, fmt.Sprintf("%-7s points to %s", side, oneLine(target)))
 		} else if fi, err := os.Stat(name); k.Binary && !k.Symlink && name != "" && err == nil {
-			out = append(out, fmt.Sprintf("%-7s %d bytes", side, fi.Size()))
+			out = append(out, fmt.Sprintf("%-7s %d bytes%s", side, fi.Size(), digest(name)))
 		}
 	}
 	return out
+}
+
+// digest is the beginning of the sha256 of a file, to tell files of one size apart;
+// empty where it cannot be read.
+func digest(name string) string {
+	text, err := readSome(name)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return ", sha256 " + hex.EncodeToString(sum[:6])
 }
 
 // meaning says in plain words what a choice does to this conflict.
@@ -64,11 +85,21 @@ func (k *Conflict) meaning(choice string) string {
 	switch {
 	case choice == "recommended":
 		return "follow the move " + k.why.Moved
+	case k.bothMoved():
+		return k.named(choice)
+	case choice == "merge":
+		return "merge the two " + k.jointKind() + "s into one"
 	case choice == "union":
 		return "keep the lines of both"
 	case k.Kind == treeConflict && choice == "mine":
 		if exists(filepath.Join(k.merge.Into.Path, k.Path)) {
+			if to := k.why.movedTheirs; to != "" {
+				return "keep it here, beside " + to
+			}
 			return "keep what is here"
+		}
+		if to := k.why.movedMine; to != "" {
+			return "leave " + to + " as it is"
 		}
 		return "leave it away"
 	case k.Kind == treeConflict && k.tree.Action == "delete":

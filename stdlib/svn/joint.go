@@ -1,0 +1,300 @@
+package svn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// joint is what becomes of a file or folder that both sides added when both are
+// kept. svn knows no base of the two; a text that both were copied from is one.
+type joint struct {
+	k      *Conflict
+	copies []string                     // what only theirs has, relative to the checkout, topmost
+	pairs  []*Conflict                  // the files that both have and that differ, each like a text conflict
+	moves  []action                     // before the texts are written
+	texts  map[string][]byte            // what the pairs become, as far as that is settled
+	props  map[string]map[string]string // by path what is set; an empty value removes
+	kept   []string                     // what the person is told of properties that stay
+}
+
+// jointKind is file or folder where both sides added one, moved where both moved a
+// file; empty where the conflict is another one.
+func (k *Conflict) jointKind() string {
+	t := k.tree
+	if k.bothMoved() {
+		return "moved"
+	}
+	if k.Kind != treeConflict || t.Action != "add" || !slices.Contains([]string{"add", "added", "obstruction", "obstructed"}, t.Reason) {
+		return ""
+	}
+	fi, err := os.Lstat(filepath.Join(k.merge.Into.Path, k.Path))
+	switch {
+	case err == nil && fi.Mode().IsRegular() && k.right.Kind == "file":
+		return "file"
+	case err == nil && fi.IsDir() && k.right.Kind == "dir":
+		return "folder"
+	}
+	return ""
+}
+
+// planJoint lists what keeping both comes to, for a person to read: which files
+// there are is only known when it is done.
+func (k *Conflict) planJoint() ([]action, error) {
+	from := join("^", k.right.Path)
+	done := resolveAction("working", k.Path)
+	switch k.jointKind() {
+	case "file":
+		if mine, ok := k.Side(1); k.sides != nil && (!ok || strings.IndexByte(mine, 0) >= 0 || k.sides[2] == nil) {
+			return nil, errInapplicable
+		}
+		return []action{{args: []string{"cat", at(from, k.right.Revision)}}, {path: k.Path}, done}, nil
+	case "folder":
+		return []action{{args: []string{"copy", at(from+"/NEW", k.right.Revision), k.Path + "/NEW"}}, {path: k.Path + "/BOTH"}, done}, nil
+	case "moved":
+		return k.planMoved("merge"), nil
+	}
+	return nil, errInapplicable
+}
+
+// joint reads both sides. Of what both moved the choice says which name stays.
+func (k *Conflict) joint(ctx context.Context, choice string) (*joint, error) {
+	kind := k.jointKind()
+	switch kind {
+	case "":
+		return nil, k.inapplicable("merge")
+	case "moved":
+		return k.jointMoved(ctx, choice)
+	}
+	p, err := k.merge.look(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	j := &joint{k: k, texts: map[string][]byte{}, props: map[string]map[string]string{}}
+	if err := j.properties(ctx, k.Path); err != nil {
+		return nil, err
+	}
+	if kind == "file" {
+		return j, j.pair(ctx, p, k.Path)
+	}
+	return j, j.folder(ctx, p)
+}
+
+// folder compares a folder of theirs with the one that is here.
+func (j *joint) folder(ctx context.Context, p *picture) error {
+	list, err := j.k.merge.Into.listAt(ctx, "/"+j.k.right.Path, j.k.right.Revision)
+	if err != nil {
+		return err
+	}
+	var both []string
+	for _, e := range list {
+		rel := j.k.Path + "/" + e.Name
+		fi, err := os.Lstat(filepath.Join(j.k.merge.Into.Path, rel))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			j.copies = append(j.copies, rel)
+		case err != nil:
+			return diskError(err)
+		case fi.IsDir() != (e.Kind == "dir"):
+			return &nodes.Error{Kind: nodes.Conflict, Message: rel + " is a folder on one side and a file on the other", Hint: "choose mine or theirs"}
+		default:
+			if err := j.properties(ctx, rel); err != nil {
+				return err
+			}
+			if !fi.IsDir() {
+				both = append(both, rel)
+			}
+		}
+	}
+	slices.Sort(j.copies)
+	j.copies = topmost(j.copies)
+	for _, rel := range both {
+		if err := j.pair(ctx, p, rel); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// theirs is the path of theirs in the repository that belongs to one of the
+// checkout.
+func (j *joint) theirs(rel string) string {
+	under, _ := below(j.k.Path, rel)
+	return join0("/"+j.k.right.Path, under)
+}
+
+// pair takes a file that both sides have; equal ones need nothing.
+func (j *joint) pair(ctx context.Context, p *picture, rel string) error {
+	c := j.k.merge.Into
+	name := filepath.Join(c.Path, rel)
+	theirs, err := c.textAt(ctx, j.theirs(rel), j.k.right.Revision)
+	if err != nil {
+		return err
+	}
+	if target, err := os.Readlink(name); err == nil || isLink(splitLines(string(theirs))) {
+		if err == nil && string(theirs) == "link "+target {
+			return nil
+		}
+		return &nodes.Error{Kind: nodes.Conflict, Message: rel + " is a symlink, and another thing on the other side", Hint: "choose mine or theirs"}
+	}
+	mine, err := readSome(name)
+	if err != nil {
+		return diskError(err)
+	}
+	base, err := j.base(ctx, p, rel)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(plainText(string(mine)), plainText(string(theirs))) {
+		j.add(rel, base, mine, theirs)
+	}
+	return nil
+}
+
+// add takes a file whose three texts are known.
+func (j *joint) add(rel string, base, mine, theirs []byte) {
+	child := &Conflict{Path: rel, Kind: textConflict, merge: j.k.merge, sides: &[3]*string{}, why: j.k.why}
+	child.settled = func(text []byte) error { j.texts[rel] = text; return nil }
+	child.Binary = bytes.IndexByte(mine, 0) >= 0 || bytes.IndexByte(theirs, 0) >= 0
+	for i, text := range []string{string(base), string(mine), string(theirs)} {
+		child.sides[i] = &text
+	}
+	j.pairs = append(j.pairs, child)
+}
+
+// base reads what both files were copied from; empty where that is nothing.
+func (j *joint) base(ctx context.Context, p *picture, rel string) ([]byte, error) {
+	mine := segments(join0(j.k.merge.Into.inRepo, rel), p.target.Commits, p.head)
+	theirs := segments(j.theirs(rel), p.source.Commits, j.k.right.Revision)
+	for _, m := range mine {
+		for _, t := range theirs {
+			if m.Path != t.Path || m.Lo > t.Hi || t.Lo > m.Hi {
+				continue
+			}
+			text, err := j.k.merge.Into.textAt(ctx, m.Path, min(m.Hi, t.Hi))
+			if nodes.KindOf(err) == nodes.NotFound {
+				return nil, nil
+			}
+			return text, err
+		}
+	}
+	return nil, nil
+}
+
+// textAt reads a file of the repository, which is kept, as it never changes.
+func (c *Checkout) textAt(ctx context.Context, path string, rev int) ([]byte, error) {
+	cache := c.svn.metadata
+	key := cache.key(c.UUID, fmt.Sprintf("file\x00%s\x00%d", path, rev))
+	var text []byte
+	if cache.recall("texts", key, &text) {
+		return text, nil
+	}
+	text, err := c.contents(ctx, path, rev)
+	if err == nil {
+		cache.keep("texts", key, text)
+	}
+	return text, err
+}
+
+// complete makes sure that every pair has a text: what was given, what was given
+// before in this merge, or what merges without a clash.
+func (j *joint) complete(saved string) error {
+	var open []string
+	for _, k := range j.pairs {
+		if _, ok := j.texts[k.Path]; ok {
+			continue
+		}
+		if text, err := os.ReadFile(filepath.Join(saved, k.fingerprint())); err == nil {
+			j.texts[k.Path] = text
+		} else if s, ok := newSheet(k); ok && len(s.clashes) == 0 {
+			j.texts[k.Path] = s.text()
+		} else {
+			open = append(open, k.Path)
+		}
+	}
+	if len(open) > 0 {
+		return &nodes.Error{Kind: nodes.Conflict, Message: "both sides have their own lines in " + shorten(open), Hint: "conflict:edit() or m:resolve() at a terminal joins them; or choose mine or theirs"}
+	}
+	return nil
+}
+
+// unify puts both sides into the checkout and ends the conflict.
+func (w *work) unify(ctx context.Context, j *joint) error {
+	saved := w.m.Into.savedFolder()
+	if err := j.complete(saved); err != nil {
+		return err
+	}
+	for _, rel := range j.copies {
+		from := at(join("^", j.theirs(rel)), j.k.right.Revision)
+		if err := w.act(ctx, action{args: []string{"copy", from, local(rel)}}); err != nil {
+			return err
+		}
+	}
+	for _, a := range j.moves {
+		if err := w.act(ctx, a); err != nil {
+			return err
+		}
+	}
+	for _, k := range j.pairs {
+		text := j.texts[k.Path]
+		if err := firstError(diskError(os.MkdirAll(saved, 0o775)), replaceFile(filepath.Join(saved, k.fingerprint()), text)); err != nil {
+			return err
+		}
+		if err := overwrite(filepath.Join(w.m.Into.Path, k.Path), text); err != nil {
+			return err
+		}
+	}
+	if err := w.setProperties(ctx, j); err != nil {
+		return err
+	}
+	return w.settle(ctx, j.k, "working", nil)
+}
+
+// properties finds those properties of theirs that mine has not. Where both have
+// one, mine stays.
+func (j *joint) properties(ctx context.Context, rel string) error {
+	c := j.k.merge.Into
+	theirs, err := c.properties(ctx, j.theirs(rel), j.k.right.Revision)
+	if err != nil {
+		return err
+	}
+	delete(theirs, mergeProperty)
+	if len(theirs) == 0 {
+		return nil
+	}
+	mine, err := c.localProperties(ctx, rel)
+	if err != nil {
+		return err
+	}
+	for name, value := range mine {
+		if other, ok := theirs[name]; ok && other != value {
+			j.kept = append(j.kept, fmt.Sprintf("%s keeps its own %s", rel, oneLine(name)))
+		}
+		delete(theirs, name)
+	}
+	j.props[rel] = theirs
+	return nil
+}
+
+// joinWith ends the conflict after fn gave each file that both sides added its
+// text.
+func (k *Conflict) joinWith(ctx context.Context, fn func(pair *Conflict) error) error {
+	j, err := k.joint(ctx, "merge")
+	if err != nil {
+		return err
+	}
+	for _, pair := range j.pairs {
+		if err := fn(pair); err != nil {
+			return err
+		}
+	}
+	return k.change(ctx, "merge", func(w *work) error { return w.unify(ctx, j) })
+}

@@ -1,0 +1,121 @@
+package svn_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/svn"
+)
+
+const shop = "<?php\nfunction a() {\n    return 1;\n}\nfunction %() {\n    return 2;\n}\n"
+
+func shopOf(who string) string { return strings.ReplaceAll(shop, "%", who) }
+
+// bothAdded makes a production and a trunk that added the same file and folder,
+// and a file that production got as a copy of trunk's and changed.
+func bothAdded(b *bench) {
+	b.write("trunk/a.php", lines())
+	b.commit("alice", "r2")
+	b.run("", "svn", "copy", "-q", "-m", "r3 production", b.repo.File+"/trunk", b.repo.File+"/branches/production")
+	b.run(b.dev, "svn", "update", "-q")
+	b.write("trunk/copied.php", lines())
+	b.commit("alice", "r4 copied.php")
+	b.write("trunk/shop.php", shopOf("theirs"))
+	b.write("trunk/mod/x.php", shopOf("theirs"))
+	b.write("trunk/mod/same.php", lines())
+	b.write("trunk/mod/sub/new.php", lines("3 theirs"))
+	b.run(b.dev, "svn", "propset", "-q", "colour", "theirs", "trunk/shop.php")
+	b.run(b.dev, "svn", "propset", "-q", "size", "theirs", "trunk/shop.php")
+	b.commit("bob", "r5 shop, fixes #5")
+	b.run(b.dev, "svn", "copy", "-q", "trunk/copied.php", "branches/production/copied.php")
+	b.write("branches/production/copied.php", lines("9 mine"))
+	b.write("branches/production/shop.php", shopOf("mine"))
+	b.write("branches/production/mod/x.php", shopOf("mine"))
+	b.write("branches/production/mod/same.php", lines())
+	b.write("branches/production/mod/own.php", lines("3 mine"))
+	b.run(b.dev, "svn", "propset", "-q", "colour", "mine", "branches/production/shop.php")
+	b.commit("carol", "r6 production has its own")
+}
+
+func TestWhatBothSidesAddedIsMerged(t *testing.T) {
+	t.Parallel()
+	b := from(t, "both-added", bothAdded)
+	ctx, m := b.ctx(), b.merge()
+	taken := must[svn.Taken](t)(m.Take(ctx, revs(t, "4,5"), false))
+	copied := taken.Conflicts[0]
+	if mine, _ := copied.Side(1); copied.Path != "copied.php" || mine != lines("9 mine") {
+		t.Fatalf("conflict %v, mine %q", copied, mine)
+	}
+	if err := copied.Resolve(ctx, "merge"); err != nil { // r4 is what it was copied from
+		t.Fatal(err)
+	}
+	taken = must[svn.Taken](t)(m.Take(ctx, revs(t, "4,5"), false))
+	if len(taken.Conflicts) != 2 {
+		t.Fatalf("conflicts %v", taken.Conflicts)
+	}
+	for _, k := range taken.Conflicts {
+		fails(t, k.Resolve(ctx, "merge"), nodes.Conflict, "both sides have their own lines", k.Path)
+	}
+	b.answers("merge the two folders into one", "b", "", "merge the two files into one", "v", "O", "u", "t", "")
+	if left := must[[]svn.Remaining](t)(m.Assist(ctx, nil, true)); len(left) != 0 {
+		t.Fatalf("left %+v", left)
+	}
+	want := map[string]string{
+		"a.php": lines(), "copied.php": lines("9 mine"), "shop.php": shopOf("theirs"), "mod/x.php": "<?php\nfunction a() {\n    return 1;\n}\nfunction mine() {\nfunction theirs() {\n    return 2;\n}\n",
+		"mod/same.php": lines(), "mod/own.php": lines("3 mine"), "mod/sub/new.php": lines("3 theirs"),
+	}
+	got := map[string]string{}
+	for f := range want {
+		got[f] = readFile(t, filepath.Join(m.Into.Path, f))
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	for name, value := range map[string]string{"colour": "mine", "size": "theirs"} {
+		if v := strings.TrimSpace(b.run(m.Into.Path, "svn", "propget", name, "shop.php")); v != value {
+			t.Errorf("%s of shop.php is %s", name, v)
+		}
+	}
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "4,5"), false))
+	must[int](t)(m.Commit(ctx, "", false))
+	if log := b.run("", "svn", "log", "-v", "-r7", b.repo.File); !strings.Contains(log, "A /branches/production/mod/sub (from /trunk/mod/sub:5)") {
+		t.Errorf("what only theirs has came without its history: %s", log)
+	}
+}
+
+// What was joined is joined again when the merge begins anew, and taken back with
+// it.
+func TestWhatWasJoinedIsKept(t *testing.T) {
+	t.Parallel()
+	b := from(t, "both-added", bothAdded)
+	ctx, m := b.ctx(), b.merge()
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "5"), false))
+	for _, k := range must[[]*svn.Conflict](t)(m.Conflicts(ctx)) {
+		if k.Path == "mod" {
+			continue
+		}
+		fails(t, k.ResolveWith(ctx, []byte("<<<<<<< mine\nboth\n")), nodes.Conflict, "markers")
+		if err := k.ResolveWith(ctx, []byte("by hand\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	journal := filepath.Join(m.Into.Path, ".svn", "rollsh-merge.json")
+	writeFile(t, journal, strings.Replace(readFile(t, journal), `"step": "conflicts"`, `"step": "merging"`, 1)) // as after a kill
+	taken := must[svn.Taken](t)(m.Take(ctx, revs(t, "5"), false))
+	if len(taken.Conflicts) != 1 || taken.Conflicts[0].Path != "mod" {
+		t.Errorf("conflicts %v", taken.Conflicts)
+	}
+	if got := readFile(t, filepath.Join(m.Into.Path, "shop.php")); got != "by hand\n" {
+		t.Errorf("shop.php %q", got)
+	}
+	if err := m.Abandon(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if list := must[[]svn.Status](t)(m.Into.Status(ctx)); len(list) != 0 {
+		t.Errorf("abandon left %v", list)
+	}
+}
