@@ -167,6 +167,15 @@ func (b *Bed) Restart(i int) error { return b.nodes[i].serve(b.sshd) }
 // them. What runs in the sessions is left alone, as by a cut cable.
 func (b *Bed) Cut(i int) { b.signalSessions(i, syscall.SIGKILL) }
 
+// KillCommands kills what runs in the sessions of node i; the connections stay.
+func (b *Bed) KillCommands(i int) {
+	for _, p := range table() {
+		if !isSSHD(p.name) && carries(p.pid, b.nodes[i].dir) {
+			_ = syscall.Kill(p.pid, syscall.SIGKILL)
+		}
+	}
+}
+
 // Freeze stops node i in its tracks, without closing a connection: it answers
 // nothing until Thaw.
 func (b *Bed) Freeze(i int) {

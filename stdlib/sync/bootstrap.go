@@ -164,6 +164,8 @@ func (p program) install(ctx context.Context, c nodes.Conn) error {
 		return err
 	case res.OK():
 		return nil
+	case res.Signal != "":
+		return &nodes.Error{Kind: nodes.Exit, Message: "putting the agent on the node was ended by signal " + res.Signal}
 	case res.Code == 3:
 		return spaceOr(firstLine(errs.String()))
 	case res.Code == 4:

@@ -145,9 +145,7 @@ func begin(r *bufio.Reader) error {
 
 // end says, where that is known within a moment, how the agent ended.
 func (l *line) end() string {
-	select {
-	case <-l.ended:
-	case <-time.After(300 * time.Millisecond):
+	if !l.hasEnded() {
 		return ""
 	}
 	switch text := firstLine(l.stderr.b.String()); {
@@ -160,6 +158,25 @@ func (l *line) end() string {
 	}
 	return ""
 }
+
+// hasEnded waits a moment for the agent's end to be known.
+func (l *line) hasEnded() bool {
+	select {
+	case <-l.ended:
+		return true
+	case <-time.After(300 * time.Millisecond):
+		return false
+	}
+}
+
+// cut reports whether it was the connection that ended: that tells nothing of
+// whether an agent can run there.
+func (l *line) cut() bool {
+	return l.hasEnded() && l.howErr != nil && nodes.AsError(l.howErr, nodes.Internal).Kind == nodes.Lost
+}
+
+// killed reports whether a signal ended the agent.
+func (l *line) killed() bool { return l.hasEnded() && l.howErr == nil && l.how.Signal != "" }
 
 // stop lets the agent end by itself: it finishes a burst that is under way and
 // sweeps what was not complete.
@@ -328,6 +345,9 @@ func (e *Engine) converse(ctx context.Context, n *nodes.Node, talk func(ctx cont
 				return err
 			}
 		case reused && fresh && ctx.Err() == nil && try < 3:
+		case errors.Is(err, errSilent) && l.cut():
+			return l.howErr
+		case errors.Is(err, errSilent) && l.killed() && ctx.Err() == nil && try < 3:
 		case errors.As(err, &need), errors.Is(err, errSilent):
 			return &noAgentError{"the agent does not start there" + said(l)}
 		default:

@@ -25,6 +25,7 @@ type bench struct {
 	s         *nodes.Session
 	node      *nodes.Node
 	src, live string
+	files     int // of each kind in a revision; 0: 4
 	engine    *sync.Engine
 }
 
@@ -102,7 +103,7 @@ func (b *bench) undo() error {
 func (b *bench) revision(n int) {
 	b.Helper()
 	must(b.T, os.RemoveAll(b.src))
-	for i := range 4 {
+	for i := range max(b.files, 4) {
 		b.file(fmt.Sprintf("same/%d", i), "the same")
 		b.file(fmt.Sprintf("changed/%d", i), strings.Repeat(fmt.Sprint(n), 10+n))
 		b.file(fmt.Sprintf("only%d/%d", n, i), fmt.Sprint(i))

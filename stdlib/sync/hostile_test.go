@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -438,22 +439,21 @@ func TestDiskFull(t *testing.T) {
 		t.Skip("mounting needs root")
 	}
 	for _, c := range []struct {
-		name, options string
-		files, size   int
-		says          string
+		name        string
+		mount       func(t *testing.T, at string)
+		files, size int
+		says        string
 	}{
-		{"bytes", "size=8m", 300, 40_000, "has room for"},
-		{"inodes", "nr_inodes=200", 300, 10, "inodes left"},
-		{"while it is written", "size=3m", 1200, 1, "no space left"}, // a page each, which cannot be foreseen
+		{"bytes", inMemory("size=8m"), 300, 40_000, "has room for"},
+		{"inodes", inMemory("nr_inodes=200"), 300, 10, "inodes left"},
+		{"while it is written", inMemory("size=3m"), 1200, 1, "no space left"}, // a page each, which cannot be foreseen
+		{"quota", withQuota, 300, 40_000, "the quota is used up"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, 2)
 			full := filepath.Join(r.bed.Dir(1), "full")
 			must(t, os.Mkdir(full, 0o755))
-			if err := unix.Mount("full", full, "tmpfs", 0, c.options); err != nil {
-				t.Skip("cannot mount: ", err)
-			}
-			t.Cleanup(func() { _ = unix.Unmount(full, unix.MNT_DETACH) })
+			c.mount(t, full)
 			nd := *r.set.Nodes[1]
 			nd.Path = nodes.RemotePath(full + "/www")
 			r.set.Nodes[1] = &nd
@@ -476,12 +476,39 @@ func TestDiskFull(t *testing.T) {
 				t.Errorf("the other node was switched: %s", b)
 			}
 			r.remove("big")
+			run(t, "sync", "-f", full) // btrfs counts what was removed until then
 			r.push()
 			if d := difference(t, r.src, full+"/www"); d != "" {
 				t.Errorf("a smaller roll after that:\n%s", d)
 			}
 		})
 	}
+}
+
+// inMemory mounts a filesystem with limits.
+func inMemory(options string) func(*testing.T, string) {
+	return func(t *testing.T, at string) {
+		if err := unix.Mount("full", at, "tmpfs", 0, options); err != nil {
+			t.Skip("cannot mount: ", err)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
+	}
+}
+
+// withQuota mounts a filesystem that has room, and a quota of 8 MB. It is one of
+// btrfs, whose quotas hold for root too.
+func withQuota(t *testing.T, at string) {
+	nodetest.Need(t, "mkfs.btrfs", "btrfs")
+	image := at + ".image"
+	must(t, os.WriteFile(image, nil, 0o600))
+	must(t, os.Truncate(image, 120<<20))
+	run(t, nodetest.Program("mkfs.btrfs"), "-q", image)
+	if out, err := exec.Command("mount", "-o", "loop", image, at).CombinedOutput(); err != nil {
+		t.Skipf("cannot mount: %v: %s", err, out)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
+	run(t, nodetest.Program("btrfs"), "quota", "enable", at)
+	run(t, nodetest.Program("btrfs"), "qgroup", "limit", "8M", at)
 }
 
 func TestStateInsideAMountPoint(t *testing.T) {

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if handled, code := agent.Main(os.Args); handled {
 		os.Exit(code)
 	}
+	if handled, code := errandMain(); handled {
+		os.Exit(code)
+	}
 	dir, err := os.MkdirTemp("", "rollsh-agent-")
 	if err == nil {
 		err = buildAgents(dir)

@@ -43,9 +43,11 @@ func cannot(what, path string, err error) error {
 	return &Error{Failure: wire.Failure{Kind: kindOf(err), Message: "cannot " + what + " " + show(path) + ": " + reason(err)}, cause: err}
 }
 
+func noRoom(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
 func kindOf(err error) string {
 	switch {
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+	case noRoom(err):
 		return "space"
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM), errors.Is(err, unix.EROFS):
 		return "permission"

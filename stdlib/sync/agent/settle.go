@@ -20,7 +20,7 @@ func (t *tree) settle(roll string) error {
 		switch {
 		case strings.HasPrefix(n, "trash-"):
 			_ = removeAll(t.state, n)
-		case n == arrivedDir && t.age(n) > arrivedFor:
+		case n == arrivedDir && t.age(n) > arrivedFor, strings.HasPrefix(n, "undo-") && !has(t.state, n+"/plan"):
 			t.discard(n)
 		case strings.HasPrefix(n, "stage-"):
 			if err := t.settleStage(n, n == stageName(roll)); err != nil {

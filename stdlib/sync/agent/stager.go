@@ -214,6 +214,9 @@ func (st *stager) fits(entries []manifest.Entry) error {
 			return failure("space", lacks)
 		}
 		st.t.discard(undos[0])
+		if len(st.t.undos()) == len(undos) {
+			return failure("space", lacks) // it cannot be removed
+		}
 		if st.t.releases {
 			st.t.sweepReleases(st.t.current)
 		}

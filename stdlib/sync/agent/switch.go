@@ -165,7 +165,7 @@ func (t *tree) makeRoot(owner string) error {
 // rollBack undoes a burst that could not be finished, and says so.
 func (t *tree) rollBack(stage int, j *journal, cause error) error {
 	f := explain(cause)
-	if err := writeAt(stage, "ROLLBACK", nil); err == nil || errors.Is(err, unix.ENOSPC) {
+	if err := writeAt(stage, "ROLLBACK", nil); err == nil || noRoom(err) {
 		if err := t.backward(stage, j); err == nil {
 			_ = t.syncTouched(j) // the tree is as it was, whatever of it is on the disk
 			t.discard(stageName(j.Roll))
@@ -227,7 +227,7 @@ func (t *tree) undos() []string {
 	names, _ := listDir(t.state)
 	var out []string
 	for _, n := range names {
-		if strings.HasPrefix(n, "undo-") {
+		if strings.HasPrefix(n, "undo-") && has(t.state, n+"/plan") {
 			out = append(out, n)
 		}
 	}
@@ -265,11 +265,27 @@ func (t *tree) discard(name string) {
 		return
 	}
 	trash := "trash-" + name
-	if unix.Renameat(t.state, name, t.state, trash) == nil {
+	switch err := unix.Renameat(t.state, name, t.state, trash); {
+	case err == nil:
 		_ = unix.Fsync(t.state)
 		crash("discard")
+	case noRoom(err): // where nothing is overwritten in place (btrfs, ZFS) it takes room to rename, none to remove
+		t.spoil(name)
+		trash = name
 	}
 	_ = removeAll(t.state, trash)
+}
+
+// spoil makes a stage or an undo one that is not whole, so that it may be
+// removed where it is.
+func (t *tree) spoil(name string) {
+	dir, err := openSub(t.state, name)
+	if err != nil {
+		return
+	}
+	defer unix.Close(dir)
+	_ = unix.Unlinkat(dir, "plan", 0)
+	_ = unix.Fsync(dir)
 }
 
 // syncTouched brings the folders that the burst changed to the disk.

@@ -224,7 +224,7 @@ func (t *tree) take(by wire.Holder) error {
 			_, err = f.WriteAt(b, 0)
 		}
 	}
-	if err != nil && !errors.Is(err, unix.ENOSPC) {
+	if err != nil && !noRoom(err) {
 		_ = f.Close()
 		return cannot("write", t.place+"/lock", err)
 	}

@@ -1,0 +1,167 @@
+package sync_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/ssh"
+	"github.com/rollsh/rollsh/stdlib/sync"
+)
+
+// errand is a push that a process of its own makes, so that it can be killed.
+type errand struct {
+	Home, Project, State, Cache, Src, Agent string
+	Node                                    *nodes.Node
+}
+
+// errandVariable holds the errand, as JSON, of a process that is to make it.
+const errandVariable = "ROLLSH_TEST_ERRAND"
+
+// errandMain makes the errand of this process, if it has one.
+func errandMain() (handled bool, code int) {
+	text := os.Getenv(errandVariable)
+	if text == "" {
+		return false, 0
+	}
+	var a errand
+	if err := json.Unmarshal([]byte(text), &a); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return true, 1
+	}
+	s := &nodes.Session{
+		Home: a.Home, Project: a.Project, State: a.State, Cache: a.Cache, User: "tester", Host: "deploy",
+		Events: nodes.Discard{}, Person: &nodetest.Person{}, Service: nodes.NewService(), Recipe: &nodes.Recipe{},
+	}
+	pool := ssh.NewPool(s)
+	defer pool.Close()
+	s.Dialer = pool
+	engine := sync.New(s)
+	defer engine.Close()
+	err := engine.UseAgent(a.Agent)
+	if err == nil {
+		_, err = engine.Push(context.Background(), nodes.Set{Nodes: []*nodes.Node{a.Node}}, sync.Options{From: nodes.Dir(a.Src)})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return true, 1
+	}
+	return true, 0
+}
+
+// pushElsewhere starts a push in a process of its own.
+func (r *rig) pushElsewhere(output *bytes.Buffer) *exec.Cmd {
+	r.Helper()
+	text, err := json.Marshal(errand{r.s.Home, r.s.Project, r.s.State, r.s.Cache, r.src, smallAgent, r.set.Nodes[0]})
+	must(r.T, err)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), errandVariable+"="+string(text))
+	cmd.Stderr = output
+	must(r.T, cmd.Start())
+	return cmd
+}
+
+// randomKills is how many moments of each kind are met.
+func randomKills() int {
+	if os.Getenv("ROLLSH_FAULTS") == "all" {
+		return 200
+	}
+	return 3
+}
+
+// A process is killed at a random moment of a push over real ssh: the one that
+// pushes, the agent on the node, or the node's sshd; or the node falls silent.
+// What is found then is wholly old, wholly new or a part of the burst in its
+// order, a success is never told falsely, and the next push or undo makes it
+// whole. ROLLSH_FAULTS=all meets 200 moments of each.
+func TestKilledAtRandom(t *testing.T) {
+	kinds := map[string]func(*rig, *exec.Cmd){
+		"controller": func(_ *rig, cmd *exec.Cmd) { _ = cmd.Process.Kill() },
+		"agent":      func(r *rig, _ *exec.Cmd) { r.bed.KillCommands(0) },
+		"sshd":       func(r *rig, _ *exec.Cmd) { r.bed.Cut(0) },
+		"silence":    func(r *rig, _ *exec.Cmd) { r.bed.Freeze(0) },
+	}
+	for kind, strike := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			r := newRig(t, 1)
+			config, err := os.ReadFile(r.bed.Config)
+			must(t, err)
+			must(t, os.WriteFile(r.bed.Config, append([]byte("ServerAliveInterval 1\nServerAliveCountMax 1\nConnectTimeout 2\n"), config...), 0o600))
+			b := &bench{T: t, src: r.src, live: r.live(0), files: 60}
+			if randomKills() > 100 {
+				b.files = 400 // the burst lasts longer
+			}
+			seen := map[string]int{}
+			for n := range randomKills() {
+				r.killAtRandom(b, n, strike, seen)
+			}
+			t.Logf("%v", seen)
+		})
+	}
+}
+
+// killAtRandom pushes a second revision over a first, strikes while it does, and
+// checks what is left and what the next push, or undo, makes of it.
+func (r *rig) killAtRandom(b *bench, n int, strike func(*rig, *exec.Cmd), seen map[string]int) {
+	t := r.T
+	r.engine.Close()
+	r.connect()
+	b.revision(1)
+	began := time.Now()
+	r.push(func(o *sync.Options) { o.Drift = "overwrite" })
+	took := time.Since(began) + 100*time.Millisecond // a process starts besides
+	old := snapshot(t, b.live)
+	b.revision(2)
+
+	var said bytes.Buffer
+	cmd := r.pushElsewhere(&said)
+	after := time.Duration(rand.Int63n(int64(took)))
+	time.Sleep(after)
+	strike(r, cmd)
+	waited := time.Now()
+	err := cmd.Wait()
+	if silent := time.Since(waited); silent > 15*time.Second {
+		t.Errorf("after %v: it took %v to see that the node is silent", after, silent)
+	}
+	r.bed.Thaw(0)
+	r.engine.Close()
+	r.awaitNoAgent()
+
+	state := b.mixed(old, snapshot(t, b.src))
+	seen[state]++
+	if err == nil && state != "new" {
+		t.Fatalf("after %v: success, but the tree is %s", after, state)
+	}
+	r.connect()
+	if state != "old" && n%2 == 0 {
+		_, undone := r.engine.Undo(r.ctx(), r.set, "", "", false)
+		must(t, undone)
+		if d := mapDifference(old, snapshot(t, b.live)); d != "" {
+			t.Fatalf("after %v (%s): undo gave:\n%s", after, state, d)
+		}
+	}
+	r.push()
+	if d := difference(t, b.src, b.live); d != "" {
+		t.Fatalf("after %v (%s): the next push gave:\n%s\nthe killed one said: %s", after, state, d, said.Bytes())
+	}
+	b.tidy(n)
+}
+
+// awaitNoAgent waits until no agent runs on the node: it has seen that its
+// connection is gone.
+func (r *rig) awaitNoAgent() {
+	r.Helper()
+	for end := time.Now().Add(20 * time.Second); r.bed.Sessions(0, "/agent-") > 0; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			r.Fatal("an agent still runs 20 s after its connection was gone")
+		}
+	}
+}
