@@ -234,6 +234,12 @@ func (h *Host) decode(dst reflect.Value, v glua.LValue, typ string) error {
 		return h.decodeSlice(dst, v, typ)
 	case reflect.Map:
 		return h.decodeMap(dst, v, wrong)
+	case reflect.Pointer:
+		if to := dst.Type().Elem(); to.Kind() != reflect.Struct { // nil says that it was not given
+			dst.Set(reflect.New(to))
+			return h.decode(dst.Elem(), v, typ)
+		}
+		return h.decodeObject(dst, v, wrong)
 	default:
 		return h.decodeObject(dst, v, wrong)
 	}

@@ -60,8 +60,8 @@ type Person interface {
 // Question is something to be answered in a line of text.
 type Question struct {
 	Text    string
-	Default string
-	Secret  bool // do not echo, do not remember
+	Default *string // what an empty line means; taken, too, where nobody can be asked or --yes is given; may be nil
+	Secret  bool    // do not echo, do not remember
 }
 
 // Service knows what happened to nodes in this session: which are drained, and

@@ -45,24 +45,51 @@ func newPerson(s *screen, p *palette, canAsk, yes bool, i *nodes.Interrupt) *per
 // Show puts a result on standard output.
 func (p *person) Show(text string) { p.show(text) }
 
-// Ask asks for a line; an empty one is the default.
+// Ask asks for a line; an empty one is the default. The default is the answer, too,
+// with --yes and where there is no terminal.
 func (p *person) Ask(ctx context.Context, q nodes.Question) (string, error) {
-	text := p.paint.as(strong, strings.TrimRight(clean(q.Text), ": "))
-	if q.Default != "" && !q.Secret {
-		text += " " + p.paint.as(dim, "["+clean(q.Default)+"]")
+	if q.Default != nil && (p.yes || !p.canAsk) {
+		return p.byDefault(q), nil
+	}
+	text := p.paint.as(strong, p.fitted(asked(q)))
+	if q.Default != nil && *q.Default != "" && !q.Secret {
+		text += " " + p.paint.as(dim, "["+clean(*q.Default)+"]")
 	}
 	var answer string
-	err := p.ask(ctx, q.Text, func(ctx context.Context, t *terminalLine) (err error) {
+	err := p.ask(ctx, question{q.Text, "run it in a terminal, or give ask a default"}, func(ctx context.Context, t *terminalLine) (err error) {
 		answer, err = t.read(ctx, text+": ", q.Secret)
 		return err
 	})
 	if q.Secret {
 		p.secrets.Keep(answer)
 	}
-	if answer == "" {
-		answer = q.Default
+	if answer == "" && q.Default != nil {
+		answer = *q.Default
 	}
 	return answer, err
+}
+
+// fitted breaks a text at blanks where the terminal is too narrow for it.
+func (p *person) fitted(text string) string {
+	width, _ := p.screen.size()
+	return strings.Join(wrapped(text, width-1), "\n")
+}
+
+// asked is the text of a question without what ends it.
+func asked(q nodes.Question) string { return strings.TrimRight(clean(q.Text), ": ") }
+
+// byDefault answers a question with its default, and says so.
+func (p *person) byDefault(q nodes.Question) string {
+	shown, why := "'"+clean(*q.Default)+"'", "no terminal"
+	if q.Secret {
+		shown = "[secret]"
+		p.secrets.Keep(*q.Default)
+	}
+	if p.yes {
+		why = "--yes"
+	}
+	p.screen.line(asked(q) + ": " + shown + ", the default (" + why + ")\n")
+	return *q.Default
 }
 
 // Confirm asks for yes or no, again until it gets one; --yes answers it.
@@ -72,8 +99,8 @@ func (p *person) Confirm(ctx context.Context, text string) (bool, error) {
 		return true, nil
 	}
 	var yes bool
-	err := p.ask(ctx, text, func(ctx context.Context, t *terminalLine) error {
-		line, err := t.read(ctx, p.paint.as(strong, clean(text))+" "+p.paint.as(dim, "[y/N]")+" ", false)
+	err := p.ask(ctx, question{text, "run it in a terminal, or with --yes"}, func(ctx context.Context, t *terminalLine) error {
+		line, err := t.read(ctx, p.paint.as(strong, p.fitted(clean(text)))+" "+p.paint.as(dim, "[y/N]")+" ", false)
 		if err != nil {
 			return err
 		}
@@ -98,12 +125,12 @@ func (p *person) Choose(ctx context.Context, text string, items []string, many b
 		how = "numbers such as 1,3-5, or all"
 	}
 	first := true
-	err := p.ask(ctx, text, func(ctx context.Context, t *terminalLine) error {
+	err := p.ask(ctx, question{text, "run it in a terminal"}, func(ctx context.Context, t *terminalLine) error {
 		if first {
 			p.screen.prompt(p.menu(text, items))
 			first = false
 		}
-		line, err := t.read(ctx, p.paint.as(dim, how+", empty for none:")+" ", false)
+		line, err := t.read(ctx, p.paint.as(dim, p.fitted(how+", empty for none:"))+" ", false)
 		if err != nil {
 			return err
 		}
@@ -118,7 +145,7 @@ func (p *person) Choose(ctx context.Context, text string, items []string, many b
 
 func (p *person) menu(text string, items []string) string {
 	var b strings.Builder
-	b.WriteString(p.paint.as(strong, clean(text)) + "\n")
+	b.WriteString(p.paint.as(strong, p.fitted(clean(text))) + "\n")
 	width, _ := p.screen.size()
 	digits := len(strconv.Itoa(len(items)))
 	for i, item := range items {
@@ -188,12 +215,13 @@ func parsePicks(line string, n int, many bool) ([]int, error) {
 	return picked, nil
 }
 
+// question is what a person is asked, and what helps where nobody can be asked.
+type question struct{ text, hint string }
+
 // ask opens the terminal for one question and asks until it is answered.
-func (p *person) ask(ctx context.Context, text string, once func(context.Context, *terminalLine) error) error {
+func (p *person) ask(ctx context.Context, q question, once func(context.Context, *terminalLine) error) error {
 	if !p.canAsk {
-		e := &nodes.Error{Kind: nodes.Refused, Message: "cannot ask '" + text + "': there is no terminal"}
-		e.Hint = "run it in a terminal, or give the answer on the command line (--yes for a confirmation)"
-		return e
+		return withHint(&nodes.Error{Kind: nodes.Refused, Message: "cannot ask '" + q.text + "': there is no terminal"}, q.hint)
 	}
 	select {
 	case p.turn <- struct{}{}:
@@ -203,7 +231,7 @@ func (p *person) ask(ctx context.Context, text string, once func(context.Context
 	}
 	f, err := p.open()
 	if err != nil {
-		return &nodes.Error{Kind: nodes.Refused, Message: "cannot ask '" + text + "': " + err.Error(), Cause: err}
+		return &nodes.Error{Kind: nodes.Refused, Message: "cannot ask '" + q.text + "': " + err.Error(), Cause: err}
 	}
 	p.screen.hide()
 	defer p.screen.show()

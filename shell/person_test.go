@@ -19,7 +19,7 @@ func TestAsk(t *testing.T) {
 		question         nodes.Question
 	}{
 		{"a line", "blue\n", "blue", nodes.Question{Text: "Colour"}},
-		{"the default", "\n", "red", nodes.Question{Text: "Colour", Default: "red"}},
+		{"the default", "\n", "red", nodes.Question{Text: "Colour", Default: new("red")}},
 		{"a secret, corrected", "hunter3\x7f2\r", "hunter2", nodes.Question{Text: "Password", Secret: true}},
 		{"a secret, begun anew", "wrong\x15right\r", "right", nodes.Question{Text: "Password", Secret: true}},
 	} {

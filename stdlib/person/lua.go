@@ -13,9 +13,9 @@ type textArgs struct {
 }
 
 type askArgs struct {
-	Text    string `lua:"text,pos" doc:"the question"`
-	Default string `lua:"default" doc:"what Enter means"`
-	Secret  bool   `lua:"secret" doc:"do not echo the answer"`
+	Text    string  `lua:"text,pos" doc:"the question"`
+	Default *string `lua:"default" doc:"what Enter means; with --yes or without a terminal it is the answer"`
+	Secret  bool    `lua:"secret" doc:"do not echo the answer"`
 }
 
 type confirmArgs struct {
@@ -48,7 +48,7 @@ func Module(s *nodes.Session) lua.Module {
 		{Name: "say", Doc: "Tells the person something.", Returns: "nil", Example: `say "rolling"`, Do: tell(nodes.Said)},
 		{Name: "warn", Doc: "Warns the person.", Returns: "nil", Example: `warn "web3 is slow"`, Do: tell(nodes.Warned)},
 		{
-			Name: "ask", Doc: "Asks for a line of text.", Returns: "string", Example: `local rev = ask("revision", {default="HEAD"})`,
+			Name: "ask", Doc: "Asks for a line of text. Where nobody can be asked it is the default, or an error of kind refused.", Returns: "string", Example: `local rev = ask("revision", {default="HEAD"})`,
 			Do: lua.Go(func(ctx context.Context, a askArgs) (any, error) {
 				answer, err := s.Person.Ask(ctx, nodes.Question{Text: a.Text, Default: a.Default, Secret: a.Secret})
 				if a.Secret {
@@ -65,7 +65,7 @@ func Module(s *nodes.Session) lua.Module {
 			}),
 		},
 		{
-			Name: "choose", Doc: "Lets the person choose from a list; nil when nothing is chosen.", Returns: "any", Example: `local n = choose("which node?", nodes "prod")`,
+			Name: "choose", Doc: "Lets the person choose from a list; nil when nothing is chosen. Raises refused where nobody can be asked.", Returns: "any", Example: `local n = choose("which node?", nodes "prod")`,
 			Do: lua.Held(func(c *lua.Call, a chooseArgs) (any, error) { return choose(c, s, a) }),
 		},
 		{
