@@ -34,6 +34,9 @@ func (e *Engine) UseAgent(file string) error {
 	return err
 }
 
+// NoAgent leaves the engine without a program for any node: all go over SFTP.
+func (e *Engine) NoAgent() { e.programs = func() []program { return nil } }
+
 // agentFiles holds programs by their file: they are compressed once.
 var agentFiles gosync.Map
 

@@ -66,7 +66,7 @@ func TestEventsFit(t *testing.T) {
 		t.Error("drift was overwritten")
 	}
 	if _, err := r.engine.Undo(r.ctx(), r.set, "", "", false); err == nil {
-		t.Error("undone over SFTP")
+		t.Error("undone over a change that was made by hand")
 	}
 	open := map[uint64]int{}
 	for _, e := range r.events.Events() {

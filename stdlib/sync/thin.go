@@ -20,11 +20,10 @@ import (
 )
 
 // The thin path serves nodes on which no agent can run, with nothing but
-// SFTP. It keeps the same marker and takes the same decisions. What it cannot
-// promise: a switch that is cut short waits for the next push, which puts the
-// rest in place; symlinks that are planted while it works are seen only by a
-// look before; a file's time is kept in whole seconds; nothing is kept for
-// undo.
+// SFTP. It keeps the same marker, journal and undos and takes the same
+// decisions. What it cannot promise: symlinks that are planted while it works
+// are seen only by a look before; a file's time is kept in whole seconds; where
+// the server makes no hard links, nothing is kept for undo.
 
 // staleLock is how old a lock of the thin path must be to be taken over: SFTP
 // has no lock that ends with its holder.
@@ -39,6 +38,10 @@ type thin struct {
 	state  string
 	exists bool
 	now    *wire.Record
+
+	locked  bool   // by us
+	settled string // what settle did
+	undone  string // the roll whose undo settle finished
 }
 
 // sayThin tells once a session that a node gets less.
@@ -48,7 +51,7 @@ func (e *Engine) sayThin(m emitter, n *nodes.Node, why string) {
 	e.thin[placeOf(n)] = true
 	e.mu.Unlock()
 	if !said {
-		m.warn("works over SFTP alone, with weaker promises (a switch cut short waits for the next push; no undo): " + why)
+		m.warn("works over SFTP alone, with weaker promises (times in whole seconds; no releases, owners or hard links): " + why)
 	}
 }
 
@@ -66,7 +69,10 @@ func (e *Engine) openThin(ctx context.Context, j *job) (*thin, error) {
 		return nil, err
 	}
 	t := &thin{e: e, j: j, f: f, root: path.Clean(string(j.path)), now: &wire.Record{}}
-	if err := t.find(); err != nil {
+	if err = t.find(); err == nil && t.now.Layout == wire.LayoutRelease {
+		err = noThin(`layout="release"`, "")
+	}
+	if err != nil {
 		_ = f.Close()
 		return nil, err
 	}
@@ -75,17 +81,18 @@ func (e *Engine) openThin(ctx context.Context, j *job) (*thin, error) {
 
 // thinOptions refuses what SFTP alone cannot do.
 func thinOptions(o *Options) error {
-	what, hint := "", ""
 	switch {
 	case o.layout() == wire.LayoutRelease:
-		what, hint = `layout="release"`, `use layout="tree" for this node`
+		return noThin(`layout="release"`, `use layout="tree" for this node`)
 	case o.Owner != "":
-		what, hint = "owner=", "leave owner= out for this node"
+		return noThin("owner=", "leave owner= out for this node")
 	case o.Hard:
-		what, hint = "hard_links=true", "leave hard_links= out for this node"
-	default:
-		return nil
+		return noThin("hard_links=true", "leave hard_links= out for this node")
 	}
+	return nil
+}
+
+func noThin(what, hint string) error {
 	return &nodes.Error{Kind: nodes.Refused, Message: what + " is not to be had over SFTP alone", Hint: hint}
 }
 
@@ -145,7 +152,10 @@ func (t *thin) prepare() error {
 			}
 		}
 	}
-	return t.lock()
+	if err := t.lock(); err != nil {
+		return err
+	}
+	return t.settle()
 }
 
 func (t *thin) mkdirs(dir string) error {
@@ -173,6 +183,7 @@ func (t *thin) lock() error {
 	for try := 0; ; try++ {
 		w, err := t.f.Create(t.lockName(), 0o600)
 		if err == nil {
+			t.locked = true
 			_, err = w.Write(b)
 			return errors.Join(err, w.Close())
 		}
@@ -184,6 +195,7 @@ func (t *thin) lock() error {
 		_ = json.Unmarshal(old, &h)
 		switch {
 		case h.Roll == t.j.roll && h.Roll != "":
+			t.locked = true
 			return nil
 		case readErr == nil && time.Since(h.Since) > staleLock && try == 0:
 			_ = t.f.Remove(t.lockName())
@@ -196,8 +208,9 @@ func (t *thin) lock() error {
 	}
 }
 
-func (t *thin) close(unlock bool) {
-	if unlock {
+// close ends the work; keep leaves a lock of ours in place.
+func (t *thin) close(keep bool) {
+	if t.locked && !keep {
 		_ = t.f.Remove(t.lockName())
 	}
 	_ = t.f.Close()
@@ -292,7 +305,7 @@ func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report
 	if err != nil {
 		return nil, err
 	}
-	defer t.close(false)
+	defer t.close(true)
 	e.sayThin(j.events, j.node, why)
 	c, err := t.compare()
 	if err != nil {
@@ -300,7 +313,7 @@ func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report
 	}
 	rep := agent.Summary(&c.dec, c.live.Entries, true)
 	rep.First, rep.Drift = t.now.First(), c.findings()
-	rep.Facts = t.free()
+	rep.Facts, rep.Pending = t.free(), t.unsettled()
 	return rep, nil
 }
 

@@ -85,7 +85,7 @@ func (w *walker) entry(d string, st *nodes.FileInfo) (manifest.Entry, error) {
 }
 
 func asEntry(st *nodes.FileInfo) manifest.Entry {
-	e := manifest.Entry{Kind: manifest.Other, Mode: unixMode(st.Mode), UID: uint32(st.UID)}
+	e := manifest.Entry{Kind: manifest.Other, Mode: unixMode(st.Mode), UID: uint32(st.UID), GID: uint32(st.GID)}
 	switch {
 	case st.Mode.IsRegular():
 		e.Kind, e.Size, e.Mtime = manifest.File, st.Size, st.ModTime.UnixNano()

@@ -17,7 +17,7 @@ func (e *Engine) Undo(ctx context.Context, set nodes.Set, path nodes.RemotePath,
 	return e.onAll(ctx, op, set, path, func(ctx context.Context, n *nodes.Node, path nodes.RemotePath, m emitter) (any, error) {
 		began := time.Now()
 		m.started("undoing " + or(roll, "the last roll") + " in " + string(path))
-		rep, err := e.undoNode(ctx, n, path, roll, force)
+		rep, err := e.undoNode(ctx, n, path, roll, force, m)
 		err = plainError(err)
 		var v Stats
 		if err == nil {
@@ -32,7 +32,7 @@ func (e *Engine) Undo(ctx context.Context, set nodes.Set, path nodes.RemotePath,
 	})
 }
 
-func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemotePath, roll string, force bool) (*wire.Report, error) {
+func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemotePath, roll string, force bool, m emitter) (*wire.Report, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nodes.Stopped(ctx)
 	}
@@ -51,8 +51,9 @@ func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemoteP
 		rep, err = e.ask(ctx, n, req) // the node knows this undo by its id and does it once
 	}
 	var none *noAgentError
-	if errors.As(err, &none) {
-		return nil, &nodes.Error{Kind: nodes.Refused, Message: "cannot undo over SFTP alone: " + none.why, Hint: "push the older revision"}
+	if errors.As(err, &none) || nodes.KindOf(err) == nodes.Permission && !agentSaid(err) {
+		j := &job{e: e, o: &Options{Path: path}, node: n, path: path, roll: string(req.Roll), by: req.By, events: m}
+		return e.thinUndo(ctx, j, roll, force, why(err))
 	}
 	return rep, err
 }

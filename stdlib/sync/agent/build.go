@@ -10,19 +10,20 @@ import (
 
 	"github.com/rollsh/rollsh/stdlib/sync/beneath"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
 )
 
 // build makes the new release in the stage: links to all that is live, then
 // the burst on these, then links to what is shared.
-func (st *stager) build(j *journal) error {
+func (st *stager) build(j *wire.Journal) error {
 	t := st.t
 	if t.base < 0 {
 		if err := t.makeRoot(""); err != nil { // who could write here could lead current anywhere
 			return err
 		}
 	}
-	j.Release = &release{Made: j.Roll, Before: t.current, After: releasesDir + "/" + j.Roll, Shared: st.c.req.Shared}
+	j.Release = &wire.Release{Made: j.Roll, Before: t.current, After: releasesDir + "/" + j.Roll, Shared: st.c.req.Shared}
 	if err := unix.Mkdirat(st.dir, "r", 0o755); err != nil {
 		return cannot("make the folder", t.place+"/r", err)
 	}
@@ -59,7 +60,7 @@ func (st *stager) build(j *journal) error {
 }
 
 // apply runs the burst on the new release.
-func (st *stager) apply(fresh *tree, j *journal) error {
+func (st *stager) apply(fresh *tree, j *wire.Journal) error {
 	r := &runner{
 		t: fresh, source: st.files, point: "build",
 		name: func(i int) string {
@@ -70,7 +71,7 @@ func (st *stager) apply(fresh *tree, j *journal) error {
 		},
 		mine: func(manifest.Step, int) error { return nil },
 	}
-	return r.run(j.steps())
+	return r.run(j.Steps())
 }
 
 // share puts the link for a shared path in place. A folder is made in shared/
@@ -115,7 +116,7 @@ func (t *tree) folders(p, owner string) error {
 
 // refresh brings a staged release in line with what happened in the live tree
 // since, outside of what the roll changes.
-func (t *tree) refresh(stage int, j *journal) error {
+func (t *tree) refresh(stage int, j *wire.Journal) error {
 	if j.Release == nil || j.Release.Made == "" || t.root < 0 {
 		return nil
 	}
@@ -126,7 +127,7 @@ func (t *tree) refresh(stage int, j *journal) error {
 	fresh := t.below(fd)
 	defer fresh.close()
 	m := &mirror{from: t, to: fresh, except: map[string]bool{}, skip: shared(j.Was.Shared, j.Release.Shared)}
-	for _, list := range [][]manifest.Entry{j.change, j.old} {
+	for _, list := range [][]manifest.Entry{j.To, j.From} {
 		for i := range list {
 			m.except[list[i].Path] = true
 		}

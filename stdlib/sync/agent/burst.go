@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollsh/rollsh/stdlib/sync/beneath"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -171,7 +172,7 @@ func setTime(fd int, name string, mtime int64) error {
 func oldName(i int) string { return strconv.Itoa(i) }
 
 // forward runs the journal's burst; the files are in stage/s.
-func (t *tree) forward(stage int, j *journal) error {
+func (t *tree) forward(stage int, j *wire.Journal) error {
 	if j.Release != nil {
 		return t.forwardRelease(stage, j)
 	}
@@ -195,26 +196,12 @@ func (t *tree) forward(stage int, j *journal) error {
 		},
 		mine: func(st manifest.Step, fd int) error { return sameFile(fd, st.Path, u, oldName(st.At)) },
 	}
-	return r.run(j.steps())
-}
-
-func (j *journal) steps() []manifest.Step {
-	return manifest.Burst(j.old, j.change, j.touches())
-}
-
-func (j *journal) touches() func(string) bool {
-	m := map[string]bool{}
-	for i, yes := range j.Touch {
-		if yes {
-			m[j.change[i].Path] = true
-		}
-	}
-	return func(p string) bool { return m[p] }
+	return r.run(j.Steps())
 }
 
 // backward undoes as much of the burst as was done; the old files are in
 // stage/u.
-func (t *tree) backward(stage int, j *journal) error {
+func (t *tree) backward(stage int, j *wire.Journal) error {
 	if j.Release != nil {
 		return t.backwardRelease(j)
 	}
@@ -234,7 +221,7 @@ func (t *tree) backward(stage int, j *journal) error {
 			return err
 		},
 	}
-	return r.run(manifest.Burst(j.change, j.old, j.touches()))
+	return r.run(j.Back())
 }
 
 // sameFile fails unless the path's file in the folder fd is the one that was

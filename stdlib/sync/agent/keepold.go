@@ -25,7 +25,7 @@ func (st *stager) journal(next *wire.Record) error {
 	}
 	st.next = next
 	c := st.c
-	j := &journal{
+	j := &wire.Journal{
 		Roll: c.req.Roll, Seq: c.now.Seq, Base: c.now.Digest, Keep: c.req.Keep,
 		MakeRoot: st.t.base < 0 && !st.t.releases, Was: c.now.Marker,
 	}
@@ -50,13 +50,12 @@ func (st *stager) journal(next *wire.Record) error {
 			return err
 		}
 	}
-	change, gone := manifest.Delta(next.Ours, c.now.Ours)
-	j.OursChange, j.OursGone = manifest.Encode(change), manifest.EncodePaths(gone)
+	j.Remember(next, c.now)
 	return st.seal(j, next)
 }
 
 // prepare adds one put to the journal, with its file where it needs one.
-func (st *stager) prepare(j *journal, p *manifest.Put) error {
+func (st *stager) prepare(j *wire.Journal, p *manifest.Put) error {
 	source, keep := -1, false
 	var err error
 	switch {
@@ -71,9 +70,7 @@ func (st *stager) prepare(j *journal, p *manifest.Put) error {
 	case p.Kind == manifest.File:
 		source = st.arrived[p.Path]
 	}
-	j.change = append(j.change, asNumbers(p.Entry))
-	j.Source = append(j.Source, source)
-	j.Touch = append(j.Touch, keep)
+	j.Add(asNumbers(p.Entry), source, keep)
 	if p.Kind == manifest.File && !p.Have {
 		j.Files++
 		j.Bytes += p.Size
@@ -93,10 +90,10 @@ func (st *stager) link(p *manifest.Put) (int, error) {
 
 // join makes s/N a hard link of the file that was prepared for the put's peer,
 // or of the live one, which stays.
-func (st *stager) join(j *journal, p *manifest.Put) (int, error) {
+func (st *stager) join(j *wire.Journal, p *manifest.Put) (int, error) {
 	n := st.count
 	st.count++
-	at, ok := slices.BinarySearchFunc(j.change, p.Peer, func(e manifest.Entry, p string) int { return strings.Compare(e.Path, p) })
+	at, ok := slices.BinarySearchFunc(j.To, p.Peer, func(e manifest.Entry, p string) int { return strings.Compare(e.Path, p) })
 	if ok && j.Source[at] >= 0 {
 		return n, cannot("link", p.Path, unix.Linkat(st.files, strconv.Itoa(j.Source[at]), st.files, strconv.Itoa(n), 0))
 	}
@@ -130,11 +127,11 @@ func (st *stager) copyLive(e *manifest.Entry) (int, error) {
 
 // closedFolders adds folders without write permission that the burst works
 // in, so that it opens them and closes them again.
-func (st *stager) closedFolders(j *journal) error {
+func (st *stager) closedFolders(j *wire.Journal) error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	known := manifest.Index(j.change)
+	known := manifest.Index(j.To)
 	seen := map[string]bool{}
 	var more []manifest.Entry
 	check := func(p string) {
@@ -147,15 +144,15 @@ func (st *stager) closedFolders(j *journal) error {
 			more = append(more, e)
 		}
 	}
-	for i := range j.change {
-		check(j.change[i].Path)
+	for i := range j.To {
+		check(j.To[i].Path)
 	}
 	for i := range st.c.dec.Deletes {
 		check(st.c.dec.Deletes[i].Path)
 	}
 	for _, e := range more {
-		at, _ := slices.BinarySearchFunc(j.change, e.Path, func(x manifest.Entry, p string) int { return strings.Compare(x.Path, p) })
-		j.change = slices.Insert(j.change, at, e)
+		at, _ := slices.BinarySearchFunc(j.To, e.Path, func(x manifest.Entry, p string) int { return strings.Compare(x.Path, p) })
+		j.To = slices.Insert(j.To, at, e)
 		j.Source = slices.Insert(j.Source, at, -1)
 		j.Touch = slices.Insert(j.Touch, at, false)
 	}
@@ -163,12 +160,12 @@ func (st *stager) closedFolders(j *journal) error {
 }
 
 // keepOld lists what stands at every path concerned and links it aside.
-func (st *stager) keepOld(j *journal) error {
-	paths := make([]string, 0, len(j.change)+len(st.c.dec.Deletes))
+func (st *stager) keepOld(j *wire.Journal) error {
+	paths := make([]string, 0, len(j.To)+len(st.c.dec.Deletes))
 	touched := map[string]bool{}
-	for i := range j.change {
-		paths = append(paths, j.change[i].Path)
-		touched[j.change[i].Path] = j.Touch[i]
+	for i := range j.To {
+		paths = append(paths, j.To[i].Path)
+		touched[j.To[i].Path] = j.Touch[i]
 	}
 	for i := range st.c.dec.Deletes {
 		paths = append(paths, st.c.dec.Deletes[i].Path)
@@ -184,9 +181,9 @@ func (st *stager) keepOld(j *journal) error {
 		if e.Kind == manifest.File {
 			e.Sum = st.sumOf(p)
 		}
-		j.old = append(j.old, asFound(e))
+		j.From = append(j.From, asFound(e))
 		if e.Kind != manifest.Dir && !touched[p] && !st.t.releases { // the old release keeps them
-			if err := st.aside(p, &e, len(j.old)-1); err != nil {
+			if err := st.aside(p, &e, len(j.From)-1); err != nil {
 				return err
 			}
 		}
@@ -254,7 +251,7 @@ func (st *stager) copyAside(p string, e *manifest.Entry, n int) error {
 }
 
 // seal brings everything to the disk, the journal last.
-func (st *stager) seal(j *journal, next *wire.Record) error {
+func (st *stager) seal(j *wire.Journal, next *wire.Record) error {
 	place := st.t.place
 	b, err := next.Encode()
 	if err != nil {
@@ -263,7 +260,7 @@ func (st *stager) seal(j *journal, next *wire.Record) error {
 	if err := writeAt(st.dir, "marker", b); err != nil {
 		return cannot("write", place, err)
 	}
-	if len(j.change) > syncEach {
+	if len(j.To) > syncEach {
 		if err := unix.Syncfs(st.files); err != nil {
 			return cannot("write", place, err)
 		}
@@ -274,7 +271,7 @@ func (st *stager) seal(j *journal, next *wire.Record) error {
 		}
 	}
 	crash("seal")
-	if b, err = j.encode(); err != nil {
+	if b, err = j.Encode(); err != nil {
 		return err
 	}
 	if err := writeAt(st.dir, "plan", b); err != nil {

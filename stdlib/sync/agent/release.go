@@ -31,21 +31,6 @@ const (
 	sharedDir   = "shared"
 )
 
-// release is what the journal of such a switch holds besides.
-type release struct {
-	Made   string // the release that lies in the stage as r; empty for an undo
-	Before string // where root/current leads before; empty: there is none
-	After  string // and afterwards
-	Shared [][]byte
-}
-
-func (j *journal) layout() wire.Layout {
-	if j.Release != nil {
-		return wire.LayoutRelease
-	}
-	return wire.LayoutTree
-}
-
 // enterFor opens the live tree that a request means: what was rolled there
 // says the layout, and a first roll may choose.
 func (t *tree) enterFor(req *wire.Request) error {
@@ -145,7 +130,7 @@ func (t *tree) point(target string) error {
 }
 
 // forwardRelease is the burst of this layout: two renames.
-func (t *tree) forwardRelease(stage int, j *journal) error {
+func (t *tree) forwardRelease(stage int, j *wire.Journal) error {
 	rel := j.Release
 	now, err := t.readCurrent()
 	if err != nil {
@@ -175,7 +160,7 @@ func (t *tree) forwardRelease(stage int, j *journal) error {
 }
 
 // backwardRelease undoes as much of forwardRelease as was done.
-func (t *tree) backwardRelease(j *journal) error {
+func (t *tree) backwardRelease(j *wire.Journal) error {
 	rel := j.Release
 	now, err := t.readCurrent()
 	if err == nil && now == rel.After && now != rel.Before {
@@ -268,11 +253,11 @@ func (t *tree) syncRoot() error {
 // undoRelease leads current back to the release before a roll. What is not
 // ours in the live tree goes along, so that files which a program wrote there
 // are not lost from sight.
-func (t *tree) undoRelease(req *wire.Request, name string, done *journal, now *wire.Record) (*wire.Report, error) {
+func (t *tree) undoRelease(req *wire.Request, name string, done *wire.Journal, now *wire.Record) (*wire.Report, error) {
 	if t.current != done.Release.After {
 		return nil, hinted("changed", "current leads to "+show(t.current)+" and not to "+show(done.Release.After), "undo the later rolls first, the newest first")
 	}
-	next, err := before(now, done)
+	next, err := done.Before(now)
 	if err != nil {
 		return nil, err
 	}
@@ -282,13 +267,13 @@ func (t *tree) undoRelease(req *wire.Request, name string, done *journal, now *w
 	if err := t.leadBack(req, done, now, next); err != nil {
 		return nil, err
 	}
-	t.discard(stageName(req.Roll))
+	t.discard(wire.StageName(req.Roll))
 	if err := st.open(); err != nil {
 		return nil, err
 	}
-	j := &journal{
+	j := &wire.Journal{
 		Roll: req.Roll, Seq: now.Seq, Base: now.Digest, Undoes: name, Was: now.Marker, Keep: done.Keep,
-		Release: &release{Before: t.current, After: done.Release.Before},
+		Release: &wire.Release{Before: t.current, After: done.Release.Before},
 	}
 	next.Undo = req.Roll
 	if err := st.seal(j, next); err != nil {
@@ -299,13 +284,13 @@ func (t *tree) undoRelease(req *wire.Request, name string, done *journal, now *w
 		return nil, err
 	}
 	rep.Roll = done.Roll
-	reverse(rep, &journal{change: done.old}, done)
+	done.Undone(done.From, rep)
 	return rep, nil
 }
 
 // leadBack makes the release before a roll ready to be live again, and refuses
 // where a change that was made by hand since would go with the switch.
-func (t *tree) leadBack(req *wire.Request, done *journal, now, next *wire.Record) error {
+func (t *tree) leadBack(req *wire.Request, done *wire.Journal, now, next *wire.Record) error {
 	if done.Release.Before == "" {
 		return t.unchanged(req, now, nil)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,7 +24,7 @@ func (t *tree) settle(roll string) error {
 		case n == arrivedDir && t.age(n) > arrivedFor, strings.HasPrefix(n, "undo-") && !has(t.state, n+"/plan"):
 			t.discard(n)
 		case strings.HasPrefix(n, "stage-"):
-			if err := t.settleStage(n, n == stageName(roll)); err != nil {
+			if err := t.settleStage(n, n == wire.StageName(roll)); err != nil {
 				return err
 			}
 		}
@@ -33,7 +34,9 @@ func (t *tree) settle(roll string) error {
 
 func (t *tree) settleStage(name string, asked bool) error {
 	stage, err := openSub(t.state, name)
-	if err != nil {
+	if errors.Is(err, unix.ENOENT) {
+		return nil // swept when another was finished
+	} else if err != nil {
 		return cannot("open", t.place+"/"+name, err)
 	}
 	defer unix.Close(stage)
@@ -64,7 +67,7 @@ func has(dir int, name string) bool {
 	return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
-func (t *tree) settleForward(stage int, j *journal) error {
+func (t *tree) settleForward(stage int, j *wire.Journal) error {
 	now, err := t.markerAlone()
 	if err != nil {
 		return err
@@ -78,7 +81,7 @@ func (t *tree) settleForward(stage int, j *journal) error {
 		if err := t.forward(stage, j); err != nil {
 			t.settled = "undone"
 			back := t.rollBack(stage, j, err)
-			if has(t.state, stageName(j.Roll)) {
+			if has(t.state, wire.StageName(j.Roll)) {
 				return back
 			}
 			return nil
@@ -86,14 +89,9 @@ func (t *tree) settleForward(stage int, j *journal) error {
 	}
 	t.settled = "finished"
 	if j.Undoes != "" {
-		t.undone = rollOf(j.Undoes)
+		t.undone = wire.RollOf(j.Undoes)
 	}
 	return t.finish(stage, j)
-}
-
-// rollOf takes the roll out of the name of an undo folder.
-func rollOf(undo string) string {
-	return undo[min(len(undo), len(undoName(0, ""))):]
 }
 
 // sweepStale discards stages that were made before the last switch: they can
@@ -116,7 +114,7 @@ func (t *tree) sweepStale(seq int) {
 	}
 }
 
-func (t *tree) settleBack(stage int, j *journal) error {
+func (t *tree) settleBack(stage int, j *wire.Journal) error {
 	if err := t.backward(stage, j); err != nil {
 		return err
 	}
@@ -124,7 +122,7 @@ func (t *tree) settleBack(stage int, j *journal) error {
 	if err := t.syncTouched(j); err != nil {
 		return err
 	}
-	t.discard(stageName(j.Roll))
+	t.discard(wire.StageName(j.Roll))
 	return nil
 }
 

@@ -5,7 +5,6 @@ package agent
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -30,7 +29,7 @@ func (s *server) stage(req *wire.Request) (rep *wire.Report, err error) {
 			s.release(req)
 		}
 	}()
-	t.discard(stageName(req.Roll))
+	t.discard(wire.StageName(req.Roll))
 	c, err := newComparison(s, t, req)
 	if err != nil {
 		return nil, err
@@ -41,9 +40,9 @@ func (s *server) stage(req *wire.Request) (rep *wire.Report, err error) {
 	if err != nil {
 		st.close()
 		if errors.Is(err, io.EOF) || errors.Is(err, errSilent) {
-			t.salvage(stageName(req.Roll), st.known())
+			t.salvage(wire.StageName(req.Roll), st.known())
 		}
-		t.discard(stageName(req.Roll))
+		t.discard(wire.StageName(req.Roll))
 		return nil, err
 	}
 	t.discard(arrivedDir)
@@ -97,7 +96,7 @@ func (st *stager) run() (*wire.Report, error) {
 	}
 	rep.Local = st.local
 	if st.forgotten > 0 {
-		rep.Warnings = append(rep.Warnings, fmt.Sprintf("to make room, the %d oldest undos of %s were removed", st.forgotten, show(st.t.path)))
+		rep.Warnings = append(rep.Warnings, wire.MadeRoom(st.forgotten, show(st.t.path)))
 	}
 	rep.Marker = &st.next.Marker
 	return rep, nil

@@ -57,7 +57,7 @@ func (st *stager) open() error {
 	if st.dir >= 0 {
 		return nil
 	}
-	name := stageName(st.c.req.Roll)
+	name := wire.StageName(st.c.req.Roll)
 	for _, n := range []string{name, name + "/s", name + "/u"} {
 		if err := unix.Mkdirat(st.t.state, n, 0o700); err != nil {
 			return cannot("make the folder", st.t.place+"/"+n, err)

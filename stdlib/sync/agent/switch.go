@@ -16,8 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func stageName(roll string) string { return "stage-" + roll }
-
 // checkRoll refuses ids that could be more than a name.
 func checkRoll(roll string) error {
 	if roll == "" || len(roll) > 100 || strings.ContainsFunc(roll, func(r rune) bool {
@@ -47,7 +45,7 @@ func (t *tree) switchStage(req *wire.Request) (*wire.Report, error) {
 		return nil, err
 	}
 	defer unix.Close(stage)
-	if err := t.enter(j.layout()); err != nil {
+	if err := t.enter(j.Layout()); err != nil {
 		return nil, err
 	}
 	if err := t.moved(j, now); err != nil {
@@ -59,8 +57,8 @@ func (t *tree) switchStage(req *wire.Request) (*wire.Report, error) {
 	return t.commit(stage, j)
 }
 
-func (t *tree) openStage(roll string) (int, *journal, error) {
-	stage, err := openSub(t.state, stageName(roll))
+func (t *tree) openStage(roll string) (int, *wire.Journal, error) {
+	stage, err := openSub(t.state, wire.StageName(roll))
 	if err != nil {
 		return -1, nil, err
 	}
@@ -72,12 +70,12 @@ func (t *tree) openStage(roll string) (int, *journal, error) {
 	return stage, j, nil
 }
 
-func (t *tree) readJournal(dir int) (*journal, error) {
+func (t *tree) readJournal(dir int) (*wire.Journal, error) {
 	b, err := readAt(dir, "plan")
 	if err != nil {
 		return nil, err
 	}
-	j, err := decodeJournal(b)
+	j, err := wire.DecodeJournal(b)
 	if err != nil {
 		return nil, failure("failed", "the journal in "+t.place+" is damaged: "+err.Error())
 	}
@@ -85,25 +83,20 @@ func (t *tree) readJournal(dir int) (*journal, error) {
 }
 
 // moved fails with changed when the tree is not what the journal was made for.
-func (t *tree) moved(j *journal, now *wire.Marker) error {
+func (t *tree) moved(j *wire.Journal, now *wire.Marker) error {
 	if now.Seq != j.Seq || now.Digest != j.Base && !(now.Roll == "" && j.Base == "") {
 		return hinted("changed", fmt.Sprintf("%s rolled to this tree since it was looked at (%s)", now.Who, now.Roll), "look again: plan, or push")
 	}
 	if (t.base < 0) != j.MakeRoot || j.Release != nil && t.current != j.Release.Before {
 		return hinted("changed", show(t.path)+" was made or removed since it was looked at", "look again: plan, or push")
 	}
-	old := manifest.Index(j.old)
-	for i := range j.old {
-		l, err := t.lstat(j.old[i].Path)
-		if err != nil || !l.SameStat(&j.old[i]) {
-			return hinted("changed", show(j.old[i].Path)+" changed on the node since it was looked at", "look again: plan, or push")
+	for i := range j.From {
+		l, err := t.lstat(j.From[i].Path)
+		if err != nil || !l.SameStat(&j.From[i]) {
+			return hinted("changed", show(j.From[i].Path)+" changed on the node since it was looked at", "look again: plan, or push")
 		}
 	}
-	for i := range j.change {
-		p := j.change[i].Path
-		if old[p] != nil {
-			continue
-		}
+	for _, p := range j.Fresh() {
 		if _, err := t.lstat(p); err == nil {
 			return hinted("changed", show(p)+" appeared on the node since it was looked at", "look again: plan, or push")
 		} else if !errors.Is(err, unix.ENOENT) {
@@ -114,7 +107,7 @@ func (t *tree) moved(j *journal, now *wire.Marker) error {
 }
 
 // commit is the point of no return and what comes after it.
-func (t *tree) commit(stage int, j *journal) (*wire.Report, error) {
+func (t *tree) commit(stage int, j *wire.Journal) (*wire.Report, error) {
 	if j.MakeRoot {
 		if err := t.makeRoot(j.Around); err != nil {
 			return nil, err
@@ -163,12 +156,12 @@ func (t *tree) makeRoot(owner string) error {
 }
 
 // rollBack undoes a burst that could not be finished, and says so.
-func (t *tree) rollBack(stage int, j *journal, cause error) error {
+func (t *tree) rollBack(stage int, j *wire.Journal, cause error) error {
 	f := explain(cause)
 	if err := writeAt(stage, "ROLLBACK", nil); err == nil || noRoom(err) {
 		if err := t.backward(stage, j); err == nil {
 			_ = t.syncTouched(j) // the tree is as it was, whatever of it is on the disk
-			t.discard(stageName(j.Roll))
+			t.discard(wire.StageName(j.Roll))
 			f.Message += "; the tree was put back as it was"
 			return &Error{Failure: f, cause: cause}
 		}
@@ -180,7 +173,7 @@ func (t *tree) rollBack(stage int, j *journal, cause error) error {
 
 // finish makes the burst last: folders to the disk, then the marker, then the
 // stage becomes the undo.
-func (t *tree) finish(stage int, j *journal) error {
+func (t *tree) finish(stage int, j *wire.Journal) error {
 	if err := t.syncTouched(j); err != nil {
 		return err
 	}
@@ -194,7 +187,7 @@ func (t *tree) finish(stage int, j *journal) error {
 	}
 	crash("finish")
 	if j.Undoes != "" || j.Keep <= 0 {
-		t.discard(stageName(j.Roll))
+		t.discard(wire.StageName(j.Roll))
 		t.discard(j.Undoes)
 	} else {
 		t.keepUndo(stage, j)
@@ -210,17 +203,15 @@ func (t *tree) finish(stage int, j *journal) error {
 
 // keepUndo turns the stage into the undo of its roll. Nothing that fails here
 // makes the switch less done.
-func (t *tree) keepUndo(stage int, j *journal) {
+func (t *tree) keepUndo(stage int, j *wire.Journal) {
 	_ = removeAll(stage, "s")
-	name := undoName(j.Seq+1, j.Roll)
-	if unix.Renameat(t.state, stageName(j.Roll), t.state, name) != nil {
+	name := wire.UndoName(j.Seq+1, j.Roll)
+	if unix.Renameat(t.state, wire.StageName(j.Roll), t.state, name) != nil {
 		return
 	}
 	_ = unix.Unlinkat(stage, "COMMIT", 0)
 	_ = unix.Fsync(t.state)
 }
-
-func undoName(seq int, roll string) string { return fmt.Sprintf("undo-%010d-%s", seq, roll) }
 
 // undos lists the undo folders, oldest first.
 func (t *tree) undos() []string {
@@ -289,12 +280,12 @@ func (t *tree) spoil(name string) {
 }
 
 // syncTouched brings the folders that the burst changed to the disk.
-func (t *tree) syncTouched(j *journal) error {
+func (t *tree) syncTouched(j *wire.Journal) error {
 	if j.Release != nil {
 		return t.syncRoot()
 	}
 	seen := map[string]bool{}
-	for _, list := range [][]manifest.Entry{j.change, j.old} {
+	for _, list := range [][]manifest.Entry{j.To, j.From} {
 		for i := range list {
 			d, _ := beneath.Split(list[i].Path)
 			seen[d] = true
@@ -320,7 +311,7 @@ func (t *tree) drop(req *wire.Request) (*wire.Report, error) {
 	if err := checkRoll(req.Roll); err != nil {
 		return nil, err
 	}
-	t.discard(stageName(req.Roll))
+	t.discard(wire.StageName(req.Roll))
 	return &wire.Report{}, nil
 }
 

@@ -3,10 +3,7 @@
 package agent
 
 import (
-	"errors"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
@@ -44,7 +41,7 @@ func (t *tree) undo(req *wire.Request) (*wire.Report, error) {
 	if done.Release != nil {
 		rep, err := t.undoRelease(req, name, done, now)
 		if err != nil {
-			t.discard(stageName(req.Roll))
+			t.discard(wire.StageName(req.Roll))
 		}
 		return rep, err
 	}
@@ -55,7 +52,7 @@ func (t *tree) undo(req *wire.Request) (*wire.Report, error) {
 	}
 	rep, err := t.undoStage(req, name, from, done, now)
 	if err != nil {
-		t.discard(stageName(req.Roll))
+		t.discard(wire.StageName(req.Roll))
 		return nil, err
 	}
 	return rep, nil
@@ -65,7 +62,7 @@ func (t *tree) undo(req *wire.Request) (*wire.Report, error) {
 func (t *tree) findUndo(roll string) (string, error) {
 	all := t.undos()
 	for i := len(all) - 1; i >= 0; i-- {
-		if roll == "" || strings.HasSuffix(all[i], "-"+roll) && len(all[i]) == len(undoName(0, roll)) {
+		if roll == "" || wire.RollOf(all[i]) == roll {
 			return all[i], nil
 		}
 	}
@@ -77,18 +74,15 @@ func (t *tree) findUndo(roll string) (string, error) {
 
 // stands fails with changed when a path of the roll is no longer as the roll
 // left it.
-func (t *tree) stands(j *journal) error {
-	to := manifest.Index(j.change)
-	for i := range j.change {
-		if e := &j.change[i]; !t.same(e) {
+func (t *tree) stands(j *wire.Journal) error {
+	for i := range j.To {
+		if e := &j.To[i]; !t.same(e) {
 			return changedSince(e.Path)
 		}
 	}
-	for i := range j.old {
-		if p := j.old[i].Path; to[p] == nil {
-			if _, err := t.lstat(p); err == nil {
-				return changedSince(p)
-			}
+	for _, p := range j.Gone() {
+		if _, err := t.lstat(p); err == nil {
+			return changedSince(p)
 		}
 	}
 	return nil
@@ -104,7 +98,7 @@ func changedSince(p string) error {
 }
 
 // undoStage builds the reverse of a journal as a stage and switches it.
-func (t *tree) undoStage(req *wire.Request, name string, from int, done *journal, now *wire.Record) (*wire.Report, error) {
+func (t *tree) undoStage(req *wire.Request, name string, from int, done *wire.Journal, now *wire.Record) (*wire.Report, error) {
 	st := &stager{t: t, dir: -1, files: -1, old: -1, arrived: map[string]int{}}
 	defer st.close()
 	st.c = &comparison{s: t.server, t: t, req: req, now: now}
@@ -113,11 +107,11 @@ func (t *tree) undoStage(req *wire.Request, name string, from int, done *journal
 		return nil, cannot("open", t.place+"/"+name, err)
 	}
 	defer unix.Close(u)
-	t.discard(stageName(req.Roll))
+	t.discard(wire.StageName(req.Roll))
 	if err := st.open(); err != nil {
 		return nil, err
 	}
-	j := &journal{Roll: req.Roll, Seq: now.Seq, Base: now.Digest, Undoes: name, Was: now.Marker, MakeRoot: t.base < 0, Keep: done.Keep}
+	j := &wire.Journal{Roll: req.Roll, Seq: now.Seq, Base: now.Digest, Undoes: name, Was: now.Marker, MakeRoot: t.base < 0, Keep: done.Keep}
 	if err := st.takeOld(j, done, u); err != nil {
 		return nil, err
 	}
@@ -125,7 +119,7 @@ func (t *tree) undoStage(req *wire.Request, name string, from int, done *journal
 	if err := st.keepOld(j); err != nil {
 		return nil, err
 	}
-	next, err := before(now, done)
+	next, err := done.Before(now)
 	if err != nil {
 		return nil, err
 	}
@@ -138,16 +132,16 @@ func (t *tree) undoStage(req *wire.Request, name string, from int, done *journal
 		return nil, err
 	}
 	rep.Roll = done.Roll
-	reverse(rep, j, done)
+	done.Undone(j.To, rep)
 	return rep, nil
 }
 
 // takeOld puts the old entries into the journal, their files linked from the
 // undo folder.
-func (st *stager) takeOld(j *journal, done *journal, u int) error {
-	touched := done.touches()
-	for i := range done.old {
-		e := done.old[i]
+func (st *stager) takeOld(j *wire.Journal, done *wire.Journal, u int) error {
+	touched := done.Touches()
+	for i := range done.From {
+		e := done.From[i]
 		source, keep := -1, false
 		switch {
 		case e.Kind == manifest.Dir:
@@ -160,64 +154,21 @@ func (st *stager) takeOld(j *journal, done *journal, u int) error {
 				return cannot("put back", e.Path, err)
 			}
 		}
-		j.change = append(j.change, e)
-		j.Source = append(j.Source, source)
-		j.Touch = append(j.Touch, keep)
+		j.Add(e, source, keep)
 	}
 	return nil
 }
 
 // deletions lists what the roll added and what now has to go.
-func (st *stager) deletions(done *journal) {
-	was := manifest.Index(done.old)
-	for i := range done.change {
-		e := &done.change[i]
+func (st *stager) deletions(done *wire.Journal) {
+	was := manifest.Index(done.From)
+	for i := range done.To {
+		e := &done.To[i]
 		if was[e.Path] != nil {
 			continue
 		}
 		if l, err := st.t.lstat(e.Path); err == nil {
 			st.c.dec.Deletes = append(st.c.dec.Deletes, l)
-		}
-	}
-}
-
-// before gives the marker that stood before a roll. When later rolls stand on
-// it, they keep the name of the last.
-func before(l *wire.Record, done *journal) (*wire.Record, error) {
-	change, err := manifest.Decode(done.OursChange)
-	if err != nil {
-		return nil, errors.New("the journal is damaged")
-	}
-	gone, err := manifest.DecodePaths(done.OursGone)
-	if err != nil {
-		return nil, errors.New("the journal is damaged")
-	}
-	b := &wire.Record{Marker: done.Was, Ours: manifest.Apply(l.Ours, change, gone)}
-	if l.Roll != done.Roll {
-		b.Marker = l.Marker
-	}
-	b.Seq, b.At = l.Seq+1, time.Now()
-	b.Digest = manifest.DigestOf(manifest.Encode(b.Ours))
-	return b, nil
-}
-
-// reverse counts what an undo did.
-func reverse(rep *wire.Report, j, done *journal) {
-	was := manifest.Index(done.old)
-	to := manifest.Index(done.change)
-	for i := range j.change {
-		if j.change[i].Kind == manifest.Dir {
-			continue
-		}
-		if to[j.change[i].Path] != nil {
-			rep.Changed++
-		} else {
-			rep.Added++
-		}
-	}
-	for i := range done.change {
-		if done.change[i].Kind != manifest.Dir && was[done.change[i].Path] == nil {
-			rep.Deleted++
 		}
 	}
 }

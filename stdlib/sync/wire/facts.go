@@ -40,6 +40,14 @@ func (f *Facts) Lacks(path string, bytes int64, entries int) string {
 	return ""
 }
 
+// MadeRoom says that undos of a tree went.
+func MadeRoom(undos int, tree string) string {
+	if undos == 1 {
+		return "to make room, the oldest undo of " + tree + " was removed"
+	}
+	return fmt.Sprintf("to make room, the %d oldest undos of %s were removed", undos, tree)
+}
+
 // Size writes a number of bytes for people.
 func Size(n int64) string {
 	const unit = 1000

@@ -1,0 +1,108 @@
+package sync
+
+import (
+	"path"
+	"strconv"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+)
+
+// thinRunner carries out the steps of a burst over SFTP. Every step may have
+// been done before by a run that was cut short; then it does nothing.
+type thinRunner struct {
+	t       *thin
+	from    string        // folder with the prepared files
+	name    func(int) int // which of them a put takes; below 0 for none
+	lenient bool          // owners are put back as far as that is allowed
+}
+
+func (r *thinRunner) run(steps []manifest.Step) error {
+	for i := range steps {
+		if err := r.step(&steps[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *thinRunner) step(s *manifest.Step) error {
+	f, name := r.t.f, r.t.at(s.Path)
+	switch s.Op {
+	case manifest.OpMkdir:
+		return r.mkdir(name, s.Entry)
+	case manifest.OpPut:
+		return r.put(name, s.At)
+	case manifest.OpUnlink:
+		return r.unlink(name, s)
+	case manifest.OpRmdir:
+		if st, err := f.Lstat(name); err == nil && st.Mode.IsDir() {
+			_ = f.Remove(name) // it may hold what came since
+		}
+		return nil
+	case manifest.OpMode:
+		r.give(name, s.Entry)
+		return f.Chmod(name, goMode(s.Entry.Mode))
+	case manifest.OpTouch:
+		r.give(name, s.Entry)
+		if err := f.Chmod(name, goMode(s.Entry.Mode)); err != nil {
+			return err
+		}
+		return f.Chtimes(name, time.Unix(0, s.Entry.Mtime))
+	}
+	return nil
+}
+
+func (r *thinRunner) mkdir(name nodes.RemotePath, e *manifest.Entry) error {
+	err := r.t.f.Mkdir(name, goMode(e.Mode|0o700))
+	if err == nil {
+		return nil
+	}
+	if st, there := r.t.f.Lstat(name); there == nil && st.Mode.IsDir() {
+		return nil
+	}
+	return err
+}
+
+func (r *thinRunner) put(name nodes.RemotePath, at int) error {
+	n := r.name(at)
+	if n < 0 {
+		return nil
+	}
+	from := nodes.RemotePath(path.Join(r.from, strconv.Itoa(n)))
+	err := r.t.f.Rename(from, name)
+	if nodes.KindOf(err) != nodes.NotFound {
+		return err
+	}
+	if _, left := r.t.f.Lstat(from); nodes.KindOf(left) == nodes.NotFound {
+		return nil // done by a run before
+	}
+	return err
+}
+
+// unlink leaves alone what is not the thing that the plan means.
+func (r *thinRunner) unlink(name nodes.RemotePath, s *manifest.Step) error {
+	if r.t.absent(s.Path) {
+		return nil
+	}
+	l, err := r.t.lstat(s.Path)
+	if err != nil {
+		return err
+	}
+	if !l.SameStat(s.Entry) {
+		return nil
+	}
+	if err := r.t.f.Remove(name); nodes.KindOf(err) != nodes.NotFound {
+		return err
+	}
+	return nil
+}
+
+// give gives a folder or file that an undo puts back to whom it belonged, as
+// far as that is allowed.
+func (r *thinRunner) give(name nodes.RemotePath, e *manifest.Entry) {
+	if uid, gid := e.IDs(); r.lenient && (uid >= 0 || gid >= 0) {
+		_ = r.t.f.Chown(name, uid, gid)
+	}
+}

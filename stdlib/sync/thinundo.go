@@ -1,0 +1,180 @@
+package sync
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strconv"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+)
+
+// thinUndo puts back what a roll replaced, as the agent does it, over SFTP: a
+// switch of its own whose files are links to the old ones.
+func (e *Engine) thinUndo(ctx context.Context, j *job, roll string, force bool, why string) (*wire.Report, error) {
+	t, err := e.openThin(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	defer t.close(false)
+	e.sayThin(j.events, j.node, why)
+	if t.now.First() && !t.begun() {
+		return nil, t.nothing()
+	}
+	if err := t.prepare(); err != nil {
+		return nil, err
+	}
+	rep, err := t.undo(ctx, roll, force)
+	if rep != nil {
+		rep.Settled = t.settled
+	}
+	return rep, err
+}
+
+func (t *thin) nothing() error {
+	return &nodes.Error{Kind: nodes.NotFound, Message: "there is nothing to undo in " + t.root}
+}
+
+// begun reports whether a first switch was cut short.
+func (t *thin) begun() bool {
+	finish, undo := t.cutShort()
+	return len(finish)+len(undo) > 0
+}
+
+func (t *thin) undo(ctx context.Context, roll string, force bool) (*wire.Report, error) {
+	if t.undone != "" && (roll == "" || roll == t.undone) {
+		return &wire.Report{Roll: t.undone, Marker: &t.now.Marker}, nil // just now: not once more
+	}
+	name, err := t.findUndo(roll)
+	if err != nil {
+		return nil, err
+	}
+	done, err := t.journal(path.Join(t.state, name))
+	if err != nil {
+		return nil, err
+	}
+	if !force {
+		if err := t.stands(done); err != nil {
+			return nil, err
+		}
+	}
+	next, err := done.Before(t.now)
+	if err != nil {
+		return nil, &nodes.Error{Kind: nodes.Failed, Message: err.Error()}
+	}
+	next.Undo = t.j.roll
+	dir := path.Join(t.state, wire.StageName(t.j.roll))
+	rep, err := t.reverse(ctx, dir, name, done, next)
+	if err != nil && rep == nil && !t.begun() {
+		_ = t.clear(dir)
+	}
+	return rep, err
+}
+
+func (t *thin) findUndo(roll string) (string, error) {
+	all, err := t.undos()
+	if err != nil {
+		return "", err
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		if roll == "" || wire.RollOf(all[i]) == roll {
+			return all[i], nil
+		}
+	}
+	if roll == "" {
+		return "", t.nothing()
+	}
+	return "", &nodes.Error{Kind: nodes.NotFound, Message: "the undo of " + roll + " is not kept for " + t.root, Hint: "undo= says how many are kept"}
+}
+
+// stands fails with changed when a path of the roll is no longer as the roll
+// left it.
+func (t *thin) stands(j *wire.Journal) error {
+	changed := func(p string) error {
+		return &nodes.Error{
+			Kind: nodes.Changed, Message: manifest.Quote(p) + " was changed on the node after that roll",
+			Hint: "force=true puts the old one back all the same",
+		}
+	}
+	for i := range j.To {
+		if l, err := t.lstat(j.To[i].Path); err != nil || !l.SameStat(&j.To[i]) {
+			return changed(j.To[i].Path)
+		}
+	}
+	for _, p := range j.Gone() {
+		if !t.absent(p) {
+			return changed(p)
+		}
+	}
+	return nil
+}
+
+// reverse builds the reverse of a journal as a stage and switches it.
+func (t *thin) reverse(ctx context.Context, dir, name string, done *wire.Journal, next *wire.Record) (*wire.Report, error) {
+	if err := t.makeDirs(dir); err != nil {
+		return nil, err
+	}
+	j := &wire.Journal{Roll: t.j.roll, Seq: t.now.Seq, Base: t.now.Digest, Undoes: name, Was: t.now.Marker, MakeRoot: !t.exists, Keep: done.Keep}
+	touch := done.Touches()
+	w := &thinWork{ctx: ctx, slots: make(chan struct{}, inFlight)}
+	for i := range done.From {
+		e, source := done.From[i], -1
+		if e.Kind != manifest.Dir && !touch(e.Path) {
+			source = i
+			from, to := path.Join(t.state, name, "u", strconv.Itoa(i)), path.Join(dir, "s", strconv.Itoa(i))
+			w.do(func() error { return t.f.Link(nodes.RemotePath(from), nodes.RemotePath(to)) })
+		}
+		j.Add(e, source, e.Kind != manifest.Dir && touch(e.Path))
+	}
+	if err := w.wait(); err != nil {
+		return nil, err
+	}
+	if err := t.standing(j, done); err != nil {
+		return nil, err
+	}
+	if err := t.aside(ctx, dir, j); err != nil {
+		return nil, err
+	}
+	if err := t.seal(dir, j, next); err != nil {
+		return nil, err
+	}
+	rep, err := t.commit(dir, j, next)
+	if err != nil {
+		return nil, err
+	}
+	rep.Roll = done.Roll
+	done.Undone(j.To, rep)
+	return rep, nil
+}
+
+// standing lists what is there now at the paths of a roll.
+func (t *thin) standing(j, done *wire.Journal) error {
+	paths := map[string]bool{}
+	for _, list := range [][]manifest.Entry{done.From, done.To} {
+		for i := range list {
+			paths[list[i].Path] = true
+		}
+	}
+	for _, p := range sorted(paths) {
+		if t.absent(p) {
+			continue
+		}
+		l, err := t.lstat(p)
+		if err != nil {
+			return err
+		}
+		j.From = append(j.From, l)
+	}
+	return nil
+}
+
+func sorted(set map[string]bool) []string {
+	out := make([]string, 0, len(set))
+	for p := range set {
+		out = append(out, p)
+	}
+	slices.Sort(out)
+	return out
+}
