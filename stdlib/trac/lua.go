@@ -20,7 +20,7 @@ type openArgs struct {
 }
 
 type revisionArgs struct {
-	Revisions revisions `lua:"revs,pos" type:"integer|string|table|Changesets" doc:"123, \"r123\", \"120-123,130\", a list, or Changesets"`
+	Revisions revisions `lua:"revs,pos" type:"integer|string|table|Changesets" doc:"123, \"r123\", \"HEAD\", \"120-123,130\", a list, or Changesets"`
 }
 
 type ticketArgs struct {
@@ -143,6 +143,10 @@ func (r *revisions) UnpackLua(v any) error {
 }
 
 func (r *revisions) add(piece string) error {
+	if piece == "HEAD" {
+		*r = append(*r, "HEAD")
+		return nil
+	}
 	first, last, ranged := strings.Cut(strings.ReplaceAll(piece, "r", ""), "-")
 	if !ranged {
 		last = first

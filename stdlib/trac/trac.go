@@ -68,8 +68,13 @@ func isNumber(s string) bool { return s != "" && len(s) < 18 && strings.Trim(s, 
 const mostQuery = 4000
 
 // Changesets reads the changesets of revs, in the order of revs, each once. It
-// fails with NotFound when Trac does not know one of them.
+// fails with NotFound when Trac does not know one of them. "HEAD" is the newest
+// that Trac knows.
 func (t *Tracker) Changesets(ctx context.Context, revs []nodes.Revision) (nodes.Changesets, error) {
+	revs, err := t.resolve(ctx, revs)
+	if err != nil {
+		return nil, err
+	}
 	wanted, err := numbers(revs)
 	if err != nil || len(wanted) == 0 {
 		return nil, err
@@ -89,6 +94,32 @@ func (t *Tracker) Changesets(ctx context.Context, revs []nodes.Revision) (nodes.
 		}
 	}
 	return t.pick(wanted, found)
+}
+
+// resolve puts the number of the newest revision in place of "HEAD".
+func (t *Tracker) resolve(ctx context.Context, revs []nodes.Revision) ([]nodes.Revision, error) {
+	i := slices.Index(revs, "HEAD")
+	if i < 0 {
+		return revs, nil
+	}
+	text, err := t.changelog(ctx, "HEAD", 1)
+	if err != nil {
+		return nil, err
+	}
+	newest, err := parseChangelog(text)
+	if err != nil {
+		return nil, err
+	}
+	if len(newest) == 0 {
+		return nil, &nodes.Error{Kind: nodes.NotFound, Message: t.base.Host + " knows no revision yet"}
+	}
+	out := slices.Clone(revs)
+	for ; i < len(out); i++ {
+		if out[i] == "HEAD" {
+			out[i] = nodes.Revision(strconv.Itoa(newest[0].Rev))
+		}
+	}
+	return out, nil
 }
 
 // pick puts what was found in the order that was asked for.

@@ -89,6 +89,9 @@ func changesets(t *testing.T, b *bed) {
 	if cs, err := tr.Changesets(t.Context(), revs("5", "6")); err != nil || len(cs) != 2 {
 		t.Errorf("after the hook: %v %v", cs, err)
 	}
+	if cs, err := tr.Changesets(t.Context(), revs("HEAD", "2")); err != nil || cs.Revs() != "r2,r6" {
+		t.Errorf("the newest: %v %v", cs, err)
+	}
 }
 
 func tickets(t *testing.T, b *bed) {
