@@ -177,6 +177,16 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
+func TestUnknownKeysNamesTheNearest(t *testing.T) {
+	if err := nodes.UnknownKeys(map[string]any{"on": 1}, "on", "database"); err != nil {
+		t.Error(err)
+	}
+	err := nodes.UnknownKeys(map[string]any{"on": 1, "databse": 2, "zzz": 3}, "on", "database")
+	if err == nil || err.Error() != "unknown key 'databse' (did you mean 'database'?): expected on, database" {
+		t.Error(err)
+	}
+}
+
 // FuzzPattern holds that a pattern either is refused or selects a part of the
 // set, and that folding a set and expanding it again gives the same names.
 func FuzzPattern(f *testing.F) {

@@ -1,6 +1,10 @@
 package nodes
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // maxSuggestLength is the longest word that Suggest looks at.
 const maxSuggestLength = 64
@@ -57,4 +61,29 @@ func didYouMean(word string, candidates []string) string {
 		return "did you mean '" + near + "'?"
 	}
 	return ""
+}
+
+// UnknownKey is the error for a key of a table that is none of known, with the
+// nearest of them.
+func UnknownKey(key string, known ...string) error {
+	hint := didYouMean(key, known)
+	if hint != "" {
+		hint = " (" + hint + ")"
+	}
+	return fmt.Errorf("unknown key '%s'%s: expected %s", Clean(key), hint, strings.Join(known, ", "))
+}
+
+// UnknownKeys is UnknownKey for the first key of a table that is none of known;
+// nil when there is none.
+func UnknownKeys[V any](table map[string]V, known ...string) error {
+	var strange []string
+	for key := range table {
+		if !slices.Contains(known, key) {
+			strange = append(strange, key)
+		}
+	}
+	if len(strange) == 0 {
+		return nil
+	}
+	return UnknownKey(slices.Min(strange), known...)
 }

@@ -35,6 +35,7 @@ type job struct {
 	events   nodes.Sink
 	from, to *server
 	fresh    string // schema that is filled
+	made     bool   // fresh exists, or may
 	old      string // schema for the tables that were there
 
 	charset string   // of the source's schema, as SQL
@@ -157,7 +158,9 @@ func (j *job) fill(ctx context.Context) error {
 		return &nodes.Error{Kind: nodes.NotFound, Node: j.From.On.Name, Message: "there is no database " + j.From.Database}
 	}
 	j.charset = fmt.Sprintf(" CHARACTER SET %s COLLATE %s", name(set[0][0]), name(set[0][1]))
-	if err := j.on(ctx, "", "CREATE DATABASE "+name(j.fresh)+j.charset); err != nil {
+	err = j.on(ctx, "", "CREATE DATABASE "+name(j.fresh)+j.charset)
+	j.made = err == nil || !refused(err)
+	if err != nil {
 		return err
 	}
 	full := slices.DeleteFunc(slices.Clone(j.tables), func(t string) bool { return slices.Contains(j.Skip, t) })
@@ -241,7 +244,7 @@ func (j *job) moved(n int) {
 func (j *job) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	if j.to != nil && j.fresh != "" {
+	if j.made {
 		if err := j.to.exec(ctx, "", "DROP DATABASE IF EXISTS "+name(j.fresh)); err != nil {
 			j.events.Emit(nodes.Event{
 				Time: time.Now(), Type: nodes.Warned, Op: "mysql.copy", Node: j.To.On.Name,

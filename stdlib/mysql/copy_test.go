@@ -171,10 +171,13 @@ func failures(t *testing.T, source, target *database) {
 		{"a database that is an option", func(_ *testing.T, q *mysql.Request) { q.To.Database = "-uroot" }, nodes.Usage, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d, _, _ := dialer(t)
+			d, events, _ := dialer(t)
 			q := good
 			c.change(t, &q)
-			_, err := mysql.Copy(t.Context(), d, nodes.Discard{}, q)
+			_, err := mysql.Copy(t.Context(), d, events, q)
+			if text := events.Text(nodes.Warned); text != "" {
+				t.Errorf("warned of what is not there: %s", text)
+			}
 			if nodes.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "s3cret") {
 				t.Errorf("kind %q: %v", nodes.KindOf(err), err)
 			}

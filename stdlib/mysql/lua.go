@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func (p *place) set(key string, v any) error {
 	ok := false
 	switch key {
 	case "on":
-		p.On, ok = v.(*nodes.Node)
+		p.On, ok = oneNode(v)
 	case "database":
 		p.Database, ok = v.(string)
 	case "user":
@@ -67,12 +68,28 @@ func (p *place) set(key string, v any) error {
 			p.Password, ok = v, true
 		}
 	default:
-		return fmt.Errorf("unknown key '%s': expected on, database, user, password, host, port, socket, sudo", key)
+		return nodes.UnknownKey(key, "on", "database", "user", "password", "host", "port", "socket", "sudo")
 	}
 	if !ok {
-		return fmt.Errorf("%s= is of the wrong type", key)
+		return fmt.Errorf("%s: expected %s", key, cmp.Or(wanted[key], "string"))
 	}
 	return nil
+}
+
+// wanted says what the keys hold that are no texts.
+var wanted = map[string]string{"on": "Node", "port": "the number of a port", "password": "string or Secret"}
+
+// oneNode takes a Node, or a Set of one.
+func oneNode(v any) (*nodes.Node, bool) {
+	switch v := v.(type) {
+	case *nodes.Node:
+		return v, true
+	case nodes.Set:
+		if len(v.Nodes) == 1 {
+			return v.Nodes[0], true
+		}
+	}
+	return nil, false
 }
 
 // Module is the mysql module of a session.

@@ -196,6 +196,12 @@ func failure(res nodes.Result, what string) error {
 	return e
 }
 
+// refused reports whether the server itself said no: nothing was done then.
+func refused(err error) bool {
+	kind := nodes.KindOf(err)
+	return kind == nodes.Auth || kind == nodes.Permission
+}
+
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(nodes.Clean(s)), " ")
 	if r := []rune(s); len(r) > 300 {

@@ -111,14 +111,13 @@ func (d *drain) UnpackLua(v any) error {
 }
 
 func (d *drain) pair(m map[string]any) error {
+	if err := nodes.UnknownKeys(m, "drain", "undrain"); err != nil {
+		return err
+	}
 	for key, into := range map[string]*hook{"drain": &d.out, "undrain": &d.in} {
 		if err := into.UnpackLua(m[key]); err != nil || into.off {
 			return errors.New("expected {drain=, undrain=}, each a command or a function")
 		}
-		delete(m, key)
-	}
-	for key := range m {
-		return errors.New("unknown key '" + key + "' beside drain and undrain")
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // UnpackLua reads "source", or a table with files= and dirs=.
@@ -17,6 +19,9 @@ func (p *Perms) UnpackLua(v any) error {
 		}
 		return nil
 	case map[string]any:
+		if err := nodes.UnknownKeys(v, "files", "dirs"); err != nil {
+			return err
+		}
 		for key, value := range v {
 			text, ok := value.(string)
 			if !ok {
@@ -31,8 +36,6 @@ func (p *Perms) UnpackLua(v any) error {
 				p.Files = &mode
 			case "dirs":
 				p.Dirs = &mode
-			default:
-				return fmt.Errorf("unknown key '%s': files and dirs are known", key)
 			}
 		}
 		return nil
