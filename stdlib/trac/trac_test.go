@@ -196,7 +196,7 @@ func luaNames(t *testing.T, b *bed) {
 		}
 	}
 	for src, want := range map[string]nodes.Kind{
-		`trac.open("URL"):changesets("HEAD")`: nodes.Usage,
+		`trac.open("URL"):changesets("BASE")`: nodes.Usage,
 		`trac.open("URL"):changeset("1-2")`:   nodes.Usage,
 		`trac.open("URL"):ticket("x")`:        nodes.Usage,
 		`trac.open("nowhere")`:                nodes.Usage,
