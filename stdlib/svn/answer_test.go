@@ -32,6 +32,10 @@ func TestFailureKinds(t *testing.T) {
 			t.Errorf("%q: %s %s %s", c.stderr, e.Kind, e.Code, e.Message)
 		}
 	}
+	const details = "svn: E155011: Commit failed (details follow):\nsvn: E155011: Error bumping revisions post-commit (details follow):\nsvn: E155011: File '/x' is out of date\n"
+	if e := nodes.AsError(answer{stderr: details, failed: true}.err(), ""); e.Message != "error bumping revisions post-commit: file '/x' is out of date" {
+		t.Errorf("message %q", e.Message)
+	}
 	if err := (answer{stderr: "svn: warning: W155007: '/x' is not a working copy\n"}).err(); err == nil {
 		t.Error("a left-out target with exit code 0 is no success")
 	}

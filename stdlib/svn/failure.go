@@ -47,30 +47,31 @@ func (a answer) err() error {
 			return nil
 		}
 	}
-	return failure(all, a.stderr)
+	return failure(all, a)
 }
 
-// failure makes the error of svn's complaints.
-func failure(all []complaint, stderr string) *nodes.Error {
-	e := &nodes.Error{Kind: nodes.Protocol, Stderr: stderr}
+// failure makes the error of svn's complaints in an answer.
+func failure(all []complaint, a answer) *nodes.Error {
+	e := &nodes.Error{Kind: nodes.Protocol, Stderr: a.stderr}
 	if len(all) == 0 {
-		e.Message = "svn failed: " + oneLine(stderr)
-		if strings.TrimSpace(stderr) == "" {
+		e.Message = "svn failed: " + oneLine(a.stderr)
+		if strings.TrimSpace(a.stderr) == "" {
 			e.Message = "svn failed and said nothing"
 		}
 		return e
 	}
 	e.Code = all[0].code
 	var texts []string
-	for _, c := range all {
-		if t := sentence(c.text); !noise().MatchString(t) && !slices.Contains(texts, t) && len(texts) < 4 {
+	for i, c := range all {
+		t := sentence(c.text)
+		if says := !noise().MatchString(t) || len(texts) == 0 && i == len(all)-1; says && !slices.Contains(texts, t) && len(texts) < 4 {
 			texts = append(texts, t)
 		}
 	}
 	e.Message = strings.Join(texts, ": ")
 	for _, r := range causes {
 		if r.matches(all) {
-			e.Kind, e.Hint = r.kind, r.hint
+			e.Kind, e.Hint = r.kind, strings.ReplaceAll(r.hint, askByHand, firstNonEmpty(a.byHand, askByHand))
 			break
 		}
 	}
@@ -81,7 +82,7 @@ func failure(all []complaint, stderr string) *nodes.Error {
 }
 
 // noise are svn's lines that say nothing.
-var noise = nodes.Pattern(`^commit failed \(details follow\)$|^to better debug SSH connection problems`)
+var noise = nodes.Pattern(`^commit failed$|^to better debug SSH connection problems`)
 
 // tunnelled finds the host of a URL that is reached by ssh.
 var tunnelled = nodes.Pattern(`svn\+ssh://([^/':]+)`)
@@ -107,11 +108,11 @@ var causes = []cause{
 	{codes: []string{"E165001"}, kind: nodes.Refused, hint: "the repository's hook said no; its text is above"},
 	{
 		codes: []string{"E230001", "E120171", "E170013"}, with: []string{"E230001", "E120171"}, kind: nodes.Protocol,
-		hint: "the server's certificate is not trusted: run `svn info URL` by hand once and look at it, or add its authority to ssl-authority-files in ~/.subversion/servers",
+		hint: "the server's certificate is not trusted: run `" + askByHand + "` by hand once and look at it, or add its authority to ssl-authority-files in ~/.subversion/servers",
 	},
 	{
 		codes: []string{"E170001", "E215004", "E170002"}, kind: nodes.Auth,
-		hint: "give user= and password=secret \"svn\", or log in once by hand with `svn info URL`",
+		hint: "give user= and password=secret \"svn\", or log in once by hand with `" + askByHand + "`",
 	},
 	{codes: []string{"E175013", "E220001", "E220004", "E000013"}, kind: nodes.Permission},
 	{codes: []string{"E000028", "E000122"}, kind: nodes.Space},
@@ -132,13 +133,16 @@ var causes = []cause{
 	{codes: []string{"E200015"}, kind: nodes.Cancelled},
 }
 
+// askByHand stands in a hint for a command that asks the repository.
+const askByHand = "svn info URL"
+
 // unreached are the numbers of a server that did not answer.
 var unreached = []string{"E000101", "E000104", "E000110", "E000111", "E000113", "E000032", "E670002", "E670003", "E670008", "E210002", "E120106", "E120108", "E731001"}
 
 // sentence makes svn's line one of ours: lower case, no full stop, no control
 // characters.
 func sentence(s string) string {
-	s = strings.TrimRight(oneLine(s), ".: ")
+	s = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(oneLine(s), ".: "), "(details follow)"), ".: ")
 	if len(s) > 1 && unicode.IsUpper(rune(s[0])) && !unicode.IsUpper(rune(s[1])) {
 		s = strings.ToLower(s[:1]) + s[1:]
 	}

@@ -155,7 +155,7 @@ func TestOverHTTP(t *testing.T) {
 		t.Errorf("forbidden is %s: %v", k, err)
 	}
 	_, err = open(a.https+"/branches/production", "rw", "rw-pw")
-	fails(t, err, nodes.Protocol, "certificate", "not trusted")
+	fails(t, err, nodes.Protocol, "certificate", "not trusted", "run `svn info "+a.https+"/branches/production`")
 	_, err = open(a.http+"/nowhere", "rw", "rw-pw")
 	fails(t, err, nodes.NotFound)
 	co, err := open(a.http+"/branches/production", "rw", "rw-pw")

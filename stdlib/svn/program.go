@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -70,6 +71,7 @@ type answer struct {
 	stdout string // the last part
 	stderr string // the last part
 	failed bool   // exit code other than 0
+	byHand string // a command that asks the same repository, for a person to type
 }
 
 // run runs svn to its end. The error is set when svn could not be run, was
@@ -84,7 +86,22 @@ func (c *client) run(ctx context.Context, k call) (answer, error) {
 	if c.cred.password.Reveal() != "" && !k.locals {
 		cmd.Stdin = strings.NewReader(c.cred.password.Reveal() + "\n")
 	}
-	return k.run(ctx, cmd)
+	a, err := k.run(ctx, cmd)
+	a.byHand = k.byHand()
+	return a, err
+}
+
+// byHand is a command that asks the repository of a call.
+func (k call) byHand() string {
+	for _, arg := range slices.Backward(k.args) {
+		if strings.Contains(arg, "://") {
+			if url, pegged := strings.CutSuffix(strings.TrimRight(arg, "0123456789"), "@"); pegged {
+				arg = url
+			}
+			return "svn info " + nodes.Quote(arg)
+		}
+	}
+	return "svn log -l 1 " + nodes.Quote(firstNonEmpty(k.dir, "."))
 }
 
 // run starts a program in a session of its own and reads what it says.
