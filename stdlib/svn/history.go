@@ -41,6 +41,7 @@ type history struct {
 	Shown   int  // the oldest revision that was listed for somebody, for fresh messages
 	changed bool // since it was loaded
 	rebuilt bool // read anew as a whole: the repository is not the one it was
+	fresh   int  // messages from this revision on were read again
 }
 
 // propDelta is what a revision changed in properties.
@@ -126,6 +127,9 @@ func (m *metadataCache) save(h history) {
 func (c *Checkout) history(ctx context.Context, url string, shown bool) (h history, head int, err error) {
 	h = c.svn.metadata.load(c.UUID, pathInRepository(c.Repo, url))
 	known := h.again(shown)
+	if len(known) > 0 {
+		h.fresh = known[0].Rev
+	}
 	if len(known) > 0 && h.Seen-known[0].Rev < sparse*len(known) {
 		if head, ok := c.follow(ctx, url, &h, known); ok {
 			return h, head, nil
@@ -208,7 +212,7 @@ func agree(known, read []commit) bool {
 // wholeHistory reads everything, and forgets what was known.
 func (c *Checkout) wholeHistory(ctx context.Context, url string, h history) (history, error) {
 	all, err := c.client.log(ctx, logQuery{url: url + "@", lo: 0, hi: headRevision, paths: true})
-	h.Commits, h.Deltas, h.Subtrees, h.Shown, h.PropsAt, h.changed, h.rebuilt = all, map[int]propDelta{}, nil, 0, 0, true, true
+	h.Commits, h.Deltas, h.Subtrees, h.Shown, h.PropsAt, h.changed, h.rebuilt, h.fresh = all, map[int]propDelta{}, nil, 0, 0, true, true, 0
 	h.Seen = h.last()
 	return h, err
 }
@@ -223,6 +227,18 @@ func joins(known, fresh []commit) bool {
 
 func byPath(list []touch) []touch {
 	return slices.SortedFunc(slices.Values(list), func(a, b touch) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// fresh reads the messages of revisions again that are shown and were not read in
+// this look: they may have been edited.
+func (m *Merge) fresh(ctx context.Context, p *picture, revs revset) error {
+	list := revs.list()
+	if len(list) == 0 || list[0] >= p.source.fresh {
+		return nil
+	}
+	again, err := m.Into.client.log(ctx, logQuery{url: at(m.From, p.head), lo: list[0], hi: min(list[len(list)-1], p.source.fresh)})
+	p.source.renew(again)
+	return err
 }
 
 // renew puts messages and authors that were read again into the commits.

@@ -113,7 +113,7 @@ func columnsOf(p nodes.Person) int {
 // conflict was resolved before.
 func (a *assistant) offers(ctx context.Context, k *Conflict) {
 	if len(k.why.Needs) > 0 {
-		a.say(ctx, wrap("r takes "+k.why.Needs.Revs()+" too, which came before on the same file", a.columns(), ""))
+		a.say(ctx, wrap("r takes "+k.why.Needs.Revs()+" too, without which this conflicts", a.columns(), ""))
 	}
 	if text, ok := a.m.Into.svn.recallResolution(k); ok {
 		mine, _ := k.Side(1)
@@ -178,7 +178,7 @@ func (a *assistant) fileKey(ctx context.Context, k *Conflict, key string) (done,
 		return err == nil, false, err
 	case "r":
 		if len(k.why.Needs) == 0 {
-			a.say(ctx, "nothing is missing on this file")
+			a.say(ctx, "no earlier changeset would help here")
 			return false, false, nil
 		}
 		err := a.takeToo(ctx, k)

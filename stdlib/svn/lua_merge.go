@@ -99,7 +99,7 @@ func mergeLists() []lua.Func {
 			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (nodes.Changesets, error) { return m.Blocked(ctx) }),
 		},
 		{
-			Name: "preview", Doc: "Tells, without touching a working copy, whether a take would conflict, where, and which earlier changesets it needs.",
+			Name: "preview", Doc: "Tells, without touching a working copy, whether a take would conflict, where, and which earlier changesets it needs: the fewest with which less is in conflict. related are all earlier ones on the same files.",
 			Example: `local p = m:preview "120-123" if not p.clean then p.needs:print() end`, Returns: "table",
 			Do: lua.Method(func(ctx context.Context, m *Merge, a pickArgs) (Preview, error) { return m.Preview(ctx, a.Revs) }),
 		},
@@ -206,7 +206,7 @@ func conflictClass() lua.Class {
 			side("base", "the text that both sides come from", 0), side("mine", "the text of the checkout's line", 1), side("theirs", "the text that is merged", 2),
 			lua.FieldOf("authors", "{mine: string[], theirs: string[]}", "mine and theirs: who changed it", func(k *Conflict) any { return k.Authors() }),
 			lua.FieldOf("why", "string", "what is in conflict, who changed it, what is missing", func(k *Conflict) any { return k.Sentence() }),
-			lua.FieldOf("needs", "Changesets", "earlier ones on the same path that are not merged", func(k *Conflict) any { return k.why.Needs }),
+			lua.FieldOf("needs", "Changesets", "the fewest earlier ones, not merged yet, without which it conflicts", func(k *Conflict) any { return k.why.Needs }),
 			lua.FieldOf("choices", "string[]", "what resolve takes here", func(k *Conflict) any { return k.Possible() }),
 		},
 		Funcs: []lua.Func{

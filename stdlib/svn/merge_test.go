@@ -218,7 +218,7 @@ func TestConflictStopsAndTheSameCallGoesOn(t *testing.T) {
 	if k.Path != "a.php" || k.Kind != "text" || mine != lines() || theirs != lines("2 zwei", "3 drei") {
 		t.Errorf("conflict %+v", k)
 	}
-	if s := k.Sentence(); !strings.Contains(s, "r6 by alice") || !strings.Contains(s, "not merged, but earlier on the same path: r4") {
+	if s := k.Sentence(); !strings.Contains(s, "r6 by alice") || !strings.Contains(s, "it needs r4") {
 		t.Errorf("why: %s", s)
 	}
 	_, err := m.Commit(ctx, "", true)

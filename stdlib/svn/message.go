@@ -31,6 +31,15 @@ func (m *Merge) Message(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	var taken revset
+	for _, o := range j.Operations {
+		if r, err := ParseRevisions(o.Revs); err == nil {
+			taken = taken.union(r.set)
+		}
+	}
+	if err := m.fresh(ctx, p, taken); err != nil {
+		return "", err
+	}
 	return compose(m.path, j.Operations, p.source.Commits), nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -15,8 +14,8 @@ import (
 type Preview struct {
 	Clean     bool             `lua:"clean"`
 	Conflicts []Foreseen       `lua:"conflicts"`
-	Needs     nodes.Changesets `lua:"needs"`   // earlier, neither merged nor picked, on the paths in conflict
-	Related   nodes.Changesets `lua:"related"` // the same on all paths of the picks
+	Needs     nodes.Changesets `lua:"needs"`   // the fewest earlier ones, neither merged nor picked, with which less is in conflict
+	Related   nodes.Changesets `lua:"related"` // all earlier ones, neither merged nor picked, on the files of the picks
 	Picks     nodes.Changesets `lua:"picks"`
 	Report    string           `lua:"report"` // all of it in words, for a person
 }
@@ -50,18 +49,21 @@ func (m *Merge) Preview(ctx context.Context, revs Revisions) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	s := &rehearsal{m: m, p: p, picked: set, files: map[string]*sketch{}, props: map[string]map[string]string{}, met: map[string]int{}, trails: newTrails(p, m.Into.inRepo)}
-	if err := s.prepare(ctx); err != nil {
+	n := &needs{m: m, p: p, library: newLibrary(m.Into), trails: newTrails(p, m.Into.inRepo)}
+	s := m.rehearse(p, set, n.library, n.trails)
+	if err := s.run(ctx); err != nil {
 		return Preview{}, err
 	}
-	for _, c := range s.picks {
-		if err := s.play(ctx, c); err != nil {
-			return Preview{}, err
-		}
+	needed, err := n.find(ctx, s)
+	if err != nil {
+		return Preview{}, err
+	}
+	if err := m.fresh(ctx, p, set.union(needed)); err != nil {
+		return Preview{}, err
 	}
 	m.Into.svn.metadata.save(p.source)
 	m.Into.svn.metadata.save(p.target)
-	out := s.result()
+	out := s.result(needed)
 	out.Report = out.report(columnsOf(m.Into.svn.session.Person))
 	return out, nil
 }
@@ -77,7 +79,7 @@ func (p Preview) report(columns int) string {
 		b.WriteString(wrap(fmt.Sprintf("  %-9s %s", f.Kind, oneLine(f.Why)), columns, "            ") + "\n")
 	}
 	if len(p.Needs) > 0 {
-		b.WriteString("these came before on the same files, and are not among them:\n" + Table(p.Needs, columns, nil))
+		b.WriteString("these came before and are needed, but are not among them:\n" + Table(p.Needs, columns, nil))
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
@@ -99,23 +101,14 @@ func (s *rehearsal) file(ctx context.Context, rel string) (*sketch, error) {
 // text reads what the target, or the copy that a pick brought, has at a path.
 func (s *rehearsal) text(ctx context.Context, rel string) ([]byte, error) {
 	path, rev := s.m.Into.inRepo+"/"+rel, s.p.head
-	last := s.tree[rel].Rev
+	here, _ := s.tree.at(rel)
+	last := here.Rev
 	if last == 0 { // a copy that a pick brought
-		rev = s.tree[rel].Pick
+		rev = here.Pick
 		at, _ := segmentAt(s.p.sourceSegs, rev)
 		path, last = at+"/"+rel, rev
 	}
-	cache := s.m.Into.svn.metadata
-	key := cache.key(s.m.Into.UUID, "text\x00"+path+"\x00"+strconv.Itoa(last))
-	var text []byte
-	if cache.recall("texts", key, &text) {
-		return text, nil
-	}
-	text, err := s.m.Into.contents(ctx, path, rev)
-	if err == nil {
-		cache.keep("texts", key, text)
-	}
-	return text, err
+	return s.library.text(ctx, path, last, rev)
 }
 
 // fetch reads, side by side, the files of the target that the picks change and
@@ -126,9 +119,9 @@ func (s *rehearsal) fetch(ctx context.Context) error {
 		at, _ := segmentAt(s.p.sourceSegs, c.Rev)
 		for _, t := range c.Paths {
 			rel, ok := below(at, t.Path)
-			ch, changed := s.changes[c.Rev][rel]
-			here, exists := s.tree[rel]
-			if ok && exists && !here.Dir && t.Action == "M" && changed && (ch.Binary || len(ch.Left)+len(ch.Right) > 0) &&
+			ch, changed := s.library.changes[c.Rev][rel]
+			here, exists := s.tree.at(rel)
+			if ok && exists && s.concerned(rel) && !here.Dir && t.Action == "M" && changed && (ch.Binary || len(ch.Left)+len(ch.Right) > 0) &&
 				!slices.Contains(list, rel) && (ch.Binary || s.doubtful(rel, c.Rev)) {
 				list = append(list, rel)
 			}
@@ -146,7 +139,7 @@ func (s *rehearsal) fetch(ctx context.Context) error {
 
 // mergeFile merges the text and the properties of a file.
 func (s *rehearsal) mergeFile(ctx context.Context, c commit, rel string) error {
-	ch, ok := s.changes[c.Rev][rel]
+	ch, ok := s.library.changes[c.Rev][rel]
 	if !ok {
 		return nil
 	}
@@ -193,11 +186,11 @@ func (s *rehearsal) mergeBinary(ctx context.Context, c commit, rel string) error
 	if err != nil {
 		return err
 	}
-	left, err := s.m.Into.contents(ctx, path+"/"+rel, c.Rev-1)
+	left, err := s.library.text(ctx, path+"/"+rel, c.Rev-1, c.Rev-1)
 	if err != nil {
 		return err
 	}
-	right, err := s.m.Into.contents(ctx, path+"/"+rel, c.Rev)
+	right, err := s.library.text(ctx, path+"/"+rel, c.Rev, c.Rev)
 	if err != nil {
 		return err
 	}
@@ -216,16 +209,16 @@ func (s *rehearsal) mergeProps(ctx context.Context, c commit, rel string) error 
 	if rel == "" {
 		name = "."
 	}
-	names := slices.DeleteFunc(slices.Clone(s.changes[c.Rev][name].Props), func(n string) bool { return n == mergeProperty })
+	names := slices.DeleteFunc(slices.Clone(s.library.changes[c.Rev][name].Props), func(n string) bool { return n == mergeProperty })
 	if len(names) == 0 {
 		return nil
 	}
 	path, _ := segmentAt(s.p.sourceSegs, c.Rev)
-	left, err := s.m.Into.properties(ctx, join0(path, rel), c.Rev-1)
+	left, err := s.library.properties(ctx, join0(path, rel), c.Rev-1)
 	if err != nil {
 		return err
 	}
-	right, err := s.m.Into.properties(ctx, join0(path, rel), c.Rev)
+	right, err := s.library.properties(ctx, join0(path, rel), c.Rev)
 	if err != nil {
 		return err
 	}
@@ -264,12 +257,12 @@ func (s *rehearsal) properties(ctx context.Context, rel string) (map[string]stri
 		return p, nil
 	}
 	path, rev := join0(s.m.Into.inRepo, rel), s.p.head
-	if rel != "" && s.tree[rel].Rev == 0 {
-		rev = s.tree[rel].Pick
+	if here, _ := s.tree.at(rel); rel != "" && here.Rev == 0 {
+		rev = here.Pick
 		at, _ := segmentAt(s.p.sourceSegs, rev)
 		path = join0(at, rel)
 	}
-	p, err := s.m.Into.properties(ctx, path, rev)
+	p, err := s.library.properties(ctx, path, rev)
 	if err != nil {
 		return nil, err
 	}
@@ -290,14 +283,14 @@ func relOf(name string) string {
 func join0(path, rel string) string { return strings.TrimRight(path+"/"+rel, "/") }
 
 // result gathers what was met and what is missing.
-func (s *rehearsal) result() Preview {
+func (s *rehearsal) result(needed revset) Preview {
 	out := Preview{Clean: len(s.out) == 0, Conflicts: s.out, Picks: changesets(s.picks), Needs: nodes.Changesets{}, Related: nodes.Changesets{}}
 	if len(s.picks) == 0 {
 		return out
 	}
-	needs, related := s.missing()
+	related := s.related()
 	for _, c := range s.p.source.Commits {
-		if needs[c.Rev] {
+		if needed.has(c.Rev) {
 			out.Needs = append(out.Needs, c.changeset())
 		}
 		if related[c.Rev] {
@@ -307,41 +300,21 @@ func (s *rehearsal) result() Preview {
 	return out
 }
 
-// missing finds the revisions that could be taken, are not picked, and come before
-// a pick on the same path: on paths in conflict, and on all files of the picks.
-func (s *rehearsal) missing() (needs, related map[int]bool) {
-	needs, related = map[int]bool{}, map[int]bool{}
-	collect := func(into map[int]bool, rel string, before int) {
-		for _, rev := range s.trails.earlier(rel, before) {
-			if !into[rev] && !s.picked.has(rev) && s.p.stand(rev) == available {
-				into[rev] = true
-			}
-		}
-	}
-	for _, f := range s.out {
-		rel := relOf(f.Path)
-		if f.Kind == propertyConflict {
-			rel = propertiesOf(rel)
-		}
-		collect(needs, rel, s.lastOn(rel))
-	}
+// related finds the revisions that could be taken, are not picked, and come before
+// a pick on one of its files.
+func (s *rehearsal) related() map[int]bool {
+	out := map[int]bool{}
 	for _, c := range s.picks {
 		at, _ := segmentAt(s.p.sourceSegs, c.Rev)
 		for _, t := range c.Paths {
 			if rel, ok := below(at, t.Path); ok && rel != "" && t.Kind != "dir" {
-				collect(related, rel, c.Rev)
+				for _, rev := range s.trails.earlier(rel, c.Rev) {
+					if !out[rev] && !s.picked.has(rev) && s.p.stand(rev) == available {
+						out[rev] = true
+					}
+				}
 			}
 		}
 	}
-	return needs, related
-}
-
-// lastOn is the last pick that touches a path.
-func (s *rehearsal) lastOn(rel string) int {
-	for _, rev := range slices.Backward(s.trails.earlier(rel, s.p.head+1)) {
-		if s.picked.has(rev) {
-			return rev
-		}
-	}
-	return 0
+	return out
 }

@@ -89,6 +89,7 @@ func compareConflicts(t *testing.T, r *rand.Rand, sets int) {
 		}
 	}
 	t.Logf("%d sets, %d conflicts", sets, conflicts)
+	compareNeeds(t, b, m, wc, r, (sets+1)/2)
 }
 
 // scribble makes a history: two branches that edit, add, delete, move and set

@@ -16,14 +16,30 @@ type rehearsal struct {
 	p       *picture
 	picked  revset
 	picks   []commit
-	changes map[int]map[string]change
-	tree    map[string]treeEntry // the target as it is, then as the picks leave it
-	files   map[string]*sketch   // texts that were read or merged
+	library *library
+	only    string             // where not empty, what does not touch this path is left out
+	tree    *treeView          // the target as the picks leave it
+	files   map[string]*sketch // texts that were read or merged
 	props   map[string]map[string]string
 	out     []Foreseen
 	met     map[string]int // kind and path to index in out
+	clashes map[int]int    // by pick: stretches of lines, properties and paths in conflict
+	weight  map[string]int // the same by kind and path
 	trails  *trails
 	victims []string // of the pick that is played
+}
+
+func (m *Merge) rehearse(p *picture, picked revset, l *library, t *trails) *rehearsal {
+	s := &rehearsal{
+		m: m, p: p, picked: picked, library: l, trails: t, files: map[string]*sketch{}, props: map[string]map[string]string{},
+		met: map[string]int{}, clashes: map[int]int{}, weight: map[string]int{},
+	}
+	for _, c := range p.source.Commits {
+		if picked.has(c.Rev) {
+			s.picks = append(s.picks, c)
+		}
+	}
+	return s
 }
 
 // treeEntry is a path of the target.
@@ -41,32 +57,35 @@ type sketch struct {
 }
 
 // prepare reads the target's tree and, side by side, what the picks changed.
-func (s *rehearsal) prepare(ctx context.Context) (err error) {
-	for _, c := range s.p.source.Commits {
-		if s.picked.has(c.Rev) {
-			s.picks = append(s.picks, c)
-		}
-	}
+func (s *rehearsal) prepare(ctx context.Context) error {
 	s.trails.follow(s.touched()...)
-	all := make([]map[string]change, len(s.picks))
-	err = together([]func() error{
-		func() (err error) { s.tree, err = s.m.Into.listing(ctx, s.p); return err },
-		func() error {
-			return parallel(ctx, len(s.picks), func(ctx context.Context, i int) (err error) {
-				path, _ := segmentAt(s.p.sourceSegs, s.picks[i].Rev)
-				all[i], err = s.m.Into.changes(ctx, path, s.picks[i].Rev)
-				return err
-			})
+	err := together([]func() error{
+		func() (err error) {
+			if s.library.tree == nil {
+				s.library.tree, err = s.m.Into.listing(ctx, s.p)
+			}
+			return err
 		},
+		func() error { return s.library.changesOf(ctx, s.p, s.picks) },
 	})
-	s.changes = map[int]map[string]change{}
-	for i, c := range s.picks {
-		s.changes[c.Rev] = all[i]
-	}
 	if err != nil {
 		return err
 	}
+	s.tree = newTreeView(s.library.tree)
 	return s.fetch(ctx)
+}
+
+// run plays all picks.
+func (s *rehearsal) run(ctx context.Context) error {
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	for _, c := range s.picks {
+		if err := s.play(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // touched are the paths of all picks.
@@ -113,7 +132,7 @@ func (s *rehearsal) play(ctx context.Context, c commit) error {
 	s.victims = nil
 	for _, t := range byPath(c.Paths) {
 		rel, ok := below(path, t.Path)
-		if !ok || s.belowVictim(rel) || s.p.mergedInto(path, rel, c.Rev) {
+		if !ok || !s.concerned(rel) || s.belowVictim(rel) || s.p.mergedInto(path, rel, c.Rev) {
 			continue
 		}
 		if err := s.touch(ctx, c, t, rel); err != nil {
@@ -121,6 +140,16 @@ func (s *rehearsal) play(ctx context.Context, c commit) error {
 		}
 	}
 	return nil
+}
+
+// concerned reports whether a path is to be played.
+func (s *rehearsal) concerned(rel string) bool {
+	if s.only == "" {
+		return true
+	}
+	_, in := below(s.only, rel)
+	_, over := below(rel, s.only)
+	return in || over
 }
 
 func (s *rehearsal) belowVictim(rel string) bool {
@@ -136,7 +165,7 @@ func (s *rehearsal) touch(ctx context.Context, c commit, t touch, rel string) er
 		s.treeClash(c, up, "is changed by r%d, and is not here", up)
 		return nil
 	}
-	here, exists := s.tree[rel]
+	here, exists := s.tree.at(rel)
 	switch {
 	case t.Action == "A" && exists:
 		s.treeClash(c, rel, "is added by r%d, and is here already", rel)
@@ -160,7 +189,7 @@ func (s *rehearsal) touch(ctx context.Context, c commit, t touch, rel string) er
 func (s *rehearsal) missingAbove(rel string) string {
 	missing := ""
 	for up := parent(rel); up != ""; up = parent(up) {
-		if _, ok := s.tree[up]; !ok {
+		if _, ok := s.tree.at(up); !ok {
 			missing = up
 		}
 	}
@@ -175,6 +204,8 @@ func (s *rehearsal) treeClash(c commit, victim, why, path string) {
 // meet notes a conflict; of the same path and kind there is one, with all hunks.
 func (s *rehearsal) meet(f Foreseen) {
 	key := f.Kind + "\x00" + f.Path
+	s.clashes[f.Rev] += max(1, len(f.Hunks))
+	s.weight[key] += max(1, len(f.Hunks))
 	if i, ok := s.met[key]; ok {
 		s.out[i].Hunks = append(s.out[i].Hunks, f.Hunks...)
 		return
@@ -198,18 +229,18 @@ func (s *rehearsal) moved(rel string) string {
 
 // add brings a file or folder, with what a copied folder holds.
 func (s *rehearsal) add(ctx context.Context, c commit, t touch, rel string) error {
-	s.tree[rel] = treeEntry{Dir: t.Kind == "dir", Pick: c.Rev}
+	s.tree.put(rel, treeEntry{Dir: t.Kind == "dir", Pick: c.Rev})
 	if t.From != "" && t.Kind == "dir" {
-		list, err := s.m.Into.listAt(ctx, t.Path, c.Rev)
+		list, err := s.library.list(ctx, t.Path, c.Rev)
 		if err != nil {
 			return err
 		}
 		for _, e := range list {
-			s.tree[rel+"/"+e.Name] = treeEntry{Dir: e.Kind == "dir", Pick: c.Rev}
+			s.tree.put(rel+"/"+e.Name, treeEntry{Dir: e.Kind == "dir", Pick: c.Rev})
 		}
 		return nil
 	}
-	if ch, ok := s.changes[c.Rev][rel]; ok && t.From == "" {
+	if ch, ok := s.library.changes[c.Rev][rel]; ok && t.From == "" {
 		s.files[rel] = &sketch{lines: ch.Right, binary: ch.Binary}
 		return nil
 	}
@@ -229,12 +260,10 @@ func (s *rehearsal) remove(ctx context.Context, c commit, t touch, rel string, h
 		s.treeClash(c, rel, "is "+word+" by r%d, and was changed here", rel)
 		return nil
 	}
-	for p := range s.tree {
-		if _, in := below(rel, p); in {
-			delete(s.tree, p)
-			delete(s.files, p)
-			delete(s.props, p)
-		}
+	for p := range s.tree.under(rel) {
+		s.tree.remove(p)
+		delete(s.files, p)
+		delete(s.props, p)
 	}
 	if t.Action == "R" {
 		return s.add(ctx, c, t, rel)
@@ -249,7 +278,7 @@ func (s *rehearsal) sameAsLeft(ctx context.Context, c commit, rel string, here t
 	if !here.Dir {
 		return s.sameFile(ctx, path+"/"+rel, c.Rev-1, rel)
 	}
-	list, err := s.m.Into.listAt(ctx, path+"/"+rel, c.Rev-1)
+	list, err := s.library.list(ctx, path+"/"+rel, c.Rev-1)
 	if err != nil {
 		return false, err
 	}
@@ -258,8 +287,8 @@ func (s *rehearsal) sameAsLeft(ctx context.Context, c commit, rel string, here t
 		left[rel+"/"+e.Name] = e.Kind == "dir"
 	}
 	mine := map[string]bool{}
-	for p, e := range s.tree {
-		if in, ok := below(rel, p); ok && in != "" {
+	for p, e := range s.tree.under(rel) {
+		if p != rel {
 			mine[p] = e.Dir
 		}
 	}
@@ -294,11 +323,11 @@ func (s *rehearsal) sameFile(ctx context.Context, path string, rev int, rel stri
 	if err != nil {
 		return false, err
 	}
-	left, err := s.m.Into.contents(ctx, path, rev)
+	left, err := s.library.text(ctx, path, rev, rev)
 	if err != nil || !bytes.Equal(left, mine.bytes()) {
 		return false, err
 	}
-	a, err := s.m.Into.properties(ctx, path, rev)
+	a, err := s.library.properties(ctx, path, rev)
 	if err != nil {
 		return false, err
 	}

@@ -13,7 +13,7 @@ import (
 type Why struct {
 	Mine   []nodes.Changeset // the latest of the target that touched the path
 	Theirs []nodes.Changeset // of the source, in what is merged
-	Needs  nodes.Changesets  // earlier ones of the source that touch the path, neither merged nor picked
+	Needs  nodes.Changesets  // the fewest earlier ones of the source, neither merged nor picked, without which it conflicts
 	Moved  string            // where one side moved the path, such as "to lib/new.php (mine, r8)"; empty where none did
 	known  bool              // the histories were read
 
@@ -23,7 +23,7 @@ type Why struct {
 // explain finds who changed the paths in conflict on both sides, from the
 // histories.
 func (m *Merge) explain(ctx context.Context, list []*Conflict) error {
-	p, err := m.look(ctx, false)
+	p, err := m.look(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -31,20 +31,40 @@ func (m *Merge) explain(ctx context.Context, list []*Conflict) error {
 	if err != nil {
 		return err
 	}
-	var picked revset
-	if j != nil {
-		for _, o := range j.Operations {
-			r, _ := ParseRevisions(o.Revs)
-			picked = picked.union(r.set)
-		}
-	}
+	picked := j.taken()
+	n := &needs{m: m, p: p, library: newLibrary(m.Into), trails: newTrails(p, m.Into.inRepo)}
 	for _, k := range list {
-		k.why = p.why(m.Into.inRepo, k, picked)
+		k.why = p.why(m.Into.inRepo, k)
+		if len(picked) == 0 {
+			continue
+		}
+		needed, err := n.ofConflict(ctx, picked, k)
+		if err != nil {
+			return err
+		}
+		k.why.Needs = Only(changesets(p.source.Commits), Revisions{set: needed})
 	}
 	return nil
 }
 
-func (p *picture) why(target string, k *Conflict, picked revset) Why {
+// taken are the revisions that a merge under way takes one by one; none where it
+// takes all, or takes something back.
+func (j *journal) taken() revset {
+	var out revset
+	if j == nil {
+		return nil
+	}
+	for _, o := range j.Operations {
+		r, err := ParseRevisions(o.Revs)
+		if o.Kind == "sync" || o.Kind == "rollback" || err != nil {
+			return nil
+		}
+		out = out.union(r.set)
+	}
+	return out
+}
+
+func (p *picture) why(target string, k *Conflict) Why {
 	out := Why{known: true}
 	p.moved(target, k, &out)
 	const most = 3
@@ -59,11 +79,9 @@ func (p *picture) why(target string, k *Conflict, picked revset) Why {
 		if !k.changedBy(c, at+"/"+k.Path, nil) && !k.changedBy(c, "/"+strings.Trim(path, "/"), nil) {
 			continue
 		}
-		switch s := p.standOf(c); {
-		case c.Rev > k.left.Revision && c.Rev <= k.right.Revision || c.Rev == k.right.Revision:
+		lo, hi := min(k.left.Revision, k.right.Revision), max(k.left.Revision, k.right.Revision) // the left is later in what takes something back
+		if c.Rev > lo && c.Rev <= hi {
 			out.Theirs = append(out.Theirs, c.changeset())
-		case s == available && c.Rev < k.right.Revision && !picked.has(c.Rev):
-			out.Needs = append(out.Needs, c.changeset())
 		}
 	}
 	return out
@@ -177,7 +195,7 @@ func (k *Conflict) Sentence() string {
 		parts = append(parts, "moved "+k.why.Moved)
 	}
 	if len(k.why.Needs) > 0 {
-		parts = append(parts, "not merged, but earlier on the same path: "+k.why.Needs.Revs())
+		parts = append(parts, "it needs "+k.why.Needs.Revs()+", not merged yet")
 	}
 	return strings.Join(parts, "; ")
 }

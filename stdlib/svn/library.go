@@ -1,0 +1,144 @@
+package svn
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"sync"
+)
+
+// library is what rehearsals of one picture read from the repository, each thing
+// once, however often it is played.
+type library struct {
+	into    *Checkout
+	tree    map[string]treeEntry // the target as it is
+	changes map[int]map[string]change
+	mu      sync.Mutex
+	read    map[string]any // texts, properties and lists by what they are of
+}
+
+func newLibrary(into *Checkout) *library {
+	return &library{into: into, changes: map[int]map[string]change{}, read: map[string]any{}}
+}
+
+// known gives what was read before, or reads it.
+func known[T any](l *library, key string, read func() (T, error)) (T, error) {
+	l.mu.Lock()
+	v, ok := l.read[key]
+	l.mu.Unlock()
+	if ok {
+		return v.(T), nil
+	}
+	got, err := read()
+	if err == nil {
+		l.mu.Lock()
+		l.read[key] = got
+		l.mu.Unlock()
+	}
+	return got, err
+}
+
+// text reads a file of the repository; last is when it was changed last.
+func (l *library) text(ctx context.Context, path string, last, rev int) ([]byte, error) {
+	return known(l, fmt.Sprintf("text %d %s", last, path), func() ([]byte, error) { return l.into.textOf(ctx, path, last, rev) })
+}
+
+// properties gives a copy of the properties of a node of the repository.
+func (l *library) properties(ctx context.Context, path string, rev int) (map[string]string, error) {
+	all, err := known(l, fmt.Sprintf("properties %d %s", rev, path), func() (map[string]string, error) { return l.into.properties(ctx, path, rev) })
+	return maps.Clone(all), err
+}
+
+// list reads what a folder of the repository holds.
+func (l *library) list(ctx context.Context, path string, rev int) ([]listXML, error) {
+	return known(l, fmt.Sprintf("list %d %s", rev, path), func() ([]listXML, error) { return l.into.listAt(ctx, path, rev) })
+}
+
+// changesOf reads, side by side, what commits of the source changed.
+func (l *library) changesOf(ctx context.Context, p *picture, commits []commit) error {
+	var missing []commit
+	for _, c := range commits {
+		if _, ok := l.changes[c.Rev]; !ok {
+			missing = append(missing, c)
+		}
+	}
+	found := make([]map[string]change, len(missing))
+	err := parallel(ctx, len(missing), func(ctx context.Context, i int) (err error) {
+		path, _ := segmentAt(p.sourceSegs, missing[i].Rev)
+		found[i], err = l.into.changes(ctx, path, missing[i].Rev)
+		return err
+	})
+	for i, c := range missing {
+		if err == nil {
+			l.changes[c.Rev] = found[i]
+		}
+	}
+	return err
+}
+
+// textOf reads a file of the repository, kept on the disk by when it was changed
+// last.
+func (c *Checkout) textOf(ctx context.Context, path string, last, rev int) ([]byte, error) {
+	cache := c.svn.metadata
+	key := cache.key(c.UUID, fmt.Sprintf("text\x00%s\x00%d", path, last))
+	var text []byte
+	if cache.recall("texts", key, &text) {
+		return text, nil
+	}
+	text, err := c.contents(ctx, path, rev)
+	if err == nil {
+		cache.keep("texts", key, text)
+	}
+	return text, err
+}
+
+// treeView is a tree of which some paths are other ones than in the tree below.
+type treeView struct {
+	below map[string]treeEntry // never changed
+	over  map[string]treeEntry
+	gone  map[string]bool
+}
+
+func newTreeView(below map[string]treeEntry) *treeView {
+	return &treeView{below: below, over: map[string]treeEntry{}, gone: map[string]bool{}}
+}
+
+func (t *treeView) at(rel string) (treeEntry, bool) {
+	if e, ok := t.over[rel]; ok {
+		return e, true
+	}
+	e, ok := t.below[rel]
+	return e, ok && !t.gone[rel]
+}
+
+func (t *treeView) put(rel string, e treeEntry) { t.over[rel] = e }
+
+func (t *treeView) remove(rel string) {
+	delete(t.over, rel)
+	t.gone[rel] = true
+}
+
+// under gives a path with all that is below it, in no order. It may be removed
+// meanwhile.
+func (t *treeView) under(rel string) iter.Seq2[string, treeEntry] {
+	return func(yield func(string, treeEntry) bool) {
+		e, ok := t.at(rel)
+		if !ok || !yield(rel, e) || !e.Dir {
+			return
+		}
+		paths := map[string]bool{}
+		for _, tree := range []map[string]treeEntry{t.over, t.below} {
+			for p := range tree {
+				if in, ok := below(rel, p); ok && in != "" {
+					paths[p] = true
+				}
+			}
+		}
+		for p := range paths {
+			if e, ok := t.at(p); ok && !yield(p, e) {
+				return
+			}
+		}
+	}
+}
