@@ -15,7 +15,7 @@
 //   - host= asks this very machine for another name: the Host header, TLS's
 //     server name and the check of the certificate are for host, and a redirect
 //     to host goes to the same machine again, not to what DNS says.
-//   - A body is read up to 8 MiB; truncated says that there was more.
+//   - A body is read up to 64 MiB; truncated says that there was more.
 //   - Everything ends with timeout= (10 seconds by default, body included).
 //
 // The environment's proxies are used (HTTPS_PROXY, NO_PROXY), but not with host=.

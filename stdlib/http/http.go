@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	mostBody      = 8 << 20
+	mostBody      = 64 << 20
 	mostRedirects = 10
 )
 
@@ -43,7 +43,7 @@ type Answer struct {
 	Status    int               `lua:"status"`
 	Headers   map[string]string `lua:"headers"`
 	Body      []byte            `lua:"body"`
-	Truncated bool              `lua:"truncated"` // the body went on after 8 MiB
+	Truncated bool              `lua:"truncated"` // the body went on after 64 MiB
 	URL       string            `lua:"url"`       // that answered, after redirects
 	Elapsed   time.Duration     `lua:"seconds"`
 }
@@ -72,12 +72,12 @@ func Do(ctx context.Context, s *nodes.Session, q Request) (Answer, error) {
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return Answer{}, failure(ctx, target, err)
+		return Answer{}, failure(ctx, asked(req, target, err), err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, mostBody+1))
 	if err != nil {
-		return Answer{}, failure(ctx, target, err)
+		return Answer{}, failure(ctx, asked(req, target, err), err)
 	}
 	a := Answer{Status: res.StatusCode, Headers: lowered(res.Header), URL: res.Request.URL.Redacted()}
 	a.Truncated = len(body) > mostBody
@@ -211,12 +211,23 @@ func lowered(h http.Header) map[string]string {
 	return out
 }
 
-// failure says why there is no answer.
-func failure(ctx context.Context, target *url.URL, err error) error {
+// asked is the machine that gave no answer: where a redirect led, or else that
+// of the address.
+func asked(req *http.Request, target *url.URL, err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		if last, err := url.Parse(u.URL); err == nil && last.Host != "" && last.Host != req.URL.Host {
+			return last.Host
+		}
+	}
+	return target.Host
+}
+
+// failure says why there is no answer from the machine at.
+func failure(ctx context.Context, at string, err error) error {
 	if ctx.Err() != nil {
 		return nodes.Stopped(ctx)
 	}
-	at := target.Host
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err

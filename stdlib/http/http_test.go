@@ -91,15 +91,18 @@ func TestHostStaysOnTheMachine(t *testing.T) {
 }
 
 func TestBodyIsBounded(t *testing.T) {
-	big := bytes.Repeat([]byte("x"), 9<<20)
+	var piece bytes.Buffer // a MiB in a few KiB
+	z := gzip.NewWriter(&piece)
+	_, _ = z.Write(bytes.Repeat([]byte("x"), 1<<20))
+	_ = z.Close()
 	url := serve(t, func(w nethttp.ResponseWriter, _ *nethttp.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
-		z := gzip.NewWriter(w)
-		_, _ = z.Write(big)
-		_ = z.Close()
+		for range 65 {
+			_, _ = w.Write(piece.Bytes())
+		}
 	})
 	a, err := http.Do(t.Context(), session(t), http.Request{URL: url})
-	if err != nil || len(a.Body) != 8<<20 || !a.Truncated {
+	if err != nil || len(a.Body) != 64<<20 || !a.Truncated {
 		t.Errorf("%v: %d bytes, truncated %v", err, len(a.Body), a.Truncated)
 	}
 }
@@ -158,6 +161,13 @@ func TestNoAnswer(t *testing.T) {
 				t.Errorf("ok: %v %q %v", ok, why, err)
 			}
 		})
+	}
+}
+
+func TestRedirectIntoNothingNamesWhoDoesNotAnswer(t *testing.T) {
+	url := serve(t, func(w nethttp.ResponseWriter, r *nethttp.Request) { nethttp.Redirect(w, r, "http://127.0.0.1:1/", 302) })
+	if _, err := http.Do(t.Context(), session(t), http.Request{URL: url}); err == nil || !strings.Contains(err.Error(), "connect to 127.0.0.1:1:") {
+		t.Error(err)
 	}
 }
 

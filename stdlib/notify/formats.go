@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,9 +95,17 @@ func rollJSON(r nodes.Roll) map[string]any {
 		changesets = append(changesets, m)
 	}
 	return map[string]any{
-		"id": r.ID, "name": r.Name, "who": r.Who, "host": r.Host, "from": r.From, "to": r.To, "state": r.State,
+		"id": r.ID, "name": r.Name, "who": r.Who, "host": r.Host, "from": revisionJSON(r.From), "to": revisionJSON(r.To), "state": r.State,
 		"started": r.Started.UTC().Format(time.RFC3339), "ended": r.Ended.UTC().Format(time.RFC3339), "nodes": states, "changesets": changesets,
 	}
+}
+
+// revisionJSON is a number where the revision is one, as in history --json.
+func revisionJSON(r nodes.Revision) any {
+	if n, err := strconv.Atoi(string(r)); err == nil {
+		return n
+	}
+	return r
 }
 
 // cut shortens a notice to what a service takes and says how much is missing.

@@ -109,9 +109,6 @@ func (m *mailer) Send(ctx context.Context, n Notice) error {
 		return &nodes.Error{Kind: nodes.Unreachable, Message: "cannot connect to " + m.addr + ": " + reason(err), Cause: err}
 	}
 	defer conn.Close()
-	if d, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(d)
-	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := m.talk(ctx, conn, n); err != nil {

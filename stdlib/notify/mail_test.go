@@ -185,3 +185,19 @@ func writeCertificate(t *testing.T, file string) string {
 	}
 	return file + ".key"
 }
+
+func TestMailServerThatSaysNothingIsATimeout(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for range 5 { // two clocks once raced here
+		d, _ := desk(t)
+		c, err := d.Mail(notify.Post{Server: l.Addr().String(), From: "a@example.org", To: []string{"b@example.org"}}, notify.Options{Strict: true, Tries: 1, Limit: 20 * time.Millisecond})
+		if err := must(t, c, err).Send(t.Context(), "x"); nodes.KindOf(err) != nodes.Timeout {
+			t.Errorf("kind %q: %v", nodes.KindOf(err), err)
+		}
+	}
+}

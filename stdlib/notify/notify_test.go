@@ -158,9 +158,10 @@ func TestWebhookRollAsJSON(t *testing.T) {
 	var got struct {
 		Text string
 		Roll struct {
-			Name, State, To string
-			Nodes           []struct{ Node, State, Why string }
-			Changesets      []struct {
+			Name, State string
+			To          int
+			Nodes       []struct{ Node, State, Why string }
+			Changesets  []struct {
 				Rev         int
 				Author, URL string
 				Tickets     []string

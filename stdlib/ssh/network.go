@@ -69,7 +69,7 @@ type Response struct {
 }
 
 // bodyLimit is how much of a response's body is taken.
-const bodyLimit = 16 << 20
+const bodyLimit = 64 << 20
 
 // HTTP makes a request from the node itself. It fails only when there is no
 // answer; redirects are not followed.
