@@ -100,7 +100,7 @@ func (c *checker) arguments(e *ast.FuncCallExpr, b *binding) {
 	s := b.spec()
 	pos, table := s.splitExprs(e.Args)
 	if len(pos) > len(s.pos) && (len(s.pos) == 0 || !s.pos[len(s.pos)-1].rest) {
-		c.find(e.Line(), b.Name, "%s: takes at most %d argument%s, got %d", b.full, len(s.pos), plural(len(s.pos)), len(pos))
+		c.find(e.Line(), b.Name, "%s: takes at most %s, got %d", b.full, nodes.Count(len(s.pos), "argument"), len(pos))
 		return
 	}
 	scratch := reflect.New(orEmpty(b.Do.args)).Elem()

@@ -43,13 +43,6 @@ func didYouMean(name string, known []string) string {
 	return ""
 }
 
-func plural(n int) string {
-	if n == 1 {
-		return ""
-	}
-	return "s"
-}
-
 // parseNumber reads a number as Lua 5.1 does: decimal with exponent, or hex.
 func parseNumber(s string) (float64, bool) {
 	s = strings.Trim(s, " \t\n\r\f\v")

@@ -133,7 +133,7 @@ func (s *spec) optionsAt(at int) bool {
 func (s *spec) checkCount(got int) error {
 	most := len(s.pos)
 	if got > most && (most == 0 || !s.pos[most-1].rest) {
-		return usage("takes at most %d argument%s, got %d", most, plural(most), got)
+		return usage("takes at most %s, got %d", nodes.Count(most, "argument"), got)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -22,6 +23,14 @@ func TypeOf(v any) string {
 		return "a table"
 	}
 	return "an object"
+}
+
+// Count writes a number of things: 1 file, 3 files. The noun is one that takes an s.
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
 }
 
 // splitWords cuts a line as a POSIX shell does, without expansions: 'as it is',

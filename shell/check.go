@@ -42,7 +42,7 @@ func (a *app) check(_ *cobra.Command, files []string) error {
 	}
 	wrong := a.showFindings(slices.Compact(found))
 	if wrong > 0 {
-		return usage("%s found", count(wrong, "mistake"))
+		return usage("%s found", nodes.Count(wrong, "mistake"))
 	}
 	return nil
 }
@@ -61,13 +61,6 @@ func (a *app) checkFile(file string) ([]lua.Finding, error) {
 		return nil, err
 	}
 	return findingsOf(err), nil
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }
 
 // ownFiles are the Lua files of the project: recipes/, lib/ and tests/.
@@ -161,5 +154,5 @@ func (a *app) refuse(path string) error {
 	case 1:
 		return errs[0]
 	}
-	return &nodes.Error{Kind: nodes.Usage, Message: count(len(errs), "mistake") + ", so it is not run", Errors: errs}
+	return &nodes.Error{Kind: nodes.Usage, Message: nodes.Count(len(errs), "mistake") + ", so it is not run", Errors: errs}
 }

@@ -1,14 +1,16 @@
 package shell
 
 import (
-	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rollsh/rollsh/lua"
+	"github.com/rollsh/rollsh/nodes"
 )
 
 const about = `rollsh is a deploy shell: a person types Lua at it, or runs Lua recipes with it.
@@ -32,6 +34,7 @@ func (a *app) commands() *cobra.Command {
 	root.SetOut(shown{a})
 	root.SetErr(told{a}) // what __complete says there is no candidate
 	root.SetUsageTemplate(usageTemplate)
+	root.SetFlagErrorFunc(wrongFlag)
 	root.SetHelpCommand(a.helpCommand())
 	root.AddCommand(
 		&cobra.Command{
@@ -53,9 +56,7 @@ func (a *app) commands() *cobra.Command {
 			Use: "reference DIR", Short: "Write the reference pages", Args: exactly(1), Hidden: true,
 			RunE: func(_ *cobra.Command, args []string) error { return a.reference(args[0]) },
 		},
-		&cobra.Command{Use: "replay FILE.json", Short: "Draw a recorded run again", Args: exactly(1), RunE: func(_ *cobra.Command, args []string) error {
-			return a.during(func(ctx context.Context) error { return a.replay(ctx, args[0]) })
-		}},
+		a.replayCommand(),
 	)
 	for _, v := range verbs {
 		root.AddCommand(a.rollCommand(v))
@@ -78,6 +79,21 @@ Flags:
 {{.LocalFlags.FlagUsages}}{{else if .HasAvailableInheritedFlags}}
 Flags everywhere: rollsh --help
 {{end}}`
+
+// wrongFlag tells what is wrong with a flag of a command.
+func wrongFlag(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return withHint(usage("%s: %s", c.Name(), err), "write "+c.UseLine())
+	}
+	var known []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+	e := withHint(usage("%s: unknown flag '--%s'", c.Name(), unknown.GetSpecifiedName()), "`rollsh "+c.Name()+" --help` lists its flags")
+	if near := nodes.Suggest("--"+unknown.GetSpecifiedName(), known); near != "" {
+		e.Hint = "did you mean '" + near + "'?"
+	}
+	return e
+}
 
 // shown writes cobra's help and completion scripts as results.
 type shown struct{ a *app }
@@ -102,7 +118,7 @@ func exactly(n int) cobra.PositionalArgs { return between(n, n) }
 func between(low, high int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < low || len(args) > high {
-			e := usage("%s: %s given", c.Name(), count(len(args), "argument"))
+			e := usage("%s: %s given", c.Name(), nodes.Count(len(args), "argument"))
 			e.Hint = "write " + c.UseLine()
 			return e
 		}
@@ -115,18 +131,23 @@ type verb struct {
 	use, short string
 	low, high  int
 	code       func(args []string) string // Lua
+	words      func(*app) cobra.CompletionFunc
 }
+
+func names(a *app) cobra.CompletionFunc      { return a.completeNames }
+func ids(a *app) cobra.CompletionFunc        { return a.completeIDs(false) }
+func unfinished(a *app) cobra.CompletionFunc { return a.completeIDs(true) }
 
 // verbs are `rollsh VERB`, the same as roll.VERB.
 var verbs = []verb{
-	{"pending [NAME]", "Show what waits to be rolled", 0, 1, byName("pending")},
-	{"status [NAME]", "Show locks, and what each node has", 0, 1, byName("status")},
-	{"history [NAME]", "Show the rolls of the past", 0, 1, byName("history")},
-	{"resume [ID]", "Go on with an unfinished roll", 0, 1, byWords("resume")},
-	{"back [ID]", "Undo what the last roll switched", 0, 1, byWords("back")},
-	{"close ID REASON", "Close an unfinished roll as it stands", 2, 99, byWords("close")},
-	{"lock NAME REASON", "Take a name's lock, so that nobody rolls it", 2, 99, byWords("lock")},
-	{"unlock NAME", "Give a name's lock back", 1, 1, byWords("unlock")},
+	{"pending [NAME]", "Show what waits to be rolled", 0, 1, byName("pending"), names},
+	{"status [NAME]", "Show locks, and what each node has", 0, 1, byName("status"), names},
+	{"history [NAME]", "Show the rolls of the past", 0, 1, byName("history"), names},
+	{"resume [ID]", "Go on with an unfinished roll", 0, 1, byWords("resume"), unfinished},
+	{"back [ID]", "Undo what the last roll switched", 0, 1, byWords("back"), ids},
+	{"close ID REASON", "Close an unfinished roll as it stands", 2, 99, byWords("close"), unfinished},
+	{"lock NAME REASON", "Take a name's lock, so that nobody rolls it", 2, 99, byWords("lock"), names},
+	{"unlock NAME", "Give a name's lock back", 1, 1, byWords("unlock"), names},
 }
 
 func byName(name string) func([]string) string {
@@ -154,7 +175,7 @@ func byWords(name string) func([]string) string {
 
 func (a *app) rollCommand(v verb) *cobra.Command {
 	return &cobra.Command{
-		Use: v.use, Short: v.short, Args: between(v.low, v.high), ValidArgsFunction: cobra.NoFileCompletions,
+		Use: v.use, Short: v.short, Args: between(v.low, v.high), ValidArgsFunction: v.words(a),
 		RunE: func(_ *cobra.Command, args []string) error { return a.answer(v.code(args)) },
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,10 +12,12 @@ import (
 )
 
 // completed is a project, and a folder in which rollsh is found by its name.
-func completed(t *testing.T) (dir, path string) {
+// Its journal has an unfinished roll.
+func completed(t *testing.T) (dir, path, id string) {
 	t.Helper()
 	dir = project(t, map[string]string{
 		"nodes/prod":       "web[1-2] 192.0.2.[1-2]\n",
+		"recipes/web.lua":  "roll{ name=\"frontend\", from=\"src\", to=nodes \"prod\", path=\"/srv/www\" }\n",
 		"recipes/prod.lua": "local a = args{ {\"action\", \"what\", choices={\"start\", \"stop\"}}, node={\"only this\"}, fast={\"quick\", flag=true} }\nprint(a)\n",
 	})
 	program, err := os.Executable()
@@ -25,11 +28,23 @@ func completed(t *testing.T) (dir, path string) {
 	if err := os.Symlink(program, filepath.Join(bin, "rollsh")); err != nil {
 		t.Fatal(err)
 	}
-	return dir, "PATH=" + bin + ":" + os.Getenv("PATH")
+	begun := rollshIn(t, dir, `print(roll.begin{ name="www", to=nodes.new{ {name="web1", host="127.0.0.1", port=1} } }.id)`)
+	begun.Env = append(begun.Env, "ROLLSH_STATE="+dir+"/.state") // not in the way of what is completed
+	out, err := begun.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, "PATH=" + bin + ":" + os.Getenv("PATH"), strings.TrimSpace(string(out))
 }
 
-// completions are words as they are typed, and what Tab makes of them.
-var completions = []struct{ typed, want string }{
+// completion is words as they are typed, and what Tab makes of them.
+type completion struct{ typed, want string }
+
+func completions(id string) []completion {
+	return append(slices.Clone(fixedCompletions), completion{"rollsh resume " + id[:10], "rollsh resume " + id}, completion{"rollsh close " + id[:10], "rollsh close " + id})
+}
+
+var fixedCompletions = []completion{
 	{"rollsh sta", "rollsh status"},
 	{"rollsh recipes/p", "rollsh recipes/prod.lua"},
 	{"rollsh recipes/prod.lua sta", "rollsh recipes/prod.lua start"},
@@ -38,12 +53,14 @@ var completions = []struct{ typed, want string }{
 	{"rollsh plan recipes/prod.lua --fas", "rollsh plan recipes/prod.lua --fast"},
 	{"rollsh plan --fail=w", "rollsh plan --fail=web"},
 	{"rollsh help set:ea", "rollsh help set:each"},
+	{"rollsh pending fro", "rollsh pending frontend"},
+	{"rollsh status ww", "rollsh status www"},
 	{"rollsh completion f", "rollsh completion fish"},
 }
 
 func TestCompletionInBashAndZsh(t *testing.T) {
 	t.Parallel()
-	dir, path := completed(t)
+	dir, path, id := completed(t)
 	for _, sh := range []struct {
 		program string
 		argv    []string
@@ -55,11 +72,11 @@ func TestCompletionInBashAndZsh(t *testing.T) {
 		t.Run(sh.program, func(t *testing.T) {
 			t.Parallel()
 			nodetest.Need(t, sh.program)
-			s := newTerminal(t, dir, 100, 12, []string{path, "TERM=screen", "PS1=$ ", "PROMPT=$ ", "HISTFILE=/dev/null"}, sh.argv...)
+			s := newTerminal(t, dir, 100, 12, []string{path, "ROLLSH_STATE=" + dir + "/.state", "TERM=screen", "PS1=$ ", "PROMPT=$ ", "HISTFILE=/dev/null"}, sh.argv...)
 			s.prompted("$")
 			s.enter(sh.load)
 			s.prompted("$")
-			for _, c := range completions {
+			for _, c := range completions(id) {
 				s.tmux("send-keys", "-l", c.typed)
 				s.sees("$ " + c.typed)
 				s.press("Tab")
@@ -74,11 +91,11 @@ func TestCompletionInBashAndZsh(t *testing.T) {
 func TestCompletionInFish(t *testing.T) {
 	t.Parallel()
 	nodetest.Need(t, "fish")
-	dir, path := completed(t)
-	for _, c := range completions {
+	dir, path, id := completed(t)
+	for _, c := range completions(id) {
 		cmd := exec.CommandContext(t.Context(), "fish", "--no-config", "-c", "rollsh completion fish | source; complete -C "+quoteWords(c.typed))
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), path, "HOME="+dir, "ROLLSH_TEST_AS_PROGRAM=1")
+		cmd.Env = append(os.Environ(), path, "HOME="+dir, "ROLLSH_STATE="+dir+"/.state", "ROLLSH_TEST_AS_PROGRAM=1")
 		out, err := cmd.CombinedOutput()
 		last := c.want[strings.LastIndexByte(c.want, ' ')+1:]
 		if err != nil || !strings.HasPrefix(string(out), last) || strings.Contains(string(out), "string:") {
@@ -93,7 +110,7 @@ func quoteWords(s string) string { return "'" + s + "'" }
 // stopped.
 func TestAJobInTheBackgroundEnds(t *testing.T) {
 	t.Parallel()
-	dir, path := completed(t)
+	dir, path, _ := completed(t)
 	s := newTerminal(t, dir, 80, 12, []string{path, "PS1=$ ", "HISTFILE=/dev/null"}, "bash", "--norc", "--noprofile")
 	s.prompted("$")
 	s.enter("rollsh -e 'print(6 * 7)' & wait $!; echo code=$?")

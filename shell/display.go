@@ -165,10 +165,7 @@ func (a *app) nodeSet(s nodes.Set) string {
 }
 
 func countOf(s nodes.Set) string {
-	if len(s.Nodes) == 1 {
-		return "  (1 node)"
-	}
-	return "  (" + strconv.Itoa(len(s.Nodes)) + " nodes)"
+	return "  (" + nodes.Count(len(s.Nodes), "node") + ")"
 }
 
 func (a *app) oneNode(n *nodes.Node) string {

@@ -34,7 +34,12 @@ type pretty struct {
 }
 
 func newPretty(s *screen, p *palette) *pretty {
-	return &pretty{screen: s, paint: p, lines: newLines(p), now: time.Now}
+	l := newLines(p)
+	l.width = func() int {
+		width, _ := s.size()
+		return width
+	}
+	return &pretty{screen: s, paint: p, lines: l, now: time.Now}
 }
 
 // Emit shows e: at once while there is no grid, else with the next drawing.

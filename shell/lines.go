@@ -19,7 +19,8 @@ const (
 // from many goroutines; its owner holds a lock.
 type lines struct {
 	paint *palette
-	name  int // width of the widest name so far
+	width func() int // of the terminal; 0: lines are not broken
+	name  int        // width of the widest name so far
 	ops   map[uint64]*operation
 	done  int // operations ended since there were none
 	fail  int
@@ -41,7 +42,9 @@ type mark struct {
 	done int64
 }
 
-func newLines(p *palette) *lines { return &lines{paint: p, ops: map[uint64]*operation{}} }
+func newLines(p *palette) *lines {
+	return &lines{paint: p, width: func() int { return 0 }, ops: map[uint64]*operation{}}
+}
 
 // take notes an event and gives the text to be shown for it, whole lines.
 func (l *lines) take(e nodes.Event) string {
@@ -107,7 +110,15 @@ func (l *lines) warned(e nodes.Event) string {
 	if e.Where != "" {
 		text = clean(e.Where) + ": " + text
 	}
-	return l.paint.as(warning, "warning:") + " " + text + "\n"
+	const label = "warning:"
+	if width := l.width(); width > 0 {
+		var fitted []string
+		for line := range strings.SplitSeq(text, "\n") {
+			fitted = append(fitted, wrappedHint(line, width-len(label)-2)...)
+		}
+		text = strings.Join(fitted, "\n"+strings.Repeat(" ", len(label)+1))
+	}
+	return l.paint.as(warning, label) + " " + text + "\n"
 }
 
 // output gives the lines of an output event, which are whole: one, or several

@@ -55,7 +55,7 @@ func (a *app) lint(paths []string, f *lintFlags) error {
 		a.person.Show(strings.TrimRight(text, "\n"))
 	}
 	if len(found) > 0 {
-		return &nodes.Error{Kind: nodes.Lint, Message: count(len(found), "error") + " in the files that were checked"}
+		return &nodes.Error{Kind: nodes.Lint, Message: nodes.Count(len(found), "error") + " in the files that were checked"}
 	}
 	if a.json == nil && f.format == "text" {
 		a.showPassed(result)
@@ -109,7 +109,7 @@ func (a *app) writeFindings(found []any) {
 func (a *app) showPassed(result map[string]any) {
 	checked, _ := result["checked"].(float64)
 	cached, _ := result["cached"].(float64)
-	text := "no errors in " + count(int(checked), "file")
+	text := "no errors in " + nodes.Count(int(checked), "file")
 	if cached > 0 {
 		text += fmt.Sprintf(" (%.0f known from before)", cached)
 	}

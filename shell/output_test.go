@@ -54,6 +54,11 @@ func TestPlainOutput(t *testing.T) {
 			{Type: nodes.Progress, ID: 1, Node: "web1", Done: 2_000_000, Total: 4_000_000, Unit: "bytes", Time: at(11)},
 			{Type: nodes.Finished, ID: 1, Node: "web1", Time: at(12)},
 		}, "web1 > sync.push  50%, 100 kB/s, 11 s\nweb1 > done sync.push, 2.0 MB, 12 s\n"},
+		{"one of a thing", []nodes.Event{
+			{Type: nodes.Started, ID: 1, Op: "lint.check", Time: at(0)},
+			{Type: nodes.Progress, ID: 1, Done: 1, Total: 1, Unit: "files", Time: at(1)},
+			{Type: nodes.Finished, ID: 1, Time: at(1)},
+		}, "done lint.check, 1 file, 1.0 s\n"},
 		{"said, warned, state", []nodes.Event{
 			{Type: nodes.Said, Text: "rolling r12"},
 			{Type: nodes.Warned, Text: "no drain", Where: "recipes/prod.lua:3", Node: "web1"},
@@ -267,5 +272,18 @@ func TestExitCode(t *testing.T) {
 		if got := shell.ExitCode(onNode(k)); got != 3 {
 			t.Errorf("%s on a node: %d, want 3", k, got)
 		}
+	}
+}
+
+// A warning is broken between words in a terminal; a command stays in one piece.
+func TestWarningsFitTheTerminal(t *testing.T) {
+	t.Parallel()
+	var out, err bytes.Buffer
+	s := shell.NewSink("pretty", &out, &err, 40, 24)
+	s.Emit(nodes.Event{Type: nodes.Warned, Text: "the lock of www is seen by ann only; `rollsh init --shared GROUP` makes it everybody's"})
+	s.Flush()
+	want := "warning: the lock of www is seen by ann\n         only;\n         `rollsh init --shared GROUP`\n         makes it everybody's\n"
+	if d := cmp.Diff(want, err.String()); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
 }

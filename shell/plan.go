@@ -124,7 +124,7 @@ func (a *app) showPlanned(e nodes.Event) {
 	}
 	for i, line := range e.Lines {
 		if i == plannedLines {
-			text += "\n" + strings.Repeat(" ", plannedName+4) + p.as(dim, "and "+count(len(e.Lines)-i, "more line"))
+			text += "\n" + strings.Repeat(" ", plannedName+4) + p.as(dim, "and "+nodes.Count(len(e.Lines)-i, "more line"))
 			break
 		}
 		text += "\n" + strings.Repeat(" ", plannedName+4) + p.as(lookOf(line), clean(line))

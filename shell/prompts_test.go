@@ -1,6 +1,7 @@
 package shell_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,7 +90,8 @@ func TestQuestionsThatNobodyAnswers(t *testing.T) {
 			cmd.Args = append(cmd.Args, "--yes")
 		}
 		out, err := cmd.CombinedOutput()
-		if _, failed := err.(*exec.ExitError); err != nil && !failed {
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
 			t.Fatal(err)
 		}
 		if got := cmd.ProcessState.ExitCode(); got != tc.exit {

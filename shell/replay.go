@@ -4,24 +4,67 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
+	"math"
 	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/rollsh/rollsh/nodes"
 )
 
-const (
-	replaySpeed  = 10                     // times as fast as it was
-	longestPause = 500 * time.Millisecond // nobody watches a pause
-	recordLimit  = 8 << 20                // a longer line is no record
-)
+// recordLimit is the size of a record in bytes; a longer line is none.
+const recordLimit = 8 << 20
 
-// replay draws a run that was recorded with --json again, faster in a terminal
-// and at once elsewhere.
-func (a *app) replay(ctx context.Context, path string) error {
+// speed is how many times as fast as it was a run is drawn again; 0 is at once.
+type speed float64
+
+// String is the speed as it is given.
+func (s *speed) String() string {
+	if *s == 0 {
+		return "max"
+	}
+	return strconv.FormatFloat(float64(*s), 'g', -1, 64)
+}
+
+// Set takes a number over 0, or max.
+func (s *speed) Set(text string) error {
+	n, err := strconv.ParseFloat(text, 64)
+	switch {
+	case text == "max":
+		*s = 0
+		return nil
+	case err != nil || n <= 0 || math.IsInf(n, 0) || math.IsNaN(n):
+		return errors.New("a number over 0, or max")
+	}
+	*s = speed(n)
+	return nil
+}
+
+// Type names it in help.
+func (s *speed) Type() string { return "N" }
+
+func (a *app) replayCommand() *cobra.Command {
+	by := speed(1)
+	c := &cobra.Command{
+		Use: "replay [--speed=N|max] FILE.json", Short: "Draw a recorded run again", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if !c.Flags().Changed("speed") && (!isTerminal(a.stderr) || a.json != nil) {
+				by = 0
+			}
+			return a.during(func(ctx context.Context) error { return a.replay(ctx, args[0], by) })
+		},
+	}
+	c.Flags().Var(&by, "speed", "so many times as fast as it was, or max: at once, as it is without a terminal")
+	return c
+}
+
+// replay draws a run that was recorded with --json again.
+func (a *app) replay(ctx context.Context, path string, by speed) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return usage("%s", strings.TrimPrefix(err.Error(), "open "))
@@ -42,7 +85,7 @@ func (a *app) replay(ctx context.Context, path string) error {
 		if !ok {
 			return usage("%s:%s: no record of --json: it has no time or no type", path, strconv.Itoa(n))
 		}
-		if err := a.pause(ctx, last, e.Time); err != nil {
+		if err := a.pause(ctx, by, last, e.Time); err != nil {
 			return err
 		}
 		last = e.Time
@@ -71,11 +114,12 @@ func (a *app) again(r record, e nodes.Event) {
 	}
 }
 
-func (a *app) pause(ctx context.Context, from, to time.Time) error {
-	if from.IsZero() || !isTerminal(a.stderr) || a.json != nil {
+// pause waits as long as it was between two records.
+func (a *app) pause(ctx context.Context, by speed, from, to time.Time) error {
+	if from.IsZero() || by == 0 {
 		return ctx.Err()
 	}
-	t := time.NewTimer(min(longestPause, max(0, to.Sub(from)/replaySpeed)))
+	t := time.NewTimer(max(0, time.Duration(float64(to.Sub(from))/float64(by))))
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -56,7 +56,7 @@ func (a *app) test(_ *cobra.Command, files []string) error {
 	}
 	a.person.Show(fmt.Sprintf("%d passed, %d failed", passed, failed))
 	if failed > 0 {
-		return &nodes.Error{Kind: nodes.Failed, Message: fmt.Sprintf("%d of %s failed", failed, count(passed+failed, "case"))}
+		return &nodes.Error{Kind: nodes.Failed, Message: fmt.Sprintf("%d of %s failed", failed, nodes.Count(passed+failed, "case"))}
 	}
 	return nil
 }

@@ -50,10 +50,13 @@ func elapsed(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }
 
-// amount writes a number of a unit: 4.2 MB, 1,204 files.
+// amount writes a number of a unit: 4.2 MB, 1,204 files, 1 file.
 func amount(n int64, unit string) string {
 	if unit == "bytes" {
 		return humanize.Bytes(uint64(max(0, n)))
+	}
+	if n == 1 { // units are plurals: files
+		unit = strings.TrimSuffix(unit, "s")
 	}
 	return strings.TrimSpace(humanize.Comma(n) + " " + unit)
 }

@@ -3,9 +3,10 @@ package shell
 import (
 	"errors"
 	"io"
-	"strconv"
 	"sync"
 	"syscall"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // queueLimit bounds the bytes that wait for a slow terminal.
@@ -60,7 +61,7 @@ func (w *writer) diagnostic(data []byte) {
 		return
 	}
 	if w.dropped > 0 {
-		w.add(w.err, []byte("("+strconv.Itoa(w.dropped)+" pieces of output were dropped: the terminal was too slow)\n"))
+		w.add(w.err, []byte("(output was dropped, "+nodes.Count(w.dropped, "piece")+": the terminal was too slow)\n"))
 		w.dropped = 0
 	}
 	w.add(w.err, data)

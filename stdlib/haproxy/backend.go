@@ -92,7 +92,7 @@ func (b *Backend) DrainWithin(ctx context.Context, n *nodes.Node, wait time.Dura
 	})
 	if err == nil && !done {
 		err = &nodes.Error{
-			Kind: nodes.Timeout, Message: fmt.Sprintf("%s is drained, but has %d sessions left after %s", b.at(server), left, wait),
+			Kind: nodes.Timeout, Message: fmt.Sprintf("%s is drained, but has %s left after %s", b.at(server), nodes.Count(left, "session"), wait),
 			Hint: "give a longer wait=, or wait=0 to go on with sessions open",
 		}
 	}

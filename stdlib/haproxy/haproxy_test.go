@@ -90,7 +90,7 @@ func TestDrainAndReady(t *testing.T) {
 		})
 	}
 	eventually(t, "a session on web2", func() bool { return servers[1].began.Load() > 0 })
-	kind(t, "a session stays", b.DrainWithin(ctx, web(2), 300*time.Millisecond), nodes.Timeout, "web/web2", "1 sessions left")
+	kind(t, "a session stays", b.DrainWithin(ctx, web(2), 300*time.Millisecond), nodes.Timeout, "web/web2", "1 session left")
 	if n, err := b.Sessions(ctx, web(2)); n != 1 || err != nil || lb.status(t, "web2") != "DRAIN" {
 		t.Errorf("%d sessions %v, haproxy says %s", n, err, lb.status(t, "web2"))
 	}

@@ -41,13 +41,6 @@ type Result struct {
 	Missing []string  `lua:"missing"` // rules that were passed over, as their tool is not installed
 }
 
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
-}
-
 // LuaCheck finds what is wrong in a Lua file; the Line and Message of the
 // problems count. The path is absolute.
 type LuaCheck func(path string, text []byte) []Problem
@@ -117,7 +110,7 @@ func (l *Linter) passed(p *progress) func(*Rule, error, int) {
 		l.said[r.Name] = true
 		l.mu.Unlock()
 		if !said {
-			p.warn(nodes.AsError(err, nodes.NotFound).Message + ", so " + count(n, "file") + " passed without the rule " + r.Name)
+			p.warn(nodes.AsError(err, nodes.NotFound).Message + ", so " + nodes.Count(n, "file") + " passed without the rule " + r.Name)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (p *progress) start(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.event.Total = int64(n)
-	p.emit(nodes.Started, func(e *nodes.Event) { e.Text = count(n, "file") })
+	p.emit(nodes.Started, func(e *nodes.Event) { e.Text = nodes.Count(n, "file") })
 }
 
 // done counts a file, once for each of its rules.

@@ -46,12 +46,12 @@ func (r *Result) Err() error {
 	}
 	files := byFile(r.Errors)
 	e := &nodes.Error{Kind: nodes.Lint}
-	e.Message = fmt.Sprintf("%s in %s", count(len(r.Errors), "error"), count(len(files), "file"))
+	e.Message = fmt.Sprintf("%s in %s", nodes.Count(len(r.Errors), "error"), nodes.Count(len(files), "file"))
 	for _, f := range files[:min(len(files), shownFiles)] {
 		e.Errors = append(e.Errors, f.err())
 	}
 	if more := len(files) - shownFiles; more > 0 {
-		e.Errors = append(e.Errors, &nodes.Error{Kind: nodes.Lint, Message: "and " + count(more, "more file")})
+		e.Errors = append(e.Errors, &nodes.Error{Kind: nodes.Lint, Message: "and " + nodes.Count(more, "more file")})
 	}
 	for _, sub := range e.Errors {
 		e.Message += "\n  " + strings.ReplaceAll(sub.Error(), "\n", "\n  ")
@@ -64,7 +64,7 @@ func (f inFile) err() *nodes.Error {
 	if len(f.problems) == 1 {
 		return f.problems[0].err()
 	}
-	e := &nodes.Error{Kind: nodes.Lint, Where: nodes.Clean(f.name), Message: count(len(f.problems), "error")}
+	e := &nodes.Error{Kind: nodes.Lint, Where: nodes.Clean(f.name), Message: nodes.Count(len(f.problems), "error")}
 	for _, p := range f.problems[:min(len(f.problems), shownOfAFile)] {
 		e.Errors = append(e.Errors, p.err())
 	}
@@ -102,7 +102,7 @@ func text(list []Problem) string {
 	for _, f := range byFile(list) {
 		indent := ""
 		if len(f.problems) > 1 {
-			b.WriteString(nodes.Clean(f.name) + ": " + count(len(f.problems), "error") + "\n")
+			b.WriteString(nodes.Clean(f.name) + ": " + nodes.Count(len(f.problems), "error") + "\n")
 			indent = "  "
 		}
 		for _, p := range f.problems {

@@ -320,7 +320,7 @@ func (r *run) shelf(ctx context.Context, rule *Rule, n int) (*shelf, error) {
 		if id, err = rule.tool(ctx); err != nil {
 			e := *nodes.AsError(err, nodes.NotFound)
 			if e.Kind == nodes.NotFound && r.required(rule) {
-				e.Message += fmt.Sprintf(", and %s to be checked by the rule %s", count(n, "file"), rule.Name)
+				e.Message += fmt.Sprintf(", and %s to be checked by the rule %s", nodes.Count(n, "file"), rule.Name)
 			}
 			return nil, &e
 		}

@@ -183,7 +183,7 @@ func TestFirstContact(t *testing.T) {
 	if v := r.stats(res, 0); v.Extra != 1 || v.Bytes != 3 {
 		t.Errorf("%+v", v)
 	}
-	if !strings.Contains(r.events.Text(nodes.Warned), `1 files there are not in the source`) {
+	if !strings.Contains(r.events.Text(nodes.Warned), `1 file there that the source does not have`) {
 		t.Errorf("extras are not told: %s", r.events.Text(nodes.Warned))
 	}
 	if inode(t, filepath.Join(r.live(0), "same")) != old {

@@ -282,7 +282,7 @@ func (np *NodePlan) lines(drift string, most int) []string {
 		add("! %s", s)
 	}
 	if len(np.Extra) > 0 {
-		add("%d files there that no roll put there stay", len(np.Extra))
+		add("%s there that no roll put there, left alone", nodes.Count(len(np.Extra), "file"))
 	}
 	return out
 }

@@ -215,7 +215,7 @@ func (m emitter) notes(rep *wire.Report) {
 		m.warn("a roll that was cut short was " + rep.Settled + " first")
 	}
 	if rep.First && rep.Extra > 0 {
-		m.warn(fmt.Sprintf(`first roll to this tree: %d files there are not in the source and stay (adopt="all" takes them)`, rep.Extra))
+		m.warn(`first roll to this tree: ` + nodes.Count(rep.Extra, "file") + ` there that the source does not have, left as they are (adopt="all" takes them)`)
 	}
 	for _, f := range rep.Drift {
 		if f.Yield {
