@@ -303,9 +303,14 @@ func (c *Call) fleet(set nodes.Set, s *spec, single Impl) (any, error) {
 		o.OnFailure = nodes.CarryOn
 	}
 	return block(c, func(ctx context.Context) (*nodes.Results, error) {
-		return refusedAlike(fanOut(ctx, set, o, func(ctx context.Context, n *nodes.Node) (any, error) {
+		ctx, roll := nodes.WithRolling(ctx)
+		r, err := refusedAlike(fanOut(ctx, set, o, func(ctx context.Context, n *nodes.Node) (any, error) {
 			return single.onNode(ctx, n, args)
 		}))
+		if r != nil {
+			r.RollID = roll.ID()
+		}
+		return r, err
 	})
 }
 

@@ -29,7 +29,7 @@ type Outcome struct {
 // for each node, whatever happened.
 type Results struct {
 	Op     string
-	RollID string // for sync.push: the roll that undo takes
+	RollID string // for sync.push and set:sync: the roll that undo takes
 	List   []Outcome
 	// Stop is why nodes were left untouched, when it was not that too many
 	// failed: the call was cancelled, or a gate said no.

@@ -70,7 +70,9 @@ func (d *Drift) finding(file string) (*Found, error) {
 		}
 	}
 	for i := range d.Missing {
-		if d.Missing[i].Path == file {
+		if d.Missing[i].Path == file && d.Missing[i].What == "unsent" {
+			return nil, &nodes.Error{Kind: nodes.Refused, Message: manifest.Quote(file) + " was not sent to the node yet"}
+		} else if d.Missing[i].Path == file {
 			return nil, &nodes.Error{Kind: nodes.Refused, Message: manifest.Quote(file) + " was deleted on the node", Hint: "delete it in the source to adopt that"}
 		}
 	}
@@ -181,6 +183,12 @@ func (d *Drift) fetch(ctx context.Context, file string, w io.Writer) (int64, err
 // stream reads at most limit bytes of a file of the tree.
 func (d *Drift) stream(ctx context.Context, file string, limit int64, w io.Writer) (n int64, err error) {
 	req := wire.Request{Op: wire.OpRead, Root: []byte(d.path), Path: []byte(file), MaxSize: limit}
+	defer func() {
+		if noAgent(err) {
+			j := &job{e: d.e, o: &Options{Path: d.path}, node: d.node, path: d.path, events: d.e.emitter(ctx, "sync.drift", d.node)}
+			n, err = d.e.thinStream(ctx, j, file, limit, w)
+		}
+	}()
 	err = d.e.converse(ctx, d.node, func(ctx context.Context, l *line) error {
 		if err := wireJSON(ctx, l, req); err != nil {
 			return err

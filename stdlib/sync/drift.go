@@ -75,6 +75,9 @@ func (e *Engine) Drift(ctx context.Context, set nodes.Set, o Options) (*nodes.Re
 		m.quiet = true
 		j := &job{e: e, o: &o, src: src, node: n, path: path, op: wire.OpDrift, events: m, by: e.holder(op)}
 		rep, err := j.drift(ctx)
+		if noAgent(err) {
+			rep, err = e.thinDrift(ctx, j, why(err))
+		}
 		if err != nil {
 			return nil, plainError(err)
 		}
@@ -87,9 +90,9 @@ func (e *Engine) Drift(ctx context.Context, set nodes.Set, o Options) (*nodes.Re
 		}
 		for _, f := range found(rep.Drift) {
 			switch f.What {
-			case "missing":
+			case "missing", "unsent":
 				d.Missing = append(d.Missing, f)
-			case "extra":
+			case "extra", "obsolete":
 				d.Extra = append(d.Extra, f)
 			default:
 				d.Changed = append(d.Changed, f)

@@ -29,7 +29,6 @@ type Engine struct {
 	recent   *record
 	thin     map[string]bool // nodes that were said to be done over SFTP
 	scans    map[string]*scan
-	idle     sync.Map // idleKey: trees in which a roll had nothing to do
 }
 
 // New makes an engine for a session. Nothing is contacted.

@@ -222,7 +222,7 @@ func (b *bench) tidy(n int) {
 	list, err := os.ReadDir(filepath.Join(filepath.Dir(b.live), ".rollsh-www"))
 	must(b.T, err)
 	for _, e := range list {
-		if name := e.Name(); name != "lock" && name != "marker" && !strings.HasPrefix(name, "undo-") {
+		if name := e.Name(); name != "lock" && name != "marker" && name != "idle" && !strings.HasPrefix(name, "undo-") {
 			b.Errorf("point %d: left behind: %s", n, name)
 		}
 	}

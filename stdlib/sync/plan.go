@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -47,9 +46,10 @@ type NodePlan struct {
 // Found is a file that differs from what a roll put there.
 type Found struct {
 	Path  string `lua:"path"`
-	What  string `lua:"what"` // changed missing mode type unknown extra
+	What  string `lua:"what"` // changed missing mode owner type unknown extra; against a source unsent and obsolete too
 	Owner string `lua:"owner"`
 	Time  string `lua:"time"`
+	Older bool   `lua:"as_rolled"` // it is as the last roll left it
 	text  string
 	kind  manifest.Kind
 	mode  uint32
@@ -118,8 +118,7 @@ func (e *Engine) look(ctx context.Context, src *source, o *Options, n *nodes.Nod
 	}
 	j.events.quiet = true
 	rep, err := j.run(ctx)
-	var none *noAgentError
-	if errors.As(err, &none) || nodes.KindOf(err) == nodes.Permission && !agentSaid(err) {
+	if noAgent(err) {
 		return e.thinLook(ctx, j, why(err))
 	}
 	return rep, err
@@ -160,7 +159,7 @@ func (o *Options) nodePlan(rep *wire.Report) (*NodePlan, error) {
 func found(list []wire.Finding) []Found {
 	var out []Found
 	for _, f := range list {
-		v := Found{Path: string(f.Path), What: f.What, Owner: f.Owner, text: f.Text(), kind: f.Kind, mode: f.Mode, size: f.Size, mtime: f.Mtime}
+		v := Found{Path: string(f.Path), What: f.What, Owner: f.Owner, Older: f.Older, text: f.Text(), kind: f.Kind, mode: f.Mode, size: f.Size, mtime: f.Mtime}
 		if f.Mtime != 0 {
 			v.Time = when(f.Mtime)
 		}

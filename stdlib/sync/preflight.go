@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -14,6 +15,7 @@ type Preflight struct {
 	State    string  `lua:"state"`    // where rollsh keeps its record of the tree
 	User     string  `lua:"user"`     // who rolls, on the node
 	Free     float64 `lua:"free"`     // bytes
+	Old      float64 `lua:"old"`      // bytes that old undos would make free if the change needed them; 0 when it does not
 	Needs    float64 `lua:"needs"`    // bytes that this very change takes
 	Inodes   float64 `lua:"inodes"`   // free; 0 where the filesystem does not count them
 	FSType   string  `lua:"fstype"`   // such as ext4
@@ -57,7 +59,7 @@ func preflight(rep *wire.Report, path nodes.RemotePath, asked, answered time.Tim
 		return Preflight{}, nil
 	}
 	p := Preflight{
-		Exists: f.Exists, State: f.State, User: f.User, Free: float64(f.FreeBytes), Needs: float64(rep.Bytes),
+		Exists: f.Exists, State: f.State, User: f.User, Free: float64(f.FreeBytes), Old: float64(f.OldBytes), Needs: float64(rep.Bytes),
 		Inodes: float64(f.FreeFiles), FSType: f.FSType, Mount: f.Mount, Pending: rep.Pending,
 	}
 	if rep.Marker != nil {
@@ -74,6 +76,9 @@ func preflight(rep *wire.Report, path nodes.RemotePath, asked, answered time.Tim
 		return p, &nodes.Error{Kind: nodes.Failed, Message: f.NotFolder + " is a file where a folder is needed"}
 	case !f.Writable:
 		return p, &nodes.Error{Kind: nodes.Permission, Message: "cannot write to " + f.Why, Hint: "log in as the owner of " + string(path)}
+	}
+	if len(rep.Blocked) > 0 {
+		return p, &nodes.Error{Kind: nodes.Refused, Message: strings.Join(rep.Blocked, "; ")}
 	}
 	if lacks := f.Lacks(string(path), rep.Bytes, rep.Added+rep.Changed); lacks != "" {
 		return p, &nodes.Error{Kind: nodes.Space, Message: lacks}

@@ -117,7 +117,7 @@ func (e *Engine) stage(ctx context.Context, op string, set nodes.Set, o Options,
 }
 
 func (e *Engine) stageOnce(ctx context.Context, op string, set nodes.Set, o Options, plan *Plan, hold bool) (*Staged, error) {
-	st := &Staged{Roll: newRoll(), e: e, o: o, all: set, jobs: map[nodes.Name]*staged{}}
+	st := &Staged{Roll: nodes.RollOf(ctx, newRoll), e: e, o: o, all: set, jobs: map[nodes.Name]*staged{}}
 	e.warmUp(ctx, set)
 	src, release, err := e.scanShared(ctx, &o)
 	if err != nil {
@@ -172,8 +172,7 @@ func (st *Staged) stageNode(ctx context.Context, s *staged, n *nodes.Node, plan 
 		s.job.expect = plan.expect(n)
 	}
 	s.rep, err = s.job.run(ctx)
-	var none *noAgentError
-	if errors.As(err, &none) || nodes.KindOf(err) == nodes.Permission && !agentSaid(err) {
+	if noAgent(err) {
 		s.thin, s.rep, err = st.e.thinStage(ctx, s.job, why(err))
 	}
 	if err != nil {
@@ -182,10 +181,15 @@ func (st *Staged) stageNode(ctx context.Context, s *staged, n *nodes.Node, plan 
 	s.events.notes(s.rep)
 	if s.rep.Nothing {
 		s.done = true
-		st.e.idle.Store(idleKey(st.Roll, n, s.job.path), true)
 		s.job.switched()
 	}
 	return nil
+}
+
+// noAgent reports that no agent can run on a node, or no program at all.
+func noAgent(err error) bool {
+	var none *noAgentError
+	return errors.As(err, &none) || nodes.KindOf(err) == nodes.Permission && !agentSaid(err)
 }
 
 // agentSaid tells an error that the agent gave from one on the way to it.
@@ -343,6 +347,7 @@ func (st *Staged) switchNode(ctx context.Context, s *staged, n *nodes.Node) (Sta
 		return Stats{}, usage("nothing is staged there any more: it was dropped")
 	}
 	v := stats(s.rep)
+	v.Roll = st.Roll
 	if s.done {
 		return v, nil
 	}

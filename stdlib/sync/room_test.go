@@ -66,6 +66,35 @@ func TestUndosMakeRoom(t *testing.T) {
 	if n := undos(); n < 1 || n > 4 {
 		t.Errorf("%d undos", n)
 	}
+	// what old undos can make free counts as room, for a plan too
+	b := make([]byte, 1_000_000)
+	_, _ = noise.Read(b)
+	for undos() < 4 {
+		fill("big")
+		r.push()
+	}
+	r.file("more", string(b))
+	r.file("still more", string(b))
+	var fs unix.Statfs_t
+	must(t, unix.Statfs(small, &fs))
+	if free := fs.Bavail * uint64(fs.Bsize); free > 3_000_000 {
+		t.Fatalf("%d bytes are free: nothing has to go", free)
+	}
+	p, err := r.engine.Plan(r.ctx(), r.set, r.options())
+	must(t, err)
+	must(t, p.Ready())
+	_, err = r.engine.Preflight(r.ctx(), r.set, r.options())
+	must(t, err)
+	r.push()
+	if d := difference(t, r.src, small+"/www"); d != "" {
+		t.Errorf("%.300q", d)
+	}
+	r.file("too much", strings.Repeat(string(b), 6))
+	if p, err = r.engine.Plan(r.ctx(), r.set, r.options()); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, p.Ready(), nodes.Space, "and the change takes 6.0 MB")
+	r.remove("too much")
 	before := undos()
 	old := time.Now().Add(-100 * 24 * time.Hour)
 	found, _ := filepath.Glob(small + "/.rollsh-www/undo-*")

@@ -220,36 +220,49 @@ func (t *thin) close(keep bool) {
 func (t *thin) compare() (*comparison, error) {
 	c := &comparison{t: t}
 	rules := t.j.src.rules
-	c.ours, c.rest = rules.Filter(t.now.Ours)
-	c.ours = slices.Clone(c.ours)
-	for i := range c.ours {
-		c.ours[i].Owner = manifest.Owner{} // SFTP tells no names
-	}
-	if t.exists {
-		var err error
-		if c.live, err = t.walk(rules); err != nil {
-			return nil, err
-		}
+	_, c.rest = rules.Filter(t.now.Ours)
+	var err error
+	if c.ours, c.live, err = t.look(rules); err != nil {
+		return nil, err
 	}
 	if err := c.parents(rules); err != nil {
 		return nil, err
 	}
-	unknown := manifest.Inherit(c.ours, c.live.Entries, c.want)
-	if t.j.o.Verify == "checksum" {
-		unknown = unknown[:0]
-		for i := range c.live.Entries {
-			if c.live.Entries[i].Kind == manifest.File {
-				unknown = append(unknown, i)
-			}
-		}
-	}
-	if err := t.hash(c.live.Entries, unknown); err != nil {
+	if err := t.sums(c.ours, c.live.Entries, c.want); err != nil {
 		return nil, err
 	}
 	pol := t.j.o.policy()
 	pol.First = t.now.First()
 	c.dec = manifest.Decide(c.ours, c.live, c.want, pol)
 	return c, nil
+}
+
+// look lists what rolls left, without owners, for SFTP tells no names, and what
+// is there.
+func (t *thin) look(rules *manifest.Rules) (ours []manifest.Entry, live manifest.Listing, err error) {
+	in, _ := rules.Filter(t.now.Ours)
+	ours = slices.Clone(in)
+	for i := range ours {
+		ours[i].Owner = manifest.Owner{}
+	}
+	if t.exists {
+		live, err = t.walk(rules)
+	}
+	return ours, live, err
+}
+
+// sums fills in the sums of live files that must be known.
+func (t *thin) sums(ours, live, want []manifest.Entry) error {
+	unknown := manifest.Inherit(ours, live, want)
+	if t.j.o.Verify == "checksum" {
+		unknown = unknown[:0]
+		for i := range live {
+			if live[i].Kind == manifest.File {
+				unknown = append(unknown, i)
+			}
+		}
+	}
+	return t.hash(live, unknown)
 }
 
 // comparison is what a decision over SFTP was made of.
@@ -314,6 +327,9 @@ func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report
 	rep := agent.Summary(&c.dec, c.live.Entries, true)
 	rep.First, rep.Drift = t.now.First(), c.findings()
 	rep.Facts, rep.Pending = t.free(), t.unsettled()
+	if !rep.First {
+		rep.Marker = &t.now.Marker
+	}
 	return rep, nil
 }
 

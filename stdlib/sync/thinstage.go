@@ -67,6 +67,7 @@ func (t *thin) stage(ctx context.Context) (*thinStage, *wire.Report, error) {
 	next := c.next()
 	rep.Marker = &next.Marker
 	if rep.Nothing && !t.now.First() && next.Digest == t.now.Digest && (next.Rev == t.now.Rev) {
+		t.noteIdle()
 		return nil, rep, nil
 	}
 	rep.Nothing = false

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
@@ -48,7 +49,9 @@ func (t *thin) undo(ctx context.Context, roll string, force bool) (*wire.Report,
 		return &wire.Report{Roll: t.undone, Marker: &t.now.Marker}, nil // just now: not once more
 	}
 	name, err := t.findUndo(roll)
-	if err != nil {
+	if err != nil && t.idle(roll) {
+		return &wire.Report{Roll: roll, Marker: &t.now.Marker, Nothing: true}, nil
+	} else if err != nil {
 		return nil, err
 	}
 	done, err := t.journal(path.Join(t.state, name))
@@ -71,6 +74,19 @@ func (t *thin) undo(ctx context.Context, roll string, force bool) (*wire.Report,
 		_ = t.clear(dir)
 	}
 	return rep, err
+}
+
+// noteIdle writes down that the roll had nothing to do here.
+func (t *thin) noteIdle() {
+	name := path.Join(t.state, wire.IdleFile)
+	old, _ := t.slurp(name)
+	_ = t.put(name, []byte(wire.AddIdle(string(old), t.j.roll)))
+}
+
+// idle reports whether a roll had nothing to do here.
+func (t *thin) idle(roll string) bool {
+	b, err := t.slurp(path.Join(t.state, wire.IdleFile))
+	return err == nil && roll != "" && strings.Contains("\n"+string(b), "\n"+roll+"\n")
 }
 
 func (t *thin) findUndo(roll string) (string, error) {

@@ -2,7 +2,6 @@ package sync
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -36,10 +35,6 @@ func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemoteP
 	if err := ctx.Err(); err != nil {
 		return nil, nodes.Stopped(ctx)
 	}
-	if _, idle := e.idle.Load(idleKey(roll, n, path)); idle {
-		return &wire.Report{Roll: roll, Nothing: true}, nil
-	}
-	e.session.Service.Switched(n.Name)
 	req := wire.Request{
 		Op: wire.OpUndo, Root: []byte(path), Roll: newRoll(), Path: []byte(roll),
 		Force: force, By: e.holder("sync.undo"),
@@ -50,18 +45,14 @@ func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemoteP
 	if nodes.KindOf(err) == nodes.Lost && ctx.Err() == nil {
 		rep, err = e.ask(ctx, n, req) // the node knows this undo by its id and does it once
 	}
-	var none *noAgentError
-	if errors.As(err, &none) || nodes.KindOf(err) == nodes.Permission && !agentSaid(err) {
+	if noAgent(err) {
 		j := &job{e: e, o: &Options{Path: path}, node: n, path: path, roll: string(req.Roll), by: req.By, events: m}
-		return e.thinUndo(ctx, j, roll, force, why(err))
+		rep, err = e.thinUndo(ctx, j, roll, force, why(err))
+	}
+	if err != nil || !rep.Nothing {
+		e.session.Service.Switched(n.Name)
 	}
 	return rep, err
-}
-
-// idleKey names a tree in which a roll of this session had nothing to do: there
-// is nothing of it to undo there.
-func idleKey(roll string, n *nodes.Node, path nodes.RemotePath) string {
-	return roll + " " + treeKey(n, path)
 }
 
 // onAll runs f on all nodes at once, each with its path.

@@ -42,6 +42,7 @@ func (st *stager) build(j *wire.Journal) error {
 		var live unix.Stat_t
 		if err := unix.Fstat(t.root, &live); err == nil {
 			_ = unix.Fchown(fd, int(live.Uid), int(live.Gid))
+			_ = copyACLs(t.root, fd)
 			_ = unix.Fchmod(fd, live.Mode&0o7777)
 		}
 	}

@@ -31,7 +31,7 @@ func (s *server) drift(req *wire.Request) (*wire.Report, error) {
 		if err := c.ask(); err != nil {
 			return nil, err
 		}
-		base = c.want
+		base, _ = c.rules.Filter(c.want) // not the folders that are only a place for it
 	} else if c.now.First() {
 		return nil, hinted("notfound", "no roll was made to "+show(t.path), "give from= to compare with")
 	}
@@ -54,45 +54,8 @@ func (c *comparison) compareWith(base []manifest.Entry) (*wire.Report, error) {
 	c.hash(unknown)
 	rep := &wire.Report{Marker: &c.now.Marker, First: c.now.First(), Pending: c.t.unsettled()}
 	owners := map[uint32]string{}
-	add := func(what string, l *manifest.Entry, p string) {
-		f := wire.Finding{Path: []byte(p), What: what}
-		if l != nil {
-			f.Size, f.Mtime, f.Kind, f.Mode, f.Owner = l.Size, l.Mtime, l.Kind, l.Mode, owner(owners, l.UID)
-		}
-		rep.Drift = append(rep.Drift, f)
-	}
-	i, live := 0, c.live.Entries
-	for j := range base {
-		for ; i < len(live) && live[i].Path < base[j].Path; i++ {
-			add("extra", &live[i], live[i].Path)
-		}
-		if i == len(live) || live[i].Path != base[j].Path {
-			add("missing", nil, base[j].Path)
-			continue
-		}
-		if what := difference(&base[j], &live[i]); what != "" {
-			add(what, &live[i], live[i].Path)
-		}
-		i++
-	}
-	for ; i < len(live); i++ {
-		add("extra", &live[i], live[i].Path)
-	}
+	rep.Drift = wire.Findings(manifest.Differences(c.ours, base, c.live.Entries), func(id uint32) string { return owner(owners, id) })
 	return rep, nil
-}
-
-func difference(want, live *manifest.Entry) string {
-	switch {
-	case want.Kind != live.Kind:
-		return "type"
-	case !want.SameContent(live):
-		return "changed"
-	case want.Kind != manifest.Link && (want.Mode^live.Mode)&^0o2000 != 0:
-		return "mode"
-	case !want.SameOwner(live):
-		return "owner"
-	}
-	return ""
 }
 
 // read sends one file of the tree as Pack frames and End; at most MaxSize

@@ -239,7 +239,7 @@ func (st *stager) copyAside(p string, e *manifest.Entry, n int) error {
 		err = fmt.Errorf("it changed while it was read")
 	}
 	if err == nil {
-		err = dress(to, e, ownership{-1, -1})
+		err = dress(to, e, ownership{-1, -1, aclOf(int(from.Fd()), accessACL)})
 	}
 	if err == nil {
 		err = setTime(st.old, oldName(n), e.Mtime)

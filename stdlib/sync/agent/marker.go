@@ -54,6 +54,19 @@ func readAt(dir int, name string) ([]byte, error) {
 
 // writeAt makes a file of the state appear whole and on the disk.
 func writeAt(dir int, name string, b []byte) error {
+	if err := write(dir, name, b, (*os.File).Sync); err != nil {
+		return err
+	}
+	return unix.Fsync(dir)
+}
+
+// writeLazily makes a file of the state appear whole; when it gets to the disk
+// is left to the system.
+func writeLazily(dir int, name string, b []byte) error {
+	return write(dir, name, b, func(*os.File) error { return nil })
+}
+
+func write(dir int, name string, b []byte, flush func(*os.File) error) error {
 	tmp := name + ".new"
 	fd, err := unix.Openat(dir, tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -62,7 +75,7 @@ func writeAt(dir int, name string, b []byte) error {
 	f := os.NewFile(uintptr(fd), name)
 	_, err = f.Write(b)
 	if err == nil {
-		err = f.Sync()
+		err = flush(f)
 	}
 	if e := f.Close(); err == nil {
 		err = e
@@ -72,7 +85,6 @@ func writeAt(dir int, name string, b []byte) error {
 	}
 	if err != nil {
 		_ = unix.Unlinkat(dir, tmp, 0)
-		return err
 	}
-	return unix.Fsync(dir)
+	return err
 }

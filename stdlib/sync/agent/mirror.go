@@ -128,7 +128,7 @@ func (m *mirror) copy(p string, dst int, name string, e *manifest.Entry) error {
 		err = fmt.Errorf("it changed while it was read")
 	}
 	if err == nil {
-		err = dress(to, e, ownership{int(st.Uid), int(st.Gid)})
+		err = dress(to, e, ownership{int(st.Uid), int(st.Gid), aclOf(int(from.Fd()), accessACL)})
 	}
 	if err == nil {
 		err = setTime(dst, name, e.Mtime)
@@ -230,8 +230,8 @@ func (m *mirror) holds(p string, in int) (bool, error) {
 	return false, nil
 }
 
-// dress gives a new folder the owner, as far as that is allowed, and the
-// permissions of the one that it stands for.
+// dress gives a new folder the owner, as far as that is allowed, the access
+// control lists and the permissions of the one that it stands for.
 func (m *mirror) dress(p string, in, out int, e *manifest.Entry) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(in, &st); err != nil {
@@ -239,6 +239,9 @@ func (m *mirror) dress(p string, in, out int, e *manifest.Entry) error {
 	}
 	if err := unix.Fchown(out, int(st.Uid), int(st.Gid)); err != nil {
 		_ = unix.Fchown(out, -1, int(st.Gid))
+	}
+	if err := copyACLs(in, out); err != nil {
+		return cannot("set the access control list of", p, err)
 	}
 	return cannot("set the permissions of", p, unix.Fchmod(out, e.Mode))
 }

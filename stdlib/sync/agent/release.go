@@ -198,11 +198,17 @@ var madeByRoll = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompil
 // links lead to stay: the live one, and after a switch the one before it too,
 // which programs still read.
 func (t *tree) sweepReleases(links ...string) {
+	t.surplus(t.undos(), links, t.discardFrom)
+}
+
+// surplus tells of each release that neither an undo in the list nor one of the
+// links leads to. dir is the open folder of the releases.
+func (t *tree) surplus(undos, links []string, tell func(dir int, name string)) {
 	stays := map[string]bool{}
 	for _, l := range links {
 		stays[path.Base(l)] = true
 	}
-	for _, name := range t.undos() {
+	for _, name := range undos {
 		dir, err := openSub(t.state, name)
 		if err != nil {
 			return
@@ -216,7 +222,7 @@ func (t *tree) sweepReleases(links ...string) {
 			stays[path.Base(done.Release.Before)] = true
 		}
 	}
-	dir, err := t.releasesFolder()
+	dir, err := beneath.Dir(t.base, releasesDir)
 	if err != nil {
 		return
 	}
@@ -224,7 +230,7 @@ func (t *tree) sweepReleases(links ...string) {
 	names, _ := listDir(dir)
 	for _, name := range names {
 		if madeByRoll().MatchString(name) && !stays[name] {
-			t.discardFrom(dir, name)
+			tell(dir, name)
 		}
 	}
 }

@@ -46,6 +46,9 @@ func (s *server) stage(req *wire.Request) (rep *wire.Report, err error) {
 		return nil, err
 	}
 	t.discard(arrivedDir)
+	if rep.Nothing {
+		t.noteIdle(req.Roll)
+	}
 	rep.Settled = t.settled
 	return rep, nil
 }
@@ -195,6 +198,7 @@ func (s *server) look(req *wire.Request) (*wire.Report, error) {
 	}
 	rep := Summary(&c.dec, c.live.Entries, req.Lists)
 	rep.First, rep.Drift, rep.Pending, rep.Facts = c.now.First(), c.findings(), t.unsettled(), t.facts()
+	t.makeRoom(rep.Facts, rep)
 	rep.Nothing = rep.Nothing && c.next() == nil
 	if !c.now.First() {
 		rep.Marker = &c.now.Marker

@@ -37,7 +37,8 @@ type stager struct {
 	local   int64
 	next    *wire.Record
 
-	forgotten int // undos that went to make room
+	forgotten int               // undos that went to make room
+	lists     map[string][]byte // by folder: what files made in it inherit
 
 	mu    sync.Mutex
 	whole map[string]string // contents by the N of s/N, as contentName has it
@@ -269,21 +270,29 @@ func (st *stager) split(z io.Reader, entries []manifest.Entry, offsets map[strin
 	return nil
 }
 
-// ownership is who a new file shall belong to; -1 where that is as it comes.
-type ownership struct{ uid, gid int }
+// ownership is who a new file shall belong to, -1 where that is as it comes,
+// and its access control list, nil for none.
+type ownership struct {
+	uid, gid int
+	acl      []byte
+}
 
-// group keeps owner and group of a file that is replaced, and the group that a
-// setgid folder asks for.
+// group keeps owner, group and access control list of a file that is replaced,
+// and gives a new one what the folder has for new files.
 func (st *stager) group(p string) ownership {
 	d, name := beneath.Split(p)
+	own := ownership{-1, -1, st.inherited(d)}
 	fd, err := st.t.dir(d)
-	own := ownership{-1, -1}
 	if err != nil {
 		return own
 	}
 	var s unix.Stat_t
 	if unix.Fstatat(fd, name, &s, unix.AT_SYMLINK_NOFOLLOW) == nil {
-		return ownership{int(s.Uid), int(s.Gid)}
+		if s.Mode&unix.S_IFMT == unix.S_IFREG {
+			own.acl = st.listOf(p)
+		}
+		own.uid, own.gid = int(s.Uid), int(s.Gid)
+		return own
 	}
 	if unix.Fstat(fd, &s) == nil && s.Mode&unix.S_ISGID != 0 {
 		own.gid = int(s.Gid)
@@ -452,7 +461,8 @@ func (c counter) Write(b []byte) (int, error) {
 }
 
 // dress gives a new file the owner that is kept for it, as far as that is
-// allowed, or the one that is asked for, and its permissions.
+// allowed, or the one that is asked for, and its permissions: its access
+// control list before them, for they limit it.
 func dress(f *os.File, e *manifest.Entry, own ownership) error {
 	fd := int(f.Fd())
 	if own.gid >= 0 || own.uid >= 0 {
@@ -462,6 +472,11 @@ func dress(f *os.File, e *manifest.Entry, own ownership) error {
 	}
 	if uid, gid := e.IDs(); uid >= 0 || gid >= 0 {
 		if err := unix.Fchown(fd, uid, gid); err != nil {
+			return err
+		}
+	}
+	if own.acl != nil {
+		if err := unix.Fsetxattr(fd, accessACL, own.acl, 0); err != nil {
 			return err
 		}
 	}

@@ -26,7 +26,9 @@ func (t *tree) undo(req *wire.Request) (*wire.Report, error) {
 		return &wire.Report{Roll: t.undone, Marker: &now.Marker}, nil // done before, or just now: not once more
 	}
 	name, err := t.findUndo(asked)
-	if err != nil {
+	if err != nil && t.idle(asked) {
+		return &wire.Report{Roll: asked, Marker: &now.Marker, Nothing: true}, nil
+	} else if err != nil {
 		return nil, err
 	}
 	from, err := openSub(t.state, name)

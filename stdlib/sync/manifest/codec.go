@@ -20,9 +20,9 @@ func DigestOf(encoded []byte) Digest {
 
 // Bits beside the permissions in the encoding of an entry.
 const (
-	sameOwner = 0o10000 // it has the owner of the last entry that has one
-	newOwner  = 0o20000 // its owner follows
-	hardLink  = 0o40000 // a file: the path that it is a hard link of follows
+	ownerAgain = 0o10000 // it has the owner of the last entry that has one
+	newOwner   = 0o20000 // its owner follows
+	hardLink   = 0o40000 // a file: the path that it is a hard link of follows
 )
 
 // Encode writes entries that are sorted by path, each path as what it differs
@@ -66,7 +66,7 @@ func (e *Entry) bits(owner Owner) uint32 {
 	switch {
 	case !e.Owner.Given():
 	case e.Owner == owner:
-		bits |= sameOwner
+		bits |= ownerAgain
 	default:
 		bits |= newOwner
 	}
@@ -192,7 +192,7 @@ func (d *decoder) entry(prev string, prevTime *int64) (e Entry) {
 
 // owned reads who the entry shall belong to.
 func (d *decoder) owned(e *Entry, mode uint64) {
-	switch mode & (sameOwner | newOwner) {
+	switch mode & (ownerAgain | newOwner) {
 	case 0:
 		return
 	case newOwner:
@@ -203,7 +203,7 @@ func (d *decoder) owned(e *Entry, mode uint64) {
 			return
 		}
 		d.owner = o
-	case sameOwner | newOwner:
+	case ownerAgain | newOwner:
 		d.fail()
 		return
 	}

@@ -74,7 +74,7 @@ func SameTime(a, b int64) bool {
 // size, time, target of a link and, where one says it, the owner. The content
 // is not compared.
 func (e *Entry) SameStat(b *Entry) bool {
-	if e.Kind != b.Kind || e.Kind == Other || !e.SameOwner(b) {
+	if e.Kind != b.Kind || e.Kind == Other || !e.sameOwner(b) {
 		return false
 	}
 	switch e.Kind {

@@ -101,9 +101,9 @@ func (e *Entry) IDs() (uid, gid int) {
 	return uid, gid
 }
 
-// SameOwner compares an entry that says who it shall belong to with one that
+// sameOwner compares an entry that says who it shall belong to with one that
 // was found; where neither says so, all owners are the same.
-func (e *Entry) SameOwner(b *Entry) bool {
+func (e *Entry) sameOwner(b *Entry) bool {
 	if e.Owner == b.Owner {
 		return true
 	}
@@ -119,4 +119,4 @@ func (e *Entry) SameOwner(b *Entry) bool {
 }
 
 // sameAccess compares permissions and owner.
-func (e *Entry) sameAccess(b *Entry) bool { return e.sameMode(b) && e.SameOwner(b) }
+func (e *Entry) sameAccess(b *Entry) bool { return e.sameMode(b) && e.sameOwner(b) }

@@ -15,6 +15,8 @@ type Facts struct {
 	Inside    bool   // the record is inside the tree
 	FreeBytes uint64
 	FreeFiles uint64
+	OldBytes  uint64    `json:",omitempty"` // that undos other than the last, and what arrived and was not used, can make free
+	OldFiles  uint64    `json:",omitempty"`
 	NoInodes  bool      // the filesystem does not count inodes
 	Clock     time.Time // the node's time
 	FSType    string
@@ -31,11 +33,12 @@ const (
 // Lacks says what of the room that a change takes is missing at path; empty
 // when there is enough, or when it is not known.
 func (f *Facts) Lacks(path string, bytes int64, entries int) string {
+	room, inodes := f.FreeBytes+f.OldBytes, f.FreeFiles+f.OldFiles
 	switch {
-	case bytes > 0 && f.FreeBytes > 0 && uint64(bytes)+spare > f.FreeBytes:
-		return fmt.Sprintf("%s has room for %s, and the change takes %s", path, Size(int64(f.FreeBytes)), Size(bytes))
-	case entries > 0 && !f.NoInodes && f.FreeFiles > 0 && uint64(entries)+spareInodes > f.FreeFiles:
-		return fmt.Sprintf("%s has %d inodes left, and the change takes %d", path, f.FreeFiles, entries)
+	case bytes > 0 && f.FreeBytes > 0 && uint64(bytes)+spare > room:
+		return fmt.Sprintf("%s has room for %s, and the change takes %s", path, Size(int64(room)), Size(bytes))
+	case entries > 0 && !f.NoInodes && f.FreeFiles > 0 && uint64(entries)+spareInodes > inodes:
+		return fmt.Sprintf("%s has %d inodes left, and the change takes %d", path, inodes, entries)
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
@@ -171,6 +172,18 @@ func (j *Journal) Undone(back []manifest.Entry, rep *Report) {
 			rep.Deleted++
 		}
 	}
+}
+
+// IdleFile holds the rolls that had nothing to do in a tree, one a line.
+const IdleFile = "idle"
+
+// mostIdle is how many of them are kept.
+const mostIdle = 200
+
+// AddIdle gives the text of an IdleFile with one more roll.
+func AddIdle(text, roll string) string {
+	lines := strings.SplitAfter(text, "\n")
+	return strings.Join(lines[max(0, len(lines)-mostIdle):], "") + roll + "\n"
 }
 
 // StageName is the folder of a stage.

@@ -139,13 +139,27 @@ type Marker struct {
 // Finding is a path that differs from what rolls left.
 type Finding struct {
 	Path  []byte
-	What  string        // changed, missing, mode, owner, type, unknown, extra
+	What  string        // as manifest.Difference, and unknown
 	Owner string        `json:",omitempty"`
 	Mtime int64         `json:",omitempty"` // nanoseconds since 1970
 	Size  int64         `json:",omitempty"`
 	Kind  manifest.Kind `json:",omitempty"` // of what is there
 	Mode  uint32        `json:",omitempty"`
-	Yield bool          `json:",omitempty"`
+	Yield bool          `json:",omitempty"` // replaced anyway
+	Older bool          `json:",omitempty"` // it is as the last roll left it
+}
+
+// Findings are differences ready for the wire; owner names a number.
+func Findings(list []manifest.Difference, owner func(uint32) string) []Finding {
+	var out []Finding
+	for _, d := range list {
+		f := Finding{Path: []byte(d.Path), What: d.What, Older: d.AsRolled}
+		if l := d.Live; l != nil {
+			f.Size, f.Mtime, f.Kind, f.Mode, f.Owner = l.Size, l.Mtime, l.Kind, l.Mode, owner(l.UID)
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // Report is how an operation ended.
@@ -262,6 +276,9 @@ func (f Finding) Text() string {
 	if f.Mtime != 0 {
 		about = append(about, time.Unix(0, f.Mtime).Format("2006-01-02 15:04"))
 	}
+	if f.Older {
+		about = append(about, "as the last roll left it")
+	}
 	if len(about) > 0 {
 		s += " (" + strings.Join(about, ", ") + ")"
 	}
@@ -271,6 +288,7 @@ func (f Finding) Text() string {
 var words = map[string]string{
 	"missing": "deleted", "mode": "permissions changed", "owner": "owner changed", "type": "type changed",
 	"unknown": "not put there by a roll", "extra": "not put there by a roll",
+	"unsent": "not sent yet", "obsolete": "no longer in the source",
 }
 
 // DriftHint is what can be done about drift.

@@ -1,0 +1,23 @@
+//go:build linux
+
+package agent
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+)
+
+// noteIdle writes down that a roll had nothing to do here, so that its undo
+// has nothing to do either. Losing it costs an error then, and nothing else.
+func (t *tree) noteIdle(roll string) {
+	old, _ := readAt(t.state, wire.IdleFile)
+	_ = writeLazily(t.state, wire.IdleFile, []byte(wire.AddIdle(string(old), roll)))
+}
+
+// idle reports whether a roll had nothing to do here.
+func (t *tree) idle(roll string) bool {
+	b, err := readAt(t.state, wire.IdleFile)
+	return err == nil && roll != "" && !strings.Contains(roll, "\n") && bytes.Contains(b, []byte(roll+"\n"))
+}
