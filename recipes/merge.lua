@@ -32,6 +32,7 @@ if not under then
 end
 m:take("all", {resolve = true})
 if not m:state() then return end -- abandoned
-lint.check(m)
+local sound, why = pcall(lint.check, m)
+if not sound then warn(m.into.path .. " does not pass lint: mend it there, then run this again; or --abandon") error(why) end
 print(m:message())
 say(confirm "commit it?" and "committed as r" .. m:commit() or "not committed: the next run goes on, --abandon drops it")

@@ -35,6 +35,8 @@ func newProject(t *testing.T) *project {
 		place := strings.NewReplacer("https://svn.example.org/www", p.url, `  sync.push{ from = checkout, to = nodes "staging" }`, `  say("try " .. checkout.path)`)
 		p.write("recipes/"+name, place.Replace(string(text)))
 	}
+	p.write("editor", "#!/bin/sh\necho five and fünf >$1\n")
+	p.must("chmod", "755", "editor")
 	p.must("svnadmin", "create", "repository")
 	p.must("svn", "mkdir", "-q", "-m", "r1", p.url+"/trunk", p.url+"/branches")
 	p.put("trunk", "r2 page", "1\n2\n3\n4\n5\n")

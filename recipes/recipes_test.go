@@ -3,11 +3,13 @@ package recipes_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -85,14 +87,37 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// build makes a rollsh binary for the test.
+// program is the rollsh of all tests here.
+var program struct {
+	once sync.Once
+	dir  string
+	out  []byte
+	err  error
+}
+
+func TestMain(m *testing.M) { os.Exit(withFolder(m)) }
+
+func withFolder(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "rollsh-recipes-*")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program.dir = dir
+	return m.Run()
+}
+
+// build gives a rollsh binary.
 func build(t *testing.T) string {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "rollsh")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "..").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	program.once.Do(func() {
+		program.out, program.err = exec.Command("go", "build", "-o", program.dir, "..").CombinedOutput()
+	})
+	if program.err != nil {
+		t.Fatalf("go build: %v\n%s", program.err, program.out)
 	}
-	return bin
+	return filepath.Join(program.dir, "rollsh")
 }
 
 // processesIn lists the command lines that name a path in dir.

@@ -30,7 +30,8 @@ if not under then
 end
 if #m:take(picks, {resolve = not a.take}).conflicts > 0 then m:commit() end -- raises, and names them
 if not m:state() then return end -- abandoned
-lint.check(m)
+local sound, why = pcall(lint.check, m)
+if not sound then warn(into.path .. " does not pass lint: mend it there, then run this again; or --abandon") error(why) end
 site.try(into)
 print(m:message())
 say(confirm "people can try it now. Commit it?" and "committed as r" .. m:commit() or "not committed: the next run goes on, --abandon drops it")

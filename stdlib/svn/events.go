@@ -13,10 +13,15 @@ func (s *Svn) warn(ctx context.Context, text string) {
 	s.emit(nodes.Event{Type: nodes.Warned, Op: by.Op, Where: by.Where, Text: printable(text)})
 }
 
-// say tells the person something that answers no question.
+// say tells the person something that answers no question, in lines of the width
+// of the terminal.
 func (s *Svn) say(ctx context.Context, text string) {
 	by := nodes.CallerOf(ctx)
-	s.emit(nodes.Event{Type: nodes.Said, Op: by.Op, Where: by.Where, Text: printable(text)})
+	text = printable(text)
+	if n := nodes.Columns(s.session.Person); n > 0 {
+		text = wrap(text, n, "  ")
+	}
+	s.emit(nodes.Event{Type: nodes.Said, Op: by.Op, Where: by.Where, Text: text})
 }
 
 func (s *Svn) emit(e nodes.Event) {

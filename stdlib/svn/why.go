@@ -74,15 +74,24 @@ func (p *picture) why(target string, k *Conflict) Why {
 		}
 	}
 	path := strings.TrimSuffix(k.right.Path, "/")
+	var merged nodes.Changesets // before, and svn goes over them
 	for _, c := range p.source.Commits {
 		at, _ := segmentAt(p.sourceSegs, c.Rev)
 		if !k.changedBy(c, at+"/"+k.Path, nil) && !k.changedBy(c, "/"+strings.Trim(path, "/"), nil) {
 			continue
 		}
 		lo, hi := min(k.left.Revision, k.right.Revision), max(k.left.Revision, k.right.Revision) // the left is later in what takes something back
-		if c.Rev > lo && c.Rev <= hi {
+		if c.Rev <= lo || c.Rev > hi {
+			continue
+		}
+		if p.standOf(c) == integrated {
+			merged = append(merged, c.changeset())
+		} else {
 			out.Theirs = append(out.Theirs, c.changeset())
 		}
+	}
+	if len(out.Theirs) == 0 {
+		out.Theirs = merged
 	}
 	return out
 }
