@@ -120,7 +120,9 @@ func standing(p *palette, m map[string]any, width int) string {
 	}
 	line += "\n"
 	for _, name := range []string{"lock", "frozen"} {
-		if lock, ok := m[name].(map[string]any); ok {
+		lock, ok := m[name].(map[string]any)
+		person, _ := lock["person"].(bool)
+		if ok && person == (name == "frozen") { // a person's lock is given under both names
 			line += "    " + p.as(warning, "locked") + " by " + field(lock, "who") + " on " + field(lock, "host") + " since " + day(field(lock, "since"))
 			if why := field(lock, "why"); why != "" {
 				line += ": " + why

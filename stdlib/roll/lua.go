@@ -61,7 +61,7 @@ type rollArgs struct {
 	Only           lua.Raw          `lua:"only" type:"string|string[]" doc:"as in sync.push"`
 	Keep           lua.Raw          `lua:"keep" type:"string|string[]" doc:"as in sync.push"`
 	Exclude        lua.Raw          `lua:"exclude" type:"string|string[]" doc:"as in sync.push"`
-	Delete         lua.Raw          `lua:"delete" type:"string|false" doc:"as in sync.push"`
+	Delete         string           `lua:"delete" enum:"ours|all|false" doc:"as in sync.push"`
 	Drift          string           `lua:"drift" enum:"refuse|overwrite|keep" doc:"as in sync.push"`
 	Layout         string           `lua:"layout" enum:"tree|release" doc:"as in sync.push"`
 	Shared         lua.Raw          `lua:"shared" type:"string|string[]" doc:"as in sync.push"`
@@ -80,7 +80,7 @@ type rollArgs struct {
 	Check          hook             `lua:"check" type:"string|function|false" calls:"n: Node" doc:"the same, before it goes back into service; else what the nodes file says"`
 	Announce       []nodes.Notifier `lua:"announce" type:"Channel|Channel[]" doc:"who is told how it ended"`
 	Tracker        nodes.Tracker    `lua:"tracker" doc:"for links to tickets and changesets"`
-	Gate           lua.Raw          `lua:"gate" type:"number|function|string" calls:"done: Set, left: Set" doc:"after a batch: seconds, function(done, left), or 'ask'"`
+	Gate           gate             `lua:"gate" type:"number|function|string" calls:"done: Set, left: Set" doc:"after a batch: seconds, function(done, left), or 'ask'"`
 }
 
 type nameArgs struct {

@@ -65,8 +65,8 @@ func reports(list []Entry) []report {
 // standing is what roll.status gives of a name.
 type standing struct {
 	Name       string              `lua:"name"`
-	Lock       *Lock               `lua:"lock"`   // of the roll under way
-	Frozen     *Lock               `lua:"frozen"` // of a person
+	Lock       *Lock               `lua:"lock"`   // who keeps others out: the roll under way, or else a person
+	Frozen     *Lock               `lua:"frozen"` // a person's, beside that of a roll too
 	Last       *report             `lua:"last"`
 	Unfinished bool                `lua:"unfinished"`
 	Nodes      map[string]nodeView `lua:"nodes"`
@@ -91,6 +91,9 @@ func standings(list []Status) []standing {
 			} else {
 				out[i].Lock = &s.Locks[k]
 			}
+		}
+		if out[i].Lock == nil {
+			out[i].Lock = out[i].Frozen
 		}
 		if s.Last != nil {
 			last := reportOf(*s.Last)

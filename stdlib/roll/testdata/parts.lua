@@ -51,8 +51,11 @@ assert(s.name == "www" and s.lock == nil and s.nodes.web1.rev == 120 and not s.n
 assert(#roll.steps(R.id) > 8)
 
 roll.lock("www", "no rolls before Monday")
-assert(roll.status()[1].frozen.why == "no rolls before Monday")
+assert(roll.status()[1].frozen.why == "no rolls before Monday" and roll.status()[1].lock.person)
 roll.unlock "www"
+
+ok, err = pcall(roll, { name = "other", from = "/", to = web, gate = "aks" })
+assert(not ok and err.kind == "usage" and #roll.history{ name = "other" } == 0, tostring(err)) -- before anything is begun
 
 -- Outside a roll: the same law.
 web[3]:drained(function(n) assert(n:exists(a.dir .. "/web3.out")) end)
