@@ -397,6 +397,25 @@ func TestBackMeansTheLastThatChangedAnything(t *testing.T) {
 	}
 }
 
+// TestStatusWhileARollRuns: a node that waits in it is staged, not done by the
+// roll before.
+func TestStatusWhileARollRuns(t *testing.T) {
+	j := journal(t, session(t.TempDir()))
+	r := begin(t, j, web("web1", "web2"))
+	step(t, r, r.Set().Nodes[0], roll.Done)
+	step(t, r, r.Set().Nodes[1], roll.Done)
+	if _, err := r.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	r = begin(t, j, web("web1", "web2"))
+	step(t, r, r.Set().Nodes[0], roll.Switched)
+	step(t, r, r.Set().Nodes[1], roll.Staged)
+	list, err := j.Status(t.Context(), "www")
+	if err != nil || list[0].Nodes[0].State != roll.Switched || list[0].Nodes[1].State != roll.Staged {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
 func TestStepArguments(t *testing.T) {
 	r := begin(t, journal(t, session(t.TempDir())), web("web1"))
 	wantKind(t, r.Step(t.Context(), one(&nodes.Node{Name: "db1"}), roll.Staged, "", well), nodes.Usage, "db1", "not in the roll")

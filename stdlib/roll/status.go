@@ -119,21 +119,21 @@ func (b *board) add(e Entry) (more bool) {
 	return len(b.open) > 0
 }
 
-// finish adds who holds what, and how far unfinished rolls are.
+// finish adds who holds what, and how far rolls are that run or are unfinished.
 func (b *board) finish(held []Lock) []Status {
 	for _, l := range held {
 		s := b.at(l.Name)
 		s.Locks = append(s.Locks, l)
 	}
 	for i := range b.list {
-		if b.list[i].Unfinished {
-			b.list[i].waiting()
+		if s := &b.list[i]; s.Unfinished || s.Last != nil && s.Last.State == Running {
+			s.waiting()
 		}
 	}
 	return b.list
 }
 
-// waiting tells of nodes that the unfinished roll has still to switch how far
+// waiting tells of nodes that the last roll has still to switch how far
 // they are in it, beside the revision that they have. One that is out of
 // service since before says that.
 func (s *Status) waiting() {
