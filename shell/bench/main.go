@@ -24,8 +24,8 @@
 //
 // sync  a first push, a small roll and a push without changes, cold and warm,
 // to nodes in network namespaces a round trip away (-at), against rsync in a
-// loop, with xargs -P, with -z, and over a ControlMaster; needs root, and is
-// measured only when it is named
+// loop, with xargs -P, with -z, and over a ControlMaster, ansible synchronize and
+// sftp; needs root, and is measured only when it is named
 //
 // start   an empty recipe against an empty Go program
 //
@@ -81,6 +81,9 @@ func run(ctx context.Context) error {
 	flag.IntVar(&b.files, "files", 20000, "files in the tree that is rolled, 15 kB each on average, and in the repository of merges")
 	flag.StringVar(&b.at, "at", "1@80,8@20,16@80", "sync: NODES@MILLISECONDS of round trip, with commas")
 	flag.Parse()
+	if b.files < 100 {
+		return fmt.Errorf("-files %d: a small roll changes %d of them, 100 is the least", b.files, changed)
+	}
 	var err error
 	if b.rollsh, err = filepath.Abs(b.rollsh); err != nil {
 		return err

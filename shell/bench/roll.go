@@ -51,19 +51,21 @@ func smallRoll(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// contender is a program that rolls to trees of its own.
+// contender is a program that brings the source to a tree on every node.
 type contender struct {
 	name, tree string
 	command    func() *exec.Cmd
+	slow       bool // measured once
+	blind      bool // it is told what changed: with nothing to do it is not started
 }
 
 // coldRolls changes the source and rolls it with each program in turn, runs
 // times over. Rollsh comes first.
 func (p *bed) coldRolls(ctx context.Context, src *tree, runs int, recipe string) ([]figure, error) {
 	contenders := []contender{
-		{"rollsh, cold", "rollsh", func() *exec.Cmd { return p.command("-e", recipe) }},
-		{"rsync in a loop", "loop", func() *exec.Cmd { return p.rsync(src.root, "loop", 1) }},
-		{"xargs -P8 rsync", "xargs", func() *exec.Cmd { return p.rsync(src.root, "xargs", rollNodes) }},
+		{name: "rollsh, cold", tree: "rollsh", command: func() *exec.Cmd { return p.command("-e", recipe) }},
+		{name: "rsync in a loop", tree: "loop", command: func() *exec.Cmd { return p.rsync(src.root, "loop", 1) }},
+		{name: "xargs -P8 rsync", tree: "xargs", command: func() *exec.Cmd { return p.rsync(src.root, "xargs", rollNodes) }},
 	}
 	figures := make([]figure, len(contenders))
 	for range runs {

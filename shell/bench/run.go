@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // measure runs a program to its end and takes its times. It must succeed.
@@ -73,7 +75,7 @@ func sampleOf(cmd *exec.Cmd, wall time.Duration) sample {
 
 // marked runs a recipe that says "ready" and waits for the gate file, then says
 // "begin" and "end" around what is to be timed, once for each run. It gives one
-// sample a run, without processor time; before, if any, is called ahead of each.
+// sample a run; before, if any, is called ahead of each.
 func marked(ctx context.Context, name string, cmd *exec.Cmd, gate string, runs int, before func() error) (figure, error) {
 	f := figure{name: name}
 	var said bytes.Buffer
@@ -89,7 +91,7 @@ func marked(ctx context.Context, name string, cmd *exec.Cmd, gate string, runs i
 	defer stop()
 	lines := bufio.NewScanner(out)
 	for range runs {
-		s, err := between(lines, gate, before)
+		s, err := between(cmd.Process.Pid, lines, gate, before)
 		if err != nil {
 			stop()
 			return f, fmt.Errorf("%w: %w\n%s", err, cmd.Wait(), tail(said.String()))
@@ -102,7 +104,7 @@ func marked(ctx context.Context, name string, cmd *exec.Cmd, gate string, runs i
 
 // between waits for "ready", lets the recipe go on by making the gate file,
 // and times what lies between "begin" and "end".
-func between(lines *bufio.Scanner, gate string, before func() error) (sample, error) {
+func between(pid int, lines *bufio.Scanner, gate string, before func() error) (sample, error) {
 	if err := await(lines, "ready"); err != nil {
 		return sample{}, err
 	}
@@ -117,9 +119,20 @@ func between(lines *bufio.Scanner, gate string, before func() error) (sample, er
 	if err := await(lines, "begin"); err != nil {
 		return sample{}, err
 	}
-	began := time.Now()
+	began, cpu := time.Now(), cpuOf(pid)
 	err := await(lines, "end")
-	return sample{wall: time.Since(began)}, err
+	return sample{wall: time.Since(began), cpu: cpuOf(pid) - cpu}, err
+}
+
+// cpuOf is the processor time of a process so far, without those that it
+// started. Source: clock_getcpuclockid(3), the id of another process's clock.
+func cpuOf(pid int) time.Duration {
+	const whole = 2 // CPUCLOCK_SCHED, of all threads
+	var ts unix.Timespec
+	if unix.ClockGettime(int32(^pid<<3|whole), &ts) != nil {
+		return 0
+	}
+	return time.Duration(ts.Nano())
 }
 
 func await(lines *bufio.Scanner, word string) error {

@@ -48,13 +48,6 @@ type syncBed struct {
 	shown map[string][]row
 }
 
-// row is a figure with what the network and the nodes saw of it.
-type row struct {
-	figure
-	bytes int64 // a node and run, both ways
-	nodes time.Duration
-}
-
 func (b *bench) syncAt(ctx context.Context, f far) error {
 	dir, err := os.MkdirTemp(roomy(), "rollsh-bench-sync-")
 	if err != nil {
@@ -146,56 +139,30 @@ func (s *syncBed) rollsh(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// rsync pushes the source to a tree on every node, so many at a time.
-func (s *syncBed) rsync(tree string, at int, more string) func() *exec.Cmd {
-	return func() *exec.Cmd {
-		var targets strings.Builder
-		for i := range s.spaces {
-			fmt.Fprintf(&targets, "root@%s:%s/\n", address(i+1), s.tree(i, tree))
-		}
-		line := fmt.Sprintf(`xargs -P %d -I{} rsync -a --delete %s %s/ {}`, at, more, s.src.root)
-		cmd := s.command("sh", "-c", line)
-		cmd.Stdin = strings.NewReader(targets.String())
-		return cmd
-	}
-}
-
-func (s *syncBed) ssh(more string) string {
-	return fmt.Sprintf(`-e "ssh -F %s %s"`, s.home(".ssh/config"), more)
-}
-
 // measure takes one sample and adds it to a table's row.
 func (s *syncBed) measure(ctx context.Context, table, name string, cmd *exec.Cmd) error {
-	bytes, cpu := s.wire.bytes.Load(), s.cpu()
+	cpu := s.cpu()
+	s.wire.count()
 	got, err := measure(ctx, cmd)
 	if err != nil {
 		return err
 	}
-	bytes = s.wire.bytes.Load() - bytes
+	seen := s.wire.counted()
 	<-time.After(300 * time.Millisecond) // sshd counts a session when it has ended
-	s.add(table, name, got, bytes, s.cpu()-cpu)
+	s.add(table, name, got, seen, s.cpu()-cpu)
 	return nil
 }
 
-func (s *syncBed) add(table, name string, got sample, bytes int64, nodes time.Duration) {
-	for i := range s.shown[table] {
-		if r := &s.shown[table][i]; r.name == name {
-			r.runs, r.bytes, r.nodes = append(r.runs, got), bytes, nodes
-			return
-		}
-	}
-	s.shown[table] = append(s.shown[table], row{figure{name, []sample{got}}, bytes, nodes})
-}
-
+// The tables.
 const firstPush, smallRolls, noChange = "First push", "Small roll", "No change"
 
 // first pushes to empty trees, which are removed again.
 func (s *syncBed) first(ctx context.Context) error {
 	n := s.f.nodes
 	for _, c := range []contender{
-		{"rollsh, cold", "first", func() *exec.Cmd { return s.rollsh("-e", s.push("first")) }},
-		{fmt.Sprintf("xargs -P%d rsync", n), "first", s.rsync("first", n, s.ssh(""))},
-		{fmt.Sprintf("xargs -P%d rsync -z", n), "first", s.rsync("first", n, "-z "+s.ssh(""))},
+		{name: "rollsh, cold", tree: "first", command: func() *exec.Cmd { return s.rollsh("-e", s.push("first")) }},
+		{name: fmt.Sprintf("xargs -P%d rsync", n), tree: "first", command: s.rsync("first", n, s.ssh(""))},
+		{name: fmt.Sprintf("xargs -P%d rsync -z", n), tree: "first", command: s.rsync("first", n, "-z "+s.ssh(""))},
 	} {
 		if err := s.measure(ctx, firstPush, c.name, c.command()); err != nil {
 			return err
@@ -225,33 +192,19 @@ func (s *syncBed) same(ctx context.Context, tree string) error {
 
 // rolls changes the source a little and rolls that, with each program in turn.
 func (s *syncBed) rolls(ctx context.Context) error {
-	n := s.f.nodes
-	if _, err := measure(ctx, s.rollsh("-e", s.push("bench"))); err != nil {
+	if err := s.level(ctx, "bench"); err != nil {
 		return err // first contact: the trees are there already
 	}
 	master, err := s.masters(ctx)
 	if err != nil {
 		return err
 	}
-	contenders := []contender{
-		{"rollsh, cold", "bench", func() *exec.Cmd { return s.rollsh("-e", s.push("bench")) }},
-		{"rsync in a loop", "peer", s.rsync("peer", 1, s.ssh(""))},
-		{fmt.Sprintf("xargs -P%d rsync", n), "peer", s.rsync("peer", n, s.ssh(""))},
-		{fmt.Sprintf("xargs -P%d rsync -z", n), "peer", s.rsync("peer", n, "-z "+s.ssh(""))},
-		{"the same, ControlMaster", "peer", s.rsync("peer", n, s.ssh(master))},
-	}
 	for run := range s.b.runs {
-		for _, c := range contenders {
-			if run > 0 && n >= 8 && strings.Contains(c.name, "loop") {
+		for _, c := range s.contenders(master) {
+			if run > 0 && c.slow {
 				continue
 			}
-			if err := s.src.change(); err != nil {
-				return err
-			}
-			if err := s.measure(ctx, smallRolls, c.name, c.command()); err != nil {
-				return err
-			}
-			if err := s.measure(ctx, noChange, c.name, c.command()); err != nil {
+			if err := s.contest(ctx, c); err != nil {
 				return err
 			}
 		}
@@ -259,25 +212,43 @@ func (s *syncBed) rolls(ctx context.Context) error {
 	if err := s.warm(ctx); err != nil {
 		return err
 	}
-	if err := s.same(ctx, "bench"); err != nil {
-		return err
-	}
-	if _, err := measure(ctx, s.rsync("peer", n, s.ssh(""))()); err != nil {
-		return err
-	}
-	return s.same(ctx, "peer")
+	return s.same(ctx, "bench")
 }
 
-// masters opens a connection to every node that rsync can use.
-func (s *syncBed) masters(ctx context.Context) (string, error) {
-	path := filepath.Join(s.dir, "m-%h")
-	for i := range s.spaces {
-		cmd := s.command("ssh", "-F", s.home(".ssh/config"), "-o", "ControlPath="+path, "-M", "-N", "-f", address(i+1))
-		if err := cmd.Run(); err != nil {
-			return "", fmt.Errorf("ssh -M: %w", err)
+// contest measures one contender with a small roll and with nothing to do, and
+// then brings the trees of the others to where it is: each of them has one
+// small roll to do when its turn comes, not all that were missed.
+func (s *syncBed) contest(ctx context.Context, c contender) error {
+	if err := s.src.change(); err != nil {
+		return err
+	}
+	if err := s.measure(ctx, smallRolls, c.name, c.command()); err != nil {
+		return err
+	}
+	if !c.blind {
+		if err := s.measure(ctx, noChange, c.name, c.command()); err != nil {
+			return err
 		}
 	}
-	return "-o ControlPath=" + path, ctx.Err()
+	if err := s.same(ctx, c.tree); err != nil {
+		return err
+	}
+	if c.tree == "bench" {
+		return s.level(ctx, "peer")
+	}
+	return s.level(ctx, "bench")
+}
+
+// level brings the trees of one name to the source without being measured.
+func (s *syncBed) level(ctx context.Context, tree string) error {
+	if tree == "bench" {
+		_, err := measure(ctx, s.rollsh("-e", s.push(tree)))
+		return err
+	}
+	return s.parallel(ctx, func(i int) error {
+		_, err := measure(ctx, exec.Command("rsync", "-a", "--delete", s.src.root+"/", s.tree(i, tree)+"/"))
+		return err
+	})
 }
 
 // warm rolls over the connections that a recipe holds.
@@ -297,64 +268,8 @@ func (s *syncBed) warm(ctx context.Context) error {
 			return err
 		}
 		for _, got := range f.runs {
-			s.add(c.table, f.name, got, 0, 0)
+			s.add(c.table, f.name, got, counts{}, 0)
 		}
 	}
 	return nil
-}
-
-func (s *syncBed) print() {
-	for _, table := range []string{firstPush, smallRolls, noChange} {
-		rows := s.shown[table]
-		if len(rows) == 0 {
-			continue
-		}
-		fmt.Printf("\n%s: %d nodes, round trip %v, %d files; ratio to rollsh cold\n", table, s.f.nodes, s.f.rtt, s.b.files)
-		fmt.Printf("  %-26s %8s %15s %8s %9s %9s %8s %6s\n", "", "wall s", "range", "CPU s", "nodes' s", "MB/node", "peak MB", "ratio")
-		base, _, _ := rows[0].median()
-		for _, r := range rows {
-			fmt.Println("  " + r.text(base, s.f.nodes))
-		}
-		if limit := s.limit(table); limit > 0 {
-			fmt.Printf("  least possible: cold %.3f s, warm %.3f s\n", limit.Seconds(), s.limitWarm(table).Seconds())
-		}
-	}
-}
-
-func (r *row) text(base time.Duration, nodes int) string {
-	mid, low, high := r.median()
-	span := fmt.Sprintf("%.2f-%.2f", low.Seconds(), high.Seconds())
-	cells := []string{"-", "-", "-", "-"}
-	if r.cpu() > 0 {
-		cells = []string{
-			fmt.Sprintf("%.2f", r.cpu().Seconds()), fmt.Sprintf("%.2f", r.nodes.Seconds()),
-			fmt.Sprintf("%.2f", float64(r.bytes)/1e6/float64(nodes)), fmt.Sprintf("%.0f", float64(r.peak())/1e6),
-		}
-	}
-	return fmt.Sprintf("%-26s %8.3f %15s %8s %9s %9s %8s %5.1fx", r.name, mid.Seconds(), span, cells[0], cells[1], cells[2], cells[3], float64(mid)/float64(base))
-}
-
-// localScan is what reading the source's tree takes at least, in any case.
-const localScan = 80 * time.Millisecond
-
-// limit is what a cold run takes at least: round trips of the login (8), of a
-// channel and its first window (2), of the change from a window that begins
-// with ten packets (4), and of the word to switch (1).
-func (s *syncBed) limit(table string) time.Duration {
-	switch table {
-	case smallRolls:
-		return 15*s.f.rtt + localScan
-	case noChange:
-		return 11*s.f.rtt + localScan
-	}
-	return 0
-}
-
-// limitWarm is the same over a channel that is open: the change, and the word
-// to switch.
-func (s *syncBed) limitWarm(table string) time.Duration {
-	if table == smallRolls {
-		return 2*s.f.rtt + localScan
-	}
-	return s.f.rtt + localScan
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // What a small roll changes.
@@ -28,6 +29,8 @@ const (
 type tree struct {
 	root  string
 	files []string // relative paths
+	put   []string // written by the last change
+	gone  []string // removed by it
 	next  int      // number of the next new file
 	rand  *rand.Rand
 }
@@ -50,7 +53,7 @@ func (t *tree) name() string {
 
 func (t *tree) make() error {
 	for _, name := range t.files {
-		if err := t.put(name); err != nil {
+		if err := t.write(name); err != nil {
 			return err
 		}
 	}
@@ -61,9 +64,9 @@ func (t *tree) make() error {
 // into place: the nodes' trees start as hard links of this one.
 func (t *tree) change() error {
 	t.rand.Shuffle(len(t.files), func(i, j int) { t.files[i], t.files[j] = t.files[j], t.files[i] })
-	gone := t.files[len(t.files)-removed:]
+	t.gone = slices.Clone(t.files[len(t.files)-removed:])
 	t.files = t.files[:len(t.files)-removed]
-	for _, name := range gone {
+	for _, name := range t.gone {
 		if err := os.Remove(filepath.Join(t.root, name)); err != nil {
 			return err
 		}
@@ -71,16 +74,17 @@ func (t *tree) change() error {
 	for range added {
 		t.files = append(t.files, t.name())
 	}
-	for _, name := range append(t.files[:changed:changed], t.files[len(t.files)-added:]...) {
-		if err := t.put(name); err != nil {
+	t.put = slices.Concat(t.files[:changed], t.files[len(t.files)-added:])
+	for _, name := range t.put {
+		if err := t.write(name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// put writes a file with new content.
-func (t *tree) put(name string) error {
+// write makes a file with new content.
+func (t *tree) write(name string) error {
 	file := filepath.Join(t.root, name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,8 +18,52 @@ import (
 // little of the processors.
 type wire struct {
 	half    time.Duration
-	bytes   atomic.Int64 // that passed, both ways
 	devices []*os.File
+
+	mu    sync.Mutex
+	seen  counts
+	asked time.Time // when the packet passed that began the round trip under way
+	heard bool      // something came back since
+}
+
+// counts is what passed since count.
+type counts struct {
+	bytes int64 // both ways, all nodes
+	trips int   // round trips that one had to wait for before the other, of the first node
+}
+
+// count begins to count anew.
+func (w *wire) count() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen, w.asked, w.heard = counts{}, time.Time{}, false
+}
+
+func (w *wire) counted() counts {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seen
+}
+
+// pass counts a packet to or from a node. What goes to a node a whole round trip
+// after something that it answered may be the consequence of that answer.
+func (w *wire) pass(bytes, node int, down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen.bytes += int64(bytes)
+	if node != 1 || w.half == 0 {
+		return
+	}
+	now := time.Now()
+	switch {
+	case !down:
+		w.heard = true
+	case w.asked.IsZero():
+		w.asked = now
+	case w.heard && now.Sub(w.asked) >= 2*w.half:
+		w.seen.trips++
+		w.asked, w.heard = now, false
+	}
 }
 
 type packet struct {
@@ -44,11 +88,15 @@ func startWire(rtt time.Duration, controller string, nodes []string) (*wire, err
 		}
 		down[i+1] = w.line(d)
 		back := w.line(up)
-		go w.read(d, func([]byte) chan<- packet { return back })
+		go w.read(d, func(b []byte) chan<- packet {
+			w.pass(len(b), i+1, false)
+			return back
+		})
 	}
 	go w.read(up, func(b []byte) chan<- packet {
 		// Ten bytes of virtio header; the last byte of an IPv4 destination is at 29.
 		if len(b) > 30 && b[10]>>4 == 4 && b[26] == 10 && int(b[29]) < len(down) {
+			w.pass(len(b), int(b[29]), true)
 			return down[b[29]]
 		}
 		return nil
@@ -143,7 +191,6 @@ func (w *wire) read(from *os.File, to func([]byte) chan<- packet) {
 			return
 		}
 		if line := to(buf[:n]); line != nil {
-			w.bytes.Add(int64(n))
 			line <- packet{time.Now().Add(w.half), append([]byte(nil), buf[:n]...)}
 		}
 	}
