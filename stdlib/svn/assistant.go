@@ -45,6 +45,9 @@ func (p Policy) choice(name string) (string, bool) {
 // with ask false, what no policy covers.
 func (m *Merge) Assist(ctx context.Context, policy Policy, ask bool) ([]Remaining, error) {
 	for glob, choice := range policy {
+		if _, err := path.Match(glob, ""); err != nil {
+			return nil, &nodes.Error{Kind: nodes.Usage, Message: "policy of '" + oneLine(glob) + "': that is no glob of paths", Cause: err}
+		}
 		if _, ok := accepts[choice]; !ok {
 			return nil, &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("policy of '%s': '%s' is no way to resolve a conflict", oneLine(glob), oneLine(choice)), Hint: strings.Join(Choices, ", ")}
 		}
@@ -92,12 +95,15 @@ func (a *assistant) byPolicy(ctx context.Context, policy Policy, list []*Conflic
 			continue
 		}
 		a.tried[k.Path] = true
-		if err := k.Resolve(ctx, choice); err == nil {
+		err := k.Resolve(ctx, choice)
+		switch {
+		case ctx.Err() != nil:
+			return some, nodes.Stopped(ctx)
+		case err == nil:
 			a.say(ctx, fmt.Sprintf("%s: %s, by policy", k.Path, choice))
 			some = true
-		}
-		if ctx.Err() != nil {
-			return some, nodes.Stopped(ctx)
+		default:
+			a.m.Into.svn.warn(ctx, fmt.Sprintf("%s: not %s, as the policy says: %v", k.Path, choice, err))
 		}
 	}
 	return some, nil

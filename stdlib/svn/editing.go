@@ -13,10 +13,13 @@ import (
 )
 
 // Edit opens the file in $VISUAL or $EDITOR on the person's terminal, and ends
-// the conflict when no marker is left in it.
+// the conflict when no marker is left in it; of a property conflict its values.
 func (k *Conflict) Edit(ctx context.Context) error {
 	if k.jointKind() != "" {
 		return k.joinWith(ctx, func(pair *Conflict) error { return pair.Edit(ctx) })
+	}
+	if k.Kind == propertyConflict {
+		return k.editProperties(ctx)
 	}
 	if k.Kind != textConflict || k.Binary || k.Symlink {
 		return &nodes.Error{Kind: nodes.Usage, Message: k.Path + " has no text conflict to edit", Hint: "choose of " + strings.Join(k.Possible(), ", ")}
@@ -45,7 +48,11 @@ func (m *Merge) edit(ctx context.Context, file string) error {
 
 // unresolved says of a program that failed what that means for the conflict.
 func unresolved(what, command string, err error) error {
-	if nodes.KindOf(err) != nodes.Exit {
+	switch nodes.KindOf(err) {
+	case nodes.Refused:
+		return &nodes.Error{Kind: nodes.Refused, Message: "there is no terminal for the " + what + " " + oneLine(command), Cause: err}
+	case nodes.Exit:
+	default:
 		return err
 	}
 	e := *nodes.AsError(err, nodes.Exit)

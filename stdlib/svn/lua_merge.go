@@ -217,7 +217,7 @@ func conflictClass() lua.Class {
 				}),
 			},
 			{
-				Name: "edit", Doc: "Opens the file in $EDITOR, and ends the conflict when no marker is left in it.", Example: `c:edit()`, Returns: "nil", Mutates: true,
+				Name: "edit", Doc: "Opens the file in $EDITOR, or the values of properties, and ends the conflict when no marker is left in it.", Example: `c:edit()`, Returns: "nil", Mutates: true,
 				Do: lua.Method(func(ctx context.Context, k *Conflict, _ lua.None) (lua.None, error) { return lua.None{}, k.Edit(ctx) }),
 			},
 		},

@@ -32,12 +32,19 @@ func (m *Merge) pick(p *picture, r Revisions, want standing, verb string) (revse
 		}
 	}
 	if len(reasons) > 0 {
-		return nil, &nodes.Error{Kind: nodes.Refused, Message: "cannot " + verb + ": " + shorten(reasons), Hint: "m:available() lists what can be taken"}
+		return nil, &nodes.Error{Kind: nodes.Refused, Message: "cannot " + verb + ": " + shorten(reasons), Hint: lists[want]}
 	}
 	if len(out) == 0 {
 		return nil, &nodes.Error{Kind: nodes.Refused, Message: "there is nothing to " + verb + " from " + m.path}
 	}
 	return out.normal(), nil
+}
+
+// lists says which list holds what can be done something with.
+var lists = map[standing]string{
+	available:  "m:available() lists what can be taken",
+	integrated: "m:integrated() lists what is merged",
+	blocked:    "m:blocked() lists what is blocked",
 }
 
 func (p *picture) all(want standing) revset {

@@ -210,7 +210,13 @@ func (w *work) perform(ctx context.Context) error {
 	}
 	for {
 		k := c.here(args...)
-		k.lines = c.svn.watch(ctx, o.Kind+" "+rsText(o.Revs)+" in "+c.Path).line
+		watch, left := c.svn.watch(ctx, o.Kind+" "+rsText(o.Revs)+" in "+c.Path), []string(nil)
+		k.lines = func(line string) {
+			watch.line(line)
+			if m := inTheWay().FindStringSubmatch(line); m != nil {
+				left = append(left, oneLine(m[1]))
+			}
+		}
 		a, err := c.mutate(ctx, w.lock, k)
 		if err != nil {
 			return err
@@ -218,6 +224,9 @@ func (w *work) perform(ctx context.Context) error {
 		o.More = a.failed && a.stopped()
 		if a.failed && !o.More {
 			return a.err()
+		}
+		if len(left) > 0 {
+			return w.giveUp(ctx, left)
 		}
 		open, err := w.meet(ctx)
 		switch {
@@ -230,6 +239,23 @@ func (w *work) perform(ctx context.Context) error {
 			return w.finish(ctx)
 		}
 	}
+}
+
+// inTheWay finds the paths that svn left out of a merge, with exit code 0, as files
+// that it does not know were there.
+var inTheWay = nodes.Pattern(`^Skipped (?:missing target: )?'(.*)'(?: -- .*)?$`)
+
+// giveUp takes the last operation back, which svn recorded though it left paths out.
+func (w *work) giveUp(ctx context.Context, names []string) error {
+	e := &nodes.Error{
+		Kind: nodes.Refused, Message: "files that svn does not know are in the way of the merge in " + w.m.Into.Path + ": " + shorten(names) + "; nothing of it is merged",
+		Hint: "move them away, then take again",
+	}
+	w.j.Operations = w.j.Operations[:len(w.j.Operations)-1]
+	if len(w.j.Operations) > 0 {
+		return firstError(w.restart(ctx, "what was taken before is merged again"), e)
+	}
+	return firstError(w.takeBack(ctx), w.m.Into.dropJournal(), e)
 }
 
 func rsText(revs string) string {
