@@ -238,14 +238,16 @@ func (a eachArgs) options(h *Host, op string) nodes.EachOpts {
 	return o
 }
 
-// askOnFailure lets the person decide when a budget is spent.
+// askOnFailure lets the person decide when a budget is spent. Where nobody is
+// there to look, with --yes too, the rest is left alone.
 func (h *Host) askOnFailure(ctx context.Context, r *nodes.Results) (string, error) {
 	failed := r.In(nodes.FailedState, nodes.NotReached)
-	yes, err := h.Session.Person.Confirm(ctx, failed.Fold()+" failed; go on with the rest?")
-	if err != nil || !yes {
-		return string(nodes.StopRest), err
+	no := "no"
+	answer, err := h.Session.Person.Ask(ctx, nodes.Question{Text: failed.Fold() + " failed; go on with the rest?", Default: &no})
+	if err == nil && slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
+		return string(nodes.CarryOn), nil
 	}
-	return string(nodes.CarryOn), nil
+	return string(nodes.StopRest), err
 }
 
 func setEach(c *Call, s nodes.Set, a setEachArgs) (any, error) {
