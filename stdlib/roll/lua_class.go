@@ -1,6 +1,7 @@
 package roll
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -68,6 +69,16 @@ type outlineArgs struct {
 	AtOnce nodes.AtOnce `lua:"at_once" type:"number|string|table" doc:"as in roll"`
 }
 
+// placed says where a recipe called, in an error that is raised later.
+func placed(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := *nodes.AsError(err, nodes.Internal)
+	e.Where = cmp.Or(e.Where, nodes.CallerOf(ctx).Where)
+	return &e
+}
+
 // rollChecks look and ask; they change nothing on a node.
 func rollChecks() []lua.Func {
 	return []lua.Func{
@@ -76,7 +87,7 @@ func rollChecks() []lua.Func {
 			Example: `local ready, tolerated = R:preflight "/var/www"`,
 			Do: lua.Method(func(ctx context.Context, r *Roll, a preflightArgs) (lua.Many, error) {
 				good, tolerated, err := r.Preflight(ctx, a.Path)
-				return lua.Many{good, tolerated}, err
+				return lua.Many{good, placed(ctx, tolerated)}, err
 			}),
 		},
 		{
