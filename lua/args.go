@@ -3,10 +3,8 @@ package lua
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
-	glua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -19,10 +17,43 @@ type RecipeArg struct {
 	Positional bool
 	Flag       bool // takes no value
 	Required   bool
+	List       bool // the value is a list
 	Default    string
 	HasDefault bool
-	Type       string   // string (default), number, or node
+	Type       string   // one of argTypes
 	Choices    []string // empty: any value
+}
+
+// argTypes are the types of arguments, and what Lua gets for one.
+var argTypes = []argType{
+	{"string", "string"},
+	{"number", "number"},
+	{"integer", "number"},  // a whole number
+	{"boolean", "boolean"}, // --key, --no-key, or --key=yes and the like
+	{"file", "string"},     // one that is there; made absolute
+	{"folder", "string"},   // the same
+	{"path", "string"},     // made absolute, whether it is there or not
+	{"node", "Node"},       // by its name
+	{"nodes", "Set"},       // by the name of a nodes file
+}
+
+type argType struct{ name, lua string }
+
+// luaType is the type of the value that Lua gets.
+func (a *RecipeArg) luaType() string {
+	typ := ""
+	for _, t := range argTypes {
+		if t.name == a.Type {
+			typ = t.lua
+		}
+	}
+	switch {
+	case a.Flag:
+		return "boolean"
+	case a.List:
+		return typ + "[]"
+	}
+	return typ
 }
 
 // RecipeArgs is what a recipe says of itself: read from its text, nothing is
@@ -136,7 +167,24 @@ func declared(f *ast.Field) (RecipeArg, error) {
 	if len(words) > 1 {
 		a.Doc = words[1]
 	}
-	return a, nil
+	a.Positional = a.Positional && !a.Flag
+	return a, a.fits()
+}
+
+// fits checks that what is declared of an argument goes together.
+func (a *RecipeArg) fits() error {
+	switch {
+	case a.Flag && (a.Type != "string" || a.List || len(a.Choices) > 0):
+		return fmt.Errorf("'%s' is a flag, so it has no value: no type, list or choices", a.Name)
+	case a.Flag || !a.HasDefault:
+		return nil
+	}
+	for _, text := range a.items(a.Default) {
+		if _, err := a.value(text); err != nil {
+			return fmt.Errorf("its own default: %w", err)
+		}
+	}
+	return nil
 }
 
 // set reads one key of an argument's table.
@@ -145,7 +193,7 @@ func (a *RecipeArg) set(item *ast.Field) error {
 	if !ok {
 		return fmt.Errorf("keys of an argument are names")
 	}
-	known := []string{"default", "flag", "required", "type", "choices"}
+	known := []string{"default", "flag", "required", "type", "choices", "list"}
 	switch key.Value {
 	case "default":
 		text, ok := constant(item.Value)
@@ -159,9 +207,15 @@ func (a *RecipeArg) set(item *ast.Field) error {
 		_, a.Required = item.Value.(*ast.TrueExpr)
 	case "type":
 		a.Type, _ = constant(item.Value)
-		if !slices.Contains([]string{"string", "number"}, a.Type) {
-			return fmt.Errorf("type of an argument is \"string\" or \"number\"")
+		var names []string
+		for _, t := range argTypes {
+			names = append(names, t.name)
 		}
+		if !slices.Contains(names, a.Type) {
+			return fmt.Errorf("type of an argument is one of %s%s", strings.Join(names, ", "), didYouMean(a.Type, names))
+		}
+	case "list":
+		_, a.List = item.Value.(*ast.TrueExpr)
 	case "choices":
 		table, ok := item.Value.(*ast.TableExpr)
 		if !ok {
@@ -192,216 +246,4 @@ func constant(e ast.Expr) (string, bool) {
 		return "false", true
 	}
 	return "", false
-}
-
-// Parse reads a command line against the declaration: positional words in
-// order, --key=value or --key value, --flag. It fails with Usage.
-func (r RecipeArgs) Parse(argv []string) (map[string]any, error) {
-	values := map[string]any{}
-	words := argv
-	position := 0
-	for len(words) > 0 {
-		word := words[0]
-		words = words[1:]
-		name, isKey := strings.CutPrefix(word, "--")
-		if !isKey || word == "--" {
-			if word == "--" {
-				continue
-			}
-			a := r.positional(position)
-			if a == nil {
-				return nil, usage("unexpected argument '%s'%s", word, r.hintTaken())
-			}
-			position++
-			if err := a.put(values, word); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		var err error
-		if words, err = r.parseKey(values, name, words); err != nil {
-			return nil, err
-		}
-	}
-	return values, r.fill(values)
-}
-
-func (r RecipeArgs) hintTaken() string {
-	if len(r.List) == 0 {
-		return ": this recipe takes none"
-	}
-	return ""
-}
-
-// parseKey reads --name, --name=value or --name value.
-func (r RecipeArgs) parseKey(values map[string]any, name string, rest []string) ([]string, error) {
-	name, value, hasValue := strings.Cut(name, "=")
-	a := r.key(name)
-	switch {
-	case a == nil:
-		known := []string{"help"}
-		for _, k := range r.List {
-			known = append(known, k.Name)
-		}
-		return nil, usage("unknown argument '--%s'%s", name, didYouMean(name, known))
-	case a.Flag && hasValue:
-		return nil, usage("'--%s' is a flag and takes no value", name)
-	case a.Flag:
-		values[a.Name] = true
-		return rest, nil
-	case !hasValue && len(rest) == 0:
-		return nil, usage("'--%s' needs a value: --%s=...", name, name)
-	case !hasValue:
-		value, rest = rest[0], rest[1:]
-	}
-	return rest, a.put(values, value)
-}
-
-func (r RecipeArgs) positional(i int) *RecipeArg {
-	for j := range r.List {
-		if r.List[j].Positional {
-			if i == 0 {
-				return &r.List[j]
-			}
-			i--
-		}
-	}
-	return nil
-}
-
-func (r RecipeArgs) key(name string) *RecipeArg {
-	for i := range r.List {
-		if r.List[i].Name == name {
-			return &r.List[i]
-		}
-	}
-	return nil
-}
-
-// put converts one value and keeps it.
-func (a *RecipeArg) put(values map[string]any, text string) error {
-	if len(a.Choices) > 0 && !slices.Contains(a.Choices, text) {
-		return usage("'%s' is one of %s, not %s%s", a.Name, strings.Join(a.Choices, ", "), text, didYouMean(text, a.Choices))
-	}
-	if a.Type == "number" {
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return usage("'%s' is a number, not '%s'", a.Name, text)
-		}
-		values[a.Name] = n
-		return nil
-	}
-	values[a.Name] = text
-	return nil
-}
-
-// fill puts in the defaults and looks for what is required.
-func (r RecipeArgs) fill(values map[string]any) error {
-	for i := range r.List {
-		a := &r.List[i]
-		if _, ok := values[a.Name]; ok {
-			continue
-		}
-		switch {
-		case a.Required:
-			return usage("missing argument '%s'%s", a.Name, docSuffix(a.Doc))
-		case a.HasDefault:
-			if err := a.put(values, a.Default); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func docSuffix(doc string) string {
-	if doc == "" {
-		return ""
-	}
-	return " (" + doc + ")"
-}
-
-// Usage writes the help of a recipe.
-func (r RecipeArgs) Usage(command string) string {
-	var b strings.Builder
-	line := command
-	var rows [][2]string
-	for _, a := range r.List {
-		form := "--" + a.Name + "=..."
-		switch {
-		case a.Positional:
-			form = strings.ToUpper(a.Name)
-		case a.Flag:
-			form = "--" + a.Name
-		}
-		doc := a.Doc
-		if len(a.Choices) > 0 {
-			doc += " (" + strings.Join(a.Choices, ", ") + ")"
-		}
-		if a.HasDefault {
-			doc += " (default " + a.Default + ")"
-		}
-		rows = append(rows, [2]string{form, strings.TrimSpace(doc)})
-		if !a.Required {
-			form = "[" + form + "]"
-		}
-		line += " " + form
-	}
-	if r.Doc != "" {
-		b.WriteString(r.Doc + "\n\n")
-	}
-	b.WriteString("usage: rollsh " + line + "\n")
-	for _, row := range rows {
-		fmt.Fprintf(&b, "  %-16s %s\n", row[0], row[1])
-	}
-	return b.String()
-}
-
-type argsArgs struct {
-	Declared Raw `lua:"declared,pos" type:"table" doc:"what the recipe takes"`
-}
-
-// recipeArgs is args{}: the values of the command line. The table given must be
-// the one that ReadArgs reads, so it is read again from the file's text.
-func recipeArgs(c *Call, _ argsArgs) (any, error) {
-	h := c.Host
-	src, err := h.files.read(h.Session.Recipe.Path)
-	if h.Session.Recipe.Path == "" {
-		return nil, usage("only a recipe has arguments")
-	}
-	if err != nil {
-		return nil, err
-	}
-	r, err := ReadArgs(src, h.shown(h.Session.Recipe.Path))
-	if err != nil {
-		return nil, err
-	}
-	values, err := r.Parse(h.Session.Recipe.Args)
-	if err != nil {
-		return nil, err
-	}
-	return Raw{h.argsTable(r, values)}, nil
-}
-
-// argsTable refuses to read a key that the recipe did not declare.
-func (h *Host) argsTable(r RecipeArgs, values map[string]any) *glua.LTable {
-	t, mt := h.root.NewTable(), h.root.NewTable()
-	var names []string
-	for _, a := range r.List {
-		names = append(names, a.Name)
-		if v, ok := values[a.Name]; ok {
-			t.RawSetString(a.Name, h.push(v))
-		}
-	}
-	mt.RawSetString("__index", h.root.NewFunction(func(L *glua.LState) int {
-		name := L.Get(2).String()
-		if !slices.Contains(names, name) {
-			h.raise(L, "args", usage("the recipe declares no argument '%s'%s", name, didYouMean(name, names)))
-		}
-		L.Push(glua.LNil)
-		return 1
-	}))
-	mt.RawSetString("__metatable", glua.LString("locked"))
-	t.Metatable = mt
-	return t
 }

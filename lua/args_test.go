@@ -23,8 +23,8 @@ func TestRecipeArgs(t *testing.T) {
 		{"120 3 --node web3 --fast --mode ours", "map[count:3 fast:true mode:ours node:web3 rev:120]"},
 		{"", "missing argument 'mode'"},
 		{"--mode=al", "'mode' is one of all, ours, not al (did you mean 'all'?)"},
-		{"--nod=x", "unknown argument '--nod' (did you mean 'node'?)"},
-		{"--hepl", "unknown argument '--hepl' (did you mean 'help'?)"},
+		{"--nod=x", "unknown argument '--nod' (did you mean '--node'?)"},
+		{"--hepl", "unknown argument '--hepl' (did you mean '--help'?)"},
 		{"1 x --mode=all", "'count' is a number, not 'x'"},
 		{"1 2 3 --mode=all", "unexpected argument '3'"},
 		{"--fast=1", "'--fast' is a flag and takes no value"},
@@ -39,28 +39,46 @@ func TestRecipeArgs(t *testing.T) {
 			t.Errorf("%q gives %s, want %s", tc.line, got, tc.want)
 		}
 	}
-	want := `Rolls the site.
-Needs: the checkout.
+}
 
-usage: rollsh recipes/prod.lua [REV] [COUNT] [--node=...] [--fast] --mode=...
-  REV              revision (default HEAD)
-  COUNT            
-  --node=...       roll to this node only
-  --fast           skip gates
-  --mode=...       (all, ours)
-`
-	if got := r.Usage("recipes/prod.lua"); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+func TestTypesOfRecipeArgs(t *testing.T) {
+	const src = `local a = args{ {"files", list=true}, n={type="integer", default=3}, gates={type="boolean", default=true}, only={list=true, type="number"} }`
+	r, err := ReadArgs(src, "recipes/x.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ line, want string }{
+		{"", "map[gates:true n:3]"},
+		{"a b,c --n=4", "map[files:[a b c] gates:true n:4]"},
+		{"--no-gates --only=1,2 --only 3", "map[gates:false n:3 only:[1 2 3]]"},
+		{"--gates", "map[gates:true n:3]"},
+		{"--gates=off", "map[gates:false n:3]"},
+		{"--gates=perhaps", "'gates' is yes or no, not 'perhaps'"},
+		{"--no-n", "unknown argument '--no-n'"},
+		{"--n=1.5", "'n' is a whole number, not 1.5"},
+		{"--only=1,x", "'only' is a number, not 'x'"},
+	} {
+		values, err := r.Parse(strings.Fields(tc.line))
+		got := fmt.Sprint(values)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tc.want {
+			t.Errorf("%q gives %s, want %s", tc.line, got, tc.want)
+		}
 	}
 }
 
 func TestRecipeArgsMustBeConstant(t *testing.T) {
 	for src, want := range map[string]string{
-		"local t = {}\nlocal a = args(t)":        "recipes/x.lua:2: args: expected a table written out, so that --help can read it",
-		`local a = args{ {"x", defalt="1"} }`:    "recipes/x.lua:1: args: unknown key 'defalt' (did you mean 'default'?)",
-		`local a = args{ {"x", default=f()} }`:   "recipes/x.lua:1: args: default of an argument is a constant",
-		`local a = args{ "x" }`:                  `recipes/x.lua:1: args: each argument is a table, such as {"rev", "revision", default="HEAD"}`,
-		`local a = args{ {"x", type="integer"}}`: `recipes/x.lua:1: args: type of an argument is "string" or "number"`,
+		"local t = {}\nlocal a = args(t)":                      "recipes/x.lua:2: args: expected a table written out, so that --help can read it",
+		`local a = args{ {"x", defalt="1"} }`:                  "recipes/x.lua:1: args: unknown key 'defalt' (did you mean 'default'?)",
+		`local a = args{ {"x", default=f()} }`:                 "recipes/x.lua:1: args: default of an argument is a constant",
+		`local a = args{ "x" }`:                                `recipes/x.lua:1: args: each argument is a table, such as {"rev", "revision", default="HEAD"}`,
+		`local a = args{ {"x", type="int"}}`:                   `recipes/x.lua:1: args: type of an argument is one of string, number, integer, boolean, file, folder, path, node, nodes`,
+		`local a = args{ {"x", type="number", default="few"}}`: `recipes/x.lua:1: args: its own default: 'x' is a number, not 'few'`,
+		`local a = args{ x={choices={"a"}, default="b"}}`:      `recipes/x.lua:1: args: its own default: 'x' is one of a, not b`,
+		`local a = args{ x={flag=true, type="number"}}`:        `recipes/x.lua:1: args: 'x' is a flag, so it has no value: no type, list or choices`,
 	} {
 		if _, err := ReadArgs(src, "recipes/x.lua"); err == nil || err.Error() != want {
 			t.Errorf("%s gives %v, want %s", src, err, want)

@@ -48,6 +48,9 @@ func TestCheckFindsMistakes(t *testing.T) {
 		{`local x = "one`, "1: a string is not closed"},
 		{"if true then", "1: unexpected end of file: something is not closed, such as a missing 'end'"},
 		{`local a = args{ {"rev"} } print(a.rev) local b = args(a) print(b)`, ""},
+		{`local port = 22 print(node{naem="x", port=port})`, "1:28: node: 'which': unknown key 'naem' (did you mean 'name'?)"},
+		{`local port = 22 print(nodes.new{ {name="a", port=port, zone="b"} })`, "1:56: nodes.new: 'list': unknown key 'zone': name, tier, vars, host, port, user, key, jump, proxy, tags, path, at_once, drain, undrain, check are known"},
+		{`local k = "times" demo.greet("a", {[k]=2, tmes=2})`, "1:43: demo.greet: unknown option 'tmes' (did you mean 'times'?)"},
 		{`web:eech{}`, "1:1: undefined name 'web'"},
 	} {
 		got := strings.Join(checked(t, tc.src, map[string]string{}), "\n")
@@ -104,6 +107,8 @@ func TestCheckRaisesNoFalseAlarm(t *testing.T) {
 		`local fn = function() end timeout(1, fn) parallel{fn, fn} defer(fn) sleep(0.1)`,
 		`goto done do local _x = 1 end ::done:: print "x"`,
 		`local a = args{ {"rev", "revision", default="HEAD"}, fast={"skip", flag=true} } print(a.rev, a.fast)`,
+		`local port = 22 print(node{name="x", port=port, ["x-room"]="b"}, nodes.new{ {name="a", port=port, tags={"x"}} })`,
+		`local k = "to" demo.push{[k]=nodes "prod", from="x"}`,
 		`local co = coroutine.wrap(function() coroutine.yield(1) end) print(co(), os.time(), os.date "%Y", math.huge, json.encode{1})`,
 		`local x x = 1 print(x) local y = x and {x} or nil print(y)`,
 		`local common = require "common" common:shuot() common.object():drian()`,

@@ -155,33 +155,38 @@ func (s *spec) splitExprs(args []ast.Expr) (pos []ast.Expr, table ast.Expr) {
 	return args, nil
 }
 
-// options checks the table of options where it is written out.
+// options checks the table of options where it is written out. Where some of its
+// keys are not constant, it may hold what is required.
 func (c *checker) options(e *ast.FuncCallExpr, b *binding, scratch reflect.Value, table ast.Expr) {
 	t, ok := table.(*ast.TableExpr)
 	if table != nil && !ok {
 		return
 	}
-	given := map[string]bool{}
+	given, open := map[string]bool{}, false
 	known := b.optionNames()
 	if t != nil {
 		for _, f := range t.Fields {
 			key, ok := f.Key.(*ast.StringExpr)
-			if !ok {
-				if f.Key == nil {
-					c.find(e.Line(), b.Name, "%s: options are written key = value", b.full)
-				}
-				return
-			}
-			given[key.Value] = true
-			if !slices.Contains(known, key.Value) {
+			switch {
+			case f.Key == nil:
+				c.find(e.Line(), b.Name, "%s: options are written key = value", b.full)
+				open = true
+			case !ok:
+				open = true
+			case !slices.Contains(known, key.Value):
 				c.find(f.Value.Line(), key.Value, "%s: unknown option '%s'%s", b.full, key.Value, didYouMean(key.Value, known))
-			} else if p := b.spec().key(key.Value); p != nil {
-				c.constantFits(scratch, b, p, f.Value)
+			default:
+				if p := b.spec().key(key.Value); p != nil {
+					c.constantFits(scratch, b, p, f.Value)
+				}
+			}
+			if ok {
+				given[key.Value] = true
 			}
 		}
 	}
 	for i := range b.spec().keys {
-		if p := &b.spec().keys[i]; p.required && !given[p.name] {
+		if p := &b.spec().keys[i]; p.required && !given[p.name] && !open {
 			c.find(e.Line(), b.Name, "%s: missing '%s' (%s)", b.full, p.name, p.typ)
 		}
 	}
@@ -198,6 +203,9 @@ func (b *binding) optionNames() []string {
 // constantFits checks a constant against what the record wants, with the very
 // code that the call would run.
 func (c *checker) constantFits(scratch reflect.Value, b *binding, p *param, e ast.Expr) {
+	if c.nested(b, p, e) {
+		return
+	}
 	v, ok := constantValue(e)
 	if !ok || v == glua.LNil {
 		return
@@ -222,44 +230,4 @@ func (c *checker) placeOf(e ast.Expr, words ...string) string {
 		}
 	}
 	return ""
-}
-
-func constantValue(e ast.Expr) (glua.LValue, bool) {
-	switch e := e.(type) {
-	case *ast.StringExpr:
-		return glua.LString(e.Value), true
-	case *ast.NumberExpr:
-		n, ok := parseNumber(e.Value)
-		return glua.LNumber(n), ok
-	case *ast.TrueExpr:
-		return glua.LTrue, true
-	case *ast.FalseExpr:
-		return glua.LFalse, true
-	case *ast.NilExpr:
-		return glua.LNil, true
-	case *ast.TableExpr:
-		return constantTable(e)
-	}
-	return nil, false
-}
-
-// constantTable is a table whose keys and values are all constants.
-func constantTable(e *ast.TableExpr) (glua.LValue, bool) {
-	t := &glua.LTable{Metatable: glua.LNil}
-	for _, f := range e.Fields {
-		v, ok := constantValue(f.Value)
-		if !ok {
-			return nil, false
-		}
-		if f.Key == nil {
-			t.Append(v)
-			continue
-		}
-		key, ok := constantValue(f.Key)
-		if !ok {
-			return nil, false
-		}
-		t.RawSet(key, v)
-	}
-	return t, true
 }

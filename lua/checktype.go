@@ -207,14 +207,10 @@ func errorFieldType(name string) string {
 
 // argType is the type of one of the recipe's arguments.
 func (c *checker) argType(name string) string {
-	a := c.args.key(name)
-	switch {
-	case a == nil:
-		return ""
-	case a.Flag:
-		return "boolean"
+	if a := c.args.key(name); a != nil {
+		return a.luaType()
 	}
-	return a.Type
+	return ""
 }
 
 // target finds the record that a call calls; nil when it is not known.

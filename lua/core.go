@@ -38,7 +38,7 @@ func (h *Host) coreModules() []Module {
 				},
 				{Name: "fail", Doc: "Raises kind failed.", Returns: "nil", Example: `if not ok then fail "the check says no" end`, Do: Held(fail)},
 				{
-					Name: "args", Doc: "Declares the recipe's arguments and gives their values.", Returns: "table<string, any>", Example: `local a = args{ {"rev", "revision", default="HEAD"}, node={"only this node"}, fast={"skip gates", flag=true} }`,
+					Name: "args", Doc: "Declares the recipe's arguments and gives their values; help \"arguments\" has their types.", Returns: "table<string, any>", Example: `local a = args{ {"rev", "revision", default="HEAD"}, node={"only this node"}, fast={"skip gates", flag=true} }`,
 					Do: Held(recipeArgs),
 				},
 				{

@@ -17,6 +17,7 @@ import (
 type Arg struct {
 	Name     string
 	Type     string // for people: string, number, Set|Node, Checkout|string
+	Shape    string // the same with the fields of tables: string|{files: string?}
 	Doc      string
 	Default  string // as written in the record; empty: none
 	Enum     []string
@@ -24,6 +25,10 @@ type Arg struct {
 	Required bool
 	Rest     bool // it takes all arguments that are left
 }
+
+// Fields are the keys of a table that is given for the argument, where they are
+// known, and whether the argument is a list of such tables.
+func (a Arg) Fields() (names []string, list bool) { return fieldsIn(a.Shape) }
 
 // Args lists the positional arguments of a record in order, and its options.
 func (f Func) Args() (positional, options []Arg) {
@@ -38,7 +43,7 @@ func (f Func) Args() (positional, options []Arg) {
 func argsOf(params []param) []Arg {
 	out := make([]Arg, len(params))
 	for i, p := range params {
-		out[i] = Arg{Name: p.name, Type: p.typ, Doc: p.doc, Default: p.def, Enum: p.enum, Calls: p.calls, Required: p.required, Rest: p.rest}
+		out[i] = Arg{Name: p.name, Type: p.typ, Shape: p.shape, Doc: p.doc, Default: p.def, Enum: p.enum, Calls: p.calls, Required: p.required, Rest: p.rest}
 	}
 	return out
 }

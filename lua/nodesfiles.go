@@ -11,7 +11,7 @@ import (
 )
 
 type newNodesArgs struct {
-	List []nodeFields `lua:"list,pos" type:"table[]" doc:"a table for each node, with the keys of a nodes file"`
+	List []nodeFields `lua:"list,pos" type:"{name: string?, tier: string?, vars: table?, host: string?, port: number?, user: string?, key: string?, jump: string?, proxy: string?, tags: string|string[]|nil, path: string?, at_once: number|string|nil, drain: string?, undrain: string?, check: string?}[]" doc:"a table for each node, with the keys of a nodes file"`
 }
 
 // nodeFields reads a node that a recipe writes out.
@@ -63,7 +63,7 @@ func (h *Host) loadNodes(name string) (nodes.Set, error) {
 }
 
 type nodeArgs struct {
-	Which Raw `lua:"which,pos" type:"string|table" doc:"a name, FILE/NAME, or a table with the keys of a nodes file"`
+	Which Raw `lua:"which,pos" type:"string|{name: string?, tier: string?, vars: table?, host: string?, port: number?, user: string?, key: string?, jump: string?, proxy: string?, tags: string|string[]|nil, path: string?, at_once: number|string|nil, drain: string?, undrain: string?, check: string?}" doc:"a name, FILE/NAME, or a table with the keys of a nodes file"`
 }
 
 func (h *Host) nodeModule() Module {

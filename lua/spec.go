@@ -21,6 +21,7 @@ type param struct {
 	def      string // default, as written in the tag; empty: the zero value
 	enum     []string
 	typ      string // Lua type for people: string, number, Set, Checkout|string
+	shape    string // the same with the fields of tables: string|{files: string?, dirs: string?}
 	calls    string // of a function: the parameters it is called with, as LuaCATS writes them: "n: Node"
 	required bool
 	rest     bool  // takes all that are left
@@ -75,6 +76,7 @@ func (s *spec) addField(f reflect.StructField, tag string, at []int) {
 	if p.typ == "" {
 		p.typ = typeName(f.Type)
 	}
+	p.shape, p.typ = p.typ, inShort(p.typ)
 	flags := words[1:] // a key may be called as one of them
 	p.rest = slices.Contains(flags, "rest")
 	positional, optional := p.rest || slices.Contains(flags, "pos"), p.rest || slices.Contains(flags, "optional")
@@ -84,6 +86,32 @@ func (s *spec) addField(f reflect.StructField, tag string, at []int) {
 	} else {
 		s.keys = append(s.keys, p)
 	}
+}
+
+// inShort is a type without the fields of its tables.
+func inShort(typ string) string {
+	words := splitType(typ, '|')
+	for i, word := range words {
+		if strings.HasPrefix(word, "{") {
+			words[i] = "table" + word[strings.LastIndexByte(word, '}')+1:]
+		}
+	}
+	return strings.Join(words, "|")
+}
+
+// fieldsIn are what a table may hold that is given for an argument, and whether the
+// argument is a list of such tables; nil where any table may be given, or none.
+func fieldsIn(shape string) (known []string, list bool) {
+	for _, word := range splitType(shape, '|') {
+		one, isList := strings.CutSuffix(word, "[]")
+		for _, f := range FieldsOf(one) {
+			known, list = append(known, f.Name), isList
+		}
+		if one == "table" || one == "any" {
+			return nil, false
+		}
+	}
+	return known, list
 }
 
 // endsInFunction reports whether the last positional argument is a function, so

@@ -230,14 +230,23 @@ func readArgs(path string) (lua.RecipeArgs, error) {
 // argName is how an argument is written on the command line.
 func argName(a lua.RecipeArg) string {
 	switch {
+	case a.Positional && a.List:
+		return strings.ToUpper(a.Name) + "..."
 	case a.Positional:
 		return strings.ToUpper(a.Name)
 	case a.Flag:
 		return "--" + a.Name
-	case len(a.Choices) > 0:
-		return "--" + a.Name + "=" + strings.Join(a.Choices, "|")
+	case a.Type == "boolean":
+		return "--[no-]" + a.Name
 	}
-	return "--" + a.Name + "=" + strings.ToUpper(a.Type)
+	value := strings.ToUpper(a.Type)
+	if len(a.Choices) > 0 {
+		value = strings.Join(a.Choices, "|")
+	}
+	if a.List {
+		value += ",..."
+	}
+	return "--" + a.Name + "=" + value
 }
 
 func argDoc(a lua.RecipeArg) string {

@@ -142,11 +142,31 @@ func (c *completer) members(tokens []token, method bool) []string {
 }
 
 // optionKeys are the keys that the table being typed may still have; nil where
-// it is no options table of ours.
+// it is no table of ours.
 func (c *completer) optionKeys(tokens []token) []string {
-	open, depth := -1, 0
-	used := map[string]bool{}
-	for i := len(tokens) - 1; i >= 0 && open < 0; i-- {
+	open, used := openTable(tokens)
+	if open < 0 {
+		return nil
+	}
+	known := c.keysOf(tokens, open)
+	if known == nil {
+		return nil
+	}
+	keys := []string{}
+	for _, name := range known {
+		if !used[name] {
+			keys = append(keys, name+"=")
+		}
+	}
+	return keys
+}
+
+// openTable is where the table begins that the text ends in, -1 for none, and the
+// keys that it has already.
+func openTable(tokens []token) (open int, used map[string]bool) {
+	depth := 0
+	used = map[string]bool{}
+	for i := len(tokens) - 1; i >= 0; i-- {
 		t := tokens[i]
 		switch {
 		case t.kind != sign:
@@ -155,25 +175,51 @@ func (c *completer) optionKeys(tokens []token) []string {
 		case depth > 0 && (t.text == "(" || t.text == "[" || t.text == "{"):
 			depth--
 		case t.text == "{":
-			open = i
+			return i, used
 		case t.text == "(" || t.text == "[":
-			return nil
+			return -1, nil
 		case t.text == "=" && depth == 0 && i > 0:
 			used[tokens[i-1].text] = true
 		}
 	}
-	f := c.recordBefore(tokens, open)
+	return -1, nil
+}
+
+// keysOf are the keys of a table: options of the function that it is given to, or
+// what the argument or option holds that it is.
+func (c *completer) keysOf(tokens []token, open int) []string {
+	if f := c.recordBefore(tokens, open); f != nil {
+		pos, opts := f.Args()
+		names := make([]string, len(opts))
+		for i, o := range opts {
+			names[i] = o.Name
+		}
+		if len(opts) == 0 && len(pos) == 1 {
+			if fields, list := pos[0].Fields(); !list {
+				return fields
+			}
+		}
+		return names
+	}
+	outer, _ := openTable(tokens[:open])
+	f := c.recordBefore(tokens, outer)
 	if f == nil {
 		return nil
 	}
-	_, opts := f.Args()
-	keys := []string{}
-	for _, o := range opts {
-		if !used[o.Name] {
-			keys = append(keys, o.Name+"=")
+	pos, opts := f.Args()
+	if open > 1 && tokens[open-1].text == "=" {
+		for _, o := range opts {
+			if o.Name == tokens[open-2].text {
+				fields, _ := o.Fields()
+				return fields
+			}
+		}
+	} else if len(opts) == 0 && len(pos) == 1 {
+		if fields, list := pos[0].Fields(); list {
+			return fields
 		}
 	}
-	return keys
+	return nil
 }
 
 // recordBefore is the function whose argument begins at open: f{, f(x, {.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
 )
 
@@ -49,7 +50,8 @@ func completionCommand() *cobra.Command {
 func (a *app) completeRecipe(c *cobra.Command, words []string, typed string) ([]string, cobra.ShellCompDirective) {
 	if c.Name() == "plan" && strings.HasPrefix(typed, failFlag+"=") {
 		var calls []string
-		for _, n := range a.valuesOf("node", nil) {
+		_, names := a.projectNodes()
+		for _, n := range names {
 			calls = append(calls, n+":")
 		}
 		return calls, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
@@ -74,25 +76,25 @@ func (a *app) completeRecipe(c *cobra.Command, words []string, typed string) ([]
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	key, _, hasValue := strings.Cut(typed, "=")
+	key, value, hasValue := strings.Cut(typed, "=")
 	var out []string
+	directive := cobra.ShellCompDirectiveNoFileComp
 	for _, arg := range declared.List {
 		switch {
-		case hasValue && key == "--"+arg.Name:
-			out = append(out, a.valuesOf(arg.Name, arg.Choices)...) // without the key, as cobra's scripts want it
-		case arg.Positional && position == 0 && !strings.HasPrefix(typed, "-"):
-			out = append(out, a.valuesOf(arg.Name, arg.Choices)...)
-			position--
+		case hasValue && key == "--"+arg.Name: // without the key, as cobra's scripts want it
+			out = append(out, a.valuesOf(arg, value)...)
+		case arg.Positional && (position == 0 || arg.List && position > 0) && !strings.HasPrefix(typed, "-"):
+			out = append(out, a.valuesOf(arg, typed)...)
+			position = -1
 		case arg.Positional:
 			position--
-		case !hasValue && arg.Flag:
+		case !hasValue && (arg.Flag || arg.Type == "boolean"):
 			out = append(out, "--"+arg.Name+"\t"+clean(arg.Doc))
 		case !hasValue:
 			out = append(out, "--"+arg.Name+"=\t"+clean(arg.Doc))
 		}
 	}
-	directive := cobra.ShellCompDirectiveNoFileComp
-	if slices.ContainsFunc(out, func(s string) bool { return strings.Contains(s, "=\t") }) {
+	if slices.ContainsFunc(out, func(s string) bool { return strings.Contains(s, "=\t") || strings.HasSuffix(s, "/") }) {
 		directive |= cobra.ShellCompDirectiveNoSpace
 	}
 	return out, directive
@@ -132,25 +134,54 @@ func luaFiles(folder string) []string {
 	return out
 }
 
-// valuesOf are the values an argument may have: its choices, or node names for
-// one that is called node.
-func (a *app) valuesOf(name string, choices []string) []string {
-	if len(choices) > 0 || name != "node" && name != "nodes" {
-		return choices
+// valuesOf are the values an argument may have: its choices, what its type names,
+// or nodes for one that is called node.
+func (a *app) valuesOf(arg lua.RecipeArg, typed string) []string {
+	switch {
+	case len(arg.Choices) > 0:
+		return arg.Choices
+	case arg.Type == "nodes":
+		names, _ := a.projectNodes() // mistakes are told where they are used
+		return names
+	case arg.Type == "node" || arg.Type == "string" && (arg.Name == "node" || arg.Name == "nodes"):
+		_, names := a.projectNodes()
+		return names
+	case arg.Type == "file" || arg.Type == "folder" || arg.Type == "path":
+		return localPaths(typed, arg.Type == "folder")
 	}
-	project, err := projectOf(a.opts.project, "")
-	if err != nil {
-		return nil
-	}
-	files, err := nodeFiles(project)
-	if err != nil {
-		return nil
-	}
+	return nil
+}
+
+// localPaths completes a path; folders go on.
+func localPaths(typed string, onlyFolders bool) []string {
+	folder := typed[:strings.LastIndexByte(typed, '/')+1]
+	entries, _ := os.ReadDir(cmp.Or(folder, ".")) // one that is not readable has none
 	var out []string
-	for _, file := range files {
-		if set, err := nodes.Load(nodes.Folder(project), file); err == nil {
-			out = append(out, set.Names()...)
+	for _, e := range entries {
+		switch hidden := strings.HasPrefix(e.Name(), "."); {
+		case hidden && !strings.HasPrefix(typed[len(folder):], "."):
+		case e.IsDir():
+			out = append(out, folder+e.Name()+"/")
+		case !onlyFolders:
+			out = append(out, folder+e.Name())
 		}
 	}
 	return out
+}
+
+// projectNodes lists the nodes files of the project and the nodes in them.
+func (a *app) projectNodes() (files, names []string) {
+	project, err := projectOf(a.opts.project, "")
+	if err != nil {
+		return nil, nil
+	}
+	if files, err = nodeFiles(project); err != nil {
+		return nil, nil
+	}
+	for _, file := range files {
+		if set, err := nodes.Load(nodes.Folder(project), file); err == nil {
+			names = append(names, set.Names()...)
+		}
+	}
+	return files, names
 }

@@ -18,7 +18,7 @@ func completed(t *testing.T) (dir, path, id string) {
 	dir = project(t, map[string]string{
 		"nodes/prod":       "web[1-2] 192.0.2.[1-2]\n",
 		"recipes/web.lua":  "roll{ name=\"frontend\", from=\"src\", to=nodes \"prod\", path=\"/srv/www\" }\n",
-		"recipes/prod.lua": "local a = args{ {\"action\", \"what\", choices={\"start\", \"stop\"}}, node={\"only this\"}, fast={\"quick\", flag=true} }\nprint(a)\n",
+		"recipes/prod.lua": "local a = args{ {\"action\", \"what\", choices={\"start\", \"stop\"}}, node={\"only this\"}, fast={\"quick\", flag=true}, to={\"where\", type=\"nodes\"}, conf={\"a file\", type=\"file\"} }\nprint(a)\n",
 	})
 	program, err := os.Executable()
 	if err != nil {
@@ -53,6 +53,8 @@ var fixedCompletions = []completion{
 	{"rollsh plan recipes/prod.lua --fas", "rollsh plan recipes/prod.lua --fast"},
 	{"rollsh plan --fail=w", "rollsh plan --fail=web"},
 	{"rollsh help set:ea", "rollsh help set:each"},
+	{"rollsh recipes/prod.lua --to=pr", "rollsh recipes/prod.lua --to=prod"},
+	{"rollsh recipes/prod.lua --conf=recipes/we", "rollsh recipes/prod.lua --conf=recipes/web.lua"},
 	{"rollsh pending fro", "rollsh pending frontend"},
 	{"rollsh status ww", "rollsh status www"},
 	{"rollsh completion f", "rollsh completion fish"},

@@ -53,6 +53,7 @@ func TestShellCtrlCInQuestions(t *testing.T) {
 		"choose('five', {1}, {many=true})": "for none:", "secret 'six'": "six:",
 	} {
 		s.press("C-l")
+		s.at("5", "0")
 		s.enter(code)
 		s.sees(prompt)
 		s.press("abc", "C-c")

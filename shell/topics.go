@@ -11,6 +11,26 @@ var topics = map[string]string{
   3      nodes failed
   4      refused: locked, lint, conflict, policy, changed, refused
   128+n  ended by signal n (130: Ctrl-C)`,
+	"arguments": `Arguments of a recipe
+
+  local a = args{
+    {"rev", "revision to roll", default="HEAD"},   -- rollsh recipes/x.lua r12
+    {"files", "only these", list=true},            -- all words that are left
+    node  = {"only this node", type="node"},       -- --node=web1
+    count = {"how often", type="integer", default=1},
+    gates = {"wait at gates", type="boolean", default=true},  -- --no-gates
+    mode  = {"what", choices={"all", "ours"}, required=true},
+    fast  = {"skip gates", flag=true},             -- --fast
+  }
+
+  type     string (else), number, integer; boolean: --key, --no-key, --key=yes
+           file, folder: one that is there, seen from where rollsh was called;
+           path: whether it is there or not. All three are made absolute
+           node: a Node by its name; nodes: a Set by its nodes file
+  list     a table of values: words that are left, --key a --key b, --key=a,b
+  choices  the values that are allowed;  required, default, flag: as above
+
+The table is read without running the recipe: by --help, Tab, check.`,
 	"lua": `Lua here is 5.1 with goto
 
   base, string, table, math, coroutine as https://www.lua.org/manual/5.1 tells;

@@ -292,10 +292,10 @@ func paramName(name string) string {
 
 func argType(a lua.Arg) string {
 	if a.Calls != "" {
-		return strings.ReplaceAll(catsType(a.Type), "function", "fun("+a.Calls+"): (any, any)")
+		return strings.ReplaceAll(catsType(a.Shape), "function", "fun("+a.Calls+"): (any, any)")
 	}
 	if len(a.Enum) == 0 {
-		return catsType(a.Type)
+		return catsType(a.Shape)
 	}
 	words := make([]string, len(a.Enum))
 	for i, e := range a.Enum {

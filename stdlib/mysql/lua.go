@@ -11,8 +11,8 @@ import (
 )
 
 type copyArgs struct {
-	From     place    `lua:"from,required" type:"table" doc:"{on=, database=, user=, password=, host=, port=, socket=, sudo=}: what is copied"`
-	To       place    `lua:"to,required" type:"table" doc:"the same: what is replaced"`
+	From     place    `lua:"from,required" type:"{on: Node|Set, database: string, user: string?, password: string|Secret|nil, host: string?, port: number?, socket: string?, sudo: string?}" doc:"{on=, database=, user=, password=, host=, port=, socket=, sudo=}: what is copied"`
+	To       place    `lua:"to,required" type:"{on: Node|Set, database: string, user: string?, password: string|Secret|nil, host: string?, port: number?, socket: string?, sudo: string?}" doc:"the same: what is replaced"`
 	Tables   []string `lua:"tables" doc:"only these tables; all without it"`
 	Skip     []string `lua:"skip" doc:"tables that arrive empty"`
 	AfterSQL string   `lua:"after_sql" doc:"SQL that is run on the copy before it is put in place"`

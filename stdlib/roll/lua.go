@@ -65,7 +65,7 @@ type rollArgs struct {
 	Drift          string           `lua:"drift" enum:"refuse|overwrite|keep" doc:"as in sync.push"`
 	Layout         string           `lua:"layout" enum:"tree|release" doc:"as in sync.push"`
 	Shared         lua.Raw          `lua:"shared" type:"string|string[]" doc:"as in sync.push"`
-	Perms          lua.Raw          `lua:"perms" type:"string|table" doc:"as in sync.push"`
+	Perms          lua.Raw          `lua:"perms" type:"string|{files: string?, dirs: string?}" doc:"as in sync.push"`
 	Owner          string           `lua:"owner" doc:"as in sync.push"`
 	HardLinks      lua.Raw          `lua:"hard_links" type:"boolean" doc:"as in sync.push"`
 	Bandwidth      lua.Raw          `lua:"bandwidth" type:"number" doc:"as in sync.push"`
@@ -74,7 +74,7 @@ type rollArgs struct {
 	MaxFailed      int              `lua:"max_failed" default:"0" doc:"nodes that may fail over the whole roll"`
 	MaxUnreachable int              `lua:"max_unreachable" default:"0" doc:"nodes that may be unreachable over the whole roll"`
 	Lint           bool             `lua:"lint" default:"true" doc:"lint the files that change before anything is touched"`
-	Drain          drain            `lua:"drain" type:"Backend|table|false" doc:"a Backend, {drain=, undrain=}, or false; else what the nodes file says"`
+	Drain          drain            `lua:"drain" type:"Backend|{drain: string|function?, undrain: string|function?}|false" doc:"a Backend, {drain=, undrain=}, or false; else what the nodes file says"`
 	Before         hook             `lua:"before" type:"string|function|false" calls:"n: Node" doc:"a command or function(n), before the node is drained"`
 	After          hook             `lua:"after" type:"string|function|false" calls:"n: Node" doc:"the same, after the switch"`
 	Check          hook             `lua:"check" type:"string|function|false" calls:"n: Node" doc:"the same, before it goes back into service; else what the nodes file says"`

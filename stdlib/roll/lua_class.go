@@ -62,7 +62,7 @@ type gateArgs struct {
 
 type outlineArgs struct {
 	To     nodes.Set    `lua:"to,required" doc:"the nodes"`
-	Drain  drain        `lua:"drain" type:"Backend|table|false" doc:"as in roll"`
+	Drain  drain        `lua:"drain" type:"Backend|{drain: string|function?, undrain: string|function?}|false" doc:"as in roll"`
 	Before hook         `lua:"before" type:"string|function|false" calls:"n: Node" doc:"as in roll"`
 	After  hook         `lua:"after" type:"string|function|false" calls:"n: Node" doc:"as in roll"`
 	Check  hook         `lua:"check" type:"string|function|false" calls:"n: Node" doc:"as in roll"`
@@ -177,7 +177,7 @@ type stepArgs struct {
 
 type outingArgs struct {
 	Node  *nodes.Node  `lua:"node,pos" doc:"the node"`
-	Drain drain        `lua:"drain" type:"Backend|table|false" doc:"as in roll"`
+	Drain drain        `lua:"drain" type:"Backend|{drain: string|function?, undrain: string|function?}|false" doc:"as in roll"`
 	Check hook         `lua:"check" type:"string|function|false" calls:"n: Node" doc:"as in roll"`
 	Fn    lua.Callback `lua:"fn,pos" calls:"n: Node" doc:"called while it is out of service"`
 }

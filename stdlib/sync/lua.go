@@ -49,7 +49,7 @@ type treeArgs struct {
 	Adopt   string   `lua:"adopt" enum:"all" doc:"all: files that no roll put there become ours"`
 	Layout  string   `lua:"layout" default:"tree" enum:"tree|release" doc:"release: whole trees in path/releases, and path/current leads to the live one"`
 	Shared  []string `lua:"shared" doc:"with release: paths that all releases share, in path/shared; one that ends in / is made there"`
-	Perms   Perms    `lua:"perms" type:"string|table" doc:"\"source\", or {files=\"0644\", dirs=\"0755\"}"`
+	Perms   Perms    `lua:"perms" type:"string|{files: string?, dirs: string?}" doc:"\"source\", or {files=\"0644\", dirs=\"0755\"}"`
 	Owner   string   `lua:"owner" doc:"user, user:group or :group that all shall belong to, names of the node; or \"source\": as in the source, by name. Without it owners are left alone"`
 	Hard    bool     `lua:"hard_links" doc:"hard links in the source become hard links; else files of their own"`
 	Setuid  bool     `lua:"setuid" doc:"send setuid and setgid bits of files too"`
