@@ -53,22 +53,10 @@ func load(ctx context.Context, who account, n *nodes.Node) (*settings, error) {
 		s.preset("port", strconv.Itoa(n.Port))
 	}
 	l := &loader{settings: s, host: s.alias, ctx: ctx}
-	if err := l.files(); err != nil {
+	if err := l.evaluate(l.files); err != nil {
 		return nil, err
 	}
-	if l.wantFinal {
-		l.again()
-		if err := l.files(); err != nil {
-			return nil, err
-		}
-	}
 	return s, s.check()
-}
-
-// again prepares the final pass: Host lines now match the resolved name.
-func (l *loader) again() {
-	l.final, l.host = true, l.hostname()
-	l.values["hostname"] = []string{l.hostname()}
 }
 
 func (s *settings) preset(key, value string) {
@@ -207,13 +195,19 @@ func (l *loader) criterion(line configLine, name, value string) (bool, error) {
 	list := strings.Split(value, ",")
 	switch name {
 	case "host":
-		return wildList(list, l.hostname()), nil
+		return wildHost(value, l.hostname()), nil
 	case "originalhost":
-		return wildList(list, l.alias), nil
+		return wildHost(value, l.alias), nil
 	case "user":
 		return wildList(list, l.login()), nil
 	case "localuser":
 		return wildList(list, l.user), nil
+	case "localnetwork":
+		on, err := onNetwork(list)
+		if err != nil {
+			return false, &nodes.Error{Kind: nodes.Usage, Message: line.at() + ": Match localnetwork: " + err.Error(), Cause: err}
+		}
+		return on, nil
 	case "tagged":
 		return wildList(list, l.first("tag", "")), nil
 	case "exec":

@@ -156,14 +156,8 @@ func loadFrom(t *testing.T, who account, file, host string) (*settings, error) {
 	s := &settings{account: who, alias: host, values: map[string][]string{}}
 	l := &loader{settings: s, host: host, ctx: t.Context()}
 	evaluate := func() error { return l.file(file, filepath.Join(who.home, ".ssh"), 0, true) }
-	if err := evaluate(); err != nil {
+	if err := l.evaluate(evaluate); err != nil {
 		return nil, err
-	}
-	if l.wantFinal {
-		l.again()
-		if err := evaluate(); err != nil {
-			return nil, err
-		}
 	}
 	return s, s.check()
 }
@@ -201,13 +195,23 @@ var written = []string{
 	"ControlPath DIR/cm-%r@%h:%p\nControlMaster auto\n", "ControlPath none\nControlPath DIR/x\n", "RevokedHostKeys DIR/revoked\n",
 	"SendEnv A_* B\nSendEnv C\n", "PubkeyAuthentication no\n", "DSAAuthentication yes\nProtocol 2\nUser old\n",
 	"Match exec \"test %n-%r-%u = %n-%r-%u\" user *\n  User tokens\n", "Host 10.0.0.? web[1]\n  User brackets\nHost web1*\n  User b\n",
+	"CanonicalizeHostname yes\nCanonicalDomains localhost\nHost *.localhost\n  User local\nMatch canonical host web1.*\n  Port 31\n",
+	"CanonicalizeHostname yes\nCanonicalDomains nonesuch.invalid localhost\nMatch canonical\n  Port 32\n",
+	"CanonicalizeHostname yes\nCanonicalDomains localhost\nHostName a.b.c\nHost a.b.c\n  Port 33\n",
+	"CanonicalizeHostname yes\nCanonicalDomains localhost\nCanonicalizeMaxDots 2\nHostName a.b.c\nHost a.b.c.*\n  Port 34\n",
+	"CanonicalizeHostname yes\nCanonicalDomains localhost\nProxyJump a\nHost *.localhost\n  Port 35\n",
+	"CanonicalizeHostname always\nCanonicalDomains localhost\nProxyJump a\nHost *.localhost\n  Port 36\n",
+	"CanonicalizeHostname yes\nCanonicalDomains none\nMatch canonical all\n  Port 37\n", "CanonicalDomains localhost\nMatch canonical\n  Port 38\n",
+	"CanonicalizeHostname yes\nCanonicalDomains nonesuch.invalid\nCanonicalizeFallbackLocal no\n", "CanonicalizeHostname yes\nHostName 0:0:0:0:0:0:0:1\n",
+	"CanonicalizeHostname yes\nCanonicalDomains LocalHost\nCanonicalizePermittedCNAMEs *.localhost:*.localhost\nHost web1\n  HostName WEB1\n",
+	"HostName Real.Example.COM\nMatch host real.*\n  Port 39\n",
 	"Include ~/nonesuch/*\nInclude DIR/one.conf\nHost *\n  Port 30\n", "HostName [::1]\n", "HostName 10.0.0.%%\n",
 }
 
 func TestConfigAgreesWithSSH(t *testing.T) {
 	nodetest.Need(t, "ssh")
 	for _, text := range written {
-		for _, host := range []string{"web1", "db"} {
+		for _, host := range []string{"web1", "db", "Web1"} {
 			compareWithSSH(t, text, host)
 		}
 	}
@@ -235,6 +239,26 @@ func TestRandomConfigsAgreeWithSSH(t *testing.T) {
 			}
 		}
 		compareWithSSH(t, b.String(), []string{"web1", "web2", "db1"}[r.IntN(3)])
+	}
+}
+
+func TestMatchLocalNetwork(t *testing.T) {
+	for _, c := range []struct {
+		networks string
+		want     string
+	}{{"127.0.0.0/8", "here"}, {"203.0.113.0/24,127.0.0.1", "here"}, {"203.0.113.0/24,2001:db8::/32", "away"}, {"127.0.0.0/99", ""}} {
+		file := filepath.Join(t.TempDir(), "config")
+		text := "Match localnetwork " + c.networks + "\n  User here\nHost *\n  User away\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := loadFrom(t, account{home: t.TempDir(), system: "/dev/null"}, file, "web1")
+		switch {
+		case c.want == "" && (err == nil || !strings.Contains(err.Error(), file+":1")):
+			t.Errorf("%s: %v", c.networks, err)
+		case c.want != "" && (err != nil || s.login() != c.want):
+			t.Errorf("%s: %v, %v", c.networks, s, err)
+		}
 	}
 }
 

@@ -137,6 +137,12 @@ func wild(pattern, s string) bool {
 	return strings.Trim(pattern[i:], "*") == ""
 }
 
+// wildHost matches a list with commas in which upper case is as lower, as Match
+// has it; Host does not.
+func wildHost(patterns, host string) bool {
+	return wildList(strings.Split(strings.ToLower(patterns), ","), strings.ToLower(host))
+}
+
 // wildList matches a list of patterns, of which a negated one that matches
 // decides against.
 func wildList(patterns []string, s string) bool {
