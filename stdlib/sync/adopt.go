@@ -82,7 +82,7 @@ func (d *Drift) finding(file string) (*Found, error) {
 // untouched fails with changed unless the file in the source is as it was when
 // the drift was taken.
 func (d *Drift) untouched(root int, file string) error {
-	was := d.known[file]
+	was := manifest.Find(d.known, file)
 	dir, name := beneath.Split(file)
 	var now manifest.Entry
 	fd, err := beneath.Dir(root, dir)

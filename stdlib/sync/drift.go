@@ -27,7 +27,7 @@ type Drift struct {
 	node   *nodes.Node
 	path   nodes.RemotePath
 	source string                     // folder to compare contents with; empty: none was given
-	known  map[string]*manifest.Entry // of the source
+	known  []manifest.Entry // of the source
 }
 
 // String tells the drift to a person: a line that counts, then a line a file;
@@ -86,7 +86,7 @@ func (e *Engine) Drift(ctx context.Context, set nodes.Set, o Options) (*nodes.Re
 		}
 		d := &Drift{e: e, node: n, path: path}
 		if src != nil {
-			d.source, d.known = src.root, manifest.Index(src.entries)
+			d.source, d.known = src.root, src.entries
 		}
 		for _, f := range found(rep.Drift) {
 			switch f.What {

@@ -17,10 +17,15 @@ import (
 // that a tree is hashed once. A file that changed less than two seconds before
 // it was hashed is not remembered: a later change might show the same times
 // (the race that git's index knows).
+//
+// It is a file in the order of the paths, read along with the entries.
 type hashes struct {
 	name  string
-	known map[string]hashed
-	miss  bool // something was not known
+	f     *os.File
+	r     *bufio.Reader // nil: nothing more is known
+	path  string        // of next
+	next  hashed        // the last that was read
+	miss  bool          // something was not known
 	began time.Time
 }
 
@@ -33,7 +38,7 @@ type hashed struct {
 const hashesMagic = "rollsh hashes 1\n"
 
 func openHashes(cache, root string) *hashes {
-	h := &hashes{known: map[string]hashed{}, began: time.Now()}
+	h := &hashes{began: time.Now()}
 	if cache == "" {
 		return h
 	}
@@ -43,19 +48,29 @@ func openHashes(cache, root string) *hashes {
 	if err != nil {
 		return h
 	}
-	defer f.Close()
-	r := bufio.NewReaderSize(f, 256<<10)
+	h.f, h.r = f, bufio.NewReaderSize(f, 256<<10)
 	magic := make([]byte, len(hashesMagic))
-	if _, err := io.ReadFull(r, magic); err != nil || string(magic) != hashesMagic {
-		return h
+	if _, err := io.ReadFull(h.r, magic); err != nil || string(magic) != hashesMagic {
+		h.r = nil
 	}
-	for {
-		p, v, err := readHashed(r)
-		if err != nil {
-			return h
+	return h
+}
+
+func (h *hashes) close() {
+	if h.f != nil {
+		_ = h.f.Close()
+	}
+}
+
+// seek reads on to a path, and tells whether it is there.
+func (h *hashes) seek(p string) bool {
+	for h.r != nil && h.path < p {
+		var err error
+		if h.path, h.next, err = readHashed(h.r); err != nil {
+			h.r = nil
 		}
-		h.known[p] = v
 	}
+	return h.r != nil && h.path == p
 }
 
 func readHashed(r *bufio.Reader) (string, hashed, error) {
@@ -80,9 +95,11 @@ func readHashed(r *bufio.Reader) (string, hashed, error) {
 	return string(p), v, err
 }
 
-// fill gives a file its sum when it is known.
+// fill gives a file its sum when it is known. Files are asked for in the order
+// of their paths.
 func (h *hashes) fill(e *manifest.Entry) bool {
-	v, ok := h.known[e.Path]
+	ok := h.seek(e.Path)
+	v := &h.next
 	if !ok || v.size != e.Size || v.mtime != e.Mtime || v.ctime != e.Ctime || v.ino != e.Ino {
 		h.miss = true
 		return false

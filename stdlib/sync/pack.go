@@ -28,8 +28,8 @@ type pack struct {
 
 // pack gives the contents of entries, which are part of the source's; needs, if
 // not nil, says for each from where on.
-func (s *source) pack(entries []manifest.Entry, needs []wire.Need) (*pack, error) {
-	id := sha256.Sum256(append(manifest.Encode(entries), offsetsOf(needs)...))
+func (s *source) pack(entries []*manifest.Entry, needs []wire.Need) (*pack, error) {
+	id := sha256.Sum256(append(manifest.EncodeRefs(entries), offsetsOf(needs)...))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.packs[string(id[:])]; p != nil {
@@ -66,7 +66,7 @@ func tempFile(dir string) (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
-func (p *pack) make(s *source, entries []manifest.Entry, needs []wire.Need) {
+func (p *pack) make(s *source, entries []*manifest.Entry, needs []wire.Need) {
 	z, err := zstd.NewWriter(p, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
 	if err == nil {
 		err = s.contents(z, entries, needs, p.givenUp)
@@ -116,13 +116,13 @@ func (p *pack) givenUp() bool {
 
 // contents writes the files one after another and makes sure that they are
 // what was scanned. It ends early when nobody wants them any more.
-func (s *source) contents(w io.Writer, entries []manifest.Entry, needs []wire.Need, givenUp func() bool) error {
+func (s *source) contents(w io.Writer, entries []*manifest.Entry, needs []wire.Need, givenUp func() bool) error {
 	buf := make([]byte, 256<<10)
 	for i := range entries {
 		if givenUp() {
 			return errGivenUp
 		}
-		e := &entries[i]
+		e := entries[i]
 		f, err := beneath.File(s.fd, e.Path)
 		if err != nil {
 			return &changedSource{e.Path}

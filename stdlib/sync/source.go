@@ -123,10 +123,13 @@ func (s *source) ready(ctx context.Context, e *Engine, o *Options, times map[str
 	s.entries = kept
 	s.join(o)
 	cache := openHashes(e.session.Cache, s.root)
+	defer cache.close()
 	if err := s.hash(ctx, cache); err != nil {
 		return err
 	}
-	cache.save(s.entries)
+	if !s.rules.Partial() { // a part would push the rest out
+		cache.save(s.entries)
+	}
 	for i := range s.entries {
 		dress(&s.entries[i], o, times)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/rollsh/rollsh/nodes"
-	"github.com/rollsh/rollsh/stdlib/sync/agent"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
@@ -92,7 +91,7 @@ func (t *talk) guess(ctx context.Context, base []manifest.Entry) error {
 	if t.j.op != wire.OpStage || t.ask {
 		return nil
 	}
-	return t.contents(ctx, agent.Predict(ours, src.entries, t.j.o.policy()), nil)
+	return t.contents(ctx, manifest.Predict(ours, src.entries, t.j.o.policy()), nil)
 }
 
 // askFrom is how many bytes are not sent on a guess: the node may have some of
@@ -103,14 +102,14 @@ const askFrom = 16 << 20
 func (j *job) large(base []manifest.Entry) bool {
 	ours, _ := j.src.rules.Filter(base)
 	var bytes int64
-	for _, e := range agent.Predict(ours, j.src.entries, j.o.policy()) {
+	for _, e := range manifest.Predict(ours, j.src.entries, j.o.policy()) {
 		bytes += e.Size
 	}
 	return bytes >= askFrom
 }
 
 // contents starts to send files; needs, if not nil, says from where on.
-func (t *talk) contents(ctx context.Context, entries []manifest.Entry, needs []wire.Need) error {
+func (t *talk) contents(ctx context.Context, entries []*manifest.Entry, needs []wire.Need) error {
 	if len(entries) == 0 {
 		return t.l.send(ctx, wire.TypeEnd, nil)
 	}
@@ -185,13 +184,13 @@ func (t *talk) need(ctx context.Context, p []byte) error {
 	if err != nil {
 		return damaged(err)
 	}
-	list := make([]manifest.Entry, 0, len(needs))
+	list := make([]*manifest.Entry, 0, len(needs))
 	for _, n := range needs {
 		e := &entries[n.Index]
 		if e.Kind != manifest.File || n.Offset > e.Size {
 			return damaged(errors.New("contents are asked for that there are not"))
 		}
-		list = append(list, *e)
+		list = append(list, e)
 	}
 	return t.contents(ctx, list, needs)
 }

@@ -107,7 +107,6 @@ func (c *comparison) plan(next *wire.Record) *thinStage {
 	t := c.t
 	s := &thinStage{e: t.e, j: t.j, dir: path.Join(t.state, wire.StageName(t.j.roll)), next: next}
 	j := &wire.Journal{Roll: t.j.roll, Seq: t.now.Seq, Base: t.now.Digest, MakeRoot: !t.exists, Keep: t.j.o.Undo, Was: t.now.Marker}
-	live := manifest.Index(c.live.Entries)
 	for i := range c.dec.Puts {
 		p := &c.dec.Puts[i]
 		source, touch := i, p.Kind == manifest.File && p.Have
@@ -117,8 +116,8 @@ func (c *comparison) plan(next *wire.Record) *thinStage {
 			j.Files++
 			j.Bytes += p.Size
 		}
-		j.Add(p.Entry, source, touch)
-		if l := live[p.Path]; l != nil {
+		j.Add(*p.Entry, source, touch)
+		if l := manifest.Find(c.live.Entries, p.Path); l != nil {
 			j.From = append(j.From, *l)
 		}
 	}

@@ -109,19 +109,8 @@ func (c *comparison) ask() error {
 
 // predicted lists the files whose contents come with a right guess: what a
 // decision needs if the tree is as the last roll left it.
-func (c *comparison) predicted() []manifest.Entry { return Predict(c.ours, c.want, c.req.Policy) }
-
-// Predict lists the files whose contents must be sent to a tree that is
-// exactly as rolls left it.
-func Predict(ours, want []manifest.Entry, pol manifest.Policy) []manifest.Entry {
-	d := manifest.Decide(ours, manifest.Listing{Entries: ours}, want, pol)
-	var out []manifest.Entry
-	for i := range d.Puts {
-		if p := &d.Puts[i]; p.Kind == manifest.File && !p.Have {
-			out = append(out, p.Entry)
-		}
-	}
-	return out
+func (c *comparison) predicted() []*manifest.Entry {
+	return manifest.Predict(c.ours, c.want, c.req.Policy)
 }
 
 // look finds out what is there, as thoroughly as was asked.

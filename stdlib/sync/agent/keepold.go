@@ -61,16 +61,16 @@ func (st *stager) prepare(j *wire.Journal, p *manifest.Put) error {
 	switch {
 	case p.Kind == manifest.Link:
 		source, err = st.link(p)
-	case p.Peer != "":
+	case p.Joins:
 		source, err = st.join(j, p)
 	case p.Kind == manifest.File && p.Have && st.settable(p.Path) && !st.t.releases:
 		keep = true
 	case p.Kind == manifest.File && p.Have:
-		source, err = st.copyLive(&p.Entry)
+		source, err = st.copyLive(p.Entry)
 	case p.Kind == manifest.File:
 		source = st.arrived[p.Path]
 	}
-	j.Add(asNumbers(p.Entry), source, keep)
+	j.Add(asNumbers(*p.Entry), source, keep)
 	if p.Kind == manifest.File && !p.Have {
 		j.Files++
 		j.Bytes += p.Size
@@ -83,7 +83,7 @@ func (st *stager) link(p *manifest.Put) (int, error) {
 	st.count++
 	err := unix.Symlinkat(p.Link, st.files, strconv.Itoa(n))
 	if err == nil {
-		_, err = giveName(st.files, strconv.Itoa(n), &p.Entry)
+		_, err = giveName(st.files, strconv.Itoa(n), p.Entry)
 	}
 	return n, cannot("write", p.Path, err)
 }
@@ -93,11 +93,11 @@ func (st *stager) link(p *manifest.Put) (int, error) {
 func (st *stager) join(j *wire.Journal, p *manifest.Put) (int, error) {
 	n := st.count
 	st.count++
-	at, ok := slices.BinarySearchFunc(j.To, p.Peer, func(e manifest.Entry, p string) int { return strings.Compare(e.Path, p) })
+	at, ok := slices.BinarySearchFunc(j.To, p.Link, func(e manifest.Entry, p string) int { return strings.Compare(e.Path, p) })
 	if ok && j.Source[at] >= 0 {
 		return n, cannot("link", p.Path, unix.Linkat(st.files, strconv.Itoa(j.Source[at]), st.files, strconv.Itoa(n), 0))
 	}
-	d, name := beneath.Split(p.Peer)
+	d, name := beneath.Split(p.Link)
 	fd, err := st.t.dir(d)
 	if err == nil {
 		err = unix.Linkat(fd, name, st.files, strconv.Itoa(n), 0)
@@ -131,12 +131,11 @@ func (st *stager) closedFolders(j *wire.Journal) error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	known := manifest.Index(j.To)
 	seen := map[string]bool{}
 	var more []manifest.Entry
 	check := func(p string) {
 		d, _ := beneath.Split(p)
-		if d == "" || seen[d] || known[d] != nil {
+		if d == "" || seen[d] || manifest.Find(j.To, d) != nil {
 			return
 		}
 		seen[d] = true

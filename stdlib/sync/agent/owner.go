@@ -139,7 +139,7 @@ func (c *comparison) blockOwners() error {
 		check(&around)
 	}
 	for i := range c.dec.Puts {
-		check(&c.dec.Puts[i].Entry)
+		check(c.dec.Puts[i].Entry)
 	}
 	if count > 1 {
 		first += fmt.Sprintf(", and %d more", count-1)

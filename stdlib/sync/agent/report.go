@@ -21,15 +21,14 @@ import (
 // Summary puts a decision into a report: counts, and with lists every path.
 // live tells what stands at a path now.
 func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Report {
-	there := manifest.Index(live)
-	at := func(p string) bool { return there[p] != nil }
+	at := func(p string) bool { return manifest.Find(live, p) != nil }
 	var added, changed, deleted, extra []string
 	fresh := map[string]bool{}
 	for i := range d.Puts {
 		p := &d.Puts[i]
 		switch {
 		case at(p.Path):
-			changed = append(changed, shown(&p.Entry))
+			changed = append(changed, p.Path)
 		case p.Kind != manifest.Dir:
 			added = append(added, p.Path)
 			full(fresh, p.Path)
@@ -37,7 +36,7 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 	}
 	for i := range d.Puts {
 		if p := &d.Puts[i]; p.Kind == manifest.Dir && !at(p.Path) && !fresh[p.Path] {
-			added = append(added, shown(&p.Entry))
+			added = append(added, p.Path)
 			full(fresh, p.Path)
 		}
 	}
@@ -50,12 +49,12 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 	}
 	for i := len(d.Deletes) - 1; i >= 0; i-- {
 		if e := &d.Deletes[i]; e.Kind == manifest.Dir && !emptied[e.Path] {
-			deleted = append(deleted, shown(e))
+			deleted = append(deleted, e.Path)
 			full(emptied, e.Path)
 		}
 	}
 	for i := range d.Extra {
-		extra = append(extra, shown(&d.Extra[i]))
+		extra = append(extra, d.Extra[i].Path)
 	}
 	rep := &wire.Report{
 		Added: len(added), Changed: len(changed), Deleted: len(deleted), Extra: len(extra),
@@ -67,7 +66,7 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 			rep.Bytes += p.Size
 		}
 	}
-	if w := closing(d, there); w != "" {
+	if w := closing(d, live); w != "" {
 		rep.Warnings = append(rep.Warnings, w)
 	}
 	if lists {
@@ -81,11 +80,11 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 
 // closing warns of files that everybody could read and soon cannot: a web
 // server, say.
-func closing(d *manifest.Decision, there map[string]*manifest.Entry) string {
+func closing(d *manifest.Decision, live []manifest.Entry) string {
 	count, name := 0, ""
 	for i := range d.Puts {
 		p := &d.Puts[i]
-		l := there[p.Path]
+		l := manifest.Find(live, p.Path)
 		if l != nil && l.Kind == p.Kind && p.Kind != manifest.Link && l.Mode&0o004 != 0 && p.Mode&0o004 == 0 {
 			if count++; name == "" {
 				name = show(p.Path)
@@ -110,18 +109,17 @@ func full(m map[string]bool, p string) {
 	}
 }
 
-func shown(e *manifest.Entry) string { return e.Path }
-
 // digest names what a decision does, down to the bytes.
 func digest(d *manifest.Decision) string {
 	h := sha256.New()
-	puts := make([]manifest.Entry, len(d.Puts))
-	for i := range d.Puts {
-		puts[i] = d.Puts[i].Entry
-	}
-	for _, part := range [][]byte{manifest.Encode(puts), manifest.Encode(d.Deletes), manifest.Encode(d.Ours)} {
-		fmt.Fprintf(h, "%d ", len(part))
-		h.Write(part)
+	for _, part := range []func() []byte{
+		func() []byte { return manifest.EncodePuts(d.Puts) },
+		func() []byte { return manifest.Encode(d.Deletes) },
+		func() []byte { return manifest.Encode(d.Ours) },
+	} {
+		b := part()
+		fmt.Fprintf(h, "%d ", len(b))
+		h.Write(b)
 	}
 	for i := range d.Drift {
 		fmt.Fprintf(h, "%q %s ", d.Drift[i].Path, d.Drift[i].What)

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,8 +122,19 @@ func (s *server) loop() error {
 			if err := s.answer(f.p); err != nil {
 				return err
 			}
+			giveBack()
 		}
 		// Anything else was sent on a guess that failed, and is passed over.
+	}
+}
+
+// giveBack returns the memory of a large tree to the node: the agent may wait
+// for hours.
+func giveBack() {
+	const large = 64 << 20
+	var m runtime.MemStats
+	if runtime.ReadMemStats(&m); m.HeapSys-m.HeapReleased > large {
+		debug.FreeOSMemory()
 	}
 }
 

@@ -125,7 +125,7 @@ func (st *stager) receiveAndLook() error {
 // next makes the marker that the switch will leave; nil when it would say what
 // the present one says and nothing has to be done.
 func (c *comparison) next() *wire.Record {
-	n := &wire.Record{Ours: manifest.Apply(c.rest, c.dec.Ours, nil)}
+	n := &wire.Record{Ours: manifest.Merge(c.dec.Ours, c.rest)}
 	n.Marker = wire.Marker{
 		Roll: c.req.Roll, Rev: c.req.Rev, Who: c.req.By.Who, Host: c.req.By.Host,
 		At: time.Now(), Seq: c.now.Seq + 1,

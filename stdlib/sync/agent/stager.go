@@ -41,7 +41,7 @@ type stager struct {
 	lists     map[string][]byte // by folder: what files made in it inherit
 
 	mu    sync.Mutex
-	whole map[string]string // contents by the N of s/N, as contentName has it
+	whole []*manifest.Entry // what s/N holds, by N; nil where it did not arrive whole
 }
 
 func (st *stager) close() {
@@ -79,43 +79,46 @@ func (st *stager) open() error {
 
 // fetch asks for the contents that did not come on the guess.
 func (st *stager) fetch() error {
-	want := map[string]int64{} // how much is there already
+	var want []*manifest.Entry
+	offsets := map[string]int64{} // how much is there already
 	for i := range st.c.dec.Puts {
 		p := &st.c.dec.Puts[i]
 		if _, here := st.arrived[p.Path]; p.Kind == manifest.File && !p.Have && !here {
-			n, offset, err := st.resume(&p.Entry)
+			n, offset, err := st.resume(p.Entry)
 			if err != nil {
 				return err
 			}
 			if n >= 0 {
 				st.arrived[p.Path] = n
-			} else {
-				want[p.Path] = offset
+				continue
+			}
+			want = append(want, p.Entry)
+			if offset > 0 {
+				offsets[p.Path] = offset
 			}
 		}
 	}
 	if len(want) == 0 {
 		return nil
 	}
-	return st.need(want)
+	return st.need(want, offsets)
 }
 
 // need names the files by their index in the manifest that was announced, and
 // receives them.
-func (st *stager) need(paths map[string]int64) error {
-	var needs []wire.Need
-	var entries []manifest.Entry
-	for i := range st.c.announced {
-		e := &st.c.announced[i]
-		if offset, yes := paths[e.Path]; yes {
-			needs = append(needs, wire.Need{Index: i, Offset: offset})
-			entries = append(entries, *e)
+func (st *stager) need(entries []*manifest.Entry, offsets map[string]int64) error {
+	needs := make([]wire.Need, 0, len(entries))
+	i := 0
+	for _, e := range entries {
+		for st.c.announced[i].Path != e.Path {
+			i++
 		}
+		needs = append(needs, wire.Need{Index: i, Offset: offsets[e.Path]})
 	}
 	if err := wire.Write(st.c.s.out, wire.TypeNeed, wire.EncodeNeed(needs)); err != nil {
 		return err
 	}
-	return st.receive(entries, paths)
+	return st.receive(entries, offsets)
 }
 
 // pieces turns Pack frames into a stream that ends at End.
@@ -159,7 +162,7 @@ func (b *brokenStream) Error() string { return "the connection broke: " + b.caus
 
 // receive reads the contents of entries, in their order, to its end; offsets
 // says, by path, where they begin.
-func (st *stager) receive(entries []manifest.Entry, offsets map[string]int64) error {
+func (st *stager) receive(entries []*manifest.Entry, offsets map[string]int64) error {
 	st.c.s.step.Store("receiving")
 	in := &pieces{s: st.c.s}
 	if len(entries) == 0 {
@@ -196,7 +199,7 @@ func (st *stager) receive(entries []manifest.Entry, offsets map[string]int64) er
 
 // fits refuses contents that would fill the filesystem: other services write
 // there too. Undos make room, the oldest first; the last one stays.
-func (st *stager) fits(entries []manifest.Entry) error {
+func (st *stager) fits(entries []*manifest.Entry) error {
 	var bytes int64
 	for i := range entries {
 		bytes += entries[i].Size
@@ -245,9 +248,8 @@ func controllerGone(err error) error {
 }
 
 // split cuts the stream into files.
-func (st *stager) split(z io.Reader, entries []manifest.Entry, offsets map[string]int64, w *writerPool) error {
-	for i := range entries {
-		e := &entries[i]
+func (st *stager) split(z io.Reader, entries []*manifest.Entry, offsets map[string]int64, w *writerPool) error {
+	for _, e := range entries {
 		n := st.count
 		st.count++
 		gid := st.group(e.Path)
@@ -409,29 +411,40 @@ func (st *stager) write(e *manifest.Entry, n int, own ownership, flush bool, off
 	return cannot("write", e.Path, f.Close())
 }
 
-// known is what arrived whole; it is not nil.
+// known is what arrived whole: by the name of a file in s, the name of its
+// content.
 func (st *stager) known() map[string]string {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.whole == nil {
-		st.whole = map[string]string{}
+	out := map[string]string{}
+	for n, e := range st.whole {
+		if e != nil {
+			out[strconv.Itoa(n)] = contentName(e.Sum, e.Size)
+		}
 	}
-	return st.whole
+	return out
 }
 
 // arrivedWhole notes what s/N holds, should the stage be cut off.
 func (st *stager) arrivedWhole(n int, e *manifest.Entry) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.whole == nil {
-		st.whole = map[string]string{}
+	for len(st.whole) <= n {
+		st.whole = append(st.whole, nil)
 	}
-	st.whole[strconv.Itoa(n)] = contentName(e.Sum, e.Size)
+	st.whole[n] = e
 }
 
 // copy writes what r gives to f and to also; large files get holes where they
 // hold nothing but zeros.
 func (st *stager) copy(f *os.File, e *manifest.Entry, offset int64, also io.Writer, r io.Reader) (int64, error) {
+	if b, ok := r.(*bytesReader); ok {
+		n, err := f.Write(b.b)
+		if err == nil {
+			_, err = also.Write(b.b)
+		}
+		return int64(n), err
+	}
 	if e.Size <= smallFile {
 		return io.Copy(io.MultiWriter(f, also), r)
 	}

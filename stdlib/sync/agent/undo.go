@@ -163,10 +163,9 @@ func (st *stager) takeOld(j *wire.Journal, done *wire.Journal, u int) error {
 
 // deletions lists what the roll added and what now has to go.
 func (st *stager) deletions(done *wire.Journal) {
-	was := manifest.Index(done.From)
 	for i := range done.To {
 		e := &done.To[i]
-		if was[e.Path] != nil {
+		if manifest.Find(done.From, e.Path) != nil {
 			continue
 		}
 		if l, err := st.t.lstat(e.Path); err == nil {

@@ -1,5 +1,7 @@
 package manifest
 
+import "sort"
+
 // Op is one kind of step of a burst.
 type Op byte
 
@@ -27,7 +29,7 @@ type Step struct {
 // changed ones, then deletes, then empty folders; only what changes its type is
 // cleared before. touch tells which entries of to keep their file.
 func Burst(from, to []Entry, touch func(path string) bool) []Step {
-	b := burster{from: Index(from), to: Index(to)}
+	b := burster{from: from, to: to}
 	b.clear(from)
 	b.folders(to)
 	b.files(to, touch)
@@ -37,18 +39,19 @@ func Burst(from, to []Entry, touch func(path string) bool) []Step {
 }
 
 type burster struct {
-	from, to map[string]*Entry
+	from, to []Entry
 	cleared  map[string]bool
 	steps    []Step
 }
 
-// Index finds entries by their path.
-func Index(list []Entry) map[string]*Entry {
-	m := make(map[string]*Entry, len(list))
-	for i := range list {
-		m[list[i].Path] = &list[i]
+// Find gives the entry of a path in a list that is sorted by path; nil where
+// there is none.
+func Find(list []Entry, p string) *Entry {
+	i := sort.Search(len(list), func(i int) bool { return list[i].Path >= p })
+	if i == len(list) || list[i].Path != p {
+		return nil
 	}
-	return m
+	return &list[i]
 }
 
 func (b *burster) add(o Op, e *Entry, at int) {
@@ -62,7 +65,7 @@ func (b *burster) clear(from []Entry) {
 	turns := map[string]bool{} // folders that become something else
 	for i := range from {
 		e := &from[i]
-		if to := b.to[e.Path]; to != nil && (e.Kind == Dir) != (to.Kind == Dir) {
+		if to := Find(b.to, e.Path); to != nil && (e.Kind == Dir) != (to.Kind == Dir) {
 			b.cleared[e.Path] = true
 			turns[e.Path] = e.Kind == Dir
 		} else if b.under(turns, e.Path) {
@@ -96,11 +99,11 @@ func (b *burster) remove(e *Entry, at int) {
 func (b *burster) folders(to []Entry) {
 	for i := range to {
 		e := &to[i]
-		if e.Kind == Dir && (b.from[e.Path] == nil || b.cleared[e.Path]) {
+		if e.Kind == Dir && (Find(b.from, e.Path) == nil || b.cleared[e.Path]) {
 			b.add(OpMkdir, e, i)
-		} else if e.Kind == Dir && b.from[e.Path].Mode&0o300 != 0o300 {
+		} else if e.Kind == Dir && Find(b.from, e.Path).Mode&0o300 != 0o300 {
 			open := *e
-			open.Mode = b.from[e.Path].Mode | 0o700
+			open.Mode = Find(b.from, e.Path).Mode | 0o700
 			b.add(OpMode, &open, i)
 		}
 	}
@@ -110,7 +113,7 @@ func (b *burster) files(to []Entry, touch func(string) bool) {
 	for _, fresh := range []bool{true, false} {
 		for i := range to {
 			e := &to[i]
-			if e.Kind == Dir || (b.from[e.Path] == nil) != fresh {
+			if e.Kind == Dir || (Find(b.from, e.Path) == nil) != fresh {
 				continue
 			}
 			if touch(e.Path) {
@@ -126,7 +129,7 @@ func (b *burster) deletes(from []Entry) {
 	for _, folders := range []bool{false, true} {
 		for i := len(from) - 1; i >= 0; i-- {
 			e := &from[i]
-			if b.to[e.Path] == nil && !b.cleared[e.Path] && (e.Kind == Dir) == folders {
+			if Find(b.to, e.Path) == nil && !b.cleared[e.Path] && (e.Kind == Dir) == folders {
 				b.remove(e, i)
 			}
 		}

@@ -28,11 +28,25 @@ const (
 // Encode writes entries that are sorted by path, each path as what it differs
 // by from the one before it.
 func Encode(entries []Entry) []byte {
-	b := make([]byte, 0, len(entries)*40)
+	return encode(len(entries), func(i int) *Entry { return &entries[i] })
+}
+
+// EncodeRefs is Encode for a list of references.
+func EncodeRefs(entries []*Entry) []byte {
+	return encode(len(entries), func(i int) *Entry { return entries[i] })
+}
+
+// EncodePuts is Encode for what must be put in place.
+func EncodePuts(puts []Put) []byte {
+	return encode(len(puts), func(i int) *Entry { return puts[i].Entry })
+}
+
+func encode(n int, at func(int) *Entry) []byte {
+	b := make([]byte, 0, n*40)
 	prev, prevTime := "", int64(0)
 	var owner Owner
-	for i := range entries {
-		e := &entries[i]
+	for i := range n {
+		e := at(i)
 		k := common(prev, e.Path)
 		b = binary.AppendUvarint(b, uint64(k))
 		b = appendString(b, e.Path[k:])

@@ -14,15 +14,14 @@ type Policy struct {
 	First  bool   // no roll was ever made here: what is in the way is replaced
 }
 
-// Put is an entry that must be put in place.
+// Put is an entry of what is wanted that must be put in place.
 type Put struct {
-	Entry
+	*Entry
 	// Have says that the wanted bytes need not be sent: the live file holds them,
-	// and only permissions, owner or time differ; or Peer does.
+	// and only permissions, owner or time differ; or the file does that it joins.
 	Have bool
-	// Peer is the file, before this one in the list, that this one is made a hard
-	// link of; empty for none.
-	Peer string
+	// Joins says that it is made a hard link of the file that Link names.
+	Joins bool
 }
 
 // Drift is a path that somebody changed on the node since a roll put it there.
@@ -50,6 +49,7 @@ type decider struct {
 	out     Decision
 	live    []Entry
 	held    map[string]bool
+	brief   bool    // what is ours afterwards is not asked for
 	pending []Entry // folders that go if they become empty
 	ours    map[string]Entry
 	peers   map[string]*peer // files that others shall be hard links of
@@ -72,18 +72,36 @@ type peer struct {
 func Decide(ours []Entry, live Listing, want []Entry, pol Policy) Decision {
 	d := &decider{pol: pol, live: live.Entries, held: live.Held}
 	d.out.Ours = make([]Entry, 0, len(want)+16)
-	d.peers = peersOf(want)
-	i, j, k := 0, 0, 0
-	for i < len(ours) || j < len(live.Entries) || k < len(want) {
-		p := least(ours, i, live.Entries, j, want, k)
-		o, l, w := at(ours, &i, p), at(live.Entries, &j, p), at(want, &k, p)
-		d.path(p, o, l, w)
-	}
+	d.walk(ours, want)
 	d.folders()
 	d.block()
 	slices.SortFunc(d.out.Deletes, byPath)
 	slices.SortFunc(d.out.Ours, byPath)
 	return d.out
+}
+
+// Predict lists the files of want whose contents must be sent to a tree that is
+// exactly as rolls left it.
+func Predict(ours, want []Entry, pol Policy) []*Entry {
+	d := &decider{pol: pol, live: ours, brief: true}
+	d.walk(ours, want)
+	var out []*Entry
+	for i := range d.out.Puts {
+		if p := &d.out.Puts[i]; p.Kind == File && !p.Have {
+			out = append(out, p.Entry)
+		}
+	}
+	return out
+}
+
+func (d *decider) walk(ours, want []Entry) {
+	d.peers = peersOf(want)
+	i, j, k := 0, 0, 0
+	for i < len(ours) || j < len(d.live) || k < len(want) {
+		p := least(ours, i, d.live, j, want, k)
+		o, l, w := at(ours, &i, p), at(d.live, &j, p), at(want, &k, p)
+		d.path(p, o, l, w)
+	}
 }
 
 func peersOf(want []Entry) map[string]*peer {
@@ -233,12 +251,16 @@ func (d *decider) drift(f Drift) bool {
 	return f.Yield
 }
 
-func (d *decider) keep(e Entry) { d.out.Ours = append(d.out.Ours, e) }
+func (d *decider) keep(e Entry) {
+	if !d.brief {
+		d.out.Ours = append(d.out.Ours, e)
+	}
+}
 
 func (d *decider) put(w *Entry, have bool) {
-	p := Put{Entry: *w, Have: have}
+	p := Put{Entry: w, Have: have}
 	if w.Kind == File && w.Link != "" && d.peers[w.Link].wanted {
-		p.Have, p.Peer = true, w.Link
+		p.Have, p.Joins = true, true
 	}
 	d.out.Puts = append(d.out.Puts, p)
 	d.settled(w, true, 0)
@@ -312,8 +334,7 @@ func (d *decider) block() {
 		if p.Kind == Dir {
 			continue
 		}
-		j, ok := slices.BinarySearchFunc(d.live, p.Path, func(e Entry, s string) int { return strings.Compare(e.Path, s) })
-		if !ok || d.live[j].Kind != Dir {
+		if l := Find(d.live, p.Path); l == nil || l.Kind != Dir {
 			continue
 		}
 		if what := d.holds(p.Path, goes); what != "" {
@@ -353,6 +374,7 @@ func Inherit(ours, live, want []Entry) (unknown []int) {
 		var o, w *Entry
 		if i < len(ours) && ours[i].Path == l.Path {
 			o = &ours[i]
+			l.Path = o.Path // one text in memory for both
 		}
 		if k < len(want) && want[k].Path == l.Path {
 			w = &want[k]

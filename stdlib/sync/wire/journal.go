@@ -109,9 +109,8 @@ func (j *Journal) Touches() func(string) bool {
 
 // Fresh lists the paths at which nothing stood.
 func (j *Journal) Fresh() (out []string) {
-	old := manifest.Index(j.From)
 	for i := range j.To {
-		if old[j.To[i].Path] == nil {
+		if manifest.Find(j.From, j.To[i].Path) == nil {
 			out = append(out, j.To[i].Path)
 		}
 	}
@@ -120,9 +119,8 @@ func (j *Journal) Fresh() (out []string) {
 
 // Gone lists the paths at which nothing is left.
 func (j *Journal) Gone() (out []string) {
-	to := manifest.Index(j.To)
 	for i := range j.From {
-		if to[j.From[i].Path] == nil {
+		if manifest.Find(j.To, j.From[i].Path) == nil {
 			out = append(out, j.From[i].Path)
 		}
 	}
@@ -157,18 +155,17 @@ func (j *Journal) Before(now *Record) (*Record, error) {
 
 // Undone counts what the undo of a switch does, when it puts back the entries.
 func (j *Journal) Undone(back []manifest.Entry, rep *Report) {
-	was, to := manifest.Index(j.From), manifest.Index(j.To)
 	for i := range back {
 		switch {
 		case back[i].Kind == manifest.Dir:
-		case to[back[i].Path] != nil:
+		case manifest.Find(j.To, back[i].Path) != nil:
 			rep.Changed++
 		default:
 			rep.Added++
 		}
 	}
 	for i := range j.To {
-		if j.To[i].Kind != manifest.Dir && was[j.To[i].Path] == nil {
+		if j.To[i].Kind != manifest.Dir && manifest.Find(j.From, j.To[i].Path) == nil {
 			rep.Deleted++
 		}
 	}
