@@ -107,19 +107,21 @@ func jsonEncode(c *Call, a jsonEncodeArgs) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	encode := json.Marshal
+	var out strings.Builder
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
 	if a.Indent {
-		encode = func(v any) ([]byte, error) { return json.MarshalIndent(v, "", "  ") }
+		e.SetIndent("", "  ")
 	}
-	out, err := encode(v)
-	if err != nil {
+	if err := e.Encode(v); err != nil {
 		return nil, usage("%s", err)
 	}
-	return string(out), nil
+	return strings.TrimSuffix(out.String(), "\n"), nil
 }
 
 // jsonValue turns Lua into what encoding/json takes: a table with items 1..n
-// and nothing else is an array, an empty one an object.
+// and nothing else is an array, with null where fewer than half of them are nil;
+// an empty one is an object.
 func (h *Host) jsonValue(v glua.LValue, depth int) (any, error) {
 	switch v := v.(type) {
 	case nil, *glua.LNilType:
@@ -146,9 +148,7 @@ func (h *Host) jsonValue(v glua.LValue, depth int) (any, error) {
 }
 
 func (h *Host) jsonTable(t *glua.LTable, depth int) (any, error) {
-	count := 0
-	t.ForEach(func(_, _ glua.LValue) { count++ })
-	if n := t.Len(); n > 0 && n == count {
+	if n, list := items(t); list {
 		list := make([]any, n)
 		for i := range n {
 			v, err := h.jsonValue(t.RawGetInt(i+1), depth+1)
@@ -168,6 +168,23 @@ func (h *Host) jsonTable(t *glua.LTable, depth int) (any, error) {
 		m[k.String()] = one
 	})
 	return m, bad
+}
+
+// items tells the largest position of a table, and whether it is a list: all keys
+// are positions, and at least half of those up to the largest are taken.
+func items(t *glua.LTable) (largest int, list bool) {
+	count, others := 0, false
+	t.ForEach(func(k, _ glua.LValue) {
+		n, ok := k.(glua.LNumber)
+		at := int(n)
+		if !ok || at < 1 || glua.LNumber(at) != n {
+			others = true
+			return
+		}
+		count++
+		largest = max(largest, at)
+	})
+	return largest, !others && count > 0 && largest <= 2*count
 }
 
 type jsonDecodeArgs struct {

@@ -297,7 +297,7 @@ func (h *Host) pushKind(r reflect.Value) glua.LValue {
 	case reflect.Slice, reflect.Array:
 		t := h.root.NewTable()
 		for i := range r.Len() {
-			t.Append(h.push(r.Index(i).Interface()))
+			t.RawSetInt(i+1, h.push(r.Index(i).Interface())) // Append would pass over a nil
 		}
 		return t
 	case reflect.Map:

@@ -101,6 +101,8 @@ func TestFileErrors(t *testing.T) {
 		}
 		_, err := f.Open(at("none"))
 		fails(t, err, nodes.NotFound, "none", "no such file")
+		_, err = ssh.ReadFile(f, at("full"))
+		fails(t, err, nodes.Failed, "full", "folder")
 		_, err = f.Create(at("file"), 0o600)
 		fails(t, err, nodes.Failed, "exists")
 		if !errors.Is(err, fs.ErrExist) {

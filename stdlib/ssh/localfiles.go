@@ -60,6 +60,10 @@ func (f *localFiles) Open(name nodes.RemotePath) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, f.done("read", name, err)
 	}
+	if info, err := r.Stat(); err == nil && info.IsDir() {
+		_ = r.Close()
+		return nil, &nodes.Error{Kind: nodes.Failed, Message: "cannot read " + string(name) + ": it is a folder"}
+	}
 	return r, f.done("read", name, nil)
 }
 
