@@ -106,11 +106,32 @@ func (a *app) eval(src string) error {
 		return err
 	}
 	for _, v := range values {
-		if text := a.display(v); text != "" {
-			a.person.Show(text)
-		}
+		a.showValue(v)
 	}
 	return nil
+}
+
+func (a *app) showValue(v lua.Raw) {
+	if text := a.display(v); text != "" {
+		a.person.Show(text)
+	}
+}
+
+// showAnswer is showValue that says so where there is nothing to list.
+func (a *app) showAnswer(v lua.Raw) {
+	switch value := a.host.Value(v).(type) {
+	case []any:
+		if len(value) == 0 {
+			a.screen.line("no roll is in the journal yet\n")
+			return
+		}
+	case nodes.Changesets:
+		if len(value) == 0 {
+			a.screen.line("nothing is pending\n")
+			return
+		}
+	}
+	a.showValue(v)
 }
 
 func (a *app) evaluate(src string) (values []lua.Raw, err error) {
@@ -128,12 +149,11 @@ func (a *app) evaluate(src string) (values []lua.Raw, err error) {
 
 // answer shows what a verb of roll answers; with --json as one JSON value.
 func (a *app) answer(src string) error {
-	if a.json == nil {
-		return a.eval(src)
-	}
 	values, err := a.evaluate(src)
 	for _, v := range values {
-		if err := a.showJSON(a.host.Value(v)); err != nil {
+		if a.json == nil {
+			a.showAnswer(v)
+		} else if err := a.showJSON(a.host.Value(v)); err != nil {
 			return err
 		}
 	}
