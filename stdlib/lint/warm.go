@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -146,9 +147,10 @@ func (s *sifter) start() bool {
 
 // parent is a warm php process.
 type parent struct {
-	in   io.WriteCloser
-	out  chan byte // what it says; closed at its end
-	stop func()    // ends it and its child
+	in            io.WriteCloser
+	out           chan byte // what it says; closed at its end
+	stop          func()    // ends it and its child
+	text, content []byte    // what is written to it, and a file of that; used again for every batch
 }
 
 // greeted makes a parent of a process that was started, once it says hello; end
@@ -193,22 +195,34 @@ func greeted(ctx context.Context, in io.WriteCloser, out io.Reader, end func()) 
 // compile gives a mark for each job that got one, in order. With an error the
 // parent is of no use any more.
 func (p *parent) compile(ctx context.Context, jobs []*job) (string, error) {
-	var text []byte
-	text = strconv.AppendInt(text, int64(len(jobs)), 10)
-	text = append(text, '\n')
+	p.text = strconv.AppendInt(p.text[:0], int64(len(jobs)), 10)
+	p.text = append(p.text, '\n')
 	for _, j := range jobs {
-		content, err := os.ReadFile(j.path)
-		if err != nil || len(content) > maxWarmSize {
-			content = []byte("<?php (") // it changed meanwhile: `php -l` is to look at it
-		}
-		text = strconv.AppendInt(text, int64(len(content)), 10)
-		text = append(text, '\n')
-		text = append(text, content...)
+		p.add(j.path)
 	}
-	if _, err := p.in.Write(text); err != nil {
+	if _, err := p.in.Write(p.text); err != nil {
 		return "", err
 	}
 	return p.line(ctx, warmFileTime)
+}
+
+// add puts a file into the batch. One that changed meanwhile is sent as what does
+// not compile: `php -l` is to look at it.
+func (p *parent) add(path string) {
+	content := []byte("<?php (")
+	if f, err := os.Open(path); err == nil {
+		if st, err := f.Stat(); err == nil && st.Size() <= maxWarmSize {
+			p.content = slices.Grow(p.content[:0], int(st.Size())+1)[:st.Size()+1]
+			n, err := io.ReadFull(f, p.content)
+			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+				content = p.content[:n]
+			}
+		}
+		_ = f.Close() // it was only read
+	}
+	p.text = strconv.AppendInt(p.text, int64(len(content)), 10)
+	p.text = append(p.text, '\n')
+	p.text = append(p.text, content...)
 }
 
 // line reads bytes up to a newline; each may take the given time.

@@ -109,8 +109,18 @@ final class RollshLintSourceStreamWrapper
         return substr($text, 0, $place) . " return $done; " . substr($text, $place);
     };
 
-    $classes = static function (): array {
-        return array_merge(get_declared_classes(), get_declared_interfaces(), get_declared_traits());
+    // The short names of the classes that were declared since: they are listed in
+    // order. $counts is how many there were, and is brought up to date.
+    $declared = static function (array &$counts): array {
+        $names = [];
+        foreach (['get_declared_classes', 'get_declared_interfaces', 'get_declared_traits'] as $list) {
+            $all = $list();
+            for ($n = count($all), $i = $counts[$list] ?? 0; $i < $n; $i++) {
+                $names[strtolower(substr(strrchr('\\' . $all[$i], '\\'), 1))] = true;
+            }
+            $counts[$list] = $n;
+        }
+        return $names;
     };
 
     // Whether the text may declare a class of one of these short names again. A
@@ -129,10 +139,9 @@ final class RollshLintSourceStreamWrapper
         return false;
     };
 
-    $compile = static function (array $texts, $out) use ($guarded, $classes, $again, $done): void {
-        $before = array_flip($classes());
-        $total = count($before);
-        $names = []; // short ones of the classes that files have left declared
+    $compile = static function (array $texts, $out) use ($guarded, $declared, $again, $done): void {
+        $counts = $names = []; // names are those of the classes that files have left declared
+        $declared($counts);
         foreach ($texts as $i => $text) {
             if ($names && $again($text, $names)) {
                 fwrite($out, 'b');
@@ -147,13 +156,7 @@ final class RollshLintSourceStreamWrapper
             } catch (Throwable $e) {
             }
             fwrite($out, $mark);
-            $now = $classes();
-            if (count($now) !== $total) {
-                $total = count($now);
-                foreach (array_diff_key(array_flip($now), $before) as $name => $_) {
-                    $names[strtolower(substr(strrchr('\\' . $name, '\\'), 1))] = true;
-                }
-            }
+            $names += $declared($counts);
         }
     };
 
@@ -169,6 +172,7 @@ final class RollshLintSourceStreamWrapper
         fwrite($out, "lacks stream wrappers\n");
         exit(1);
     }
+    stream_set_chunk_size($in, 262144);
     gc_disable();
     fwrite($out, "rollsh lint 2\n");
     while (($count = fgets($in)) !== false) {
