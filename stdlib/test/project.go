@@ -122,8 +122,12 @@ func (p *Project) Run(ctx context.Context, words ...string) (nodes.Result, error
 	if err != nil {
 		return nodes.Result{}, err
 	}
+	argv := []string{self, "--yes", "--project", p.Path}
+	if !slices.Contains(words, "--json") { // which excludes --plain
+		argv = append(argv, "--plain")
+	}
 	return p.here.Run(ctx, nodes.Cmd{
-		Argv: append([]string{self, "--plain", "--yes", "--project", p.Path}, words...), Dir: nodes.RemotePath(p.Path),
+		Argv: append(argv, words...), Dir: nodes.RemotePath(p.Path),
 		Env: map[string]string{"ROLLSH_STATE": p.state, Report: ""}, Quiet: true,
 	})
 }
