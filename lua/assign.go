@@ -8,9 +8,11 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// mendAssignments rewrites assignments of several values at once, such as
-// a, b = b, a. gopher-lua puts a value that goes to a local there at once, so
-// that what is read after it reads the new one. Lua reads all before it writes.
+// mendAssignments rewrites assignments that gopher-lua gets wrong, so that they go
+// through a local of their own. Of several values at once, such as a, b = b, a, it
+// puts one that goes to a local there at once, so that what is read after it reads
+// the new one; Lua reads all before it writes. And ok = f() and g() leaves a local
+// ok as it was where f() gives false or nil.
 func mendAssignments(chunk []ast.Stmt) { mendIn(reflect.ValueOf(chunk)) }
 
 func mendIn(v reflect.Value) {
@@ -18,7 +20,7 @@ func mendIn(v reflect.Value) {
 	case reflect.Slice:
 		for i := range v.Len() {
 			mendIn(v.Index(i))
-			if s, ok := v.Index(i).Interface().(*ast.AssignStmt); ok && overlaps(s) {
+			if s, ok := v.Index(i).Interface().(*ast.AssignStmt); ok && goesWrong(s) {
 				v.Index(i).Set(reflect.ValueOf(atOnce(s)))
 			}
 		}
@@ -36,11 +38,13 @@ func mendIn(v reflect.Value) {
 	}
 }
 
-// overlaps reports whether an assignment may write a local before it has read
-// all that it reads.
-func overlaps(s *ast.AssignStmt) bool {
-	if len(s.Lhs) < 2 {
-		return false
+// goesWrong reports whether an assignment may write a local before it has read
+// all that it reads, or not at all.
+func goesWrong(s *ast.AssignStmt) bool {
+	if len(s.Lhs) == 1 {
+		_, name := s.Lhs[0].(*ast.IdentExpr)
+		_, logical := s.Rhs[0].(*ast.LogicalOpExpr)
+		return name && logical
 	}
 	if len(s.Rhs) == 1 {
 		switch s.Rhs[0].(type) {

@@ -32,28 +32,7 @@ func (h *Host) mendStrings() {
 		h.checkFormat(L)
 		return format(L)
 	}))
-	gmatch := str.RawGetString("gmatch")
-	// gopher-lua's iterator works only in a for loop (its issue 462): it wants
-	// its state as an argument. Here the state is carried along.
-	str.RawSetString("gmatch", L.NewFunction(func(L *glua.LState) int {
-		subject, pattern := L.CheckString(1), L.CheckString(2)
-		L.Push(gmatch)
-		L.Push(glua.LString(subject))
-		L.Push(glua.LString(pattern))
-		L.Call(2, 2)
-		step, state := L.Get(-2), L.Get(-1)
-		L.Push(L.NewFunction(func(L *glua.LState) int {
-			L.SetTop(0)
-			L.Push(step)
-			L.Push(state)
-			L.Call(1, glua.MultRet)
-			if L.GetTop() == 0 {
-				L.Push(glua.LNil)
-			}
-			return L.GetTop()
-		}))
-		return 1
-	}))
+	h.mendPatterns(str)
 	if mt, ok := L.GetMetatable(glua.LString("")).(*glua.LTable); ok {
 		mt.RawSetString("__metatable", glua.LString("locked"))
 		mt.RawSetString("__index", str)
@@ -100,31 +79,59 @@ const conversions = "cdiouxXeEfgGqs"
 // verb is one conversion of string.format.
 var verb = nodes.Pattern(`%([-+ #0]*)(\d*)(\.\d*)?(.?)`)
 
-// checkFormat refuses what Lua refuses: gopher-lua passes the format to Go,
-// where an unknown verb gives "%!y(...)" and no error. Objects are replaced by
-// their texts for %s.
+// checkFormat refuses what Lua refuses: gopher-lua passes the format to Go, where
+// an unknown verb gives "%!y(...)" and no error. What Go writes in another way, and
+// objects for %s, are replaced by their texts.
 func (h *Host) checkFormat(L *glua.LState) {
 	arg := 1
-	for _, m := range verb().FindAllStringSubmatch(L.CheckString(1), -1) {
+	format := verb().ReplaceAllStringFunc(L.CheckString(1), func(whole string) string {
+		m := verb().FindStringSubmatch(whole)
 		conversion := m[4]
 		if conversion == "%" {
-			continue
+			return whole
 		}
 		if conversion == "" || !strings.Contains(conversions, conversion) {
-			h.raise(L, "string.format", usage("unknown conversion '%s'", m[0]))
+			h.raise(L, "string.format", usage("unknown conversion '%s'", whole))
 		}
 		if arg++; arg > L.GetTop() {
-			h.raise(L, "string.format", usage("no value for '%s'", m[0]))
+			h.raise(L, "string.format", usage("no value for '%s'", whole))
 		}
-		switch conversion {
-		case "s":
-			if t := L.Get(arg).Type(); t != glua.LTString && t != glua.LTNumber {
-				L.Replace(arg, glua.LString(h.tostring(L, L.Get(arg))))
-			}
-		case "q":
-			L.CheckString(arg)
-		default:
-			L.CheckNumber(arg)
+		text, isText := h.formatted(L, arg, conversion)
+		switch {
+		case !isText && (conversion == "u" || conversion == "i"):
+			return strings.TrimSuffix(whole, conversion) + "d"
+		case !isText:
+			return whole
 		}
+		L.Replace(arg, glua.LString(text))
+		if conversion == "q" {
+			return "%s"
+		}
+		return "%" + strings.Trim(m[1], "+ #0") + m[2] + m[3] + "s"
+	})
+	L.Replace(1, glua.LString(format))
+}
+
+// formatted checks the value for a conversion, and gives its text where Go would
+// write another one.
+func (h *Host) formatted(L *glua.LState, arg int, conversion string) (text string, is bool) {
+	switch conversion {
+	case "s":
+		t := L.Get(arg).Type()
+		return h.tostring(L, L.Get(arg)), t != glua.LTString && t != glua.LTNumber
+	case "q":
+		return quoted(L.CheckString(arg)), true
+	case "x", "X", "o", "u":
+		if n := L.CheckNumber(arg); n < 0 { // as the bits of a 64-bit number
+			return fmt.Sprintf("%"+strings.Replace(conversion, "u", "d", 1), uint64(int64(n))), true
+		}
+	default:
+		L.CheckNumber(arg)
 	}
+	return "", false
+}
+
+// quoted writes a text as Lua's %q does, so that Lua reads it again.
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", "\\\n", "\r", `\r`, "\x00", `\000`).Replace(s) + `"`
 }

@@ -26,6 +26,8 @@ func TestMendedTraps(t *testing.T) {
 		{`print(load("return 1 + 1")())`, "2"},
 		{`goto done do print "skipped" end ::done:: print "there"`, "there"},
 		{`local x, y, z = 1, 2, 3 x, y = y, x print(x, y) x, y, z = z, x, y print(x, y, z)`, "2\t1\n3\t2\t1"},
+		{`local function f(...) return ... end local a, b, c, d = 1, 2, 3, 4 a = f(false) and 5 b = not b and f(6) c = (f(nil) and f(1)) or nil d = f(nil) and f(1) and d print(a, b, c, d)`, "false\tfalse\tnil\tnil"},
+		{`local function f(x) return x end local ok = true for _, v in ipairs{true, false, true} do ok = f(v) and f(ok) end print(ok, (function(x) x = f(nil) and 1 return x end)(2))`, "false\tnil"},
 		{`local i, t = 1, {} i, t[i] = i + 1, 20 print(i, t[1], t[2]) t[i], i = i, nil print(t[2], i)`, "2\t20\tnil\n2\tnil"},
 		{`local x, t = 1, {f=function() return 7, 8 end} x, t.a, t["b"] = x + 1, t.f() print(x, t.a, t.b) x, x = 5, 6, print("extra") print(x)`, "2\t7\t8\nextra\n5"},
 		{`local n = 0 local function f(i) n = i if i < 3 then error "x" end return i end for i = 1, 3 do pcall(f, i) end print(n)`, "3"},
@@ -36,6 +38,11 @@ func TestMendedTraps(t *testing.T) {
 		{`print(table.concat({1, "b", web.web1}, ","), table.concat({"a", "b", "c"}, "-", 2, 3), table.concat({}), table.concat({1, 2}, ",", 3))`, "1,b,web1\tb-c\t\t"},
 		{`local t = {} for i = 1, 300000 do t[i] = "x" end print(#table.concat(t, ","))`, "599999"},
 		{`local function deep(n) if n == 0 then return 0 end return 1 + deep(n - 1) end print(deep(10000))`, "10000"},
+		{`print((("THE (quick) fox"):gsub("%f[%a]%a+", string.lower)), ("a b"):find("%f[%s]"), ("ab"):find("%f[%z]"))`, "the (quick) fox\t2\t3\t2"},
+		{`print(("abc"):find("", 10)) print(("abc"):match("a*?"), ("abc"):gsub("", "-"), ("a b"):gsub("%w", "%0%0", 1))`, "4\t3\nnil\t-a-b-c-\taa b\t1"},
+		{`for _, f in ipairs{function() ("abc"):match "%" end, function() ("abc"):gsub(".", {a=true}) end, function() ("a"):find "[a" end} do print(select(2, pcall(f)).message) end`, "malformed pattern (ends with '%')\ninvalid replacement value (a boolean)\nmalformed pattern (missing ']')"},
+		{`print(("%u %i %x %5o|"):format(42, 7, -1, 8), loadstring("return " .. ("%q"):format('a"\\\0\n\r'))() == 'a"\\\0\n\r')`, "42 7 ffffffffffffffff    10|\ttrue"},
+		{`print(#("x"):rep(200000):gsub("x", "yz"))`, "400000"},
 		{`print(("%s and %s"):format(web, nil))`, "web[1-2] and nil"},
 	} {
 		wantOutput(t, tc.src, tc.want, fleetOf(2))

@@ -19,7 +19,7 @@ import (
 )
 
 // stuckAfter is how long Lua may hold the baton after a cancel before it is
-// given up: a call of the string library hears no cancel.
+// given up: one call of a library, such as table.sort, hears no cancel.
 const stuckAfter = 2 * time.Second
 
 // noteAfter is how long a cancel may take before it is told.
@@ -222,7 +222,7 @@ func (a *app) watch() {
 	if a.host == nil || a.interrupt.Stage() < nodes.Cancelling || a.host.Responsive(stuckAfter) {
 		return
 	}
-	a.screen.line(a.errPaint.as(warning, "warning:") + " Lua does not end: a call of its string library hears no cancel\n")
+	a.screen.line(a.errPaint.as(warning, "warning:") + " Lua does not end: a call of its library hears no cancel\n")
 	a.goAway()
 }
 

@@ -127,9 +127,21 @@ func TestSecondCtrlCLeavesAtOnceAndNamesDrainedNodes(t *testing.T) {
 	}
 }
 
+// A pattern that would take ages hears a cancel.
+func TestCtrlCEndsAPattern(t *testing.T) {
+	t.Parallel()
+	p := start(t, `defer(function() say "cleaned" end) say "ready" string.find(string.rep("a", 30), string.rep("a*", 30) .. "b")`)
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.code(t); got != 130 || !strings.Contains(p.stderr(), "string.find: interrupted") || !strings.Contains(p.stderr(), "cleaned") {
+		t.Errorf("exit code %d: %s", got, p.stderr())
+	}
+}
+
 func TestStuckLuaIsLeft(t *testing.T) {
 	t.Parallel()
-	p := start(t, `say "ready" string.find(string.rep("a", 30), string.rep("a*", 30) .. "b")`)
+	p := start(t, `local s, t = {}, {} for i = 1, 8 do s[i] = ("x"):rep(4e6) .. i end for i = 1, 9000 do t[i] = s[i * 7 % 8 + 1] end say "ready" table.sort(t)`)
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
