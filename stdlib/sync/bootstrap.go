@@ -36,7 +36,7 @@ var platforms = []platform{
 // agentSources are what the agents inside must have been made of: in a rollsh
 // from plain `go build` they can be older than the rest.
 //
-//go:embed agent/*.go agent/cmd/rollsh-agent/*.go beneath/*.go manifest/*.go wire/*.go
+//go:embed agent/*.go agent/cmd/rollsh-agent/*.go beneath/*.go delta/*.go manifest/*.go wire/*.go
 var agentSources embed.FS
 
 // program is an agent that can be sent to nodes of one platform.

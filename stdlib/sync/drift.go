@@ -26,7 +26,7 @@ type Drift struct {
 	e      *Engine
 	node   *nodes.Node
 	path   nodes.RemotePath
-	source string                     // folder to compare contents with; empty: none was given
+	source string           // folder to compare contents with; empty: none was given
 	known  []manifest.Entry // of the source
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
+	"hash"
 	"io"
 	"os"
 	"sync"
@@ -11,6 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/beneath"
+	"github.com/rollsh/rollsh/stdlib/sync/delta"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
@@ -26,13 +29,20 @@ type pack struct {
 	err  error
 }
 
-// pack gives the contents of entries, which are part of the source's; needs, if
-// not nil, says for each from where on.
-func (s *source) pack(entries []*manifest.Entry, needs []wire.Need) (*pack, error) {
-	id := sha256.Sum256(append(manifest.EncodeRefs(entries), offsetsOf(needs)...))
+// part is a file of the source to be sent: from an offset on, or in terms of
+// the version that a node has.
+type part struct {
+	*manifest.Entry
+	offset int64
+	old    *delta.Outline
+}
+
+// pack gives the contents of files of the source.
+func (s *source) pack(parts []part) (*pack, error) {
+	id := nameOf(parts)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.packs[string(id[:])]; p != nil {
+	if p := s.packs[id]; p != nil {
 		return p, nil
 	}
 	f, err := tempFile(s.temp)
@@ -40,19 +50,26 @@ func (s *source) pack(entries []*manifest.Entry, needs []wire.Need) (*pack, erro
 		return nil, &nodes.Error{Kind: nodes.Failed, Message: "cannot make a temporary file: " + err.Error(), Cause: err}
 	}
 	p := &pack{f: f, more: make(chan struct{})}
-	s.packs[string(id[:])] = p
-	s.making.Go(func() { p.make(s, entries, needs) })
+	s.packs[id] = p
+	s.making.Go(func() { p.make(s, parts) })
 	return p, nil
 }
 
-// offsetsOf encodes where contents begin; nothing when all begin at 0.
-func offsetsOf(needs []wire.Need) []byte {
-	for i := range needs {
-		if needs[i].Offset > 0 {
-			return wire.EncodeNeed(needs)
+// nameOf tells packs apart: nodes that lack the same get the same one.
+func nameOf(parts []part) string {
+	h := sha256.New()
+	refs := make([]*manifest.Entry, len(parts))
+	for i := range parts {
+		refs[i] = parts[i].Entry
+		if parts[i].offset > 0 || parts[i].old != nil {
+			fmt.Fprintf(h, "%d %d ", i, parts[i].offset)
+		}
+		if parts[i].old != nil {
+			h.Write(parts[i].old.Encode())
 		}
 	}
-	return nil
+	h.Write(manifest.EncodeRefs(refs))
+	return string(h.Sum(nil))
 }
 
 func tempFile(dir string) (*os.File, error) {
@@ -66,10 +83,10 @@ func tempFile(dir string) (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
-func (p *pack) make(s *source, entries []*manifest.Entry, needs []wire.Need) {
+func (p *pack) make(s *source, parts []part) {
 	z, err := zstd.NewWriter(p, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
 	if err == nil {
-		err = s.contents(z, entries, needs, p.givenUp)
+		err = s.contents(z, parts, p.givenUp)
 	}
 	if err == nil {
 		err = z.Close()
@@ -116,34 +133,53 @@ func (p *pack) givenUp() bool {
 
 // contents writes the files one after another and makes sure that they are
 // what was scanned. It ends early when nobody wants them any more.
-func (s *source) contents(w io.Writer, entries []*manifest.Entry, needs []wire.Need, givenUp func() bool) error {
+func (s *source) contents(w io.Writer, parts []part, givenUp func() bool) error {
 	buf := make([]byte, 256<<10)
-	for i := range entries {
+	for i := range parts {
 		if givenUp() {
 			return errGivenUp
 		}
-		e := entries[i]
-		f, err := beneath.File(s.fd, e.Path)
-		if err != nil {
-			return &changedSource{e.Path}
-		}
-		h := sha256.New()
-		to := &after{w: w}
-		if needs != nil {
-			to.skip = needs[i].Offset
-		}
-		n, err := io.CopyBuffer(io.MultiWriter(to, h), struct{ io.Reader }{io.LimitReader(f, e.Size+1)}, buf)
-		_ = f.Close()
-		if err != nil {
+		if err := s.content(w, &parts[i], buf); err != nil {
 			return err
-		}
-		var sum manifest.Sum
-		copy(sum[:], h.Sum(nil))
-		if n != e.Size || sum != e.Sum {
-			return &changedSource{e.Path}
 		}
 	}
 	return nil
+}
+
+func (s *source) content(w io.Writer, p *part, buf []byte) error {
+	f, err := beneath.File(s.fd, p.Path)
+	if err != nil {
+		return &changedSource{p.Path}
+	}
+	defer f.Close()
+	h := &sumWriter{Hash: sha256.New()}
+	from := io.TeeReader(io.LimitReader(f, p.Size+1), h)
+	if p.old != nil {
+		err = p.old.Write(w, from)
+	} else {
+		_, err = io.CopyBuffer(&after{w: w, skip: p.offset}, from, buf)
+	}
+	if err != nil {
+		return err
+	}
+	var sum manifest.Sum
+	copy(sum[:], h.Sum(nil))
+	if h.n != p.Size || sum != p.Sum {
+		return &changedSource{p.Path}
+	}
+	return nil
+}
+
+// sumWriter counts too.
+type sumWriter struct {
+	hash.Hash
+	n int64
+}
+
+// Write takes everything.
+func (s *sumWriter) Write(b []byte) (int, error) {
+	s.n += int64(len(b))
+	return s.Hash.Write(b)
 }
 
 // after passes on what comes after the first skip bytes.

@@ -2,10 +2,12 @@ package sync
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/sync/delta"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
@@ -77,6 +79,8 @@ type talk struct {
 	files int
 	bytes int64
 	ask   bool // no contents are sent with the guess
+
+	outlines map[int]*delta.Outline // of what is there, by index of the entry
 }
 
 // guess sends the delta and what it needs, if the tree there is as believed.
@@ -91,7 +95,11 @@ func (t *talk) guess(ctx context.Context, base []manifest.Entry) error {
 	if t.j.op != wire.OpStage || t.ask {
 		return nil
 	}
-	return t.contents(ctx, manifest.Predict(ours, src.entries, t.j.o.policy()), nil)
+	var parts []part
+	for _, e := range manifest.Predict(ours, src.entries, t.j.o.policy()) {
+		parts = append(parts, part{Entry: e})
+	}
+	return t.contents(ctx, parts)
 }
 
 // askFrom is how many bytes are not sent on a guess: the node may have some of
@@ -108,19 +116,16 @@ func (j *job) large(base []manifest.Entry) bool {
 	return bytes >= askFrom
 }
 
-// contents starts to send files; needs, if not nil, says from where on.
-func (t *talk) contents(ctx context.Context, entries []*manifest.Entry, needs []wire.Need) error {
-	if len(entries) == 0 {
+// contents starts to send files.
+func (t *talk) contents(ctx context.Context, parts []part) error {
+	if len(parts) == 0 {
 		return t.l.send(ctx, wire.TypeEnd, nil)
 	}
-	for i := range entries {
+	for i := range parts {
 		t.files++
-		t.bytes += entries[i].Size
-		if needs != nil {
-			t.bytes -= needs[i].Offset
-		}
+		t.bytes += parts[i].Size - parts[i].offset
 	}
-	p, err := t.j.src.pack(entries, needs)
+	p, err := t.j.src.pack(parts)
 	if err != nil {
 		return err
 	}
@@ -154,6 +159,8 @@ func (t *talk) answers(ctx context.Context) (*wire.Report, error) {
 			}
 			t.files, t.bytes = 0, 0
 			err = t.l.send(ctx, wire.TypeManifest, t.j.src.packed())
+		case wire.TypeOutline:
+			err = t.outline(p)
 		case wire.TypeNeed:
 			err = t.need(ctx, p)
 		case wire.TypeReport:
@@ -175,6 +182,27 @@ func damaged(err error) error {
 	return &nodes.Error{Kind: nodes.Protocol, Message: "the agent's answer cannot be read: " + err.Error(), Cause: err}
 }
 
+// outline keeps what the node says of a file that is there.
+func (t *talk) outline(p []byte) error {
+	at, n := binary.Uvarint(p)
+	if n <= 0 || at >= uint64(len(t.j.src.entries)) {
+		return damaged(errors.New("an outline of no file"))
+	}
+	b, err := wire.Unpack(p[n:])
+	if err != nil {
+		return damaged(err)
+	}
+	o, err := delta.Decode(b)
+	if err != nil {
+		return damaged(err)
+	}
+	if t.outlines == nil {
+		t.outlines = map[int]*delta.Outline{}
+	}
+	t.outlines[int(at)] = o
+	return nil
+}
+
 func (t *talk) need(ctx context.Context, p []byte) error {
 	if err := t.halt(); err != nil {
 		return err
@@ -184,15 +212,15 @@ func (t *talk) need(ctx context.Context, p []byte) error {
 	if err != nil {
 		return damaged(err)
 	}
-	list := make([]*manifest.Entry, 0, len(needs))
+	list := make([]part, 0, len(needs))
 	for _, n := range needs {
 		e := &entries[n.Index]
 		if e.Kind != manifest.File || n.Offset > e.Size {
 			return damaged(errors.New("contents are asked for that there are not"))
 		}
-		list = append(list, e)
+		list = append(list, part{Entry: e, offset: n.Offset, old: t.outlines[n.Index]})
 	}
-	return t.contents(ctx, list, needs)
+	return t.contents(ctx, list)
 }
 
 // why prefers the reason that sending stopped to the agent's word that it did.

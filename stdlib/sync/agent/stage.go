@@ -97,7 +97,8 @@ func (st *stager) run() (*wire.Report, error) {
 	if err := st.journal(next); err != nil {
 		return nil, err
 	}
-	rep.Local = st.local
+	rep.Local = st.local + st.reused
+	rep.Bytes -= st.reused
 	if st.forgotten > 0 {
 		rep.Warnings = append(rep.Warnings, wire.MadeRoom(st.forgotten, show(st.t.path)))
 	}

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -37,14 +38,17 @@ type stager struct {
 	local   int64
 	next    *wire.Record
 
-	forgotten int               // undos that went to make room
-	lists     map[string][]byte // by folder: what files made in it inherit
+	versions  map[string]*version // live files that new versions are told in terms of, by path
+	reused    int64               // bytes that came from these
+	forgotten int                 // undos that went to make room
+	lists     map[string][]byte   // by folder: what files made in it inherit
 
 	mu    sync.Mutex
 	whole []*manifest.Entry // what s/N holds, by N; nil where it did not arrive whole
 }
 
 func (st *stager) close() {
+	st.closeVersions()
 	for _, fd := range []*int{&st.dir, &st.files, &st.old} {
 		if *fd >= 0 {
 			_ = unix.Close(*fd)
@@ -95,12 +99,15 @@ func (st *stager) fetch() error {
 			want = append(want, p.Entry)
 			if offset > 0 {
 				offsets[p.Path] = offset
+			} else if err := st.describe(p.Entry); err != nil {
+				return err
 			}
 		}
 	}
 	if len(want) == 0 {
 		return nil
 	}
+	st.c.s.bytes.Store(0) // what was read for outlines
 	return st.need(want, offsets)
 }
 
@@ -181,14 +188,15 @@ func (st *stager) receive(entries []*manifest.Entry, offsets map[string]int64) e
 	}
 	defer z.Close()
 	w := st.newWriters(len(entries) <= syncEach)
-	err = st.split(z, entries, offsets, w)
+	b := bufio.NewReaderSize(z, 64<<10)
+	err = st.split(b, entries, offsets, w)
 	if e := w.wait(); err == nil {
 		err = e
 	}
 	if err != nil {
 		return controllerGone(err)
 	}
-	if n, err := io.Copy(io.Discard, z); err != nil {
+	if n, err := io.Copy(io.Discard, b); err != nil {
 		return controllerGone(err)
 	} else if n > 0 {
 		return failure("protocol", "more contents came than were announced")
@@ -248,13 +256,15 @@ func controllerGone(err error) error {
 }
 
 // split cuts the stream into files.
-func (st *stager) split(z io.Reader, entries []*manifest.Entry, offsets map[string]int64, w *writerPool) error {
+func (st *stager) split(z *bufio.Reader, entries []*manifest.Entry, offsets map[string]int64, w *writerPool) error {
 	for _, e := range entries {
 		n := st.count
 		st.count++
 		gid := st.group(e.Path)
 		var err error
-		if e.Size > smallFile {
+		if v := st.versions[e.Path]; v != nil {
+			err = st.rebuild(e, n, gid, w.sync, v, z)
+		} else if e.Size > smallFile {
 			offset := offsets[e.Path]
 			err = st.write(e, n, gid, w.sync, offset, io.LimitReader(z, e.Size-offset))
 		} else {

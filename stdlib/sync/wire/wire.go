@@ -10,7 +10,7 @@
 //
 //	stage:  Request, Delta, Pack... End  ->  Report
 //	                                     ->  Resend; Manifest -> Need; Pack... End -> Report
-//	                                     ->  Need; Pack... End -> Report
+//	                                     ->  Outline... Need; Pack... End -> Report
 //	others: Request                      ->  Report
 //	always: Failure in the place of any answer
 package wire
@@ -42,6 +42,7 @@ const (
 	TypeAbort    Type = 'A' // the stream ends here and is not complete; text says why
 	TypeManifest Type = 'M' // packed manifest of what is wanted
 	TypeResend   Type = 'R' // the guess was wrong: send the manifest
+	TypeOutline  Type = 'O' // index of a wanted entry, and the packed outline of what is there; before Need
 	TypeNeed     Type = 'N' // indexes into the wanted entries whose contents must be sent
 	TypeBeat     Type = 'k' // JSON Beat
 	TypeReport   Type = 'D' // packed JSON Report: the operation is done

@@ -37,7 +37,7 @@ func Agent(goos, goarch, from string) (gz []byte, sum string, ok bool) {
 }
 
 // Parts are the folders below stdlib/sync whose Go files are in the agent.
-var Parts = []string{"agent", "agent/cmd/rollsh-agent", "beneath", "manifest", "wire"}
+var Parts = []string{"agent", "agent/cmd/rollsh-agent", "beneath", "delta", "manifest", "wire"}
 
 // Sources gives the sum of all that an agent is made of, tests left out; sync
 // is the folder stdlib/sync.
