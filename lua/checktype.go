@@ -196,13 +196,10 @@ func (c *checker) attributeType(e *ast.AttrGetExpr) string {
 }
 
 func errorFieldType(name string) string {
-	switch name {
-	case "errors":
+	if name == "errors" {
 		return "Error[]"
-	case "cause":
-		return "Error"
 	}
-	return ""
+	return "" // cause is an error of ours, or a text
 }
 
 // argType is the type of one of the recipe's arguments.

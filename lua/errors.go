@@ -70,7 +70,9 @@ func (h *Host) errorObject(e *nodes.Error) *glua.LTable {
 		}
 		t.RawSetString("errors", list)
 	}
-	if e.Cause != nil {
+	if own, ok := e.Cause.(*nodes.Error); ok {
+		t.RawSetString("cause", h.errorObject(own))
+	} else if e.Cause != nil {
 		t.RawSetString("cause", glua.LString(e.Cause.Error()))
 	}
 	t.Metatable = h.errorMeta(e)

@@ -342,6 +342,28 @@ func TestPanicIsAnOutcome(t *testing.T) {
 	}
 }
 
+// TestErrorsAreOfTheNodesInTheSet: also where another node, or a set of them,
+// was what failed.
+func TestErrorsAreOfTheNodesInTheSet(t *testing.T) {
+	r := nodes.Each(t.Context(), numbered(3), nodes.EachOpts{OnFailure: nodes.CarryOn}, func(_ context.Context, n *nodes.Node) (any, error) {
+		switch n.Name {
+		case "n1":
+			return nil, nodes.At(errBroken, "node:run", "lb1")
+		case "n2":
+			return nil, &nodes.Error{Kind: nodes.Tasks, Message: "1 of 2 failed"}
+		}
+		return nil, errBroken
+	})
+	var got []string
+	for _, err := range nodes.AsError(r.Err(), nodes.Internal).Errors {
+		e := nodes.AsError(err, nodes.Internal)
+		got = append(got, fmt.Sprintf("%s %s %s", e.Node, e.Kind, e.Message))
+	}
+	if want := []string{"n1 exit lb1: exit 1", "n2 tasks 1 of 2 failed", "n3 exit exit 1"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestFileSaysAtOnce(t *testing.T) {
 	s := numbered(4)
 	for _, n := range s.Nodes {

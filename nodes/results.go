@@ -67,7 +67,7 @@ func (r *Results) Err() error {
 	var errs []error
 	for _, o := range r.List {
 		if o.Err != nil {
-			errs = append(errs, At(o.Err, r.Op, o.Node.Name))
+			errs = append(errs, failureOf(o.Node.Name, At(o.Err, r.Op, o.Node.Name)))
 		}
 	}
 	if len(errs) == 0 {
@@ -85,6 +85,21 @@ func (r *Results) Err() error {
 		msg += "\n  " + line
 	}
 	return &Error{Kind: Tasks, Op: r.Op, Message: msg, Errors: errs, Cause: r.Stop}
+}
+
+// failureOf is an error as that of the node whose turn it was, where it came from
+// another one, such as the node's balancer, or from several: the message says so.
+func failureOf(node Name, err error) error {
+	e := AsError(err, Internal)
+	if e.Node == node {
+		return err
+	}
+	own := *e
+	own.Node, own.Cause = node, e
+	if e.Node != "" {
+		own.Message = string(e.Node) + ": " + e.Message
+	}
+	return &own
 }
 
 // stateAt is StateOf for a node: that another one could not be reached is a
