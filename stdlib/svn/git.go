@@ -192,7 +192,7 @@ var gitCauses = []struct {
 	{nodes.Pattern(`(?i)authentication failed|could not read (username|password)|permission denied \(|access denied`), nodes.Auth, "see `git help credentials`, or load the key into your ssh agent"},
 	{nodes.Pattern(`(?i)host key verification failed`), nodes.HostKey, "connect once by hand with ssh and look at the key"},
 	{nodes.Pattern(`(?i)certificate`), nodes.Protocol, "the server's certificate is not trusted: `git config http.sslCAInfo FILE` names its authority"},
-	{nodes.Pattern(`(?i)could not resolve|connection (refused|reset|timed out)|unable to connect|network is unreachable|no route to host|unable to look up`), nodes.Unreachable, "is the git server up, and is its name right?"},
+	{nodes.Pattern(`(?i)could not resolve|connection (refused|reset|timed out)|(unable|failed) to connect|couldn't connect|network is unreachable|no route to host|unable to look up`), nodes.Unreachable, "is the git server up, and is its name right?"},
 	{nodes.Pattern(`index\.lock|another git process`), nodes.Locked, "checkout:cleanup() when no git runs there"},
 	{nodes.Pattern(`would be overwritten`), nodes.Conflict, "commit the local changes, or take them back with checkout:revert()"},
 	{nodes.Pattern(`[Nn]ot possible to fast-forward|diverging branches`), nodes.Refused, "the checkout has commits of its own: push them first"},
@@ -206,14 +206,18 @@ func gitFailure(stderr string) *nodes.Error {
 	var lines, rest []string
 	for line := range strings.Lines(stderr) {
 		if n := len(lines); n > 0 && line[0] == '\t' { // a file
-			lines[n-1] += " " + oneLine(line)
+			between := ": "
+			if strings.Contains(lines[n-1], between) {
+				between = " "
+			}
+			lines[n-1] += between + oneLine(line)
 			continue
 		}
 		line = sentence(line)
 		said, is := strings.CutPrefix(strings.Replace(line, "error: ", "fatal: ", 1), "fatal: ")
 		switch {
 		case (is || strings.HasPrefix(line, "! ")) && len(lines) < 4:
-			lines = append(lines, said)
+			lines = append(lines, sentence(said))
 		case line != "" && len(rest) < 4:
 			rest = append(rest, line)
 		}

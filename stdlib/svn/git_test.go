@@ -3,9 +3,12 @@ package svn_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -236,6 +239,41 @@ func TestGitRefusals(t *testing.T) {
 	cancel()
 	_, err = co.Update(cancelled, "")
 	fails(t, err, nodes.Cancelled)
+}
+
+// A branch is only ever a name, a detached head is a revision, and a server that
+// wants a login is told from one that is away.
+func TestGitFromOutside(t *testing.T) {
+	t.Parallel()
+	b := newGit(t)
+	b.story()
+	ctx, co := b.ctx(), b.clone()
+	for _, branch := range []string{"--upload-pack=touch pwned", "$(touch pwned)", "a b;touch pwned", "../../pwned", "-"} {
+		if _, err := b.bench.svn.Open(ctx, filepath.Join(t.TempDir(), "n"), svn.CheckoutOptions{URL: b.url, Branch: branch, Create: true}); err == nil {
+			t.Errorf("branch %q was taken", branch)
+		}
+	}
+	if found, _ := filepath.Glob(filepath.Join(b.session.Project, "*pwned*")); len(found) > 0 {
+		t.Error("a branch was run as a command")
+	}
+	at := must[nodes.Revision](t)(co.Revision(ctx))
+	b.run(co.Path, "git", "checkout", "-q", "--detach", "HEAD~1")
+	if rev := must[nodes.Revision](t)(co.Revision(ctx)); rev == at || !must[bool](t)(co.Clean(ctx)) {
+		t.Errorf("a detached head is at r%s", rev)
+	}
+	if n := must[int](t)(co.Update(ctx, "")); strconv.Itoa(n) != string(at) {
+		t.Errorf("updated to r%d, not r%s", n, at)
+	}
+	shut := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer shut.Close()
+	_, err := b.bench.svn.Open(ctx, filepath.Join(t.TempDir(), "n"), svn.CheckoutOptions{URL: shut.URL + "/x.git", Create: true})
+	fails(t, err, nodes.Auth, "git help credentials")
+	shut.Close()
+	_, err = b.bench.svn.Open(ctx, filepath.Join(t.TempDir(), "n"), svn.CheckoutOptions{URL: shut.URL + "/x.git", Create: true})
+	fails(t, err, nodes.Unreachable)
 }
 
 // The numbers are those that git itself counts.

@@ -21,14 +21,14 @@ import (
 const again = 50
 
 // cacheVersion changes when the form of cached histories does.
-const cacheVersion = 4
+const cacheVersion = 5
 
 // history is the log of a URL with paths, oldest first, over copies too.
 type history struct {
 	Version int
 	UUID    string
 	Path    string // in the repository
-	Commits []commit
+	Commits commitList
 	Seen    int               // what was committed up to this revision of the repository is in it
 	Deltas  map[int]propDelta // what revisions did to merge properties; immutable
 
@@ -75,11 +75,12 @@ func (m *metadataCache) key(uuid, path string) string {
 
 // load gives a copy of what is known; an empty history when nothing is.
 func (m *metadataCache) load(uuid, path string) history {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	key := m.key(uuid, path)
-	if h := m.in[key]; h != nil {
-		return *h
+	m.mu.Lock()
+	known := m.in[key]
+	m.mu.Unlock()
+	if known != nil {
+		return *known
 	}
 	empty := history{Version: cacheVersion, UUID: uuid, Path: path, Deltas: map[int]propDelta{}}
 	text, err := os.ReadFile(filepath.Join(m.dir, key))
@@ -93,6 +94,8 @@ func (m *metadataCache) load(uuid, path string) history {
 	if h.Deltas == nil {
 		h.Deltas = map[int]propDelta{}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.in[key] = &h
 	return h
 }
@@ -103,6 +106,7 @@ func (m *metadataCache) save(h history) {
 		return
 	}
 	h.changed, h.rebuilt = false, false
+	m.note(h)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := m.key(h.UUID, h.Path)
@@ -123,15 +127,16 @@ func (m *metadataCache) save(h history) {
 
 // history reads the log of a URL and the repository's youngest revision: what is
 // new with its paths, and again the recent part of what is known, for edited
-// messages. With shown also what was listed before, however old it is.
-func (c *Checkout) history(ctx context.Context, url string, shown bool) (h history, head int, err error) {
+// messages. With shown also what was listed before, however old it is. read is what
+// was read ahead of it, or nil.
+func (c *Checkout) history(ctx context.Context, url string, shown bool, read *logAhead) (h history, head int, err error) {
 	h = c.svn.metadata.load(c.UUID, pathInRepository(c.Repo, url))
 	known := h.again(shown)
 	if len(known) > 0 {
 		h.fresh = known[0].Rev
 	}
-	if len(known) > 0 && h.Seen-known[0].Rev < sparse*len(known) {
-		if head, ok := c.follow(ctx, url, &h, known); ok {
+	if h.followed(known) {
+		if head, ok := c.follow(ctx, url, &h, known, read); ok {
 			return h, head, nil
 		}
 	}
@@ -156,12 +161,18 @@ func (h *history) again(shown bool) []commit {
 // for the log of the whole repository to be read sooner.
 const sparse = 3
 
+// followed reports whether the log of the whole repository tells of the known
+// commits sooner than that of their own line.
+func (h *history) followed(known []commit) bool {
+	return len(known) > 0 && h.Seen-known[0].Rev < sparse*len(known)
+}
+
 // follow reads the log of the whole repository, which is told without walking a
 // path's history, and of the URL only what came since. ok is false where that
 // cannot be: the user may not read the root, or the repository is not the one it
 // was.
-func (c *Checkout) follow(ctx context.Context, url string, h *history, known []commit) (head int, ok bool) {
-	all, err := c.client.log(ctx, logQuery{url: c.Repo + "@", lo: known[0].Rev, hi: headRevision})
+func (c *Checkout) follow(ctx context.Context, url string, h *history, known []commit, read *logAhead) (head int, ok bool) {
+	all, err := read.take(ctx, c, known[0].Rev)
 	if err != nil || len(all) == 0 || !agree(known, all) {
 		return 0, false
 	}

@@ -24,7 +24,7 @@ const settled = 2 * time.Second
 func stampOf(path string) string {
 	db := filepath.Join(path, ".svn", "wc.db")
 	fi, err := os.Stat(db)
-	if err != nil || time.Since(fi.ModTime()) < settled || exists(db+"-journal") || exists(db+"-wal") {
+	if err != nil || time.Since(fi.ModTime()) < settled || filled(db+"-journal") || filled(db+"-wal") {
 		return ""
 	}
 	sys, ok := fi.Sys().(*syscall.Stat_t)
@@ -32,6 +32,13 @@ func stampOf(path string) string {
 		return ""
 	}
 	return fmt.Sprintf("%d %d %d %d %d", sys.Dev, sys.Ino, fi.Size(), fi.ModTime().UnixNano(), sys.Ctim.Nano())
+}
+
+// filled reports whether a file is there and holds something: SQLite leaves an empty
+// journal behind.
+func filled(name string) bool {
+	fi, err := os.Stat(name)
+	return err == nil && fi.Size() > 0
 }
 
 // identified recalls what the working copy at a path is of.

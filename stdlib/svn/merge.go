@@ -64,8 +64,10 @@ func (m *Merge) locate(ctx context.Context) error {
 	c := m.Into
 	if strings.HasPrefix(m.From, c.Repo+"/") {
 		m.path = pathInRepository(c.Repo, m.From)
-		if canonical := join(c.Repo, m.path); canonical == m.From && len(c.svn.metadata.load(c.UUID, m.path).Commits) > 0 {
-			return nil
+		if canonical := join(c.Repo, m.path); canonical == m.From {
+			if _, known := c.svn.metadata.noted(c.UUID, m.path); known {
+				return nil
+			}
 		}
 	}
 	info, err := c.client.infoURL(ctx, m.From, -1)
@@ -104,11 +106,17 @@ type picture struct {
 func (m *Merge) look(ctx context.Context, shown bool) (*picture, error) {
 	c := m.Into
 	p := &picture{}
-	known := c.svn.metadata.load(c.UUID, c.inRepo)
-	first := []func() error{func() (err error) { p.source, p.head, err = c.history(ctx, m.From, shown); return err }}
+	read := c.logAhead(ctx, m.path, shown)
+	defer read.stop()
+	var known history
+	_ = together([]func() error{ // both are large
+		func() error { known = c.svn.metadata.load(c.UUID, c.inRepo); return nil },
+		func() error { c.svn.metadata.load(c.UUID, m.path); return nil },
+	})
+	first := []func() error{func() (err error) { p.source, p.head, err = c.history(ctx, m.From, shown, read); return err }}
 	var props map[string]string
 	target := []func() error{
-		func() (err error) { p.target, _, err = c.history(ctx, c.URL, false); return err },
+		func() (err error) { p.target, _, err = c.history(ctx, c.URL, false, nil); return err },
 		func() (err error) { props, err = c.rootProperties(ctx); return err },
 	}
 	if known.PropsAt == 0 {
