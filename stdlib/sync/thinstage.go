@@ -75,6 +75,9 @@ func (t *thin) stage(ctx context.Context) (*thinStage, *wire.Report, error) {
 		return nil, nil, err
 	}
 	s := c.plan(next)
+	if err := c.tellsCase(s); err != nil {
+		return nil, nil, err
+	}
 	if err := t.upload(ctx, s, rep); err != nil {
 		return nil, nil, err
 	}
@@ -126,6 +129,30 @@ func (c *comparison) plan(next *wire.Record) *thinStage {
 	j.Remember(next, t.now)
 	s.plan = j
 	return s
+}
+
+// tellsCase refuses names that would be one on a node, such as macOS, that does
+// not tell upper from lower case.
+func (c *comparison) tellsCase(s *thinStage) error {
+	for _, p := range s.plan.Fresh() {
+		for _, gone := range c.dec.Deletes {
+			if strings.EqualFold(p, gone.Path) && !c.t.absent(p) {
+				return &nodes.Error{
+					Kind: nodes.Refused, Message: manifest.Quote(p) + " has another name" + manifest.Folded,
+					Hint: "rename it there by hand, or roll without it first",
+				}
+			}
+		}
+	}
+	twins := manifest.Twins(c.dec.Puts, c.live.Entries)
+	if len(twins) == 0 {
+		return nil
+	}
+	if _, err := c.t.f.Lstat(nodes.RemotePath(path.Join(path.Dir(c.t.state), strings.ToUpper(path.Base(c.t.state))))); nodes.KindOf(err) == nodes.NotFound {
+		return nil
+	}
+	a, b := manifest.Quote(twins[0][0]), manifest.Quote(twins[0][1])
+	return &nodes.Error{Kind: nodes.Refused, Message: a + " and " + b + " would be one name" + manifest.Folded}
 }
 
 // makeDirs makes the stage's folders.

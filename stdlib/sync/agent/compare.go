@@ -152,6 +152,7 @@ func (c *comparison) decide() error {
 	pol.First = c.now.First()
 	c.dec = manifest.Decide(c.ours, c.live, c.want, pol)
 	c.blockShared()
+	c.blockTwins()
 	return c.blockOwners()
 }
 

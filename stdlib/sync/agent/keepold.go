@@ -177,6 +177,9 @@ func (st *stager) keepOld(j *wire.Journal) error {
 		} else if err != nil {
 			return cannot("look at", p, err)
 		}
+		if err := st.appeared(p, &e); err != nil {
+			return err
+		}
 		if e.Kind == manifest.File {
 			e.Sum = st.sumOf(p)
 		}

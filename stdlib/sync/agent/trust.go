@@ -81,6 +81,8 @@ func (c *comparison) trust() error {
 	for _, p := range paths {
 		e, err := c.t.lstat(p)
 		switch {
+		case err == nil && manifest.Find(c.ours, p) == nil && !c.t.listed(p):
+			missing = append(missing, p) // it has another name there
 		case err == nil:
 			seen = append(seen, e)
 		case errors.Is(err, unix.ENOENT):
