@@ -193,6 +193,9 @@ func (c *checker) constantSet(e ast.Expr) *nodes.Set {
 // required checks that a required file is there, and checks it too.
 func (c *checker) required(e *ast.FuncCallExpr, name string) {
 	path, err := c.h.files.locate(c.path, name)
+	if err != nil && c.h.library(name) != nil {
+		return
+	}
 	if err != nil {
 		c.problem(e.Line(), name, err)
 		return

@@ -42,7 +42,7 @@ func (h *Host) coreModules() []Module {
 					Do: Held(recipeArgs),
 				},
 				{
-					Name: "require", Doc: "Loads a Lua file once: from this file's folder, then from lib/ of the project.", Returns: "any",
+					Name: "require", Doc: "Loads a Lua file once: from this file's folder, then from lib/ of the project; else gives a module of the standard library.", Returns: "any",
 					Example: `local common = require "common"`, Do: Held(require),
 				},
 				{

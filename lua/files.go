@@ -167,6 +167,9 @@ func require(c *Call, a requireArgs) (any, error) {
 		return nil, usage("'%s' is not a name of a module: letters, digits, '_', '-', and dots between", a.Name)
 	}
 	real, path, err := h.files.find(c.L, a.Name)
+	if v := h.library(a.Name); v != nil && nodes.KindOf(err) == nodes.NotFound {
+		return Raw{v}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +180,16 @@ func require(c *Call, a requireArgs) (any, error) {
 		return Raw{f.value}, nil
 	}
 	return h.files.load(c.L, real, h.shown(path))
+}
+
+// library is a module of the standard library, which is a global as well; nil
+// where none has the name.
+func (h *Host) library(name string) glua.LValue {
+	switch v := h.root.G.Global.RawGetString(name).(type) {
+	case *glua.LTable, *glua.LUserData:
+		return v
+	}
+	return nil
 }
 
 func (f *files) load(L *glua.LState, real, shown string) (any, error) {
@@ -235,7 +248,7 @@ func (f *files) locate(source, name string) (string, error) {
 		}
 		return path, nil
 	}
-	return "", &nodes.Error{Kind: nodes.NotFound, Message: "module '" + name + "' not found: no " + strings.Join(looked, ", no ")}
+	return "", &nodes.Error{Kind: nodes.NotFound, Message: "module '" + name + "' not found: no " + strings.Join(append(looked, "module of the standard library"), ", no ")}
 }
 
 func inside(root, path string) bool {

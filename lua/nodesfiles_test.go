@@ -71,7 +71,7 @@ for _, name in ipairs{"a", "bad", "global", "nothere", "../x", "evil"} do print(
 		"recipes/b.lua:1: require: 'a' requires itself: recipes/a.lua -> recipes/b.lua -> recipes/a.lua\n" +
 		"recipes/bad.lua:1: syntax error near '='\n" +
 		"recipes/global.lua:1: assignment to the global 'leak' (hint: write: local leak)\n" +
-		"recipes/prod.lua:2: require: module 'nothere' not found: no recipes/nothere.lua, no lib/nothere.lua\n" +
+		"recipes/prod.lua:2: require: module 'nothere' not found: no recipes/nothere.lua, no lib/nothere.lua, no module of the standard library\n" +
 		"recipes/prod.lua:2: require: '../x' is not a name of a module: letters, digits, '_', '-', and dots between\n" +
 		"recipes/prod.lua:2: require: 'evil' leads out of the project, to " + outside
 	if s.text() != want {

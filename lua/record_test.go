@@ -77,6 +77,7 @@ func TestUnpack(t *testing.T) {
 		{`print(web.web2:each(function(n) return n.name end).web2.value, web.web2.vars.x, web.web2.tier)`, "web2\tnil\tapp"},
 		{`for _, g in ipairs(web:each({on_failure="continue"}, function(n) if n.name ~= "web2" then fail "no" end return "yes\n" end):fold()) do print(g.nodes, g.text) end`, "web[1,3]\trecipes/prod.lua:1: no\nweb2\tyes"},
 		{`print(inspect{1, {a="x"}, web.web1, n=2})`, `{ 1, { a = "x" }, Node(web1), n = 2 }`},
+		{`local j = require "json" print(j == json, require("string").rep("a", 2))`, "true\taa"},
 		{`local l = json.decode "[1,null,3]" print(l[1], l[2], l[3], json.encode(l), json.encode{[7]="<a&b>"})`, "1\tnil\t3\t[1,null,3]\t{\"7\":\"<a&b>\"}"},
 		{`print(json.encode{a={1,2}, b="x"}, json.decode('{"k":[1,null]}').k[1])`, `{"a":[1,2],"b":"x"}` + "\t1"},
 	} {
