@@ -165,7 +165,7 @@ func (c *Call) splitOptions(s *spec) (own []glua.LValue, rest *glua.LTable, err 
 		return c.args, rest, nil
 	}
 	both := spec{keys: slices.Concat(s.keys, fleet.keys)}
-	if err := both.checkKeys(t); err != nil {
+	if err := both.checkKeys(t, "option"); err != nil {
 		return nil, nil, err
 	}
 	mine, left := c.Host.root.NewTable(), false

@@ -161,8 +161,41 @@ func typeName(t reflect.Type) string {
 		return "table"
 	case reflect.Pointer:
 		return t.Elem().Name()
+	case reflect.Struct:
+		if hasKeys(t) {
+			return specOf(t).table()
+		}
 	}
 	return t.Name()
+}
+
+// hasKeys reports whether a struct is written as a table in Lua: its fields have
+// tags.
+func hasKeys(t reflect.Type) bool {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if _, ok := f.Tag.Lookup("lua"); ok || f.Anonymous && f.Type.Kind() == reflect.Struct && hasKeys(f.Type) {
+			return true
+		}
+	}
+	return false
+}
+
+// table is the type of a table with the keys, as LuaCATS writes it.
+func (s *spec) table() string {
+	fields := make([]string, len(s.keys))
+	for i, k := range s.keys {
+		typ := k.shape
+		switch {
+		case k.required:
+		case strings.Contains(typ, "|"):
+			typ += "|nil"
+		default:
+			typ += "?"
+		}
+		fields[i] = k.name + ": " + typ
+	}
+	return "{" + strings.Join(fields, ", ") + "}"
 }
 
 // typeNames are the Go types whose Lua name is not their kind's.

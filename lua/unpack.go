@@ -53,7 +53,7 @@ func (h *Host) unpack(s *spec, t reflect.Type, args []glua.LValue) (any, error) 
 			return nil, err
 		}
 	}
-	if err := h.unpackKeys(out, s, opts); err != nil {
+	if err := h.unpackKeys(out, s, opts, "option"); err != nil {
 		return nil, err
 	}
 	return out.Interface(), nil
@@ -72,9 +72,11 @@ func (h *Host) assignRest(out reflect.Value, p *param, values []glua.LValue) err
 	return nil
 }
 
-func (h *Host) unpackKeys(out reflect.Value, s *spec, opts *glua.LTable) error {
+// unpackKeys fills a struct from a table, which may be nil; called is what its keys
+// are called.
+func (h *Host) unpackKeys(out reflect.Value, s *spec, opts *glua.LTable, called string) error {
 	if opts != nil {
-		if err := s.checkKeys(opts); err != nil {
+		if err := s.checkKeys(opts, called); err != nil {
 			return err
 		}
 	}
@@ -138,16 +140,16 @@ func (s *spec) checkCount(got int) error {
 	return nil
 }
 
-func (s *spec) checkKeys(opts *glua.LTable) error {
+func (s *spec) checkKeys(opts *glua.LTable, called string) error {
 	var bad error
 	opts.ForEach(func(k, _ glua.LValue) {
 		name, ok := k.(glua.LString)
 		switch {
 		case bad != nil:
 		case !ok:
-			bad = usage("unknown option %s: options are written key = value", luaText(k))
+			bad = usage("unknown %s %s: %ss are written key = value", called, luaText(k), called)
 		case s.key(string(name)) == nil:
-			bad = usage("unknown option '%s'%s", string(name), didYouMean(string(name), s.keyNames()))
+			bad = usage("unknown %s '%s'%s", called, string(name), didYouMean(string(name), s.keyNames()))
 		}
 	})
 	return bad
@@ -240,10 +242,22 @@ func (h *Host) decode(dst reflect.Value, v glua.LValue, typ string) error {
 			return h.decode(dst.Elem(), v, typ)
 		}
 		return h.decodeObject(dst, v, wrong)
+	case reflect.Struct:
+		return h.decodeStruct(dst, v, wrong)
 	default:
 		return h.decodeObject(dst, v, wrong)
 	}
 	return nil
+}
+
+// decodeStruct takes a table with the keys that the tags of the struct name, as
+// the options of a record are taken; or an object of that type.
+func (h *Host) decodeStruct(dst reflect.Value, v glua.LValue, wrong func() error) error {
+	t, ok := v.(*glua.LTable)
+	if !ok || !hasKeys(dst.Type()) {
+		return h.decodeObject(dst, v, wrong)
+	}
+	return h.unpackKeys(dst, specOf(dst.Type()), t, "key")
 }
 
 // decodeSpecial handles the types whose Lua form is not that of their kind.

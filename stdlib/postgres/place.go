@@ -30,7 +30,9 @@ var databaseName = nodes.Pattern(`^[A-Za-z0-9_$][A-Za-z0-9_$-]{0,47}$`)
 func (p Place) check(which string) error {
 	switch {
 	case p.On == nil:
-		return usage(which + ".on is missing")
+		return usage(which + ".on: expected one node")
+	case p.Port < 0 || p.Port > 65535:
+		return usage(fmt.Sprintf("%s.port: %d is not the number of a port", which, p.Port))
 	case !databaseName().MatchString(p.Database):
 		return usage(which + ".database: '" + nodes.Clean(p.Database) + "' is not a name that can be copied")
 	case strings.ContainsAny(p.User+p.Host+p.Password.Reveal(), "\n\r\x00"):
