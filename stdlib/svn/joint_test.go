@@ -119,3 +119,51 @@ func TestWhatWasJoinedIsKept(t *testing.T) {
 		t.Errorf("abandon left %v", list)
 	}
 }
+
+// bothMoved makes a file that each side gave another name and changed.
+func bothMoved(b *bench) {
+	b.write("trunk/x@1.php", lines())
+	b.run(b.dev, "svn", "propset", "-q", "colour", "red", "trunk/x@1.php@")
+	b.commit("alice", "r2")
+	b.run("", "svn", "copy", "-q", "-m", "r3 production", b.repo.File+"/trunk", b.repo.File+"/branches/production")
+	b.run(b.dev, "svn", "update", "-q")
+	for _, s := range []struct{ branch, who, change string }{{"branches/production", "mine", "2 mine"}, {"trunk", "theirs", "8 theirs"}} {
+		to := s.branch + "/" + s.who + "@2.php"
+		b.run(b.dev, "svn", "copy", "-q", s.branch+"/x@1.php@", to+"@")
+		b.run(b.dev, "svn", "rm", "-q", s.branch+"/x@1.php@")
+		writeFile(b.t, filepath.Join(b.dev, to), lines(s.change))
+		b.run(b.dev, "svn", "propset", "-q", s.who, "yes", to+"@")
+		b.commit("bob", s.who+" moves it")
+	}
+	b.run(b.dev, "svn", "propdel", "-q", "colour", "trunk/theirs@2.php@")
+	b.commit("bob", "r6 no colour")
+}
+
+func TestWhatBothSidesMovedGetsOneName(t *testing.T) {
+	t.Parallel()
+	for choice, name := range map[string]string{"merge": "mine@2.php", "theirs": "theirs@2.php"} {
+		t.Run(choice, func(t *testing.T) {
+			t.Parallel()
+			b := from(t, "both-moved", bothMoved)
+			ctx, m := b.ctx(), b.merge()
+			k := must[svn.Taken](t)(m.Take(ctx, revs(t, "all"), false)).Conflicts[0]
+			if s := k.Sentence(); !strings.Contains(s, "moves the file x@1.php to theirs@2.php, which was moved to mine@2.php here") {
+				t.Errorf("why: %s", s)
+			}
+			if err := k.Resolve(ctx, choice); err != nil {
+				t.Fatal(err)
+			}
+			must[svn.Taken](t)(m.Take(ctx, revs(t, "all"), false))
+			must[int](t)(m.Commit(ctx, "", false))
+			got := tree(t, m.Into.Path)
+			delete(got, "./")
+			if d := cmp.Diff(map[string]string{name: "-rw-r--r-- " + lines("2 mine", "8 theirs")}, got); d != "" {
+				t.Error(d)
+			}
+			props := b.run(m.Into.Path, "svn", "proplist", name+"@")
+			if strings.Contains(props, "colour") || !strings.Contains(props, "mine") || !strings.Contains(props, "theirs\n") {
+				t.Errorf("properties %s", props)
+			}
+		})
+	}
+}
