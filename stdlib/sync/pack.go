@@ -84,7 +84,7 @@ func tempFile(dir string) (*os.File, error) {
 }
 
 func (p *pack) make(s *source, parts []part) {
-	z, err := zstd.NewWriter(p, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
+	z, err := zstd.NewWriter(p, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(2))
 	if err == nil {
 		err = s.contents(z, parts, p.givenUp)
 	}
