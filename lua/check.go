@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -114,7 +115,7 @@ func (r *checkRun) file(path, src string) {
 		r.found = append(r.found, f)
 		return
 	}
-	c := &checker{run: r, h: r.h, path: path, name: name, lines: strings.Split(src, "\n")}
+	c := &checker{run: r, h: r.h, path: path, name: name, lines: strings.Split(src, "\n"), chunk: chunk}
 	ownNames(chunk, r.own)
 	catchers(chunk, r.catchers)
 	if args, err := ReadArgs(src, name); err != nil {
@@ -146,6 +147,10 @@ type checker struct {
 	scope  *scope
 	args   *RecipeArgs // what the recipe declares; nil: nothing, or not readable
 	caught int         // how many calls of pcall and xpcall are around what is looked at
+
+	chunk    []ast.Stmt
+	expected map[*ast.FunctionExpr]bool // functions that are called in protected calls elsewhere in the file
+	catching int                        // how many catchers were known when expected was found
 }
 
 // variable is a local.

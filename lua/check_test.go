@@ -136,6 +136,13 @@ func TestCheckWarnsOnlyOfWhatIsCaught(t *testing.T) {
 		`local function raises(...) print(pcall(...)) end local function usage(fn) raises(fn) end usage(function() node "web9" end)`:                  true,
 		`local t = { fails = function(fn) print(pcall(function() return fn() end)) end } t.fails(function() return node("web1").hots end)`:            true,
 		`local t = require "t" t.raises(function() node "web9" end)`:                                                                                  true,
+		`local function bad() node "web9" end print(pcall(bad))`:                                                                                      true,
+		`local t = require "t" local bad = function() node "web9" end t.raises(bad)`:                                                                  true,
+		`local M = {} function M.bad() node "web9" end print(xpcall(M.bad, print))`:                                                                   true,
+		`for _, c in ipairs{ {"notfound", function() node "web9" end} } do print(c[1], pcall(c[2])) end`:                                              true,
+		`for name, fn in pairs{ a = function() node "web9" end } do print(name, pcall(fn)) end`:                                                       true,
+		`local t = { fn = function() node "web9" end } print(pcall(fail, "x"), t.fn())`:                                                               false,
+		`local function good(fn) print(pcall(fn)) end local function other() node "web9" end good(fail) other()`:                                      false,
 		`local function twice(fn) fn() fn() print(pcall(fail, "x")) end twice(function() node "web9" end)`:                                            false,
 	} {
 		found := h.CheckText(src, "recipes/prod.lua")

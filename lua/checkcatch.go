@@ -61,7 +61,9 @@ func lastName(e ast.Expr) string {
 	case *ast.StringExpr:
 		return e.Value
 	case *ast.AttrGetExpr:
-		return lastName(e.Key)
+		if key, ok := e.Key.(*ast.StringExpr); ok {
+			return key.Value
+		}
 	}
 	return ""
 }
@@ -101,4 +103,73 @@ func protects(call *ast.FuncCallExpr, names map[string]bool) bool {
 		return true
 	}
 	return names[lastName(call.Func)]
+}
+
+// isExpected reports whether what a function would raise is expected. Files that
+// are required on the way tell of more catchers.
+func (c *checker) isExpected(fn *ast.FunctionExpr) bool {
+	if c.expected == nil || c.catching != len(c.run.catchers) {
+		c.expected, c.catching = expected(c.chunk, c.run.catchers), len(c.run.catchers)
+	}
+	return c.expected[fn]
+}
+
+// expected finds the functions of a file that are called inside pcall, xpcall or
+// a catcher by a name, or out of a table: what they would raise is expected.
+func expected(chunk []ast.Stmt, catchers map[string]bool) map[*ast.FunctionExpr]bool {
+	names, outOfTables := protectedNames(chunk, catchers)
+	out := map[*ast.FunctionExpr]bool{}
+	eachFunction(chunk, func(name string, fn *ast.FunctionExpr) {
+		if names[name] {
+			out[fn] = true
+		}
+	})
+	if !outOfTables {
+		return out
+	}
+	eachNode(reflect.ValueOf(chunk), func(node any) {
+		if field, ok := node.(*ast.Field); ok {
+			if fn, ok := field.Value.(*ast.FunctionExpr); ok {
+				out[fn] = true
+			}
+		}
+	})
+	return out
+}
+
+// protectedNames are the names that are called inside a protected call, but for
+// parameters, which stand for what is given; outOfTables tells whether something
+// is called there that came out of a table: c[2], or a loop's variable.
+func protectedNames(chunk []ast.Stmt, catchers map[string]bool) (names map[string]bool, outOfTables bool) {
+	names = map[string]bool{}
+	var loops, parameters []string
+	eachNode(reflect.ValueOf(chunk), func(node any) {
+		switch n := node.(type) {
+		case *ast.GenericForStmt:
+			loops = append(loops, n.Names...)
+		case *ast.FunctionExpr:
+			parameters = append(parameters, n.ParList.Names...)
+		case *ast.FuncCallExpr:
+			if !protects(n, catchers) {
+				return
+			}
+			for _, a := range n.Args {
+				_, text := a.(*ast.StringExpr)
+				_, attribute := a.(*ast.AttrGetExpr)
+				switch name := lastName(a); {
+				case name != "" && !text:
+					names[name] = true
+				case attribute:
+					outOfTables = true
+				}
+			}
+		}
+	})
+	for _, name := range loops {
+		outOfTables = outOfTables || names[name]
+	}
+	for _, name := range parameters {
+		delete(names, name)
+	}
+	return names, outOfTables
 }

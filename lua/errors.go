@@ -70,7 +70,7 @@ func (h *Host) errorObject(e *nodes.Error) *glua.LTable {
 		}
 		t.RawSetString("errors", list)
 	}
-	if own, ok := e.Cause.(*nodes.Error); ok {
+	if own := (*nodes.Error)(nil); errors.As(e.Cause, &own) {
 		t.RawSetString("cause", h.errorObject(own))
 	} else if e.Cause != nil {
 		t.RawSetString("cause", glua.LString(e.Cause.Error()))
