@@ -30,7 +30,7 @@ type Event struct {
 	Stream string   // for Output: stdout or stderr
 	Done   int64    // for Progress: so far, in Unit
 	Total  int64    // 0: not known
-	Unit   string   // bytes or files
+	Unit   string   // bytes, files or changesets
 	State  string   // for State: staged, drained, ...
 	Lines  []string // for Planned: what would be done, in full: "+ index.html"
 	Err    *Error   // for Finished: how it failed; nil: well

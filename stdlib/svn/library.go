@@ -64,9 +64,15 @@ func (l *library) changesOf(ctx context.Context, p *picture, commits []commit) e
 		}
 	}
 	found := make([]map[string]change, len(missing))
+	watch := l.into.svn.watch(ctx, "what changesets changed")
+	watch.event.Unit, watch.event.Total = "changesets", int64(len(missing))
+	var mu sync.Mutex
 	err := parallel(ctx, len(missing), func(ctx context.Context, i int) (err error) {
 		path, _ := segmentAt(p.sourceSegs, missing[i].Rev)
 		found[i], err = l.into.changes(ctx, path, missing[i].Rev)
+		mu.Lock()
+		defer mu.Unlock()
+		watch.line("")
 		return err
 	})
 	for i, c := range missing {
