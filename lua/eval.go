@@ -2,10 +2,12 @@ package lua
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	glua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/ast"
+	"github.com/yuin/gopher-lua/parse"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -17,12 +19,9 @@ const ShellChunk = "shell"
 // and top-level locals are kept for the next call. An error for which
 // Incomplete is true was not run: more lines are to come.
 func (h *Host) Eval(ctx context.Context, src string) ([]Raw, error) {
-	chunk, err := parseChunk("return "+src, ShellChunk)
+	chunk, err := parseTyped(src)
 	if err != nil {
-		if chunk, err = parseChunk(src, ShellChunk); err != nil {
-			return nil, err
-		}
-		keepLocals(chunk)
+		return nil, err
 	}
 	<-h.baton
 	defer h.give()
@@ -37,6 +36,50 @@ func (h *Host) Eval(ctx context.Context, src string) ([]Raw, error) {
 		out[i] = Raw{r}
 	}
 	return out, err
+}
+
+// asExpression makes statements of an expression.
+const asExpression = "return "
+
+// parseTyped parses an expression, or else statements. Of two errors it gives that
+// of the parser that came further.
+func parseTyped(src string) ([]ast.Stmt, error) {
+	chunk, asked := parseChunk(asExpression+src, ShellChunk)
+	if asked == nil {
+		return chunk, nil
+	}
+	chunk, err := parseChunk(src, ShellChunk)
+	switch {
+	case err == nil:
+		keepLocals(chunk)
+		return chunk, nil
+	case cameFurther(asked, err):
+		return nil, asked
+	}
+	return nil, err
+}
+
+// cameFurther reports whether the parser got further with a text as an expression
+// than as statements.
+func cameFurther(expression, statements error) bool {
+	var e, s *parse.Error
+	switch {
+	case !errors.As(expression, &e) || !errors.As(statements, &s) || s.Pos.Line == parse.EOF:
+		return false
+	case e.Pos.Line == parse.EOF || e.Pos.Line > s.Pos.Line:
+		return true
+	}
+	column := e.Pos.Column
+	if e.Pos.Line == 1 {
+		column -= len(asExpression)
+	}
+	return e.Pos.Line == s.Pos.Line && column > s.Pos.Column
+}
+
+// ParseTyped reports whether Eval could run a text; the error is as of Parse.
+func ParseTyped(src string) error {
+	_, err := parseTyped(src)
+	return err
 }
 
 // keepLocals turns the top-level locals of a chunk into globals, so that they

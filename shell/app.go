@@ -131,6 +131,9 @@ func (a *app) dress() error {
 		format = formatPretty
 	}
 	a.sink = newSink(format, a.screen, a.errPaint)
+	if p, ok := a.sink.(*plain); ok {
+		p.lines.width = func() int { return a.widthOf(a.stderr) }
+	}
 	if p, ok := a.sink.(*pretty); ok {
 		p.now = a.clock.now
 	}
@@ -267,6 +270,9 @@ func (a *app) signalled(s os.Signal) {
 	if name == "INT" && a.inShell.Load() && !a.interrupt.Running() {
 		a.interruptedIdle.Store(true)
 		return
+	}
+	if name == "INT" && isTerminal(a.stdin) && isTerminal(a.stderr) {
+		a.screen.afterEcho()
 	}
 	before := a.interrupt.Stage()
 	stage := a.interrupt.Hit(name)

@@ -3,6 +3,7 @@ package shell
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,6 +35,9 @@ func (r *repl) save(name string) error {
 	}
 	path := r.app.session.Path(name)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return withHint(&nodes.Error{Kind: nodes.Refused, Message: "cannot save: " + clean(name) + " is there already", Cause: err}, "give another name; what is there is not overwritten")
+	}
 	if err != nil {
 		return &nodes.Error{Kind: nodes.Permission, Message: "cannot save: " + err.Error(), Cause: err}
 	}

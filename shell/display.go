@@ -13,6 +13,9 @@ import (
 // display writes a value as the shell shows it; empty for nothing to show. What
 // was put out live in this run is not written again.
 func (a *app) display(v lua.Raw) string {
+	if name := a.host.NameOf(v); name != "" && name != "errors" && (v.Type() == "function" || v.Type() == "table") {
+		return a.outPaint.as(dim, name+": ?"+name+" is its help")
+	}
 	streamed := a.seen.streamed()
 	switch value := a.host.Value(v).(type) {
 	case nil:

@@ -201,7 +201,7 @@ func TestErrorText(t *testing.T) {
 		},
 		{
 			"one line and a hint", &nodes.Error{Where: "recipes/prod.lua:14", Op: "sync.push", Node: "web2", Message: "no space left", Hint: "free some", Trace: "stack"}, false,
-			"recipes/prod.lua:14: sync.push: web2: no space left\nhint: free some\n",
+			"recipes/prod.lua:14: sync.push:\n  web2: no space left\nhint: free some\n",
 		},
 		{
 			"the traceback with -v", &nodes.Error{Message: "no", Trace: "stack traceback:\n\tprod.lua:3\n"}, true,
@@ -212,7 +212,7 @@ func TestErrorText(t *testing.T) {
 				Kind: nodes.Tasks, Where: "prod.lua:3", Op: "sync.push",
 				Message: "3 of 9 failed\n  web[1-3]: x", Errors: []error{space("web1"), space("web2"), space("web3")},
 			}, false,
-			"prod.lua:3: sync.push: 3 of 9 failed\n  web[1-3]: cannot write /srv/a: no space left\nhint: free some\n",
+			"prod.lua:3: sync.push: 3 of 9\n  failed\n  web[1-3]: cannot write /srv/a:\n    no space left\nhint: free some\n",
 		},
 		{"hostile text", &nodes.Error{Message: "\x1b[2Jgone"}, false, ""},
 		{"any error", errors.New("plain"), false, "plain\n"},

@@ -10,7 +10,7 @@ import (
 // errorText writes an error for a person: one line, for several nodes one line
 // for each different failure below it, then at most one hint, and with verbose
 // the Lua traceback. Failures that want different things done about them have
-// their hints behind them. The hint is wrapped at width; 0 is no limit.
+// their hints behind them. Lines are wrapped at width; 0 is no limit.
 func errorText(err error, p *palette, verbose bool, width int) string {
 	e := *nodes.AsError(err, nodes.Failed)
 	advice, each := e.Hint, false
@@ -22,9 +22,11 @@ func errorText(err error, p *palette, verbose bool, width int) string {
 	e.Hint = ""
 	e.Message = firstLine(&e)
 	var b strings.Builder
-	b.WriteString(p.as(bad, cleanLines(e.Error())) + "\n")
+	for line := range strings.SplitSeq(cleanLines(e.Error()), "\n") {
+		b.WriteString(p.as(bad, hanging(line, width-1)) + "\n")
+	}
 	for _, line := range foldedErrors(&e, each) {
-		b.WriteString("  " + p.as(bad, clean(line)) + "\n")
+		b.WriteString(p.as(bad, hanging("  "+clean(line), width-1)) + "\n")
 	}
 	if advice != "" {
 		const label = "hint:"
@@ -35,6 +37,12 @@ func errorText(err error, p *palette, verbose bool, width int) string {
 		b.WriteString(p.as(dim, strings.TrimRight(cleanLines(e.Trace), "\n")) + "\n")
 	}
 	return b.String()
+}
+
+// hanging wraps a line at a width; what goes on is indented two more.
+func hanging(line string, width int) string {
+	indent := strings.Repeat(" ", indentOf(line))
+	return indent + strings.Join(wrappedHint(line[len(indent):], width-len(indent)-2), "\n  "+indent)
 }
 
 // hints lists what the errors in e advise, each once.

@@ -71,7 +71,7 @@ func (r *repl) whole(chunk string) bool {
 	if strings.TrimSpace(chunk) == "" || strings.ContainsAny(chunk[:1], "@!?:") {
 		return true
 	}
-	return !lua.Incomplete(parseTyped(chunk))
+	return !lua.Incomplete(lua.ParseTyped(chunk))
 }
 
 // tellLost says which connections went away.
@@ -220,12 +220,22 @@ func (r *repl) adviseOn(name string) {
 	r.app.screen.line(r.app.errPaint.as(hint, "hint: "+advice) + "\n")
 }
 
-// parseTyped parses as Eval does: an expression, or else statements.
-func parseTyped(src string) error {
-	if lua.Parse("return "+src, lua.ShellChunk) == nil {
-		return nil
+// adviseOnCall tells which name of a chunk is no function, where that is why it
+// failed.
+func (r *repl) adviseOnCall(src string, err error) {
+	if !strings.Contains(err.Error(), "call a non-function") {
+		return
 	}
-	return lua.Parse(src, lua.ShellChunk)
+	known := r.tab.know.Load()
+	tokens := solid(lex(src))
+	for i, t := range tokens {
+		called := i+1 < len(tokens) && (tokens[i+1].kind == quoted || tokens[i+1].text == "(" || tokens[i+1].text == "{")
+		member := i > 0 && (tokens[i-1].text == "." || tokens[i-1].text == ":")
+		if _, is := known.globals[t.text]; t.kind == word && called && !member && !is {
+			r.adviseOn(t.text)
+			return
+		}
+	}
 }
 
 // keep puts a chunk into the history.
@@ -252,6 +262,7 @@ func (r *repl) run(src string) {
 	a.sink.flush()
 	if err != nil {
 		a.complain(err)
+		r.adviseOnCall(src, err)
 	} else {
 		r.typed = append(r.typed, src)
 		if file := fileInUse(src, r.tab.know.Load().files); file != "" {

@@ -18,6 +18,9 @@ func asRecipe(chunks []string, name string) string {
 		switch {
 		case strings.HasPrefix(c, "help") && strings.HasPrefix(strings.TrimLeft(c[4:], " "), "("), strings.HasPrefix(c, "help "):
 			continue
+		case strings.HasPrefix(c, "return ") || strings.HasPrefix(c, "return("): // only the last statement may be one
+			b.WriteString("print(inspect(" + strings.TrimRight(strings.TrimSpace(c[len("return"):]), ";") + "))\n")
+			continue
 		case lua.Parse(c, name) != nil: // an expression
 			b.WriteString("print(inspect(" + strings.TrimRight(c, ";") + "))\n")
 			continue

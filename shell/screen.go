@@ -119,6 +119,16 @@ func (s *screen) paint() string {
 	return b.String()
 }
 
+// afterEcho goes on below the ^C that a terminal shows for Ctrl-C; a grid is drawn
+// over it.
+func (s *screen) afterEcho() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.drawn) == 0 && s.hidden == 0 {
+		s.writer.diagnostic([]byte("\n"))
+	}
+}
+
 // hide takes the grid away and keeps everything back while a person is asked.
 // It returns when the streams are quiet.
 func (s *screen) hide() {
