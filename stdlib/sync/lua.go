@@ -237,15 +237,15 @@ func (e *Engine) planClass() lua.Class {
 
 func driftClass() lua.Class {
 	list := func(name, doc string, get func(*Drift) []Found) lua.Field {
-		return lua.FieldOf(name, "{path: string, what: string, owner: string, time: string}[]", doc, func(d *Drift) any { return get(d) })
+		return lua.FieldOf(name, "{path: string, what: string, owner: string, time: string, as_rolled: boolean}[]", doc, func(d *Drift) any { return get(d) })
 	}
 	return lua.Class{
 		Name: "Drift", Doc: "How a tree on a node differs from what was rolled.", Of: (*Drift)(nil),
 		String: lua.StringOf((*Drift).String),
 		Fields: []lua.Field{
 			list("changed", "files changed there", func(d *Drift) []Found { return d.Changed }),
-			list("missing", "files deleted there", func(d *Drift) []Found { return d.Missing }),
-			list("extra", "files that no roll put there", func(d *Drift) []Found { return d.Extra }),
+			list("missing", "files deleted there, or not sent yet (what is \"unsent\")", func(d *Drift) []Found { return d.Missing }),
+			list("extra", "files that no roll put there, or that the source has no more (what is \"obsolete\")", func(d *Drift) []Found { return d.Extra }),
 		},
 		Funcs: []lua.Func{{
 			Name: "diff", Doc: "How a file there differs from the source, as diff -u shows it; from= must have been given.", Returns: "string", Bound: true,

@@ -24,6 +24,7 @@ const (
 	pieceWait = 2 * time.Minute
 	holdWait  = 10 * time.Minute
 	idleWait  = time.Hour
+	idleAfter = 2 * time.Second // without a request, memory is given back
 	beatEvery = 250 * time.Millisecond
 	beatLeast = 2 * time.Second
 )
@@ -105,6 +106,8 @@ func (s *server) next(wait time.Duration) (frame, error) {
 }
 
 func (s *server) loop() error {
+	idle := time.AfterFunc(idleAfter, giveBack)
+	defer idle.Stop()
 	for {
 		wait := idleWait
 		if len(s.held) > 0 {
@@ -119,10 +122,11 @@ func (s *server) loop() error {
 		case err != nil:
 			return err
 		case f.t == wire.TypeRequest:
+			idle.Stop()
 			if err := s.answer(f.p); err != nil {
 				return err
 			}
-			giveBack()
+			idle.Reset(idleAfter)
 		}
 		// Anything else was sent on a guess that failed, and is passed over.
 	}
