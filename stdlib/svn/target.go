@@ -49,7 +49,7 @@ func below(root, p string) (rel string, ok bool) {
 	if p == root {
 		return "", true
 	}
-	if !strings.HasPrefix(p, root+"/") {
+	if len(p) <= len(root) || p[len(root)] != '/' || !strings.HasPrefix(p, root) {
 		return "", false
 	}
 	return p[len(root)+1:], true

@@ -44,16 +44,19 @@ func (t *trails) follow(paths ...string) {
 // them, or by making or removing a folder above them.
 func mark(trail map[string][]int, wanted map[string]bool, c commit, at string) {
 	note := func(rel string) {
-		if revs := trail[rel]; wanted[rel] && (len(revs) == 0 || revs[len(revs)-1] != c.Rev) {
+		if !wanted[rel] {
+			return
+		}
+		if revs := trail[rel]; len(revs) == 0 || revs[len(revs)-1] != c.Rev {
 			trail[rel] = append(revs, c.Rev)
 		}
 	}
 	for _, t := range c.Paths {
 		rel, in := below(at, t.Path)
-		_, over := below(t.Path, at)
-		if t.Action != "M" && t.Kind != "file" && (in || over) {
+		if t.Action != "M" && t.Kind != "file" {
+			_, over := below(t.Path, at)
 			for p := range wanted {
-				if _, under := below(rel, p); under || over {
+				if _, under := below(rel, p); in && under || over {
 					note(p)
 				}
 			}
