@@ -112,7 +112,7 @@ func TestStagingAsks(t *testing.T) {
 	s.answer("key:", "b")
 	s.answer("Enter writes it", "u")
 	s.answer("key:", "q")
-	s.sees("1 conflict left: page")
+	s.sees("hint: at a terminal m:resolve() helps")
 	s.ends("4")
 	s = p.open(40, "recipes/staging.lua")
 	s.sees("took r4-5,r7", "going on")
