@@ -189,8 +189,8 @@ func (t *thin) lock() error {
 		}
 		var h wire.Holder
 		old, readErr := t.slurp(string(t.lockName()))
-		if readErr != nil && try == 0 && nodes.KindOf(readErr) != nodes.NotFound {
-			return err
+		if readErr != nil && (try > 0 || nodes.KindOf(readErr) != nodes.NotFound) {
+			return err // it is not a lock that is in the way
 		}
 		_ = json.Unmarshal(old, &h)
 		switch {
@@ -199,7 +199,7 @@ func (t *thin) lock() error {
 			return nil
 		case readErr == nil && time.Since(h.Since) > staleLock && try == 0:
 			_ = t.f.Remove(t.lockName())
-		case try > 0 || readErr == nil:
+		case readErr == nil:
 			return &nodes.Error{
 				Kind: nodes.Locked, Message: fmt.Sprintf("the tree is locked by %s on %s (%s) since %s", h.Who, h.Host, h.Why, h.Since.Format(time.DateTime)),
 				Hint: "wait until that has ended; a lock over SFTP ends by itself after " + staleLock.String(),
