@@ -46,7 +46,7 @@ func (e *Engine) thinStage(ctx context.Context, j *job, why string) (*thinStage,
 	}
 	s, rep, err := t.stage(ctx)
 	if err != nil || rep.Nothing {
-		_ = t.clear(path.Join(t.state, wire.StageName(j.roll)))
+		_ = t.discard(path.Join(t.state, wire.StageName(j.roll)))
 	} else {
 		keep = j.hold
 	}
@@ -99,7 +99,7 @@ func (t *thin) fits(rep *wire.Report) error {
 		case err != nil || len(undos) < 2:
 			return &nodes.Error{Kind: nodes.Space, Message: lacks}
 		}
-		if err := t.clear(path.Join(t.state, undos[0])); err != nil {
+		if err := t.discard(path.Join(t.state, undos[0])); err != nil {
 			return err
 		}
 	}

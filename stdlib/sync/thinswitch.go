@@ -26,7 +26,7 @@ func (s *thinStage) drop(ctx context.Context) error {
 	}
 	defer t.close(false)
 	_ = t.lock() // somebody else's does not matter: the stage is ours
-	return t.clear(s.dir)
+	return t.discard(s.dir)
 }
 
 // change is the switch.
@@ -135,7 +135,7 @@ func (t *thin) backward(dir string, j *wire.Journal) error {
 func (t *thin) rollBack(dir string, j *wire.Journal, cause error) error {
 	e := *nodes.AsError(cause, nodes.Failed)
 	if t.keeps(dir, j) && t.put(path.Join(dir, "ROLLBACK"), nil) == nil && t.backward(dir, j) == nil {
-		_ = t.clear(dir)
+		_ = t.discard(dir)
 		e.Message += "; the tree was put back as it was"
 		return &e
 	}
@@ -167,9 +167,9 @@ func (t *thin) finish(dir string, j *wire.Journal) error {
 		return err
 	}
 	if j.Undoes != "" || j.Keep <= 0 {
-		_ = t.clear(dir)
+		_ = t.discard(dir)
 		if j.Undoes != "" {
-			_ = t.clear(path.Join(t.state, j.Undoes))
+			_ = t.discard(path.Join(t.state, j.Undoes))
 		}
 	} else {
 		_ = t.clear(path.Join(dir, "s"))
@@ -183,19 +183,22 @@ func (t *thin) finish(dir string, j *wire.Journal) error {
 	return nil
 }
 
-// sweep removes stages that were cut off while they were made, and those that
-// were made before the marker with the number seq, which can never be put in
-// place. What fails here is swept the next time.
+// sweep removes what is on its way out, stages that were cut off while they were
+// made, and those that were made before the marker with the number seq, which can
+// never be put in place. What fails here is swept the next time.
 func (t *thin) sweep(seq int) {
 	list, _ := t.f.ReadDir(nodes.RemotePath(t.state))
 	for i := range list {
+		dir := path.Join(t.state, list[i].Name)
+		if strings.HasPrefix(list[i].Name, trashName) {
+			_ = t.clear(dir)
+		}
 		if !strings.HasPrefix(list[i].Name, "stage-") {
 			continue
 		}
-		dir := path.Join(t.state, list[i].Name)
 		j, err := t.journal(dir)
 		if nodes.KindOf(err) == nodes.NotFound || err == nil && j.Seq < seq {
-			_ = t.clear(dir)
+			_ = t.discard(dir)
 		}
 	}
 }
@@ -216,7 +219,7 @@ func (t *thin) undos() ([]string, error) {
 func (t *thin) forgetUndos(keep int) {
 	old, _ := t.undos()
 	for _, name := range old[:max(0, len(old)-max(keep, 0))] {
-		_ = t.clear(path.Join(t.state, name))
+		_ = t.discard(path.Join(t.state, name))
 	}
 }
 
@@ -265,7 +268,7 @@ func (t *thin) settle() error {
 		if strings.Contains("\n"+strings.Join(undo, "\n")+"\n", "\n"+dir+"\n") {
 			t.settled, t.undone = "undone", ""
 			if err = t.backward(dir, j); err == nil {
-				err = t.clear(dir)
+				err = t.discard(dir)
 			}
 		} else {
 			err = t.settleForward(dir, j)

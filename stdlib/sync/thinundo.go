@@ -71,7 +71,7 @@ func (t *thin) undo(ctx context.Context, roll string, force bool) (*wire.Report,
 	dir := path.Join(t.state, wire.StageName(t.j.roll))
 	rep, err := t.reverse(ctx, dir, name, done, next)
 	if err != nil && rep == nil && !t.begun() {
-		_ = t.clear(dir)
+		_ = t.discard(dir)
 	}
 	return rep, err
 }

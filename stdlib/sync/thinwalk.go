@@ -132,7 +132,21 @@ func (t *thin) hash(live []manifest.Entry, indexes []int) error {
 	}
 }
 
-// clear removes what is at name, with all in it.
+// discard removes a stage or an undo. For whoever looks it goes at once: of one
+// that lost only some of its files, nobody could tell what to do with it. What is
+// left when that is cut short is swept later.
+func (t *thin) discard(dir string) error {
+	trash := path.Join(t.state, trashName+path.Base(dir))
+	if t.clear(trash) == nil && t.f.Rename(nodes.RemotePath(dir), nodes.RemotePath(trash)) == nil {
+		dir = trash
+	}
+	return t.clear(dir)
+}
+
+// trashName begins the names of what is on its way out, as the agent has it.
+const trashName = "trash-"
+
+// clear removes what is at name, with all in it, in any order.
 func (t *thin) clear(name string) error {
 	st, err := t.f.Lstat(nodes.RemotePath(name))
 	if nodes.KindOf(err) == nodes.NotFound {
