@@ -5,7 +5,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
@@ -86,7 +85,7 @@ func (t *thin) noteIdle() {
 // idle reports whether a roll had nothing to do here.
 func (t *thin) idle(roll string) bool {
 	b, err := t.slurp(path.Join(t.state, wire.IdleFile))
-	return err == nil && roll != "" && strings.Contains("\n"+string(b), "\n"+roll+"\n")
+	return err == nil && wire.HasIdle(string(b), roll)
 }
 
 func (t *thin) findUndo(roll string) (string, error) {

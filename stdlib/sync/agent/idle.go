@@ -2,12 +2,7 @@
 
 package agent
 
-import (
-	"bytes"
-	"strings"
-
-	"github.com/rollsh/rollsh/stdlib/sync/wire"
-)
+import "github.com/rollsh/rollsh/stdlib/sync/wire"
 
 // noteIdle writes down that a roll had nothing to do here, so that its undo
 // has nothing to do either. Losing it costs an error then, and nothing else.
@@ -19,5 +14,5 @@ func (t *tree) noteIdle(roll string) {
 // idle reports whether a roll had nothing to do here.
 func (t *tree) idle(roll string) bool {
 	b, err := readAt(t.state, wire.IdleFile)
-	return err == nil && roll != "" && !strings.Contains(roll, "\n") && bytes.Contains(b, []byte(roll+"\n"))
+	return err == nil && wire.HasIdle(string(b), roll)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -181,6 +182,11 @@ const mostIdle = 200
 func AddIdle(text, roll string) string {
 	lines := strings.SplitAfter(text, "\n")
 	return strings.Join(lines[max(0, len(lines)-mostIdle):], "") + roll + "\n"
+}
+
+// HasIdle reports whether the text of an IdleFile names a roll.
+func HasIdle(text, roll string) bool {
+	return roll != "" && slices.Contains(strings.Split(text, "\n"), roll)
 }
 
 // StageName is the folder of a stage.

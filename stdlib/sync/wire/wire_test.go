@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -95,4 +96,18 @@ func FuzzRecord(f *testing.F) {
 	b, _ := r.Encode()
 	f.Add(b)
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = wire.DecodeRecord(b) })
+}
+
+// A roll is known by its whole id, and the oldest are forgotten.
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	text := ""
+	for i := range 300 {
+		text = wire.AddIdle(text, fmt.Sprintf("roll-%d", i))
+	}
+	for roll, want := range map[string]bool{"roll-299": true, "roll-150": true, "roll-0": false, "99": false, "roll-29": false, "": false} {
+		if got := wire.HasIdle(text, roll); got != want {
+			t.Errorf("%q: %v", roll, got)
+		}
+	}
 }
