@@ -218,11 +218,11 @@ func (d *Reader) Read(p []byte) (int, error) {
 			n, err := d.cur.Read(p)
 			if n > 0 {
 				return n, nil
-			} else if err == nil || errors.Is(err, io.EOF) {
-				d.cur = nil
-				continue
+			} else if !errors.Is(err, io.EOF) {
+				return 0, err
 			}
-			return 0, err
+			d.cur = nil
+			continue
 		}
 		if d.over {
 			return 0, io.EOF
