@@ -176,7 +176,7 @@ func byWords(name string) func([]string) string {
 func (a *app) rollCommand(v verb) *cobra.Command {
 	return &cobra.Command{
 		Use: v.use, Short: v.short, Args: between(v.low, v.high), ValidArgsFunction: v.words(a),
-		RunE: func(_ *cobra.Command, args []string) error { return a.answer(v.code(args)) },
+		RunE: func(_ *cobra.Command, args []string) error { return a.answer(v.code(args), args) },
 	}
 }
 

@@ -117,12 +117,17 @@ func (a *app) showValue(v lua.Raw) {
 	}
 }
 
-// showAnswer is showValue that says so where there is nothing to list.
-func (a *app) showAnswer(v lua.Raw) {
+// showAnswer is showValue that says so where there is nothing to list; words are
+// those of the command, the first the name that was asked about.
+func (a *app) showAnswer(v lua.Raw, words []string) {
 	switch value := a.host.Value(v).(type) {
 	case []any:
 		if len(value) == 0 {
-			a.screen.line("no roll is in the journal yet\n")
+			of := ""
+			if len(words) > 0 {
+				of = " of " + clean(words[0])
+			}
+			a.screen.line("no roll" + of + " is in the journal yet\n")
 			return
 		}
 	case nodes.Changesets:
@@ -148,11 +153,11 @@ func (a *app) evaluate(src string) (values []lua.Raw, err error) {
 }
 
 // answer shows what a verb of roll answers; with --json as one JSON value.
-func (a *app) answer(src string) error {
+func (a *app) answer(src string, words []string) error {
 	values, err := a.evaluate(src)
 	for _, v := range values {
 		if a.json == nil {
-			a.showAnswer(v)
+			a.showAnswer(v, words)
 		} else if err := a.showJSON(a.host.Value(v)); err != nil {
 			return err
 		}
