@@ -120,7 +120,7 @@ func jsonEncode(c *Call, a jsonEncodeArgs) (any, error) {
 }
 
 // jsonValue turns Lua into what encoding/json takes: a table with items 1..n
-// and nothing else is an array, with null where fewer than half of them are nil;
+// and nothing else is an array, with null where at most half of them are nil;
 // an empty one is an object.
 func (h *Host) jsonValue(v glua.LValue, depth int) (any, error) {
 	switch v := v.(type) {
