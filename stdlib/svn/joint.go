@@ -189,21 +189,6 @@ func (j *joint) base(ctx context.Context, p *picture, rel string) ([]byte, error
 	return nil, nil
 }
 
-// textAt reads a file of the repository, which is kept, as it never changes.
-func (c *Checkout) textAt(ctx context.Context, path string, rev int) ([]byte, error) {
-	cache := c.svn.metadata
-	key := cache.key(c.UUID, fmt.Sprintf("file\x00%s\x00%d", path, rev))
-	var text []byte
-	if cache.recall("texts", key, &text) {
-		return text, nil
-	}
-	text, err := c.contents(ctx, path, rev)
-	if err == nil {
-		cache.keep("texts", key, text)
-	}
-	return text, err
-}
-
 // complete makes sure that every pair has a text: what was given, what was given
 // before in this merge, or what merges without a clash.
 func (j *joint) complete(saved string) error {

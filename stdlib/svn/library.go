@@ -39,6 +39,11 @@ func known[T any](l *library, key string, read func() (T, error)) (T, error) {
 	return got, err
 }
 
+// textAt reads a file of the repository as it was at a revision.
+func (l *library) textAt(ctx context.Context, path string, rev int) ([]byte, error) {
+	return known(l, fmt.Sprintf("file %d %s", rev, path), func() ([]byte, error) { return l.into.textAt(ctx, path, rev) })
+}
+
 // text reads a file of the repository; last is when it was changed last.
 func (l *library) text(ctx context.Context, path string, last, rev int) ([]byte, error) {
 	return known(l, fmt.Sprintf("text %d %s", last, path), func() ([]byte, error) { return l.into.textOf(ctx, path, last, rev) })
@@ -83,11 +88,23 @@ func (l *library) changesOf(ctx context.Context, p *picture, commits []commit) e
 	return err
 }
 
-// textOf reads a file of the repository, kept on the disk by when it was changed
-// last.
+// textOf reads a file of the repository at rev, when it was last changed at last.
+// What is at the path at that revision may be another file: what is below a copied
+// folder was changed last before it was there.
 func (c *Checkout) textOf(ctx context.Context, path string, last, rev int) ([]byte, error) {
+	return c.keptText(ctx, fmt.Sprintf("text\x00%s\x00%d", path, last), path, rev)
+}
+
+// textAt reads a file of the repository as it was at a revision.
+func (c *Checkout) textAt(ctx context.Context, path string, rev int) ([]byte, error) {
+	return c.keptText(ctx, fmt.Sprintf("file\x00%s\x00%d", path, rev), path, rev)
+}
+
+// keptText reads a file of the repository, which is kept on the disk, as it never
+// changes. name tells it from all others of the repository.
+func (c *Checkout) keptText(ctx context.Context, name, path string, rev int) ([]byte, error) {
 	cache := c.svn.metadata
-	key := cache.key(c.UUID, fmt.Sprintf("text\x00%s\x00%d", path, last))
+	key := cache.key(c.UUID, name)
 	var text []byte
 	if cache.recall("texts", key, &text) {
 		return text, nil

@@ -100,15 +100,12 @@ func (s *rehearsal) file(ctx context.Context, rel string) (*sketch, error) {
 
 // text reads what the target, or the copy that a pick brought, has at a path.
 func (s *rehearsal) text(ctx context.Context, rel string) ([]byte, error) {
-	path, rev := s.m.Into.inRepo+"/"+rel, s.p.head
 	here, _ := s.tree.at(rel)
-	last := here.Rev
-	if last == 0 { // a copy that a pick brought
-		rev = here.Pick
-		at, _ := segmentAt(s.p.sourceSegs, rev)
-		path, last = at+"/"+rel, rev
+	if here.Rev == 0 { // a copy that a pick brought
+		at, _ := segmentAt(s.p.sourceSegs, here.Pick)
+		return s.library.textAt(ctx, at+"/"+rel, here.Pick)
 	}
-	return s.library.text(ctx, path, last, rev)
+	return s.library.text(ctx, s.m.Into.inRepo+"/"+rel, here.Rev, s.p.head)
 }
 
 // fetch reads, side by side, the files of the target that the picks change and
@@ -186,11 +183,11 @@ func (s *rehearsal) mergeBinary(ctx context.Context, c commit, rel string) error
 	if err != nil {
 		return err
 	}
-	left, err := s.library.text(ctx, path+"/"+rel, c.Rev-1, c.Rev-1)
+	left, err := s.library.textAt(ctx, path+"/"+rel, c.Rev-1)
 	if err != nil {
 		return err
 	}
-	right, err := s.library.text(ctx, path+"/"+rel, c.Rev, c.Rev)
+	right, err := s.library.textAt(ctx, path+"/"+rel, c.Rev)
 	if err != nil {
 		return err
 	}

@@ -323,7 +323,7 @@ func (s *rehearsal) sameFile(ctx context.Context, path string, rev int, rel stri
 	if err != nil {
 		return false, err
 	}
-	left, err := s.library.text(ctx, path, rev, rev)
+	left, err := s.library.textAt(ctx, path, rev)
 	if err != nil || !bytes.Equal(left, mine.bytes()) {
 		return false, err
 	}

@@ -39,8 +39,12 @@ func (m *Merge) explain(ctx context.Context, list []*Conflict) error {
 			continue
 		}
 		needed, err := n.ofConflict(ctx, picked, k)
-		if err != nil {
-			return err
+		switch {
+		case ctx.Err() != nil:
+			return nodes.Stopped(ctx)
+		case err != nil: // the conflict can be resolved without knowing
+			m.Into.svn.warn(ctx, fmt.Sprintf("%s: what it needs cannot be told: %v", oneLine(k.Path), err))
+			continue
 		}
 		k.why.Needs = Only(changesets(p.source.Commits), Revisions{set: needed})
 	}
