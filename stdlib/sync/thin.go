@@ -193,6 +193,9 @@ func (t *thin) lock() error {
 			return err // it is not a lock that is in the way
 		}
 		_ = json.Unmarshal(old, &h)
+		if st, err := t.f.Stat(t.lockName()); h.Since.IsZero() && err == nil {
+			h.Since = st.ModTime // it is made, and not written yet
+		}
 		switch {
 		case h.Roll == t.j.roll && h.Roll != "":
 			t.locked = true
@@ -201,11 +204,19 @@ func (t *thin) lock() error {
 			_ = t.f.Remove(t.lockName())
 		case readErr == nil:
 			return &nodes.Error{
-				Kind: nodes.Locked, Message: fmt.Sprintf("the tree is locked by %s on %s (%s) since %s", h.Who, h.Host, h.Why, h.Since.Format(time.DateTime)),
+				Kind: nodes.Locked, Message: "the tree is locked by " + holderText(h),
 				Hint: "wait until that has ended; a lock over SFTP ends by itself after " + staleLock.String(),
 			}
 		}
 	}
+}
+
+func holderText(h wire.Holder) string {
+	since := " since " + h.Since.Format(time.DateTime)
+	if h.Who == "" {
+		return "somebody" + since
+	}
+	return fmt.Sprintf("%s on %s (%s)", h.Who, h.Host, h.Why) + since
 }
 
 // close ends the work; keep leaves a lock of ours in place.

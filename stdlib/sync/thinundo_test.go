@@ -150,6 +150,22 @@ func (f flakyFiles) Create(name nodes.RemotePath, perm os.FileMode) (nodes.FileW
 	return f.Files.Create(name, perm)
 }
 
+// A lock over SFTP that its holder has made and not written yet holds, until it
+// is old.
+func TestSFTPLockThatIsBeingMade(t *testing.T) {
+	b := newBench(t)
+	b.engine.NoAgent()
+	b.revision(1)
+	b.push()
+	lock := filepath.Join(filepath.Dir(b.live), ".rollsh-www", "lock-sftp")
+	write(t, lock, "")
+	b.revision(2)
+	wantKind(t, b.try(), nodes.Locked, "locked by somebody since")
+	old := time.Now().Add(-time.Hour)
+	must(t, os.Chtimes(lock, old, old))
+	b.push()
+}
+
 // The line is cut at every request of a push and of an undo in turn. The tree
 // is old, new, or in the middle of the burst in its order, and the next push or
 // undo makes it whole, over SFTP and by the agent alike.
