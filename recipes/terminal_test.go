@@ -30,7 +30,7 @@ func (p *project) open(columns int, line string) *terminal {
 		"EDITOR=" + p.dir + "/editor", "sh", "-c", `"$@"; echo $? >` + s.ended, "sh", p.rollsh,
 	}
 	s.tmux(append(args, strings.Fields(line)...)...)
-	p.t.Cleanup(func() { _ = exec.Command("tmux", "-S", s.socket, "kill-server").Run() }) // it may have ended by itself
+	p.t.Cleanup(func() { nodetest.EndTmux(s.socket) })
 	s.tmux("set", "-g", "remain-on-exit", "on")
 	return s
 }

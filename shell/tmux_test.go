@@ -42,7 +42,7 @@ func newTerminal(t *testing.T, dir string, width, height int, environment []stri
 	s := &screen{t: t, socket: filepath.Join(t.TempDir(), "tmux"), dir: dir}
 	args := []string{"-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height), "-c", dir, "env", "-u", "TMUX", "HOME=" + dir, "ROLLSH_TEST_AS_PROGRAM=1"}
 	s.tmux(slices.Concat(args, environment, argv)...)
-	t.Cleanup(func() { _ = exec.Command("tmux", "-S", s.socket, "kill-server").Run() }) // it may have ended by itself
+	t.Cleanup(func() { nodetest.EndTmux(s.socket) })
 	s.tmux("set", "-g", "remain-on-exit", "on")
 	s.tmux("set", "-g", "status", "off")
 	return s
