@@ -190,3 +190,19 @@ func eachFile(t *testing.T, look func(name string, f *ast.File)) {
 		t.Fatal(err)
 	}
 }
+
+// TestTopLevel holds the list of what stands at the top of the repository, so
+// that nothing tried there by hand stays.
+func TestTopLevel(t *testing.T) {
+	out, err := exec.Command("git", "ls-files").Output()
+	if err != nil {
+		t.Skip("not a git checkout: " + err.Error())
+	}
+	known := strings.Fields(`.ci .gitignore .golangci.yml CHANGELOG.md CONTRIBUTING.md LICENSE Makefile
+		README.md docs go.mod go.sum house_test.go lua main.go nodes recipes shell stdlib`)
+	for _, name := range strings.Fields(string(out)) {
+		if top, _, _ := strings.Cut(name, "/"); !slices.Contains(known, top) {
+			t.Errorf("%s stands at the top level, and is no part of the house", name)
+		}
+	}
+}
