@@ -298,9 +298,13 @@ func linkTarget(name string) (string, error) {
 	return target, nil
 }
 
-var marker = nodes.Pattern(`^((<{7}|>{7}|\|{7})( |$)|={7}$)`)
+// marker is a line that svn puts around what is in conflict. The one between the
+// sides is none of them: alone it underlines a heading, and where it is svn's the
+// others are around it.
+var marker = nodes.Pattern(`^(<{7}|>{7}|\|{7})( |$)`)
 
-// checkMarkers refuses a text with conflict markers that none of the sides had.
+// checkMarkers refuses a text, nil for the file as it is, with more conflict markers
+// in it than the sides account for.
 func (k *Conflict) checkMarkers(text []byte) error {
 	if text == nil {
 		b, err := readSome(filepath.Join(k.merge.Into.Path, k.Path))
@@ -309,16 +313,23 @@ func (k *Conflict) checkMarkers(text []byte) error {
 		}
 		text = b
 	}
-	known := map[string]bool{}
-	for i := range k.files {
+	var sides [3]map[string]int
+	for i := range sides {
 		side, _ := k.Side(i)
+		sides[i] = map[string]int{}
 		for line := range strings.Lines(side) {
-			known[strings.TrimRight(line, "\r\n")] = true
+			sides[i][strings.TrimRight(line, "\r\n")]++
 		}
 	}
+	seen := map[string]int{}
 	for n, line := range bytes.Split(text, []byte("\n")) {
 		l := string(bytes.TrimRight(line, "\r"))
-		if marker().MatchString(l) && !known[l] {
+		if !marker().MatchString(l) {
+			continue
+		}
+		seen[l]++
+		base, mine, theirs := sides[0][l], sides[1][l], sides[2][l]
+		if seen[l] > max(mine, theirs, mine+theirs-base) {
 			return &nodes.Error{
 				Kind: nodes.Conflict, Message: fmt.Sprintf("%s still holds conflict markers, in line %d: %s", k.Path, n+1, oneLine(l)),
 				Hint: "edit the file, or choose mine or theirs",
