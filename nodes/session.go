@@ -27,10 +27,10 @@ type Session struct {
 	Secrets *Secrets // those found or asked so far; nil: nobody keeps them
 	// Interrupt counts the signals that ask the run to end; nil: nobody counts.
 	Interrupt *Interrupt
-	// SSHHosts lists the Host names of ssh_config that are no patterns; nil when
-	// nobody reads that file.
-	SSHHosts func() []string
-	Recipe   *Recipe // what is being run; at the prompt its Path is empty
+	// SSHHosts lists the Host names of ssh_config that are no patterns, SSHKnown
+	// the names that known_hosts has in the clear; nil when nobody reads those files.
+	SSHHosts, SSHKnown func() []string
+	Recipe             *Recipe // what is being run; at the prompt its Path is empty
 }
 
 // Path makes a local path absolute: relative ones belong to the project, or to

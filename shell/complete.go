@@ -8,7 +8,8 @@ import (
 )
 
 // completer knows what can be typed next. It works on a snapshot taken between
-// two chunks: Tab runs no Lua and does no I/O. Everything in it is read only.
+// two chunks: Tab runs no Lua, and reads no more than folders and ssh's files.
+// Everything in it is read only.
 type completer struct {
 	host    *lua.Host           // for records, which never change
 	globals map[string]string   // name and type
@@ -19,6 +20,8 @@ type completer struct {
 	paths   []string // recipes
 	revs    []string // revisions that were shown, the latest first: r123
 	help    []string
+	// hosts lists what ssh's files know beside the nodes files, when it is asked.
+	hosts func() []string
 	// local lists what a folder holds, folders with a slash at the end; a relative
 	// one belongs to the project. Empty where it does not answer at once.
 	local func(folder string) []string
@@ -31,7 +34,7 @@ func (c *completer) complete(before string) (typed string, candidates []string) 
 	case strings.HasPrefix(before, "@@") && !strings.Contains(before, " "):
 		return matching(before[2:], c.tiers)
 	case strings.HasPrefix(before, "@") && !strings.Contains(before, " "):
-		return matching(before[1:], append(slices.Clone(c.nodes), c.files...))
+		return c.nodeNamed(before[1:], c.files...)
 	case strings.HasPrefix(before, "?"):
 		return matching(before[1:], c.help)
 	case strings.HasPrefix(before, ":save "):
@@ -286,7 +289,7 @@ func (c *completer) inString(before []token, typed string) (string, []string) {
 		case "nodes":
 			return matching(typed, c.files)
 		case "node":
-			return matching(typed, c.nodes)
+			return c.nodeNamed(typed)
 		case "only", "except": // a list of patterns: its last piece
 			return matching(lastOf(typed), slices.Concat(c.nodes, c.revs))
 		case "tier":
@@ -300,6 +303,26 @@ func (c *completer) inString(before []token, typed string) (string, []string) {
 	}
 	_, files := c.path(typed)
 	return matching(typed, slices.Concat(c.paths, files))
+}
+
+// nodeNamed completes what node takes: the nodes of the nodes files, and more
+// names, then the hosts that ssh knows.
+func (c *completer) nodeNamed(typed string, more ...string) (string, []string) {
+	_, names := matching(typed, slices.Concat(c.nodes, more))
+	if c.hosts == nil {
+		return typed, names
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		seen[name] = true
+	}
+	for _, host := range c.hosts() {
+		if strings.HasPrefix(host, typed) && !seen[host] {
+			seen[host] = true
+			names = append(names, host)
+		}
+	}
+	return typed, names
 }
 
 // lastOf is the last piece of a list that is being typed: r12,r14.

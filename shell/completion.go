@@ -145,7 +145,7 @@ func (a *app) valuesOf(arg lua.RecipeArg, typed string) []string {
 		return names
 	case arg.Type == "node" || arg.Type == "string" && (arg.Name == "node" || arg.Name == "nodes"):
 		_, names := a.projectNodes()
-		return names
+		return append(names, a.hostsKnown()...)
 	case arg.Type == "file" || arg.Type == "folder" || arg.Type == "path":
 		return localPaths(typed, arg.Type == "folder")
 	}
@@ -184,4 +184,12 @@ func (a *app) projectNodes() (files, names []string) {
 		}
 	}
 	return files, names
+}
+
+// hostsKnown lists the names that ssh's files know and node takes.
+func (a *app) hostsKnown() []string {
+	if err := a.open(""); err != nil {
+		return nil
+	}
+	return sshNames(a.session)
 }

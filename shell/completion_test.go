@@ -16,6 +16,7 @@ import (
 func completed(t *testing.T) (dir, path, id string) {
 	t.Helper()
 	dir = project(t, map[string]string{
+		".ssh/config":      "Host webcache\nHost *\n",
 		"nodes/prod":       "web[1-2] 192.0.2.[1-2]\n",
 		"recipes/web.lua":  "roll{ name=\"frontend\", from=\"src\", to=nodes \"prod\", path=\"/srv/www\" }\n",
 		"recipes/prod.lua": "local a = args{ {\"action\", \"what\", choices={\"start\", \"stop\"}}, node={\"only this\"}, fast={\"quick\", flag=true}, to={\"where\", type=\"nodes\"}, conf={\"a file\", type=\"file\"} }\nprint(a)\n",
@@ -50,6 +51,7 @@ var fixedCompletions = []completion{
 	{"rollsh recipes/prod.lua sta", "rollsh recipes/prod.lua start"},
 	{"rollsh recipes/prod.lua --no", "rollsh recipes/prod.lua --node="},
 	{"rollsh recipes/prod.lua --node=w", "rollsh recipes/prod.lua --node=web"},
+	{"rollsh recipes/prod.lua --node=webc", "rollsh recipes/prod.lua --node=webcache"},
 	{"rollsh plan recipes/prod.lua --fas", "rollsh plan recipes/prod.lua --fast"},
 	{"rollsh plan --fail=w", "rollsh plan --fail=web"},
 	{"rollsh help set:ea", "rollsh help set:each"},

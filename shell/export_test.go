@@ -101,6 +101,7 @@ type KnowHow struct {
 	Tiers   []string
 	Paths   []string
 	Revs    []string
+	Hosts   []string
 	Local   func(folder string) []string
 }
 
@@ -108,7 +109,7 @@ type KnowHow struct {
 func Complete(h *lua.Host, k KnowHow, before string) (typed string, candidates []string) {
 	c := &completer{
 		host: h, globals: k.Globals, names: k.Names, files: k.Files, nodes: k.Nodes, tiers: k.Tiers, paths: k.Paths, help: helpNames(h),
-		revs: k.Revs, local: k.Local,
+		revs: k.Revs, local: k.Local, hosts: func() []string { return k.Hosts },
 	}
 	return c.complete(before)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +28,7 @@ type tab struct {
 const (
 	mostRevs    = 500                    // revisions that are kept for completion
 	mostEntries = 5000                   // names of a folder that are looked at
-	listWait    = 200 * time.Millisecond // for a folder, which may be on a dead file server
+	listWait    = 200 * time.Millisecond // for folders and files, which may be on a dead file server
 )
 
 // shown takes note of a value that the person saw: what is pending can be
@@ -55,22 +56,28 @@ func (t *tab) local(folder string) []string {
 	if folder == "" {
 		folder = "."
 	}
-	found := make(chan []string, 1)
-	go func() {
-		var names []string
-		if f, err := os.Open(t.app.session.Path(folder)); err == nil {
-			entries, _ := f.ReadDir(mostEntries) // what could be read
-			_ = f.Close()
-			for _, e := range entries {
-				name := e.Name()
-				if e.IsDir() {
-					name += "/"
-				}
-				names = append(names, name)
-			}
+	return soon(func() (names []string) {
+		f, err := os.Open(t.app.session.Path(folder))
+		if err != nil {
+			return nil
 		}
-		found <- names
-	}()
+		entries, _ := f.ReadDir(mostEntries) // what could be read
+		_ = f.Close()
+		for _, e := range entries {
+			name := e.Name()
+			if e.IsDir() {
+				name += "/"
+			}
+			names = append(names, name)
+		}
+		return names
+	})
+}
+
+// soon gives what list gives, nothing where that takes longer than listWait.
+func soon(list func() []string) []string {
+	found := make(chan []string, 1)
+	go func() { found <- list() }()
 	select {
 	case names := <-found:
 		return names
@@ -83,6 +90,7 @@ func (t *tab) local(folder string) []string {
 func (t *tab) refresh() {
 	h, project := t.app.host, t.app.session.Project
 	c := &completer{host: h, globals: h.Globals(), names: map[string][]string{}, help: helpNames(h), revs: t.revs, local: t.local}
+	c.hosts = sync.OnceValue(func() []string { return soon(func() []string { return sshNames(t.app.session) }) })
 	for name, typ := range c.globals {
 		if typ == "table" || h.Class(typ) != nil {
 			if own := h.ObjectNames(name); len(own) > 0 {
@@ -107,6 +115,15 @@ func (t *tab) refresh() {
 		}
 	}
 	t.know.Store(c)
+}
+
+// sshNames are the names that ssh's files know and node takes: in a project the
+// hosts of ssh_config, elsewhere those of known_hosts too.
+func sshNames(s *nodes.Session) []string {
+	if s.Project != "" {
+		return s.SSHHosts()
+	}
+	return append(s.SSHHosts(), s.SSHKnown()...)
 }
 
 func recipePaths(project string) []string {

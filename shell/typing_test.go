@@ -36,6 +36,7 @@ var known = shell.KnowHow{
 	Names: map[string][]string{"web": {"web1", "web2"}, "mine": {"alpha", "beta"}},
 	Files: []string{"prod", "staging"}, Nodes: []string{"cdn1", "web1", "web2"}, Tiers: []string{"app", "cdn"},
 	Paths: []string{"recipes/prod.lua", "recipes/fix.lua"}, Revs: []string{"r14", "r12"},
+	Hosts: []string{"wall", "web1", "bastion", "webcam", "cdn9"},
 	Local: func(folder string) []string {
 		return map[string][]string{"": {"build/", "recipes/", ".svn/"}, "build/": {"index.html"}, "recipes/": {"prod.lua"}}[folder]
 	},
@@ -74,11 +75,13 @@ func TestComplete(t *testing.T) {
 		{"web:each({", []string{"at_once=", "max_failed="}, true},
 		{`nodes "st`, []string{"staging"}, false},
 		{`nodes("pr`, []string{"prod"}, false},
-		{`node "web`, []string{"web1", "web2"}, false},
+		{`node "web`, []string{"web1", "web2", "webcam"}, false},
+		{`node("ba`, []string{"bastion"}, false},
 		{`web:only("cdn1,we`, []string{"web1", "web2"}, false},
 		{`web:tier("c`, []string{"cdn"}, false},
 		{`x = "recipes/p`, []string{"recipes/prod.lua"}, false},
-		{"@we", []string{"web1", "web2"}, false},
+		{"@we", []string{"web1", "web2", "webcam"}, false},
+		{"@", []string{"cdn1", "prod", "staging", "web1", "web2", "wall", "bastion", "webcam", "cdn9"}, false},
 		{"@@a", []string{"app"}, false},
 		{"?slee", []string{"sleep"}, false},
 		{`x = "bu`, []string{"build/"}, false},

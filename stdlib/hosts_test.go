@@ -46,3 +46,23 @@ func TestHostsOfSSHConfigAreNodes(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesOfKnownHosts: those that ssh can be called with, each once.
+func TestNamesOfKnownHosts(t *testing.T) {
+	home := t.TempDir()
+	const key = " ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2lKBJvuOZpZoXcOHCZGfLw0Yk5kXcUwuVY9hVtJ5Bv\n"
+	known := "# web0" + key + "web1,10.0.0.1" + key + "10.0.0.2" + key + "|1|AAAA|BBBB" + key + "[web3]:2200,web4" + key +
+		"@cert-authority *.example.org" + key + "@revoked web5" + key + "*.example.net,!bad" + key + "web1" + key + "cut ssh-rsa\n\n"
+	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, ".ssh", "known_hosts"), []byte(known), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &nodes.Session{Home: home, Events: nodes.Discard{}, Service: nodes.NewService(), Cache: t.TempDir(), State: t.TempDir()}
+	l := stdlib.New(s)
+	t.Cleanup(l.Close)
+	if got := strings.Join(s.SSHKnown(), " "); !strings.HasPrefix(got+" ", "web1 10.0.0.2 web4 ") || strings.Contains(got, "web5") {
+		t.Errorf("got %q", got)
+	}
+}

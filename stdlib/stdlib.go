@@ -42,7 +42,7 @@ type Library struct {
 // nodes. Nothing is contacted or opened before it is used.
 func New(s *nodes.Session) *Library {
 	l := &Library{pool: ssh.NewPool(s), desk: notify.New(s), journal: roll.NewJournal(s), engine: sync.New(s), stand: test.New(s)}
-	s.Dialer, s.Here, s.SSHHosts = l.pool, ssh.NewLocal(s), l.pool.Hosts
+	s.Dialer, s.Here, s.SSHHosts, s.SSHKnown = l.pool, ssh.NewLocal(s), l.pool.Hosts, l.pool.Known
 	linter := lint.New(s, recipeCheck(l))
 	l.Modules = []lua.Module{
 		person.Module(s),
