@@ -35,7 +35,10 @@ func (n *node) open(sshd, authorized string) error {
 			return err
 		}
 	}
-	var err error
+	err := os.WriteFile(n.enter(), []byte("unset BASH_ENV\ncd\n"), 0o644)
+	if err != nil {
+		return err
+	}
 	if n.known, err = WriteKey(filepath.Join(n.dir, "host"), "host-"+n.name); err != nil {
 		return err
 	}
@@ -61,6 +64,10 @@ func (n *node) open(sshd, authorized string) error {
 	return err
 }
 
+// enter names the file that bash reads before a command of sshd, and no bash
+// under it does.
+func (n *node) enter() string { return filepath.Join(n.dir, "enter") }
+
 // choosePort finds a free port and writes the node's sshd_config with it.
 func (n *node) choosePort() error {
 	port, err := FreePort()
@@ -73,9 +80,13 @@ func (n *node) choosePort() error {
 
 // config is the node's sshd_config. bash that is run by sshd reads ~/.bashrc
 // even for a plain command, unless it is not the outermost shell: hence SHLVL
-// (bash, shell.c, run_startup_files). HOME is the node's own.
+// (bash, shell.c, run_startup_files). HOME is the node's own, and commands and
+// SFTP begin there: sshd goes to the home of the user who runs the test, which
+// no relative path of a recipe may reach. A login shell other than bash stays
+// there.
 func (n *node) config() string {
-	env := append([]string{"SHLVL=1", "HOME=" + filepath.Join(n.dir, "home"), marker + "=" + n.dir}, n.env...)
+	home := filepath.Join(n.dir, "home")
+	env := append([]string{"SHLVL=1", "HOME=" + home, "BASH_ENV=" + n.enter(), marker + "=" + n.dir}, n.env...)
 	text := n.extra + fmt.Sprintf(`Port %d
 ListenAddress 127.0.0.1
 HostKey %[2]s/host
@@ -95,7 +106,7 @@ LogLevel VERBOSE
 SetEnv %[3]s
 `, n.port, n.dir, strings.Join(env, " "))
 	if !n.noSFTP {
-		text += "Subsystem sftp internal-sftp\n"
+		text += "Subsystem sftp internal-sftp -d " + home + "\n"
 	}
 	return text
 }

@@ -31,6 +31,23 @@ func TestRealSSHLogsIn(t *testing.T) {
 	}
 }
 
+// What a recipe names by a relative path is the node's own, not what the person
+// who runs the test has at home.
+func TestStartsInItsOwnHome(t *testing.T) {
+	b := nodetest.Start(t, 1)
+	out, err := run(t, b, "web1", "pwd; cd /; bash -c pwd")
+	if err != nil || out != b.NodeHome(0)+"\n/\n" {
+		t.Errorf("a command: got %q, %v", out, err)
+	}
+	nodetest.Need(t, "sftp")
+	cmd := exec.Command("sftp", "-q", "-F", b.Config, "-b", "-", "web1")
+	cmd.Stdin = strings.NewReader("pwd\n")
+	got, err := cmd.CombinedOutput()
+	if err != nil || !strings.HasSuffix(string(got), ": "+b.NodeHome(0)+"\n") {
+		t.Errorf("sftp: got %q, %v", got, err)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	b := nodetest.Start(t, 4, nodetest.WrongHostKey(0), nodetest.RefusedKey(1), nodetest.SFTPOnly(2), nodetest.Forced("/bin/echo forced", 3))
 	for i, want := range []string{"HOST IDENTIFICATION HAS CHANGED", "Permission denied", "allows sftp connections only", "forced"} {

@@ -121,7 +121,7 @@ start_nodes() {
 }
 
 # start_node HOME: starts it on the next free port, which is left in $port. bash that is run by sshd reads ~/.bashrc even
-# for a plain command: HOME is the node's own folder, so that nobody's heavy one slows the demo down.
+# for a plain command: HOME is the node's own folder, so that nobody's heavy one slows the demo down. Commands begin in it.
 start_node() {
 	for _ in $(seq 50); do
 		port=$((port + 1))
@@ -133,6 +133,7 @@ start_node() {
 
 serve() {
 	local pid
+	printf 'unset BASH_ENV\ncd\n' >"$1/enter"
 	cat >"$1/sshd_config" <<CONF
 Port $2
 ListenAddress 127.0.0.1
@@ -148,8 +149,8 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 MaxStartups 100
-SetEnv HOME=$1 ROLLSH_DEMO=$D
-Subsystem sftp internal-sftp
+SetEnv HOME=$1 BASH_ENV=$1/enter ROLLSH_DEMO=$D
+Subsystem sftp internal-sftp -d $1
 CONF
 	"$sshd" -D -f "$1/sshd_config" -E "$1/sshd.log" </dev/null >/dev/null 2>&1 &
 	pid=$!
