@@ -14,6 +14,7 @@ type Changeset struct {
 	Date    time.Time
 	Message string
 	Paths   []ChangedPath
+	Note    string `json:",omitempty"` // what the list that it is in says of it, such as who blocked it and why; empty for nothing
 }
 
 // ChangedPath is a path of the repository that a changeset touched.

@@ -193,6 +193,6 @@ func changesets(p *palette, cs nodes.Changesets, width int) string {
 		if column == 4 {
 			return text
 		}
-		return p.as([]string{number, dim, strong, keyword}[column], text)
+		return p.as([]string{number, dim, strong, keyword, "", dim}[column], text)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,6 +58,26 @@ func (p *picture) blockedSet(path string) revset {
 		}
 	}
 	return out.normal()
+}
+
+// blockNote tells that a revision of the source is blocked, by whom, when and why, as
+// far as the property says; of several the last word.
+func (p *picture) blockNote(rev int) string {
+	path, _ := segmentAt(p.sourceSegs, rev)
+	for _, b := range slices.Backward(p.blocks) {
+		if b.Path != path || !b.Revs.has(rev) {
+			continue
+		}
+		text := "blocked"
+		if b.Who != "" {
+			text += " by " + b.Who + " on " + b.When
+		}
+		if b.Reason != "" {
+			text += ": " + b.Reason
+		}
+		return text
+	}
+	return string(blocked)
 }
 
 // Block records revisions as merged without merging them, with a reason, in the

@@ -47,13 +47,13 @@ const (
 	narrowest = 16
 )
 
-// Paint colours a cell of a table: 0 is the revision, then date, author, tickets
-// and message. It adds nothing that takes room.
+// Paint colours a cell of a table: 0 is the revision, then date, author, tickets,
+// message and note. It adds nothing that takes room.
 type Paint func(column int, text string) string
 
 // Table writes changesets for a person: revision, date, author, tickets and the
-// first line of the message, cut to a number of columns (0: not cut). A nil
-// paint leaves it plain.
+// first line of the message, cut to a number of columns (0: not cut), and on lines
+// of its own the note. A nil paint leaves it plain.
 func Table(cs nodes.Changesets, columns int, paint Paint) string {
 	if len(cs) == 0 {
 		return "no changesets\n"
@@ -73,10 +73,28 @@ func Table(cs nodes.Changesets, columns int, paint Paint) string {
 		left = max(1, columns-width[0]-width[1]-width[2]-width[3]-8)
 	}
 	var b strings.Builder
-	for _, r := range rows {
+	for i, r := range rows {
 		b.WriteString(line(r, width, left, columns, paint) + "\n")
+		if cs[i].Note != "" {
+			note(&b, oneLine(cs[i].Note), columns, paint)
+		}
 	}
 	return b.String()
+}
+
+// note writes a note below its changeset, indented.
+func note(b *strings.Builder, text string, columns int, paint Paint) {
+	const indent = "  "
+	if columns > 0 {
+		text = wrap(text, max(narrowest, columns-len(indent)), "")
+	}
+	for l := range strings.Lines(text) {
+		l = strings.TrimRight(l, "\n")
+		if paint != nil {
+			l = paint(5, l)
+		}
+		b.WriteString(indent + l + "\n")
+	}
 }
 
 func row(c nodes.Changeset) [5]string {

@@ -141,6 +141,11 @@ func compareLists(t *testing.T, b *bench, from, to string) {
 			t.Errorf("%s to %s: partly ours %v, svn's %v", from, to, all.Partly, partly)
 		}
 	}
+	for _, c := range all.Changesets {
+		if slices.Contains(all.Partly, c.Rev) != (c.Note != "") {
+			t.Errorf("%s to %s: partly %v, and r%d is noted as %q", from, to, all.Partly, c.Rev, c.Note)
+		}
+	}
 	if len(shown.Changesets)+shown.Reflected+shown.Bookkeeping != len(got) {
 		t.Errorf("%d shown, %d and %d hidden, of %d", len(shown.Changesets), shown.Reflected, shown.Bookkeeping, len(got))
 	}

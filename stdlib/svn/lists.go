@@ -50,7 +50,13 @@ func (m *Merge) Available(ctx context.Context, f Filter) (List, error) {
 	if err != nil {
 		return List{}, err
 	}
-	out.Changesets = filter(changesets(commits), keep)
+	all := changesets(commits)
+	for i := range all {
+		if slices.Contains(out.Partly, all[i].Rev) {
+			all[i].Note = "some of its paths have it already"
+		}
+	}
+	out.Changesets = filter(all, keep)
 	if n := out.Reflected + out.Bookkeeping; n > 0 && !f.All {
 		m.Into.svn.say(ctx, fmt.Sprintf("not shown: %s from %s itself, and %d of mere bookkeeping", count(out.Reflected, "merge"), m.Into.inRepo, out.Bookkeeping))
 	}
@@ -126,9 +132,14 @@ func (m *Merge) listOf(ctx context.Context, want standing) (nodes.Changesets, er
 	m.Into.svn.metadata.save(p.target)
 	out := nodes.Changesets{}
 	for _, c := range p.source.Commits {
-		if p.standOf(c) == want {
-			out = append(out, c.changeset())
+		if p.standOf(c) != want {
+			continue
 		}
+		set := c.changeset()
+		if want == blocked {
+			set.Note = p.blockNote(c.Rev)
+		}
+		out = append(out, set)
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
@@ -40,6 +41,12 @@ func changesetClass() lua.Class {
 			lua.FieldOf("message", "string", "the whole log message", func(c set) any { return c.Message }),
 			lua.FieldOf("paths", "{path: string, action: string}[]", "what it touched: path in the repository and svn's action", func(c set) any { return c.Paths }),
 			lua.FieldOf("tickets", "string[]", "the tickets that the message names", func(c set) any { return c.Tickets() }),
+			lua.FieldOf("note", "string?", "what its list says of it: who blocked it, when and why; that some of its paths are merged already", func(c set) any {
+				if c.Note == "" {
+					return nil
+				}
+				return c.Note
+			}),
 		},
 	}
 }
@@ -91,9 +98,9 @@ func changesetsClass(s *nodes.Session) lua.Class {
 				Do: lua.PureMethod(func(c list, a onlyArgs) (list, error) { return Only(c, a.Revs), nil }),
 			},
 			{
-				Name: "print", Doc: "Shows a table of revision, date, author, tickets and subject that fits the terminal.", Example: `c:print()`, Returns: "nil",
+				Name: "print", Doc: "Shows a table of revision, date, author, tickets and subject that fits the terminal, and below a changeset its note.", Example: `c:print()`, Returns: "nil",
 				Do: lua.Method(func(_ context.Context, c list, _ lua.None) (lua.None, error) {
-					s.Person.Show(Table(c, nodes.Columns(s.Person), nil))
+					s.Person.Show(strings.TrimRight(Table(c, nodes.Columns(s.Person), nil), "\n"))
 					return lua.None{}, nil
 				}),
 			},

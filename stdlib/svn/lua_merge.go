@@ -95,7 +95,7 @@ func mergeLists() []lua.Func {
 			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (nodes.Changesets, error) { return m.Integrated(ctx) }),
 		},
 		{
-			Name: "blocked", Doc: "Lists what is not to be merged.", Example: `m:blocked():print()`, Returns: "Changesets",
+			Name: "blocked", Doc: "Lists what is not to be merged, with who said so, when and why as note.", Example: `m:blocked():print()`, Returns: "Changesets",
 			Do: lua.Method(func(ctx context.Context, m *Merge, _ lua.None) (nodes.Changesets, error) { return m.Blocked(ctx) }),
 		},
 		{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -151,14 +152,18 @@ func TestBlockUnblockRollback(t *testing.T) {
 	if got := b.available(m); got != "r4,r6,r8" {
 		t.Errorf("available %s", got)
 	}
-	if got := must[nodes.Changesets](t)(m.Blocked(ctx)).Revs(); got != "r5,r7" {
-		t.Errorf("blocked %s", got)
+	list := must[nodes.Changesets](t)(m.Blocked(ctx))
+	if note := `^blocked by alice on 20\d\d-\d\d-\d\d: not before christmas$`; list.Revs() != "r5,r7" || !regexp.MustCompile(note).MatchString(list[1].Note) {
+		t.Errorf("blocked %+v", list)
+	}
+	if got := svn.Table(list, 40, nil); strings.Count(got, "\n  blocked by alice on ") != 2 || strings.Count(got, ": not\n  before christmas\n") != 2 {
+		t.Errorf("shown as\n%s", got)
 	}
 	if got := b.run("", "svn", "mergeinfo", "--show-revs", "eligible", b.repo.File+"/trunk", b.repo.File+"/branches/production"); strings.Contains(got, "r5") {
 		t.Errorf("other clients are offered %s", got)
 	}
 	_, err := m.Take(ctx, revs(t, "5"), false)
-	fails(t, err, nodes.Refused, "r5 is blocked by alice: not before christmas")
+	fails(t, err, nodes.Refused, "r5 is "+list[0].Note)
 	must[nodes.Changesets](t)(m.Unblock(ctx, revs(t, "all")))
 	must[int](t)(m.Commit(ctx, "unblocked", true))
 	if got := b.available(m); got != "r4-8" {

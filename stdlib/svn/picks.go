@@ -72,10 +72,7 @@ func (m *Merge) reason(p *picture, rev int, s standing) string {
 	case available:
 		return "neither merged nor blocked"
 	case blocked:
-		i := slices.IndexFunc(p.blocks, func(b block) bool { return b.Revs.has(rev) })
-		if i >= 0 && p.blocks[i].Reason != "" {
-			return fmt.Sprintf("blocked by %s: %s", oneLine(p.blocks[i].Who), oneLine(p.blocks[i].Reason))
-		}
+		return oneLine(p.blockNote(rev))
 	case reflected:
 		return "itself a merge from " + m.Into.inRepo
 	}
