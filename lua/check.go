@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -46,48 +47,65 @@ func (h *Host) CheckFile(path string) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := newCheckRun(h)
-	run.file(path, src)
-	return run.sorted(), nil
+	return newCheckRun(h).all(path, src), nil
 }
 
 // CheckText checks a recipe's text; require looks from the project's recipes
 // folder.
 func (h *Host) CheckText(src, name string) []Finding {
-	run := newCheckRun(h)
-	run.file(filepath.Join(h.Session.Project, name), src)
-	return run.sorted()
+	return newCheckRun(h).all(filepath.Join(h.Session.Project, name), src)
 }
 
-// checkRun is one check of a recipe with the files that it requires.
+// checkRun is one check of a recipe with the files that it requires. All of them
+// are taken in before any is checked: what one defines counts in all.
 type checkRun struct {
 	h     *Host
-	seen  map[string]bool
-	own   map[string]bool // names of fields and methods that the files define themselves
+	files map[string]*checkedFile // by path
+	own   map[string]bool         // names of fields and methods that the files define themselves
+	flow  *flow
 	found []Finding
-	near  []nearMethod
+}
 
-	catchers map[string]bool // names of the files' own functions that catch what an argument raises
+// checkedFile is a file of a check.
+type checkedFile struct {
+	name    string
+	src     string
+	chunk   []ast.Stmt
+	broken  error // why it is no Lua
+	checked bool
 }
 
 func newCheckRun(h *Host) *checkRun {
-	return &checkRun{h: h, seen: map[string]bool{}, own: map[string]bool{}, catchers: map[string]bool{}}
+	return &checkRun{h: h, files: map[string]*checkedFile{}, own: map[string]bool{}, flow: newFlow(h.files)}
 }
 
-// nearMethod is a finding that holds unless some file defines the method: which
-// those are is known at the end.
-type nearMethod struct {
-	Finding
-	method string
+func (r *checkRun) all(path, src string) []Finding {
+	r.take(path, src)
+	r.flow.find()
+	r.check(path)
+	return r.sorted()
+}
+
+// take parses a file and those that it requires by a constant name.
+func (r *checkRun) take(path, src string) {
+	f := &checkedFile{name: r.h.shown(path), src: src}
+	r.files[path] = f
+	if f.chunk, f.broken = parseChunk(src, f.name); f.broken != nil {
+		return
+	}
+	ownNames(f.chunk, r.own)
+	for _, required := range r.flow.file(path, f.chunk) {
+		if r.files[required] != nil {
+			continue
+		}
+		if text, err := os.ReadFile(required); err == nil { // else it is told where it is read
+			r.take(required, string(text))
+		}
+	}
 }
 
 func (r *checkRun) sorted() []Finding {
-	for _, n := range r.near {
-		if !r.own[n.method] {
-			r.found = append(r.found, n.Finding)
-		}
-	}
-	first := map[string]int{} // files in the order in which they were looked at
+	first := map[string]int{} // files in the order in which something was found
 	for i, f := range r.found {
 		if _, known := first[f.File]; !known {
 			first[f.File] = i
@@ -99,33 +117,35 @@ func (r *checkRun) sorted() []Finding {
 	return slices.Compact(r.found)
 }
 
-func (r *checkRun) file(path, src string) {
-	if r.seen[path] {
+// check checks a file that was taken in, once.
+func (r *checkRun) check(path string) {
+	f := r.files[path]
+	if f == nil || f.checked {
 		return
 	}
-	r.seen[path] = true
-	name := r.h.shown(path)
-	chunk, err := parseChunk(src, name)
-	if err != nil {
-		e := nodes.AsError(err, nodes.Usage)
-		file, line, _ := strings.Cut(e.Where, ":")
-		f := Finding{File: file, Message: e.Message, Hint: e.Hint}
-		f.Line, _ = strconv.Atoi(line) // 0 where no line is named
-		f.Column = syntaxColumn(e)
-		r.found = append(r.found, f)
+	f.checked = true
+	if f.broken != nil {
+		r.found = append(r.found, brokenAt(f.broken))
 		return
 	}
-	c := &checker{run: r, h: r.h, path: path, name: name, lines: strings.Split(src, "\n"), chunk: chunk}
-	ownNames(chunk, r.own)
-	catchers(chunk, r.catchers)
-	if args, err := ReadArgs(src, name); err != nil {
+	c := &checker{run: r, h: r.h, path: path, name: f.name, lines: strings.Split(f.src, "\n")}
+	if args, err := ReadArgs(f.src, f.name); err != nil {
 		c.find(args.Line, "args", "%s", nodes.AsError(err, nodes.Usage).Message)
 	} else if args.Line > 0 {
 		c.args = &args
 	}
 	c.open()
-	c.block(chunk)
+	c.block(f.chunk)
 	c.close()
+}
+
+// brokenAt is the finding that a file is no Lua.
+func brokenAt(err error) Finding {
+	e := nodes.AsError(err, nodes.Usage)
+	file, line, _ := strings.Cut(e.Where, ":")
+	f := Finding{File: file, Message: e.Message, Hint: e.Hint, Column: syntaxColumn(e)}
+	f.Line, _ = strconv.Atoi(line) // 0 where no line is named
+	return f
 }
 
 // syntaxColumn is where the parser stopped in its line; 0 at the end of a file.
@@ -146,11 +166,7 @@ type checker struct {
 	lines  []string
 	scope  *scope
 	args   *RecipeArgs // what the recipe declares; nil: nothing, or not readable
-	caught int         // how many calls of pcall and xpcall are around what is looked at
-
-	chunk    []ast.Stmt
-	expected map[*ast.FunctionExpr]bool // functions that are called in protected calls elsewhere in the file
-	catching int                        // how many catchers were known when expected was found
+	caught int         // how many functions whose errors are expected are around what is looked at
 }
 
 // variable is a local.
@@ -205,8 +221,9 @@ func (c *checker) report(f Finding) {
 // findUnlessOwn reports an error at the word unless some file defines a field or
 // method called own itself.
 func (c *checker) findUnlessOwn(own string, line int, word, format string, args ...any) {
-	f := Finding{File: c.name, Line: line, Column: c.column(line, word), Message: fmt.Sprintf(format, args...), Warning: c.caught > 0}
-	c.run.near = append(c.run.near, nearMethod{f, own})
+	if !c.run.own[own] {
+		c.find(line, word, format, args...)
+	}
 }
 
 // find reports an error at the word.

@@ -123,36 +123,3 @@ func TestCheckRaisesNoFalseAlarm(t *testing.T) {
 		}
 	}
 }
-
-func TestCheckWarnsOnlyOfWhatIsCaught(t *testing.T) {
-	h, _ := newHost(t, testModule())
-	project(t, h, map[string]string{"nodes/prod": "web1 10.0.0.1\n", "lib/t.lua": "local t = {} function t.raises(f) print(pcall(f)) end return t"})
-	for src, want := range map[string]bool{
-		`print(pcall(function() return node("web1").hots end))`:                                                                                       true,
-		`print(pcall(function() node "web9" end), xpcall(function() prnt() end, print))`:                                                              true,
-		`print(pcall(function() print "x" end)) node("web1"):shuot "x"`:                                                                               false,
-		`local pcall = print pcall(function() node "web9" end)`:                                                                                       false,
-		`local function raises(kind, fn) local ok, e = pcall(fn) print(not ok and e.kind == kind) end raises("notfound", function() node "web9" end)`: true,
-		`local function raises(...) print(pcall(...)) end local function usage(fn) raises(fn) end usage(function() node "web9" end)`:                  true,
-		`local t = { fails = function(fn) print(pcall(function() return fn() end)) end } t.fails(function() return node("web1").hots end)`:            true,
-		`local t = require "t" t.raises(function() node "web9" end)`:                                                                                  true,
-		`local function bad() node "web9" end print(pcall(bad))`:                                                                                      true,
-		`local t = require "t" local bad = function() node "web9" end t.raises(bad)`:                                                                  true,
-		`local M = {} function M.bad() node "web9" end print(xpcall(M.bad, print))`:                                                                   true,
-		`for _, c in ipairs{ {"notfound", function() node "web9" end} } do print(c[1], pcall(c[2])) end`:                                              true,
-		`for name, fn in pairs{ a = function() node "web9" end } do print(name, pcall(fn)) end`:                                                       true,
-		`local t = { fn = function() node "web9" end } print(pcall(fail, "x"), t.fn())`:                                                               false,
-		`local function good(fn) print(pcall(fn)) end local function other() node "web9" end good(fail) other()`:                                      false,
-		`local function twice(fn) fn() fn() print(pcall(fail, "x")) end twice(function() node "web9" end)`:                                            false,
-	} {
-		found := h.CheckText(src, "recipes/prod.lua")
-		if len(found) == 0 {
-			t.Errorf("%s: nothing was found", src)
-		}
-		for _, f := range found {
-			if f.Warning != want {
-				t.Errorf("%s: %s: a warning: %v", src, f, f.Warning)
-			}
-		}
-	}
-}

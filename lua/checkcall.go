@@ -2,7 +2,6 @@ package lua
 
 import (
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -20,10 +19,6 @@ func (c *checker) call(e *ast.FuncCallExpr) {
 		c.expr(e.Func)
 	}
 	b := c.target(e)
-	if c.catches(e) || c.ownCatches(e) || b != nil && b.full == "test.raises" {
-		c.caught++
-		defer func() { c.caught-- }()
-	}
 	for i, a := range e.Args {
 		if fn, ok := a.(*ast.FunctionExpr); ok && b != nil && i == len(e.Args)-1 {
 			c.function(fn, b.called()...)
@@ -43,19 +38,6 @@ func (c *checker) call(e *ast.FuncCallExpr) {
 func (c *checker) catches(e *ast.FuncCallExpr) bool {
 	id, ok := e.Func.(*ast.IdentExpr)
 	return ok && (id.Value == "pcall" || id.Value == "xpcall") && c.lookup(id.Value) == nil
-}
-
-// ownCatches reports whether a call is of a function of the recipe, or of a file
-// that it requires, that catches what its argument raises.
-func (c *checker) ownCatches(e *ast.FuncCallExpr) bool {
-	if id, ok := e.Func.(*ast.IdentExpr); ok && c.lookup(id.Value) == nil {
-		return false
-	}
-	name := e.Method
-	if name == "" {
-		name = lastName(e.Func)
-	}
-	return c.run.catchers[name] && c.target(e) == nil
 }
 
 // method checks that x:name names a method. Where the type of x is not known,
@@ -200,7 +182,5 @@ func (c *checker) required(e *ast.FuncCallExpr, name string) {
 		c.problem(e.Line(), name, err)
 		return
 	}
-	if src, err := os.ReadFile(path); err == nil {
-		c.run.file(path, string(src))
-	}
+	c.run.check(path)
 }

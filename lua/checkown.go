@@ -9,7 +9,7 @@ import (
 // ownNames gathers the names of fields and methods that a file defines itself,
 // in functions and tables too: they are never taken for misspelt ones of ours.
 func ownNames(chunk []ast.Stmt, names map[string]bool) {
-	eachNode(reflect.ValueOf(chunk), func(node any) {
+	eachNode(reflect.ValueOf(chunk), func(node any) bool {
 		switch n := node.(type) {
 		case *ast.FuncDefStmt:
 			if n.Name.Method != "" {
@@ -23,6 +23,7 @@ func ownNames(chunk []ast.Stmt, names map[string]bool) {
 		case *ast.Field:
 			addKey(n.Key, names)
 		}
+		return true
 	})
 }
 
@@ -38,10 +39,11 @@ func addKey(key ast.Expr, names map[string]bool) {
 	}
 }
 
-// eachNode calls f for every node of a syntax tree. The tree is of pointers to
+// eachNode calls f for every node of a syntax tree; where f gives false, not for
+// those in it. The tree is of pointers to
 // structs, so that what gopher-lua's parser makes of a chunk has to be known
 // here in general only.
-func eachNode(v reflect.Value, f func(node any)) {
+func eachNode(v reflect.Value, f func(node any) (deeper bool)) {
 	switch v.Kind() {
 	case reflect.Slice:
 		for i := range v.Len() {
@@ -53,7 +55,9 @@ func eachNode(v reflect.Value, f func(node any)) {
 		if v.IsNil() {
 			return
 		}
-		f(v.Interface())
+		if !f(v.Interface()) {
+			return
+		}
 		for i := range v.Elem().NumField() {
 			if field := v.Elem().Field(i); field.CanInterface() {
 				eachNode(field, f)

@@ -112,10 +112,11 @@ func caughtTypes(e *ast.FuncCallExpr) []string {
 		return nil
 	}
 	gives := false
-	eachNode(reflect.ValueOf(fn.Stmts), func(node any) {
+	eachNode(reflect.ValueOf(fn.Stmts), func(node any) bool {
 		if r, ok := node.(*ast.ReturnStmt); ok && len(r.Exprs) > 0 {
 			gives = true
 		}
+		return !gives
 	})
 	if gives {
 		return nil
