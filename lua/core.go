@@ -1,9 +1,7 @@
 package lua
 
 import (
-	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"sort"
@@ -52,10 +50,7 @@ func (h *Host) coreModules() []Module {
 				{Name: "env", Doc: "Reads a variable of the environment; nil when it is not set.", Returns: "string?", Example: `print(env "HOME")`, Do: Pure(getenv)},
 			},
 		},
-		{Name: "json", Doc: "JSON.", Funcs: []Func{
-			{Name: "encode", Doc: "Writes a value as JSON.", Returns: "string", Example: `print(json.encode{ok=true})`, Do: Held(jsonEncode)},
-			{Name: "decode", Doc: "Reads JSON; null becomes nil.", Returns: "any", Example: `print(json.decode('[1]')[1])`, Do: Held(jsonDecode)},
-		}},
+		jsonModule(),
 		{Name: "os", Doc: "Time.", Funcs: []Func{
 			{Name: "time", Doc: "Gives seconds since 1970, now or of a table {year=, month=, day=, hour=, min=, sec=}.", Returns: "number", Example: `print(os.time())`, Do: Held(osTime)},
 			{Name: "date", Doc: "Writes a time with strftime's conversions; a leading ! means UTC, *t gives a table.", Returns: "string|table", Example: `print(os.date "%Y-%m-%d")`, Do: Held(osDate)},
@@ -95,108 +90,6 @@ func getenv(a envArgs) (any, error) {
 		return v, nil
 	}
 	return nil, nil
-}
-
-type jsonEncodeArgs struct {
-	Value  Raw  `lua:"value,pos,optional" type:"any" doc:"nil, booleans, numbers, strings, tables"`
-	Indent bool `lua:"indent" doc:"over several lines"`
-}
-
-func jsonEncode(c *Call, a jsonEncodeArgs) (any, error) {
-	v, err := c.Host.jsonValue(a.Value.v, 0)
-	if err != nil {
-		return nil, err
-	}
-	var out strings.Builder
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if a.Indent {
-		e.SetIndent("", "  ")
-	}
-	if err := e.Encode(v); err != nil {
-		return nil, usage("%s", err)
-	}
-	return strings.TrimSuffix(out.String(), "\n"), nil
-}
-
-// jsonValue turns Lua into what encoding/json takes: a table with items 1..n
-// and nothing else is an array, with null where at most half of them are nil;
-// an empty one is an object.
-func (h *Host) jsonValue(v glua.LValue, depth int) (any, error) {
-	switch v := v.(type) {
-	case nil, *glua.LNilType:
-		return nil, nil
-	case glua.LNumber:
-		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			return nil, usage("JSON has no %s", v.String())
-		}
-		if v == glua.LNumber(int64(v)) {
-			return int64(v), nil
-		}
-		return float64(v), nil
-	case *glua.LTable:
-		if depth > 100 {
-			return nil, usage("the table is nested too deep, or inside itself")
-		}
-		return h.jsonTable(v, depth)
-	case *glua.LUserData:
-		return h.objectText(v), nil
-	case *glua.LFunction:
-		return nil, usage("JSON has no functions")
-	}
-	return h.plain(v), nil
-}
-
-func (h *Host) jsonTable(t *glua.LTable, depth int) (any, error) {
-	if n, list := items(t); list {
-		list := make([]any, n)
-		for i := range n {
-			v, err := h.jsonValue(t.RawGetInt(i+1), depth+1)
-			if err != nil {
-				return nil, err
-			}
-			list[i] = v
-		}
-		return list, nil
-	}
-	m, bad := map[string]any{}, error(nil)
-	t.ForEach(func(k, v glua.LValue) {
-		one, err := h.jsonValue(v, depth+1)
-		if err != nil && bad == nil {
-			bad = err
-		}
-		m[k.String()] = one
-	})
-	return m, bad
-}
-
-// items tells the largest position of a table, and whether it is a list: all keys
-// are positions, and at least half of those up to the largest are taken.
-func items(t *glua.LTable) (largest int, list bool) {
-	count, others := 0, false
-	t.ForEach(func(k, _ glua.LValue) {
-		n, ok := k.(glua.LNumber)
-		at := int(n)
-		if !ok || at < 1 || glua.LNumber(at) != n {
-			others = true
-			return
-		}
-		count++
-		largest = max(largest, at)
-	})
-	return largest, !others && count > 0 && largest <= 2*count
-}
-
-type jsonDecodeArgs struct {
-	Text string `lua:"text,pos" doc:"JSON"`
-}
-
-func jsonDecode(_ *Call, a jsonDecodeArgs) (any, error) {
-	var v any
-	if err := json.Unmarshal([]byte(a.Text), &v); err != nil {
-		return nil, failedf("not JSON: %s", err)
-	}
-	return v, nil
 }
 
 type osTimeArgs struct {

@@ -34,7 +34,8 @@ type Host struct {
 	objects  map[any]*glua.LUserData // nodes keep one object each, so that they can be table keys
 	scripts  map[string]*glua.LFunction
 	files    *files
-	recorded int // calls that a plan recorded
+	listMeta *glua.LTable // of lists that rollsh made
+	recorded int          // calls that a plan recorded
 }
 
 // New makes a host with the modules' names as globals. A bad record panics:

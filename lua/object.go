@@ -295,7 +295,7 @@ func (h *Host) pushKind(r reflect.Value) glua.LValue {
 	case reflect.Float32, reflect.Float64:
 		return glua.LNumber(r.Float())
 	case reflect.Slice, reflect.Array:
-		t := h.root.NewTable()
+		t := h.list()
 		for i := range r.Len() {
 			t.RawSetInt(i+1, h.push(r.Index(i).Interface())) // Append would pass over a nil
 		}

@@ -79,6 +79,9 @@ func TestUnpack(t *testing.T) {
 		{`print(inspect{1, {a="x"}, web.web1, n=2})`, `{ 1, { a = "x" }, Node(web1), n = 2 }`},
 		{`local j = require "json" print(j == json, require("string").rep("a", 2))`, "true\taa"},
 		{`local l = json.decode "[1,null,3]" print(l[1], l[2], l[3], json.encode(l), json.encode{[7]="<a&b>"})`, "1\tnil\t3\t[1,null,3]\t{\"7\":\"<a&b>\"}"},
+		{`print(json.encode{}, json.encode(json.list{}), json.encode(json.decode '{"a":[],"b":{},"c":[null,1]}'), json.encode{[2]="x"}, json.encode{1, nil, 3})`, "{}\t[]\t{\"a\":[],\"b\":{},\"c\":[null,1]}\t{\"2\":\"x\"}\t[1,null,3]"},
+		{`local l = json.decode "[]" l[1] = "x" l[2] = {} print(json.encode(l), #l, inspect(l)) l.k = 1 print(json.encode(l))`, "[\"x\",{}]\t2\t{ \"x\", {} }\n{\"1\":\"x\",\"2\":{},\"k\":1}"},
+		{`print(json.encode(nodes.new{}:names()), json.encode(json.list(json.list{7})))`, "[]\t[7]"},
 		{`print(json.encode{a={1,2}, b="x"}, json.decode('{"k":[1,null]}').k[1])`, `{"a":[1,2],"b":"x"}` + "\t1"},
 	} {
 		wantOutput(t, tc.src, tc.want, fleetOf(3), testModule())
@@ -87,6 +90,9 @@ func TestUnpack(t *testing.T) {
 
 func TestArgumentErrors(t *testing.T) {
 	for _, tc := range []struct{ src, want string }{
+		{`json.encode{[{}]=1}`, "json.encode: a key is a table: JSON's are strings"},
+		{`json.encode{[1]="a", ["1"]="b"}`, "json.encode: the keys 1 and '1' are one in JSON"},
+		{`json.list(setmetatable({}, {}))`, "json.list: the table has a metatable of its own"},
 		{`demo.greet()`, "demo.greet: missing 'name' (string)"},
 		{`demo.greet(1)`, "demo.greet: 'name': expected string, got number"},
 		{`demo.greet("a", {tmes=2})`, "demo.greet: unknown option 'tmes' (did you mean 'times'?)"},

@@ -21,17 +21,14 @@ func (h *Host) mendStrings() {
 	L := h.root
 	str, _ := L.GetGlobal("string").(*glua.LTable)
 	str.RawSetString("dump", glua.LNil)
-	rep, format := goFunction(str, "rep"), goFunction(str, "format")
+	rep := goFunction(str, "rep")
 	str.RawSetString("rep", L.NewFunction(func(L *glua.LState) int {
 		if n := L.CheckInt(2); n > 0 && len(L.CheckString(1)) > longest/n {
 			h.raise(L, "string.rep", failedf("the result would be larger than %d MiB", longest>>20))
 		}
 		return rep(L)
 	}))
-	str.RawSetString("format", L.NewFunction(func(L *glua.LState) int {
-		h.checkFormat(L)
-		return format(L)
-	}))
+	str.RawSetString("format", L.NewFunction(h.format))
 	h.mendPatterns(str)
 	if mt, ok := L.GetMetatable(glua.LString("")).(*glua.LTable); ok {
 		mt.RawSetString("__metatable", glua.LString("locked"))
@@ -71,67 +68,4 @@ func asText(h *Host, v glua.LValue) glua.LValue {
 		return glua.LString(h.text(v))
 	}
 	return v
-}
-
-// conversions are what string.format knows in Lua 5.1.
-const conversions = "cdiouxXeEfgGqs"
-
-// verb is one conversion of string.format.
-var verb = nodes.Pattern(`%([-+ #0]*)(\d*)(\.\d*)?(.?)`)
-
-// checkFormat refuses what Lua refuses: gopher-lua passes the format to Go, where
-// an unknown verb gives "%!y(...)" and no error. What Go writes in another way, and
-// objects for %s, are replaced by their texts.
-func (h *Host) checkFormat(L *glua.LState) {
-	arg := 1
-	format := verb().ReplaceAllStringFunc(L.CheckString(1), func(whole string) string {
-		m := verb().FindStringSubmatch(whole)
-		conversion := m[4]
-		if conversion == "%" {
-			return whole
-		}
-		if conversion == "" || !strings.Contains(conversions, conversion) {
-			h.raise(L, "string.format", usage("unknown conversion '%s'", whole))
-		}
-		if arg++; arg > L.GetTop() {
-			h.raise(L, "string.format", usage("no value for '%s'", whole))
-		}
-		text, isText := h.formatted(L, arg, conversion)
-		switch {
-		case !isText && (conversion == "u" || conversion == "i"):
-			return strings.TrimSuffix(whole, conversion) + "d"
-		case !isText:
-			return whole
-		}
-		L.Replace(arg, glua.LString(text))
-		if conversion == "q" {
-			return "%s"
-		}
-		return "%" + strings.Trim(m[1], "+ #0") + m[2] + m[3] + "s"
-	})
-	L.Replace(1, glua.LString(format))
-}
-
-// formatted checks the value for a conversion, and gives its text where Go would
-// write another one.
-func (h *Host) formatted(L *glua.LState, arg int, conversion string) (text string, is bool) {
-	switch conversion {
-	case "s":
-		t := L.Get(arg).Type()
-		return h.tostring(L, L.Get(arg)), t != glua.LTString && t != glua.LTNumber
-	case "q":
-		return quoted(L.CheckString(arg)), true
-	case "x", "X", "o", "u":
-		if n := L.CheckNumber(arg); n < 0 { // as the bits of a 64-bit number
-			return fmt.Sprintf("%"+strings.Replace(conversion, "u", "d", 1), uint64(int64(n))), true
-		}
-	default:
-		L.CheckNumber(arg)
-	}
-	return "", false
-}
-
-// quoted writes a text as Lua's %q does, so that Lua reads it again.
-func quoted(s string) string {
-	return `"` + strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", "\\\n", "\r", `\r`, "\x00", `\000`).Replace(s) + `"`
 }

@@ -20,7 +20,7 @@ func TestLuaIsLua51(t *testing.T) {
 	w := luaWriter{rand.New(rand.NewPCG(5, 1))}
 	var cases []string
 	for range 1500 {
-		cases = append(cases, w.pattern(), w.body(w.expression(3)), w.body(w.statement()+w.statement()+w.statement()))
+		cases = append(cases, w.pattern(), w.body(w.expression(3)), w.body(w.statement()+w.statement()+w.statement()), w.format(), w.format())
 	}
 	file := filepath.Join(t.TempDir(), "cases.lua")
 	if err := os.WriteFile(file, []byte(luaProgram(cases)), 0o600); err != nil {
@@ -61,7 +61,7 @@ func luaProgram(cases []string) string {
 	b.WriteString(`local function show(ok, ...)
   if not ok then print "error" return end
   local out = {}
-  for i = 1, select("#", ...) do out[i] = tostring((select(i, ...))) end
+  for i = 1, select("#", ...) do out[i] = tostring((select(i, ...))):gsub("%c", ".") end
   print(table.concat(out, " | "))
 end
 local function try(f, err) if f then show(pcall(f)) else print "no Lua" end end
@@ -100,6 +100,34 @@ func (w luaWriter) pattern() string {
 		return fmt.Sprintf("return (%q):gsub(%q, %s)", text, pat, w.one(`"<%0>"`, `"%1"`, `"-"`, "function(a, b) return b or a end", "{a='1', b=false}"))
 	}
 	return fmt.Sprintf(`local o = "" for a, b in (%q):gmatch(%q) do o = o .. tostring(a) .. "," .. tostring(b) .. ";" end return o`, text, strings.TrimPrefix(pat, "^"))
+}
+
+// format is a call of string.format.
+func (w luaWriter) format() string {
+	form := w.one("", "a", "%%") + "%"
+	for range w.IntN(3) {
+		form += w.one("-", "+", " ", "#", "0", "0")
+	}
+	form += w.one("", "", "1", "5", "20", "08", "100") + w.one("", "", ".", ".0", ".3", ".12", ".20", ".123")
+	letter := w.one("c", "d", "i", "o", "u", "x", "X", "e", "E", "f", "g", "G", "q", "s", "d", "x", "f", "g", "s", "y", "")
+	form += letter + w.one("", "|")
+	switch letter { // of numbers all digits are written, %s takes any value, and what holds a 0 is not cut
+	case "c":
+		return fmt.Sprintf("return string.format('%s', %s)", form, w.one("65", "97.5", "'33'", "200", "-2", "nil"))
+	case "s", "q":
+		zero := w.one("", "\\0")
+		if letter == "s" {
+			zero = ""
+		}
+		return fmt.Sprintf("return string.format('%s', %s)", form, w.one("''", "'x'", "'text'", "'with \\n and \\r \\\""+zero+"'", "'ä€'", "7", "-12"))
+	}
+	big := w.one("1e100", "1/0", "-1/0", "1e-310", "-0.0")
+	if strings.Contains("diouxX", letter) { // C says nothing about those
+		big = w.one("2^62", "-2^63", "2^31", "-2^31-1")
+	}
+	value := w.one(big, "0", "1", "-1", "255", "-255", "65", "3.7", "-3.7", "0.1", "-0.04", "1e15", "123456.789", "1234567", "0.00001234", "100000", "2^53", "-2^53",
+		"2^40+0.5", "'10'", "' 0x1f '", "'1e2'", "'x'", "nil", big)
+	return fmt.Sprintf("return string.format('%s', %s)", form, value)
 }
 
 // expression nests as deep as it is told.
