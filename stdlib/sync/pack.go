@@ -68,7 +68,7 @@ func nameOf(parts []part) string {
 			h.Write(parts[i].old.Encode())
 		}
 	}
-	h.Write(manifest.EncodeRefs(refs))
+	manifest.HashRefs(h, refs)
 	return string(h.Sum(nil))
 }
 

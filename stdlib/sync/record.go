@@ -3,6 +3,7 @@ package sync
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,8 +42,8 @@ func treeKey(n *nodes.Node, path nodes.RemotePath) string {
 }
 
 // base gives what is believed to be ours in a tree; an empty digest when
-// nothing is known.
-func (r *record) base(n *nodes.Node, path nodes.RemotePath) (manifest.Digest, []manifest.Entry) {
+// nothing is known. What is the same as the source is taken from there.
+func (r *record) base(n *nodes.Node, path nodes.RemotePath, src *source) (manifest.Digest, []manifest.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := treeKey(n, path)
@@ -55,15 +56,28 @@ func (r *record) base(n *nodes.Node, path nodes.RemotePath) (manifest.Digest, []
 	if d == "" {
 		return "", nil
 	}
-	if list, ok := r.all[d]; ok {
+	list, ok := r.all[d]
+	switch {
+	case ok:
 		return d, list
-	}
-	list, ok := r.load(d)
-	if !ok {
-		return "", nil
+	case d == src.digest:
+		list = src.entries
+	default:
+		if list, ok = r.load(d); !ok {
+			return "", nil
+		}
 	}
 	r.all[d] = list
 	return d, list
+}
+
+// forget drops the lists that no tree is believed to be at any more.
+func (r *record) forget() {
+	used := map[manifest.Digest]bool{}
+	for _, d := range r.at {
+		used[d] = true
+	}
+	maps.DeleteFunc(r.all, func(d manifest.Digest, _ []manifest.Entry) bool { return !used[d] })
 }
 
 func (r *record) load(d manifest.Digest) ([]manifest.Entry, bool) {
@@ -105,6 +119,7 @@ func (r *record) keep(n *nodes.Node, path nodes.RemotePath, d manifest.Digest, l
 	if r.at[key] != d || !known {
 		r.at[key] = d
 		r.store("at-"+key, []byte(d))
+		r.forget()
 	}
 }
 

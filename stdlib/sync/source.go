@@ -58,7 +58,7 @@ func (e *Engine) scan(ctx context.Context, o *Options) (*source, error) {
 	if err := s.open(o); err != nil {
 		return nil, err
 	}
-	list, err := manifest.Scan(s.fd, s.rules, max(4, runtime.NumCPU()), nil)
+	list, err := manifest.Scan(s.fd, s.rules, max(4, runtime.NumCPU()), 0, nil)
 	if err != nil {
 		s.close()
 		return nil, &nodes.Error{Kind: nodes.Failed, Message: s.root + ": " + err.Error(), Cause: err}

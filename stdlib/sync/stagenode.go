@@ -33,7 +33,7 @@ type job struct {
 
 // request is what opens the operation, with the guess of what is ours there.
 func (j *job) request() (wire.Request, []manifest.Entry) {
-	digest, base := j.e.recent.base(j.node, j.path)
+	digest, base := j.e.recent.base(j.node, j.path, j.src)
 	return wire.Request{
 		Op: j.op, Root: []byte(j.path), Roll: j.roll, By: j.by, Rules: j.src.carried, Policy: j.o.policy(),
 		Verify: j.o.Verify, Base: digest, Want: j.src.digest, Expect: j.expect, Lists: j.lists, Keep: j.o.Undo,
@@ -260,7 +260,7 @@ func (j *job) remember(rep *wire.Report, digest manifest.Digest, base []manifest
 	if rep.Marker.Digest != j.src.digest && digest != "" {
 		ours, rest := j.src.rules.Filter(base)
 		d := manifest.Decide(ours, manifest.Listing{Entries: ours}, j.src.entries, j.o.policy())
-		j.next = manifest.Apply(rest, d.Ours, nil)
+		j.next = manifest.Copied(manifest.MergeRefs(d.Ours, rest))
 	}
 }
 

@@ -372,7 +372,7 @@ func (c *comparison) refuse(digest string) error {
 // next is the marker that the switch will leave.
 func (c *comparison) next() *wire.Record {
 	j, now := c.t.j, c.t.now
-	n := &wire.Record{Ours: manifest.Apply(c.rest, c.dec.Ours, nil)}
+	n := &wire.Record{Ours: manifest.Copied(manifest.MergeRefs(c.dec.Ours, c.rest))}
 	n.Marker = wire.Marker{Roll: j.roll, Rev: string(j.src.rev), Who: j.by.Who, Host: j.by.Host, At: time.Now(), Seq: now.Seq + 1}
 	n.Digest = manifest.DigestOf(manifest.Encode(n.Ours))
 	if j.src.rules.Partial() {

@@ -126,7 +126,7 @@ func (c *comparison) look(guessed bool) error {
 	}
 	c.s.step.Store("comparing")
 	var err error
-	c.live, err = manifest.Scan(c.t.root, c.rules, max(4, runtime.NumCPU()), func(n int) { c.t.tick(n, 0) })
+	c.live, err = manifest.Scan(c.t.root, c.rules, max(4, runtime.NumCPU()), len(c.ours), func(n int) { c.t.tick(n, 0) })
 	if err != nil {
 		return &Error{Failure: wire.Failure{Kind: kindOf(err), Message: err.Error()}, cause: err}
 	}

@@ -112,14 +112,16 @@ func full(m map[string]bool, p string) {
 // digest names what a decision does, down to the bytes.
 func digest(d *manifest.Decision) string {
 	h := sha256.New()
-	for _, part := range []func() []byte{
-		func() []byte { return manifest.EncodePuts(d.Puts) },
-		func() []byte { return manifest.Encode(d.Deletes) },
-		func() []byte { return manifest.Encode(d.Ours) },
-	} {
-		b := part()
-		fmt.Fprintf(h, "%d ", len(b))
-		h.Write(b)
+	puts, deletes := make([]*manifest.Entry, len(d.Puts)), make([]*manifest.Entry, len(d.Deletes))
+	for i := range d.Puts {
+		puts[i] = d.Puts[i].Entry
+	}
+	for i := range d.Deletes {
+		deletes[i] = &d.Deletes[i]
+	}
+	for _, part := range [][]*manifest.Entry{puts, deletes, d.Ours} {
+		fmt.Fprintf(h, "%d ", len(part))
+		manifest.HashRefs(h, part)
 	}
 	for i := range d.Drift {
 		fmt.Fprintf(h, "%q %s ", d.Drift[i].Path, d.Drift[i].What)

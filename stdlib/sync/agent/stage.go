@@ -126,7 +126,8 @@ func (st *stager) receiveAndLook() error {
 // next makes the marker that the switch will leave; nil when it would say what
 // the present one says and nothing has to be done.
 func (c *comparison) next() *wire.Record {
-	n := &wire.Record{Ours: manifest.Merge(c.dec.Ours, c.rest)}
+	ours := manifest.MergeRefs(c.dec.Ours, c.rest)
+	n := &wire.Record{}
 	n.Marker = wire.Marker{
 		Roll: c.req.Roll, Rev: c.req.Rev, Who: c.req.By.Who, Host: c.req.By.Host,
 		At: time.Now(), Seq: c.now.Seq + 1,
@@ -137,9 +138,9 @@ func (c *comparison) next() *wire.Record {
 	}
 	if c.t.releases {
 		n.Layout, n.Shared = wire.LayoutRelease, c.req.Shared
-		n.Ours = without(n.Ours, shared(n.Shared))
+		ours = without(ours, shared(n.Shared))
 	}
-	n.Digest = manifest.DigestOf(manifest.Encode(n.Ours))
+	n.Digest = manifest.DigestOfRefs(ours)
 	if c.rules.Partial() {
 		n.Rev, n.Partial = c.now.Rev, c.now.Partial
 		for _, p := range c.req.Rules.Only {
@@ -152,15 +153,16 @@ func (c *comparison) next() *wire.Record {
 		n.Rev == c.now.Rev && slices.Equal(n.Partial, c.now.Partial) && slices.EqualFunc(n.Shared, c.now.Shared, bytes.Equal) {
 		return nil
 	}
+	n.Ours = manifest.Copied(ours)
 	return n
 }
 
 // without leaves out what is at or below the paths in skip.
-func without(list []manifest.Entry, skip map[string]bool) []manifest.Entry {
+func without(list []*manifest.Entry, skip map[string]bool) []*manifest.Entry {
 	if len(skip) == 0 {
 		return list
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(e manifest.Entry) bool {
+	return slices.DeleteFunc(slices.Clone(list), func(e *manifest.Entry) bool {
 		for p := e.Path; p != ""; p, _ = beneath.Split(p) {
 			if skip[p] {
 				return true

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 )
 
 // Digest names the content of a list of entries: the SHA-256 of its encoding
@@ -28,50 +29,66 @@ const (
 // Encode writes entries that are sorted by path, each path as what it differs
 // by from the one before it.
 func Encode(entries []Entry) []byte {
-	return encode(len(entries), func(i int) *Entry { return &entries[i] })
-}
-
-// EncodeRefs is Encode for a list of references.
-func EncodeRefs(entries []*Entry) []byte {
-	return encode(len(entries), func(i int) *Entry { return entries[i] })
-}
-
-// EncodePuts is Encode for what must be put in place.
-func EncodePuts(puts []Put) []byte {
-	return encode(len(puts), func(i int) *Entry { return puts[i].Entry })
-}
-
-func encode(n int, at func(int) *Entry) []byte {
-	b := make([]byte, 0, n*40)
-	prev, prevTime := "", int64(0)
-	var owner Owner
-	for i := range n {
-		e := at(i)
-		k := common(prev, e.Path)
-		b = binary.AppendUvarint(b, uint64(k))
-		b = appendString(b, e.Path[k:])
-		b = append(b, byte(e.Kind))
-		bits := e.bits(owner)
-		b = binary.AppendUvarint(b, uint64(bits))
-		if bits&newOwner != 0 {
-			owner = e.Owner
-			b = appendString(b, owner.String())
-		}
-		if bits&hardLink != 0 {
-			b = appendString(b, e.Link)
-		}
-		switch e.Kind {
-		case File:
-			b = binary.AppendUvarint(b, uint64(e.Size))
-			b = binary.AppendVarint(b, e.Mtime-prevTime)
-			b = append(b, e.Sum[:]...)
-			prevTime = e.Mtime
-		case Link:
-			b = appendString(b, e.Link)
-		}
-		prev = e.Path
+	c := encoder{b: make([]byte, 0, len(entries)*40)}
+	for i := range entries {
+		c.add(&entries[i])
 	}
-	return b
+	return c.b
+}
+
+// DigestOfRefs is DigestOf what Encode would write of these entries, without
+// holding that.
+func DigestOfRefs(entries []*Entry) Digest {
+	h := sha256.New()
+	HashRefs(h, entries)
+	return Digest(hex.EncodeToString(h.Sum(nil)))
+}
+
+// HashRefs writes to h what Encode would give, a piece at a time.
+func HashRefs(h hash.Hash, entries []*Entry) {
+	const piece = 32 << 10
+	var c encoder
+	for _, e := range entries {
+		if c.add(e); len(c.b) >= piece {
+			h.Write(c.b)
+			c.b = c.b[:0]
+		}
+	}
+	h.Write(c.b)
+}
+
+// encoder appends entries to b, each as what it differs by from the last.
+type encoder struct {
+	b        []byte
+	prev     string
+	prevTime int64
+	owner    Owner // of the last entry that had one
+}
+
+func (c *encoder) add(e *Entry) {
+	k := common(c.prev, e.Path)
+	b := binary.AppendUvarint(c.b, uint64(k))
+	b = appendString(b, e.Path[k:])
+	b = append(b, byte(e.Kind))
+	bits := e.bits(c.owner)
+	b = binary.AppendUvarint(b, uint64(bits))
+	if bits&newOwner != 0 {
+		c.owner = e.Owner
+		b = appendString(b, c.owner.String())
+	}
+	if bits&hardLink != 0 {
+		b = appendString(b, e.Link)
+	}
+	switch e.Kind {
+	case File:
+		b = binary.AppendUvarint(b, uint64(e.Size))
+		b = binary.AppendVarint(b, e.Mtime-c.prevTime)
+		b = append(b, e.Sum[:]...)
+		c.prevTime = e.Mtime
+	case Link:
+		b = appendString(b, e.Link)
+	}
+	c.prev, c.b = e.Path, b
 }
 
 // bits are the permissions and what else the number that holds them tells.

@@ -39,7 +39,7 @@ type Decision struct {
 	Drift   []Drift // sorted by path
 	Extra   []Entry // live entries that no roll put there and that stay
 	Blocked []string
-	Ours    []Entry // what is ours afterwards, of what the rules look at
+	Ours    []*Entry // what is ours afterwards, of what the rules look at; entries of the three lists
 	Adopted int
 }
 
@@ -51,7 +51,7 @@ type decider struct {
 	held    map[string]bool
 	brief   bool    // what is ours afterwards is not asked for
 	pending []Entry // folders that go if they become empty
-	ours    map[string]Entry
+	ours    map[string]*Entry
 	peers   map[string]*peer // files that others shall be hard links of
 }
 
@@ -71,12 +71,12 @@ type peer struct {
 // touched unless Drift is overwrite, or it already is as wanted.
 func Decide(ours []Entry, live Listing, want []Entry, pol Policy) Decision {
 	d := &decider{pol: pol, live: live.Entries, held: live.Held}
-	d.out.Ours = make([]Entry, 0, len(want)+16)
+	d.out.Ours = make([]*Entry, 0, len(want)+16)
 	d.walk(ours, want)
 	d.folders()
 	d.block()
 	slices.SortFunc(d.out.Deletes, byPath)
-	slices.SortFunc(d.out.Ours, byPath)
+	slices.SortFunc(d.out.Ours, func(a, b *Entry) int { return strings.Compare(a.Path, b.Path) })
 	return d.out
 }
 
@@ -168,7 +168,7 @@ func (d *decider) path(p string, o, l, w *Entry) {
 		d.remove(l)
 	case d.pol.Adopt:
 		d.out.Adopted++
-		d.keep(*l)
+		d.keep(l)
 	default:
 		d.out.Extra = append(d.out.Extra, *l)
 	}
@@ -177,7 +177,7 @@ func (d *decider) path(p string, o, l, w *Entry) {
 // absent decides about a wanted path that is not there.
 func (d *decider) absent(p string, o, w *Entry) {
 	if o != nil && !d.drift(Drift{Path: p, What: "missing"}) {
-		d.keep(*o)
+		d.keep(o)
 		return
 	}
 	d.put(w, false)
@@ -187,7 +187,7 @@ func (d *decider) absent(p string, o, w *Entry) {
 func (d *decider) present(p string, o, l, w *Entry) {
 	switch {
 	case l.Same(w) && d.joined(l, w):
-		d.keep(*w)
+		d.keep(w)
 		d.settled(w, false, l.Ino)
 		return
 	case l.SameContent(w) && (o == nil || o.Kind != l.Kind || o.sameAccess(l) || l.sameAccess(w)):
@@ -201,7 +201,7 @@ func (d *decider) present(p string, o, l, w *Entry) {
 		}
 	case touched(o, l):
 		if !d.drift(Drift{Path: p, What: difference(o, l), Live: *l}) {
-			d.keep(*o)
+			d.keep(o)
 			return
 		}
 	}
@@ -212,12 +212,12 @@ func (d *decider) present(p string, o, l, w *Entry) {
 func (d *decider) stale(p string, o, l *Entry) {
 	switch {
 	case d.pol.Delete == "none":
-		d.keep(*o)
+		d.keep(o)
 	case o.Kind == Dir && l.Kind == Dir:
 		d.remove(l)
 		d.remember(o)
 	case touched(o, l) && !d.drift(Drift{Path: p, What: difference(o, l), Live: *l}):
-		d.keep(*o)
+		d.keep(o)
 	default:
 		d.remove(l)
 	}
@@ -251,7 +251,7 @@ func (d *decider) drift(f Drift) bool {
 	return f.Yield
 }
 
-func (d *decider) keep(e Entry) {
+func (d *decider) keep(e *Entry) {
 	if !d.brief {
 		d.out.Ours = append(d.out.Ours, e)
 	}
@@ -264,7 +264,7 @@ func (d *decider) put(w *Entry, have bool) {
 	}
 	d.out.Puts = append(d.out.Puts, p)
 	d.settled(w, true, 0)
-	d.keep(*w)
+	d.keep(w)
 }
 
 func (d *decider) remove(l *Entry) {
@@ -277,9 +277,9 @@ func (d *decider) remove(l *Entry) {
 
 func (d *decider) remember(o *Entry) {
 	if d.ours == nil {
-		d.ours = map[string]Entry{}
+		d.ours = map[string]*Entry{}
 	}
-	d.ours[o.Path] = *o
+	d.ours[o.Path] = o
 }
 
 // folders settles, deepest first, which folders become empty and go. One of
@@ -421,8 +421,11 @@ func Delta(a, b []Entry) (change []Entry, gone []string) {
 }
 
 // Apply gives the list that Delta was made from: a without gone, with change.
-// change is sorted.
+// change is sorted. Where nothing changes that is a itself.
 func Apply(a, change []Entry, gone []string) []Entry {
+	if len(change)+len(gone) == 0 {
+		return a
+	}
 	drop := make(map[string]bool, len(gone))
 	for _, p := range gone {
 		drop[p] = true
@@ -448,9 +451,29 @@ func Apply(a, change []Entry, gone []string) []Entry {
 }
 
 // Merge joins two sorted lists that share no path.
-func Merge(a, b []Entry) []Entry {
+func Merge(a, b []Entry) []Entry { return Apply(a, b, nil) }
+
+// MergeRefs is Merge for references to the one and entries of the other.
+func MergeRefs(a []*Entry, b []Entry) []*Entry {
 	if len(b) == 0 {
 		return a
 	}
-	return Apply(a, b, nil)
+	out := make([]*Entry, 0, len(a)+len(b))
+	for i := range b {
+		for len(a) > 0 && a[0].Path < b[i].Path {
+			out = append(out, a[0])
+			a = a[1:]
+		}
+		out = append(out, &b[i])
+	}
+	return append(out, a...)
+}
+
+// Copied gives the entries that references lead to.
+func Copied(refs []*Entry) []Entry {
+	out := make([]Entry, len(refs))
+	for i, e := range refs {
+		out[i] = *e
+	}
+	return out
 }

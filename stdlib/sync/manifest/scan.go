@@ -44,12 +44,14 @@ type folder struct {
 }
 
 // Scan lists the tree below the folder root, which never follows a symlink,
-// with n workers. tick, if not nil, is told how many entries were seen since
-// it was told last; it may be called from several goroutines.
-func Scan(root int, rules *Rules, n int, tick func(entries int)) (Listing, error) {
+// with n workers; about expected entries will be found, if that is known. tick,
+// if not nil, is told how many entries were seen since it was told last; it may
+// be called from several goroutines.
+func Scan(root int, rules *Rules, n, expected int, tick func(entries int)) (Listing, error) {
 	s := &scanner{root: root, rules: rules, tick: tick, queue: []folder{{"", !rules.Partial()}}}
 	s.cond = sync.NewCond(&s.mu)
 	s.out.Held = map[string]bool{}
+	s.out.Entries = make([]Entry, 0, expected+expected/64)
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(s.work)

@@ -27,10 +27,10 @@ type Journal struct {
 	Undoes   string          // the undo folder that this puts back; empty for a roll
 	Release  *Release        // with LayoutRelease
 
-	Change []byte // manifest.Encode of To
+	Change []byte // manifest.Encode of To; while it is written and read
 	Source []int  // per change: N of s/N; -1 for none
 	Touch  []bool // per change: the file stays, only permissions, owner or time are set
-	Old    []byte // manifest.Encode of From
+	Old    []byte // manifest.Encode of From; while it is written and read
 
 	Was        Marker // the marker before
 	OursChange []byte // manifest.Encode: with OursGone, turns what is ours afterwards into what was
@@ -53,8 +53,12 @@ type Release struct {
 // Encode gives what DecodeJournal reads.
 func (j *Journal) Encode() ([]byte, error) {
 	j.Change, j.Old = manifest.Encode(j.To), manifest.Encode(j.From)
+	defer j.drop()
 	return json.Marshal(j)
 }
+
+// drop lets go of the encodings, which To and From stand for.
+func (j *Journal) drop() { j.Change, j.Old = nil, nil }
 
 // DecodeJournal reads a journal and refuses a damaged one.
 func DecodeJournal(b []byte) (*Journal, error) {
@@ -69,6 +73,7 @@ func DecodeJournal(b []byte) (*Journal, error) {
 	if j.From, err = manifest.Decode(j.Old); err != nil {
 		return nil, err
 	}
+	j.drop()
 	if len(j.Source) != len(j.To) || len(j.Touch) != len(j.To) {
 		return nil, errors.New("its parts do not fit together")
 	}
