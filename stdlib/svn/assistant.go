@@ -95,7 +95,7 @@ func (a *assistant) byPolicy(ctx context.Context, policy Policy, list []*Conflic
 			continue
 		}
 		a.tried[k.Path] = true
-		err := k.Resolve(ctx, choice)
+		err := policy.resolve(ctx, k, choice)
 		switch {
 		case ctx.Err() != nil:
 			return some, nodes.Stopped(ctx)
@@ -107,6 +107,21 @@ func (a *assistant) byPolicy(ctx context.Context, policy Policy, list []*Conflic
 		}
 	}
 	return some, nil
+}
+
+// resolve ends a conflict by a choice; with merge, what the policy says of the files
+// that both sides have is heard too.
+func (p Policy) resolve(ctx context.Context, k *Conflict, choice string) error {
+	if choice != "merge" || k.jointKind() == "" {
+		return k.Resolve(ctx, choice)
+	}
+	return k.joinWith(ctx, func(pair *Conflict) error {
+		choice, _ := p.choice(pair.Path)
+		if pair.Path == k.Path || !slices.Contains([]string{"base", "mine", "theirs"}, choice) {
+			return nil
+		}
+		return pair.Resolve(ctx, choice)
+	})
 }
 
 func (k *Conflict) id() string { return k.Kind + "\x00" + k.Path }

@@ -237,7 +237,7 @@ func (k *Conflict) fingerprint() string {
 	case textConflict:
 		if k.sides != nil {
 			for _, text := range k.sides {
-				fmt.Fprintf(h, "%q\x00", *text)
+				fmt.Fprintf(h, "%d\x00%s", len(*text), *text)
 			}
 			break
 		}
@@ -271,30 +271,52 @@ type solution struct {
 // meet notes the conflicts that svn left and resolves those that were resolved
 // before, when the merge begins anew. It gives how many wait.
 func (w *work) meet(ctx context.Context) (int, error) {
-	entries, err := w.m.Into.entries(ctx)
-	if err != nil {
-		return 0, err
-	}
-	list, err := w.m.rawConflicts(ctx, entries)
-	if err != nil {
-		return 0, err
-	}
-	if err := w.noteAdded(ctx, entries); err != nil {
-		return 0, err
-	}
-	w.j.Open, w.seen = nil, entries
-	for _, k := range list {
-		print := k.fingerprint()
-		i := slices.IndexFunc(w.j.Resolutions, func(s solution) bool { return s.Print == print && s.Path == k.Path && s.Kind == k.Kind })
-		if i >= 0 {
-			w.seen = nil
-			if w.replay(ctx, k, w.j.Resolutions[i]) == nil {
-				continue
-			}
+	w.j.Open = nil
+	tried := map[solution]bool{}
+	for again := true; again; { // a resolution may bring up other conflicts
+		list, err := w.look(ctx)
+		if err != nil {
+			return 0, err
 		}
-		w.j.Open = append(w.j.Open, solution{Path: k.Path, Kind: k.Kind, Print: print})
+		w.j.Open, again = nil, false
+		for _, k := range list {
+			met := solution{Path: k.Path, Kind: k.Kind, Print: k.fingerprint()}
+			i := slices.IndexFunc(w.j.Resolutions, func(s solution) bool { return s.Print == met.Print && s.Path == k.Path && s.Kind == k.Kind })
+			if i >= 0 && !tried[met] {
+				tried[met], again = true, true
+				if w.replay(ctx, k, w.j.Resolutions[i]) == nil {
+					continue
+				}
+			}
+			w.j.Open = append(w.j.Open, met)
+		}
 	}
 	return len(w.j.Open), nil
+}
+
+// look reads the conflicts as they are now, and notes what the merge added.
+func (w *work) look(ctx context.Context) ([]*Conflict, error) {
+	entries, err := w.m.Into.entries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.seen = entries
+	list, err := w.m.rawConflicts(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
+	return list, w.noteAdded(ctx, entries)
+}
+
+// noteOpened notes the conflicts that came up as another one was resolved.
+func (w *work) noteOpened(ctx context.Context) error {
+	list, err := w.look(ctx)
+	for _, k := range list {
+		if !slices.ContainsFunc(w.j.Open, func(s solution) bool { return s.Path == k.Path && s.Kind == k.Kind }) {
+			w.j.Open = append(w.j.Open, solution{Path: k.Path, Kind: k.Kind, Print: k.fingerprint()})
+		}
+	}
+	return err
 }
 
 // replay resolves a conflict as it was resolved before in this merge.

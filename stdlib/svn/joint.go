@@ -3,6 +3,8 @@ package svn
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,7 +32,7 @@ type joint struct {
 // file; empty where the conflict is another one.
 func (k *Conflict) jointKind() string {
 	t := k.tree
-	if k.bothMoved() {
+	if k.bothMoved() == "file" {
 		return "moved"
 	}
 	if k.Kind != treeConflict || t.Action != "add" || !slices.Contains([]string{"add", "added", "obstruction", "obstructed"}, t.Reason) {
@@ -59,7 +61,8 @@ func (k *Conflict) planJoint() ([]action, error) {
 		return []action{{args: []string{"cat", at(from, k.right.Revision)}}, {path: k.Path}, done}, nil
 	case "folder":
 		return []action{{args: []string{"copy", at(from+"/NEW", k.right.Revision), k.Path + "/NEW"}}, {path: k.Path + "/BOTH"}, done}, nil
-	case "moved":
+	}
+	if k.bothMoved() != "" {
 		return k.planMoved("merge"), nil
 	}
 	return nil, errInapplicable
@@ -145,29 +148,75 @@ func (j *joint) pair(ctx context.Context, p *picture, rel string) error {
 		}
 		return &nodes.Error{Kind: nodes.Conflict, Message: rel + " is a symlink, and another thing on the other side", Hint: "choose mine or theirs"}
 	}
-	mine, err := readSome(name)
-	if err != nil {
-		return diskError(err)
+	mine, err := readWhole(name)
+	if err != nil || bytes.Equal(mine, theirs) {
+		return err
 	}
 	base, err := j.base(ctx, p, rel)
 	if err != nil {
 		return err
 	}
-	if !slices.Equal(plainText(string(mine)), plainText(string(theirs))) {
-		j.add(rel, base, mine, theirs)
+	return j.add(ctx, rel, rel, base, mine, theirs)
+}
+
+// readWhole reads a file that is not too large to be held in memory.
+func readWhole(name string) ([]byte, error) {
+	fi, err := os.Stat(name)
+	if err == nil && fi.Size() > maxPatch {
+		return nil, &nodes.Error{Kind: nodes.Refused, Message: name + " is too large to be merged", Hint: "choose mine or theirs"}
+	}
+	text, err := os.ReadFile(name)
+	return text, diskError(err)
+}
+
+// add takes a file whose three texts are known, unless they differ in keywords and
+// line ends only; at is where mine is now.
+func (j *joint) add(ctx context.Context, rel, at string, base, mine, theirs []byte) error {
+	child := &Conflict{Path: rel, Kind: textConflict, merge: j.k.merge, sides: &[3]*string{}, why: j.k.why}
+	child.settled = func(text []byte) error { j.texts[rel] = text; return child.keep(text) }
+	properties, err := j.k.merge.Into.localProperties(ctx, at)
+	if err != nil {
+		return err
+	}
+	child.Binary = isBinaryType(properties[mimeProperty]) || isBinaryType(j.props[rel][mimeProperty])
+	for i, text := range [][]byte{base, mine, theirs} {
+		child.Binary = child.Binary || asText(text) == nil
+		side := string(text)
+		child.sides[i] = &side
+	}
+	if child.Binary || !slices.Equal(plainText(string(mine)), plainText(string(theirs))) {
+		j.pairs = append(j.pairs, child)
 	}
 	return nil
 }
 
-// add takes a file whose three texts are known.
-func (j *joint) add(rel string, base, mine, theirs []byte) {
-	child := &Conflict{Path: rel, Kind: textConflict, merge: j.k.merge, sides: &[3]*string{}, why: j.k.why}
-	child.settled = func(text []byte) error { j.texts[rel] = text; return nil }
-	child.Binary = bytes.IndexByte(mine, 0) >= 0 || bytes.IndexByte(theirs, 0) >= 0
-	for i, text := range []string{string(base), string(mine), string(theirs)} {
-		child.sides[i] = &text
-	}
-	j.pairs = append(j.pairs, child)
+// keep saves what a file becomes until the merge ends, so that it need not be said
+// twice.
+func (k *Conflict) keep(text []byte) error {
+	name := k.keptAs()
+	return firstError(diskError(os.MkdirAll(filepath.Dir(name), 0o775)), replaceFile(name, text))
+}
+
+// kept gives what keep saved.
+func (k *Conflict) kept() (text []byte, ok bool) {
+	text, err := os.ReadFile(k.keptAs())
+	return text, err == nil
+}
+
+// keptAs is the file that keep writes, of this path and these sides.
+func (k *Conflict) keptAs() string {
+	sum := sha256.Sum256([]byte(k.fingerprint() + k.Path))
+	return filepath.Join(k.merge.Into.savedFolder(), hex.EncodeToString(sum[:16]))
+}
+
+// mimeProperty says what kind of file it is; svn merges lines only of text.
+const mimeProperty = "svn:mime-type"
+
+// isBinaryType reports whether svn takes files of a type for binary.
+// Source: svn_mime_type_is_binary in libsvn_subr/validate.c.
+func isBinaryType(mime string) bool {
+	name, _, _ := strings.Cut(strings.TrimSpace(mime), ";")
+	return name != "" && !strings.HasPrefix(name, "text/") && name != "image/x-xbitmap" && name != "image/x-xpixmap"
 }
 
 // base reads what both files were copied from; empty where that is nothing.
@@ -191,18 +240,26 @@ func (j *joint) base(ctx context.Context, p *picture, rel string) ([]byte, error
 
 // complete makes sure that every pair has a text: what was given, what was given
 // before in this merge, or what merges without a clash.
-func (j *joint) complete(saved string) error {
-	var open []string
+func (j *joint) complete() error {
+	var open, whole []string
 	for _, k := range j.pairs {
 		if _, ok := j.texts[k.Path]; ok {
 			continue
 		}
-		if text, err := os.ReadFile(filepath.Join(saved, k.fingerprint())); err == nil {
+		if text, ok := k.kept(); ok {
 			j.texts[k.Path] = text
 		} else if s, ok := newSheet(k); ok && len(s.clashes) == 0 {
 			j.texts[k.Path] = s.text()
+		} else if k.Binary {
+			whole = append(whole, k.Path)
 		} else {
 			open = append(open, k.Path)
+		}
+	}
+	if len(whole) > 0 {
+		return &nodes.Error{
+			Kind: nodes.Conflict, Message: "both sides have their own " + shorten(whole) + ", which cannot be merged by lines",
+			Hint: `m:resolve() at a terminal asks which one, and a policy says it: {["` + j.k.Path + `"] = "merge", ["*` + filepath.Ext(whole[0]) + `"] = "theirs"}`,
 		}
 	}
 	if len(open) > 0 {
@@ -213,10 +270,14 @@ func (j *joint) complete(saved string) error {
 
 // unify puts both sides into the checkout and ends the conflict.
 func (w *work) unify(ctx context.Context, j *joint) error {
-	saved := w.m.Into.savedFolder()
-	if err := j.complete(saved); err != nil {
+	if err := j.complete(); err != nil {
 		return err
 	}
+	return w.whole(func() error { return w.putJoint(ctx, j) })
+}
+
+// putJoint does what was settled.
+func (w *work) putJoint(ctx context.Context, j *joint) error {
 	for _, rel := range j.copies {
 		from := at(join("^", j.theirs(rel)), j.k.right.Revision)
 		if err := w.act(ctx, action{args: []string{"copy", from, local(rel)}}); err != nil {
@@ -230,7 +291,7 @@ func (w *work) unify(ctx context.Context, j *joint) error {
 	}
 	for _, k := range j.pairs {
 		text := j.texts[k.Path]
-		if err := firstError(diskError(os.MkdirAll(saved, 0o775)), replaceFile(filepath.Join(saved, k.fingerprint()), text)); err != nil {
+		if err := k.keep(text); err != nil {
 			return err
 		}
 		if err := overwrite(filepath.Join(w.m.Into.Path, k.Path), text); err != nil {

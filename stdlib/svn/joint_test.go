@@ -28,6 +28,7 @@ func bothAdded(b *bench) {
 	b.write("trunk/mod/x.php", shopOf("theirs"))
 	b.write("trunk/mod/same.php", lines())
 	b.write("trunk/mod/sub/new.php", lines("3 theirs"))
+	bothBinary(b, "trunk", "theirs")
 	b.run(b.dev, "svn", "propset", "-q", "colour", "theirs", "trunk/shop.php")
 	b.run(b.dev, "svn", "propset", "-q", "size", "theirs", "trunk/shop.php")
 	b.commit("bob", "r5 shop, fixes #5")
@@ -37,8 +38,18 @@ func bothAdded(b *bench) {
 	b.write("branches/production/mod/x.php", shopOf("mine"))
 	b.write("branches/production/mod/same.php", lines())
 	b.write("branches/production/mod/own.php", lines("3 mine"))
+	bothBinary(b, "branches/production", "mine")
 	b.run(b.dev, "svn", "propset", "-q", "colour", "mine", "branches/production/shop.php")
 	b.commit("carol", "r6 production has its own")
+}
+
+// bothBinary adds binaries to the folder of a side: one by its contents, one by its
+// type, and one that is the same on both.
+func bothBinary(b *bench, branch, who string) {
+	b.write(branch+"/mod/logo.png", "\x00"+who+"\r\n")
+	b.write(branch+"/mod/pic.gif", "GIF\n"+who+"\n$Id: "+who+" $\n")
+	b.run(b.dev, "svn", "propset", "-q", "svn:mime-type", "image/gif", branch+"/mod/pic.gif")
+	b.write(branch+"/mod/same.png", "\x00same")
 }
 
 func TestWhatBothSidesAddedIsMerged(t *testing.T) {
@@ -58,15 +69,21 @@ func TestWhatBothSidesAddedIsMerged(t *testing.T) {
 		t.Fatalf("conflicts %v", taken.Conflicts)
 	}
 	for _, k := range taken.Conflicts {
-		fails(t, k.Resolve(ctx, "merge"), nodes.Conflict, "both sides have their own lines", k.Path)
+		words := map[string]string{"shop.php": "both sides have their own lines in shop.php", "mod": "both sides have their own mod/logo.png; mod/pic.gif, which cannot be merged by lines"}
+		fails(t, k.Resolve(ctx, "merge"), nodes.Conflict, words[k.Path])
 	}
-	b.answers("merge the two folders into one", "b", "", "merge the two files into one", "v", "O", "u", "t", "")
+	b.answers("merge the two folders into one", "take theirs", "keep it all for later", "keep it for later")
+	if left := must[[]svn.Remaining](t)(m.Assist(ctx, nil, true)); len(left) != 2 {
+		t.Fatalf("left %+v", left)
+	}
+	b.answers("merge the two folders into one", "keep mine", "b", "", "merge the two files into one", "v", "O", "u", "t", "")
 	if left := must[[]svn.Remaining](t)(m.Assist(ctx, nil, true)); len(left) != 0 {
 		t.Fatalf("left %+v", left)
 	}
 	want := map[string]string{
 		"a.php": lines(), "copied.php": lines("9 mine"), "shop.php": shopOf("theirs"), "mod/x.php": "<?php\nfunction a() {\n    return 1;\n}\nfunction mine() {\nfunction theirs() {\n    return 2;\n}\n",
 		"mod/same.php": lines(), "mod/own.php": lines("3 mine"), "mod/sub/new.php": lines("3 theirs"),
+		"mod/logo.png": "\x00theirs\r\n", "mod/pic.gif": "GIF\nmine\n$Id: mine $\n", "mod/same.png": "\x00same",
 	}
 	got := map[string]string{}
 	for f := range want {
@@ -74,6 +91,9 @@ func TestWhatBothSidesAddedIsMerged(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+	if said := b.events.Text(nodes.Said); !strings.Contains(said, "mod/logo.png:\n  mine    7 bytes, sha256 ") || strings.Contains(said, "same.png") {
+		t.Errorf("said %s", said)
 	}
 	for name, value := range map[string]string{"colour": "mine", "size": "theirs"} {
 		if v := strings.TrimSpace(b.run(m.Into.Path, "svn", "propget", name, "shop.php")); v != value {
@@ -165,5 +185,27 @@ func TestWhatBothSidesMovedGetsOneName(t *testing.T) {
 				t.Errorf("properties %s", props)
 			}
 		})
+	}
+}
+
+// A policy says which of the files in a folder that both sides added stays.
+func TestPolicyChoosesAmongWhatBothSidesAdded(t *testing.T) {
+	t.Parallel()
+	b := from(t, "both-added", bothAdded)
+	ctx, m := b.ctx(), b.merge()
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "5"), false))
+	policy := svn.Policy{"mod": "merge", "*.png": "theirs", "*.gif": "mine", "shop.php": "mine"}
+	left := must[[]svn.Remaining](t)(m.Assist(ctx, policy, false))
+	if warned := b.events.Text(nodes.Warned); len(left) != 1 || !strings.Contains(warned, "mod: not merge, as the policy says: both sides have their own lines in mod/x.php") {
+		t.Fatalf("left %+v, warned %s", left, warned)
+	}
+	policy["*.php"] = "theirs"
+	if left := must[[]svn.Remaining](t)(m.Assist(ctx, policy, false)); len(left) != 0 {
+		t.Fatalf("left %+v", left)
+	}
+	for f, want := range map[string]string{"mod/logo.png": "\x00theirs\r\n", "mod/pic.gif": "GIF\nmine\n$Id: mine $\n", "mod/x.php": shopOf("theirs")} {
+		if got := readFile(t, filepath.Join(m.Into.Path, f)); got != want {
+			t.Errorf("%s is %q", f, got)
+		}
 	}
 }

@@ -189,3 +189,41 @@ func TestCancelledTake(t *testing.T) {
 		t.Errorf("available %s", got)
 	}
 }
+
+// What a resolution brings up waits like any other conflict, in a merge that begins
+// anew too.
+func TestConflictsThatAResolutionBringsUpWait(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.write("trunk/f", lines())
+	b.commit("alice", "r2")
+	b.run("", "svn", "copy", "-q", "-m", "r3 production", b.repo.File+"/trunk", b.repo.File+"/branches/production")
+	b.run(b.dev, "svn", "update", "-q")
+	b.run(b.dev, "svn", "move", "-q", "branches/production/f", "branches/production/g")
+	b.write("branches/production/g", lines("2 mine"))
+	b.write("trunk/f", lines("2 theirs"))
+	b.commit("bob", "r4")
+	ctx, m := b.ctx(), b.merge()
+	anew := func() []*svn.Conflict {
+		journal := filepath.Join(m.Into.Path, ".svn", "rollsh-merge.json")
+		writeFile(t, journal, strings.Replace(readFile(t, journal), `"step": "conflicts"`, `"step": "merging"`, 1)) // as after a kill
+		return must[svn.Taken](t)(m.Take(ctx, revs(t, "4"), false)).Conflicts
+	}
+	k := must[svn.Taken](t)(m.Take(ctx, revs(t, "4"), false)).Conflicts[0]
+	if err := k.Resolve(ctx, "recommended"); err != nil || k.Path != "f" {
+		t.Fatal(k.Path, err)
+	}
+	list := anew()
+	if s := must[*svn.State](t)(m.State(ctx)); len(list) != 1 || list[0].Path != "g" || s.Step != "conflicts" {
+		t.Fatalf("begun anew: %v, %+v", list, s)
+	}
+	if err := list[0].Resolve(ctx, "theirs"); err != nil {
+		t.Fatal(err)
+	}
+	if list := anew(); len(list) != 0 {
+		t.Errorf("asked again about %s", list[0].Path)
+	}
+	if got := readFile(t, filepath.Join(m.Into.Path, "g")); got != lines("2 theirs") {
+		t.Errorf("g %q", got)
+	}
+}

@@ -31,7 +31,7 @@ func (a *assistant) menu(ctx context.Context, k *Conflict) (bool, error) {
 		do := func(ctx context.Context) (bool, error) {
 			return false, a.finish(ctx, k, func(ctx context.Context) error { return k.Resolve(ctx, choice) })
 		}
-		if choice == "merge" || k.bothMoved() && choice == "theirs" {
+		if k.jointKind() != "" && (choice == "merge" || choice == "theirs" && k.bothMoved() != "") {
 			do = func(ctx context.Context) (bool, error) { return a.join(ctx, k, choice) }
 		}
 		options = append(options, option{k.meaning(choice), commands(plan), do})
@@ -63,6 +63,11 @@ func (a *assistant) join(ctx context.Context, k *Conflict, choice string) (stop 
 		return false, err
 	}
 	for _, pair := range j.pairs {
+		if text, ok := pair.kept(); ok {
+			j.texts[pair.Path] = text
+			a.say(ctx, pair.Path+" becomes what was chosen before")
+			continue
+		}
 		if stop, err = a.pair(ctx, pair); stop || err != nil {
 			return stop, err
 		}
@@ -85,9 +90,10 @@ func (a *assistant) pair(ctx context.Context, k *Conflict) (stop bool, err error
 	if s, ok := newSheet(k); ok {
 		return a.text(ctx, k, s)
 	}
+	a.say(ctx, "both sides have their own "+k.Path+":\n  "+strings.Join(k.facts(), "\n  "))
 	sides := []string{"mine", "theirs"}
-	picked, err := a.person.Choose(ctx, k.Path+" is a binary file on both sides. Which one?", sides, false)
-	if err != nil || len(picked) != 1 {
+	picked, err := a.person.Choose(ctx, "Which "+k.Path+"?", []string{"keep mine", "take theirs", "keep it all for later"}, false)
+	if err != nil || len(picked) != 1 || picked[0] >= len(sides) {
 		return err != nil, err
 	}
 	return false, k.Resolve(ctx, sides[picked[0]])
@@ -103,9 +109,9 @@ func (k *Conflict) offered() []string {
 		case "working":
 			return err != nil || k.Kind == treeConflict
 		case "recommended":
-			return k.why.Moved == "" || k.bothMoved()
+			return k.why.Moved == "" || k.bothMoved() != ""
 		case "theirs": // follows a move too
-			return err != nil || k.why.Moved != "" && !k.bothMoved()
+			return err != nil || k.why.Moved != "" && k.bothMoved() == ""
 		}
 		return err != nil
 	})

@@ -3,29 +3,44 @@ package svn
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 )
 
-// bothMoved reports whether each side gave the file in conflict a name of its own,
-// and both names are in the checkout now.
-func (k *Conflict) bothMoved() bool {
+// bothMoved tells whether it is a file or a folder that each side gave a name of its
+// own; empty where that is not so, or not both names are in the checkout now.
+func (k *Conflict) bothMoved() string {
 	mine, theirs := k.why.movedMine, k.why.movedTheirs
-	return k.Kind == treeConflict && k.tree.Action == "delete" && k.left.Kind == "file" &&
-		mine != "" && theirs != "" && mine != theirs && k.isFile(mine) && k.isFile(theirs)
+	if k.Kind != treeConflict || k.tree.Action != "delete" || mine == "" || theirs == "" || mine == theirs {
+		return ""
+	}
+	switch a, b := k.mode(mine), k.mode(theirs); {
+	case k.left.Kind == "file" && a.IsRegular() && b.IsRegular():
+		return "file"
+	case k.left.Kind == "dir" && a.IsDir() && b.IsDir():
+		return "folder"
+	}
+	return ""
 }
 
-// isFile reports whether a path of the checkout is a file, and no symlink.
-func (k *Conflict) isFile(rel string) bool {
+// mode is what a path of the checkout is; irregular where there is nothing.
+func (k *Conflict) mode(rel string) fs.FileMode {
 	fi, err := os.Lstat(filepath.Join(k.merge.Into.Path, rel))
-	return err == nil && fi.Mode().IsRegular()
+	if err != nil {
+		return fs.ModeIrregular
+	}
+	return fi.Mode()
 }
 
-// planMoved lists what leads to one file, under mine's name with merge, else under
-// theirs'. What is written into it is made when it is done.
+// planMoved lists what leads to one file or folder, under mine's name with merge,
+// else under theirs'. What is written into a file is made when it is done.
 func (k *Conflict) planMoved(choice string) []action {
+	if k.bothMoved() == "folder" {
+		return k.planMovedFolder(choice)
+	}
 	mine, theirs := k.why.movedMine, k.why.movedTheirs
 	away := action{args: []string{"rm", "--force", local(theirs)}}
 	if choice == "merge" {
@@ -54,15 +69,17 @@ func (k *Conflict) jointMoved(ctx context.Context, choice string) (*joint, error
 	if err != nil {
 		return nil, err
 	}
-	ours, err := readSome(filepath.Join(c.Path, mine))
+	ours, err := readWhole(filepath.Join(c.Path, mine))
 	if err != nil {
-		return nil, diskError(err)
+		return nil, err
 	}
-	other, err := readSome(filepath.Join(c.Path, theirs))
+	other, err := readWhole(filepath.Join(c.Path, theirs))
 	if err != nil {
-		return nil, diskError(err)
+		return nil, err
 	}
-	j.add(name, base, ours, other)
+	if err := j.add(ctx, name, mine, base, ours, other); err != nil {
+		return nil, err
+	}
 	return j, j.movedProperties(ctx, name)
 }
 
@@ -114,7 +131,7 @@ func (w *work) setProperties(ctx context.Context, j *joint) error {
 	return nil
 }
 
-// named says which name a choice keeps of a file that both sides moved.
+// named says which name a choice keeps of what both sides moved.
 func (k *Conflict) named(choice string) string {
 	switch choice {
 	case "merge":
@@ -122,5 +139,5 @@ func (k *Conflict) named(choice string) string {
 	case "theirs":
 		return "take the new name " + k.why.movedTheirs + ", with the changes of both"
 	}
-	return "keep both files, " + k.why.movedMine + " and " + k.why.movedTheirs
+	return "keep both " + k.bothMoved() + "s, " + k.why.movedMine + " and " + k.why.movedTheirs
 }

@@ -186,7 +186,10 @@ func (p *patchReader) hunk(head []string) error {
 func (c *Checkout) contents(ctx context.Context, path string, rev int) ([]byte, error) {
 	var text []byte
 	read := func(r io.Reader) (err error) {
-		text, err = io.ReadAll(io.LimitReader(r, maxPatch))
+		text, err = io.ReadAll(io.LimitReader(r, maxPatch+1))
+		if err == nil && len(text) > maxPatch {
+			err = &nodes.Error{Kind: nodes.Refused, Message: path + " is too large to be merged here"}
+		}
 		return err
 	}
 	_, err := c.client.must(ctx, call{args: []string{"cat", "--ignore-keywords", "-r", strconv.Itoa(rev), at(join(c.Repo, path), rev)}, read: read})

@@ -26,8 +26,8 @@ var accepts = map[string]string{
 // Resolve ends the conflict: "mine" keeps what the checkout's line has, "theirs"
 // takes what is merged, "base" what both came from, "working" what the checkout
 // has now, and is refused while conflict markers are in it, "union" the lines of
-// both in properties such as svn:ignore, "merge" both of what both sides added, where
-// their lines do not clash. svn resolves a path as a whole: other conflicts of the
+// both in properties such as svn:ignore, "merge" both of what both sides added or
+// moved, where their lines do not clash. svn resolves a path as a whole: other conflicts of the
 // same path end with it.
 func (k *Conflict) Resolve(ctx context.Context, choice string) error {
 	return k.resolve(ctx, choice, nil)
@@ -87,28 +87,13 @@ func (k *Conflict) change(ctx context.Context, choice string, fn func(*work) err
 				}
 			}
 		}
+		if k.Kind == treeConflict && choice != "mine" && choice != "working" {
+			if err := w.noteOpened(ctx); err != nil {
+				return err
+			}
+		}
 		return w.m.Into.writeJournal(w.j)
 	})
-}
-
-// action is one step of resolving a conflict; svn commands are shown before.
-type action struct {
-	args  []string // of svn
-	try   bool     // the rest is only for when this leaves the conflict
-	write []byte   // or: write this to path
-	link  string   // or: make path a symlink to this
-	path  string
-}
-
-// String writes the command as a person would type it.
-func (a action) String() string {
-	switch {
-	case len(a.args) > 0:
-		return "svn " + nodes.Quote(a.args...)
-	case a.link != "":
-		return "ln -sf " + nodes.Quote(a.link, a.path)
-	}
-	return "edit " + nodes.Quote(a.path)
 }
 
 // settle runs the actions of a choice and makes sure that the conflict is gone.
@@ -124,8 +109,11 @@ func (w *work) settle(ctx context.Context, k *Conflict, choice string, text []by
 	case "union":
 		return w.unite(ctx, k)
 	case "merge", "theirs":
-		if choice == "theirs" && !k.bothMoved() {
+		if choice == "theirs" && k.bothMoved() == "" {
 			break
+		}
+		if k.bothMoved() == "folder" {
+			return w.moveFolder(ctx, k, plan)
 		}
 		j, err := k.joint(ctx, choice)
 		if err != nil {
@@ -147,66 +135,6 @@ func (w *work) settle(ctx context.Context, k *Conflict, choice string, text []by
 		return &nodes.Error{Kind: nodes.Conflict, Message: "the conflict of " + k.Path + " is still there after " + choice}
 	}
 	return nil
-}
-
-// attempt runs one action. gone is true when it was one that may end the
-// conflict by itself, and did.
-func (w *work) attempt(ctx context.Context, k *Conflict, a action) (gone bool, err error) {
-	err = w.act(ctx, a)
-	if !a.try {
-		return false, err
-	}
-	if kind := nodes.KindOf(err); err != nil && kind != nodes.Conflict && kind != nodes.Protocol {
-		return false, err
-	}
-	still, err := k.still(ctx)
-	return !still, err
-}
-
-// still reports whether the path is in conflict.
-func (k *Conflict) still(ctx context.Context) (bool, error) {
-	var infos []infoXML
-	c := k.merge.Into
-	q := c.here("info", "--xml", local(k.Path))
-	q.locals, q.read = true, collect("entry", &infos)
-	a, err := c.client.run(ctx, q)
-	if err != nil || notSet(a) { // what was deleted is in conflict no more
-		return false, err
-	}
-	return slices.ContainsFunc(infos, func(i infoXML) bool { return len(i.Conflicts)+len(i.Trees) > 0 }), a.err()
-}
-
-func (w *work) act(ctx context.Context, a action) error {
-	c := w.m.Into
-	name := filepath.Join(c.Path, a.path)
-	switch {
-	case len(a.args) > 0:
-		k := c.here(a.args...)
-		k.locals = !a.try && !slices.Contains(a.args, "recommended") && a.args[0] != "copy"
-		answer, err := c.mutate(ctx, w.lock, k)
-		return firstError(err, answer.err())
-	case a.link != "":
-		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return diskError(err)
-		}
-		return diskError(os.Symlink(a.link, name))
-	}
-	return overwrite(name, a.write)
-}
-
-// overwrite puts a text into a file of the checkout, which keeps its mode.
-func overwrite(name string, text []byte) error {
-	mode := os.FileMode(0o644)
-	if fi, err := os.Lstat(name); err == nil {
-		if !fi.Mode().IsRegular() {
-			return &nodes.Error{Kind: nodes.Refused, Message: name + " is not a file"}
-		}
-		mode = fi.Mode().Perm()
-	}
-	if err := replaceFile(name, text); err != nil {
-		return err
-	}
-	return diskError(os.Chmod(name, mode))
 }
 
 // plan lists the actions of a choice, by the kind of conflict.
@@ -349,7 +277,7 @@ func (k *Conflict) planTree(choice string) ([]action, error) {
 	case "recommended":
 		return []action{resolveAction("recommended", k.Path)}, nil
 	case "theirs":
-		if k.bothMoved() {
+		if k.bothMoved() != "" {
 			return k.planMoved(choice), nil
 		}
 		return k.planTheirs(done)

@@ -73,7 +73,10 @@ func (p *picture) why(target string, k *Conflict) Why {
 	p.moved(target, k, &out)
 	const most = 3
 	for _, c := range slices.Backward(p.target.Commits) {
-		if len(out.Mine) < most && k.changedBy(c, target+"/"+k.Path, p.targetSegs) && !copied(c, target+"/"+k.Path) {
+		changed := func(rel string) bool {
+			return k.changedBy(c, target+"/"+rel, p.targetSegs) && !copied(c, target+"/"+rel)
+		}
+		if len(out.Mine) < most && (changed(k.Path) || out.movedMine != "" && changed(out.movedMine)) {
 			out.Mine = append(out.Mine, c.changeset())
 		}
 	}
@@ -81,7 +84,8 @@ func (p *picture) why(target string, k *Conflict) Why {
 	var merged nodes.Changesets // before, and svn goes over them
 	for _, c := range p.source.Commits {
 		at, _ := segmentAt(p.sourceSegs, c.Rev)
-		if !k.changedBy(c, at+"/"+k.Path, nil) && !k.changedBy(c, "/"+strings.Trim(path, "/"), nil) {
+		changed := func(path string) bool { return k.changedBy(c, path, nil) }
+		if !changed(at+"/"+k.Path) && !changed("/"+strings.Trim(path, "/")) && (out.movedTheirs == "" || !changed(at+"/"+out.movedTheirs)) {
 			continue
 		}
 		lo, hi := min(k.left.Revision, k.right.Revision), max(k.left.Revision, k.right.Revision) // the left is later in what takes something back
@@ -117,25 +121,43 @@ func (p *picture) moved(target string, k *Conflict, out *Why) {
 	if k.Kind != treeConflict {
 		return
 	}
-	for _, c := range slices.Backward(p.target.Commits) {
-		if to, ok := movedTo(c, then(target+"/"+k.Path, p.targetSegs, c.Rev)); ok {
-			out.Moved = fmt.Sprintf("to %s (mine, r%d)", seenFrom(target, to), c.Rev)
-			out.movedMine, _ = below(target, to)
-			break
-		}
+	mine := func(c commit) string { return then(target+"/"+k.Path, p.targetSegs, c.Rev) }
+	if to, rev := lastMove(p.target.Commits, mine); rev > 0 {
+		out.Moved = fmt.Sprintf("to %s (mine, r%d)", seenFrom(target, to), rev)
+		out.movedMine, _ = below(target, to)
 	}
-	for _, c := range slices.Backward(p.source.Commits) {
+	theirs := func(c commit) string {
 		at, _ := segmentAt(p.sourceSegs, c.Rev)
 		if c.Rev <= k.left.Revision || c.Rev > k.right.Revision {
-			continue
+			return ""
 		}
-		if to, ok := movedTo(c, at+"/"+k.Path); ok {
-			words := fmt.Sprintf("to %s (theirs, r%d)", seenFrom(at, to), c.Rev)
-			out.Moved = strings.TrimPrefix(out.Moved+" and "+words, " and ")
-			out.movedTheirs, _ = below(at, to)
-			break
+		return at + "/" + k.Path
+	}
+	if to, rev := lastMove(p.source.Commits, theirs); rev > 0 {
+		at, _ := segmentAt(p.sourceSegs, rev)
+		out.Moved = strings.TrimPrefix(fmt.Sprintf("%s and to %s (theirs, r%d)", out.Moved, seenFrom(at, to), rev), " and ")
+		out.movedTheirs, _ = below(at, to)
+	}
+}
+
+// lastMove finds the last commit that moved a path away, and follows it over further
+// moves; path gives what it was called at a commit, empty where that does not count.
+// rev is 0 where it was not moved.
+func lastMove(commits []commit, path func(commit) string) (to string, rev int) {
+	first := len(commits) - 1
+	for ; first >= 0 && rev == 0; first-- {
+		if at := path(commits[first]); at != "" {
+			if next, ok := movedTo(commits[first], at); ok {
+				to, rev = next, commits[first].Rev
+			}
 		}
 	}
+	for _, c := range commits[first+1:] {
+		if next, ok := movedTo(c, to); ok && c.Rev > rev && path(c) != "" {
+			to, rev = next, c.Rev
+		}
+	}
+	return to, rev
 }
 
 // seenFrom is a path as seen from a folder, for a person to read.

@@ -60,20 +60,26 @@ func (k *Conflict) facts() []string {
 	}
 	for i, side := range []string{"base", "mine", "theirs"} {
 		name := k.files[i]
+		if k.sides != nil {
+			if text := k.sides[i]; text != nil && (i > 0 || *text != "") {
+				out = append(out, fmt.Sprintf("%-7s %d bytes%s", side, len(*text), digest([]byte(*text))))
+			}
+			continue
+		}
 		if target, err := linkTarget(name); k.Symlink && err == nil {
 			out = append(out, fmt.Sprintf("%-7s points to %s", side, oneLine(target)))
 		} else if fi, err := os.Stat(name); k.Binary && !k.Symlink && name != "" && err == nil {
-			out = append(out, fmt.Sprintf("%-7s %d bytes%s", side, fi.Size(), digest(name)))
+			text, _ := readSome(name)
+			out = append(out, fmt.Sprintf("%-7s %d bytes%s", side, fi.Size(), digest(text)))
 		}
 	}
 	return out
 }
 
-// digest is the beginning of the sha256 of a file, to tell files of one size apart;
-// empty where it cannot be read.
-func digest(name string) string {
-	text, err := readSome(name)
-	if err != nil {
+// digest is the beginning of the sha256 of what was read of a file, to tell files of
+// one size apart; empty where nothing was.
+func digest(text []byte) string {
+	if len(text) == 0 {
 		return ""
 	}
 	sum := sha256.Sum256(text)
@@ -85,7 +91,7 @@ func (k *Conflict) meaning(choice string) string {
 	switch {
 	case choice == "recommended":
 		return "follow the move " + k.why.Moved
-	case k.bothMoved():
+	case k.bothMoved() != "":
 		return k.named(choice)
 	case choice == "merge":
 		return "merge the two " + k.jointKind() + "s into one"

@@ -1,0 +1,102 @@
+package svn
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// planMovedFolder lists what leads to one folder, under mine's name with merge, else
+// under theirs': svn merges what theirs did to the folder into mine, and what is in
+// conflict then is listed like any other.
+func (k *Conflict) planMovedFolder(choice string) []action {
+	mine, theirs := k.why.movedMine, k.why.movedTheirs
+	away := action{args: []string{"rm", "--force", local(theirs)}}
+	bring := func(into string) action {
+		return action{args: []string{
+			"merge", "--ignore-ancestry", "--accept", "postpone",
+			at(join("^", k.left.Path), k.left.Revision), at(join("^", k.theirsNow()), k.right.Revision),
+			strings.TrimSuffix(local(into), "@"), // where to is read as it is
+		}}
+	}
+	done := resolveAction("working", k.Path)
+	if choice == "merge" {
+		return []action{bring(mine), away, done}
+	}
+	return []action{
+		away, {args: []string{"copy", local(mine), local(theirs)}}, {args: []string{"rm", "--force", local(mine)}},
+		bring(theirs), done,
+	}
+}
+
+// theirsNow is the path in the repository to which theirs moved what is in conflict.
+func (k *Conflict) theirsNow() string {
+	return strings.TrimSuffix("/"+k.right.Path, "/"+k.Path) + "/" + k.why.movedTheirs
+}
+
+// moveFolder makes one folder of what both sides moved.
+func (w *work) moveFolder(ctx context.Context, k *Conflict, plan []action) error {
+	if err := k.movable(ctx, plan); err != nil {
+		return err
+	}
+	return w.whole(func() error {
+		for _, a := range plan {
+			if err := w.act(ctx, a); err != nil {
+				return err
+			}
+		}
+		still, err := k.still(ctx)
+		if err == nil && still {
+			err = &nodes.Error{Kind: nodes.Conflict, Message: "the conflict of " + k.Path + " is still there"}
+		}
+		return err
+	})
+}
+
+// movable refuses where a folder that is to be removed holds what is not in the
+// repository, or what svn does not know would be in the way.
+func (k *Conflict) movable(ctx context.Context, plan []action) error {
+	c := k.merge.Into
+	entries, err := c.entries(ctx, "--no-ignore")
+	if err != nil {
+		return err
+	}
+	list, err := c.listAt(ctx, k.theirsNow(), k.right.Revision)
+	if err != nil {
+		return err
+	}
+	mine, theirs := k.why.movedMine, k.why.movedTheirs
+	leaves := !slices.ContainsFunc(plan, func(a action) bool { return slices.Equal(a.args, []string{"rm", "--force", local(mine)}) })
+	var bad []string
+	for _, e := range entries {
+		s := e.status()
+		loose := s.Item == "unversioned" || s.Item == "ignored"
+		rel, in := below(mine, s.Path)
+		_, new := below(theirs, s.Path)
+		switch {
+		case new && s.Path != theirs && (loose || s.own()):
+		case in && s.Conflicted():
+		case in && loose && !leaves:
+		case in && loose && slices.ContainsFunc(list, func(l listXML) bool { return meets(rel, l.Name) }):
+		default:
+			continue
+		}
+		bad = append(bad, s.String())
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return &nodes.Error{
+		Kind: nodes.Conflict, Message: "the folders " + mine + " and " + theirs + " cannot be made one while the checkout has " + shorten(bad),
+		Hint: "move it away or revert it, then choose again; or keep both folders",
+	}
+}
+
+// meets reports whether one of two paths is the other or a folder above it.
+func meets(a, b string) bool {
+	_, in := below(a, b)
+	_, over := below(b, a)
+	return in || over
+}
