@@ -9,9 +9,9 @@ import (
 	"github.com/rollsh/rollsh/stdlib/svn"
 )
 
-// A heading that is underlined by seven signs is no marker, whoever wrote it; what
-// svn puts around lines in conflict is, wherever it is left, also in a text that
-// has such lines of its own.
+// A heading of seven letters that is underlined by seven signs is no marker, whoever
+// wrote it; what svn puts around and between lines in conflict is, wherever it is
+// left, also in a text that has such lines of its own.
 func TestMarkersLeftInATextAreRefused(t *testing.T) {
 	t.Parallel()
 	b := from(t, "markers", func(b *bench) {
@@ -35,6 +35,7 @@ func TestMarkersLeftInATextAreRefused(t *testing.T) {
 		"as svn left it":  left,
 		"line ends":       strings.ReplaceAll(left, "\n", "\r\n"),
 		"the end of it":   left[strings.Index(left, "=======\n"):],
+		"the middle":      "one\nours\n=======\ntheirs\n",
 		"the beginning":   left[:strings.Index(left, "|||||||")],
 		"one line more":   "one\n<<<<<<< HEAD\n<<<<<<< HEAD\ntwo\n",
 		"without a label": "one\n<<<<<<<\nours\n=======\ntheirs\n>>>>>>>\n",

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -226,10 +227,15 @@ func linkTarget(name string) (string, error) {
 	return target, nil
 }
 
-// marker is a line that svn puts around what is in conflict. The one between the
-// sides is none of them: alone it underlines a heading, and where it is svn's the
-// others are around it.
-var marker = nodes.Pattern(`^(<{7}|>{7}|\|{7})( |$)`)
+// marker is a line that svn puts around what is in conflict, and between its
+// sides.
+var marker = nodes.Pattern(`^(<{7}|>{7}|\|{7})( |$)|^={7}$`)
+
+// marks reports whether a line of a text is a conflict marker: seven signs under
+// a line of seven letters underline a heading.
+func marks(line, above string) bool {
+	return marker().MatchString(line) && (line[0] != '=' || utf8.RuneCountInString(above) != len(line))
+}
 
 // checkMarkers refuses a text, nil for the file as it is, with more conflict markers
 // in it than the sides account for.
@@ -250,9 +256,9 @@ func (k *Conflict) checkMarkers(text []byte) error {
 		}
 	}
 	seen := map[string]int{}
+	l, above := "", ""
 	for n, line := range bytes.Split(text, []byte("\n")) {
-		l := string(bytes.TrimRight(line, "\r"))
-		if !marker().MatchString(l) {
+		if l, above = string(bytes.TrimRight(line, "\r")), l; !marks(l, above) {
 			continue
 		}
 		seen[l]++
