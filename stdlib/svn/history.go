@@ -1,12 +1,9 @@
 package svn
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/gob"
 	"encoding/hex"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -63,7 +60,7 @@ type metadataCache struct {
 
 func newMetadataCache(dir string) *metadataCache {
 	if dir != "" {
-		dir = filepath.Join(dir, "svn", "history")
+		dir = filepath.Join(dir, "svn")
 	}
 	return &metadataCache{dir: dir, in: map[string]*history{}}
 }
@@ -83,12 +80,8 @@ func (m *metadataCache) load(uuid, path string) history {
 		return *known
 	}
 	empty := history{Version: cacheVersion, UUID: uuid, Path: path, Deltas: map[int]propDelta{}}
-	text, err := os.ReadFile(filepath.Join(m.dir, key))
-	if err != nil || m.dir == "" {
-		return empty
-	}
 	var h history
-	if gob.NewDecoder(bytes.NewReader(text)).Decode(&h) != nil || h.Version != cacheVersion || h.UUID != uuid || h.Path != path {
+	if !m.recall("history", key, &h) || h.Version != cacheVersion || h.UUID != uuid || h.Path != path {
 		return empty
 	}
 	if h.Deltas == nil {
@@ -111,18 +104,7 @@ func (m *metadataCache) save(h history) {
 	defer m.mu.Unlock()
 	key := m.key(h.UUID, h.Path)
 	m.in[key] = &h
-	var b bytes.Buffer
-	if m.dir == "" || gob.NewEncoder(&b).Encode(h) != nil || os.MkdirAll(m.dir, 0o700) != nil {
-		return
-	}
-	f, err := os.CreateTemp(m.dir, "new-*")
-	if err != nil {
-		return
-	}
-	_, err = f.Write(b.Bytes())
-	if closeErr := f.Close(); err != nil || closeErr != nil || os.Rename(f.Name(), filepath.Join(m.dir, key)) != nil {
-		_ = os.Remove(f.Name())
-	}
+	m.keep("history", key, h)
 }
 
 // history reads the log of a URL and the repository's youngest revision: what is
@@ -222,6 +204,9 @@ func agree(known, read []commit) bool {
 
 // wholeHistory reads everything, and forgets what was known.
 func (c *Checkout) wholeHistory(ctx context.Context, url string, h history) (history, error) {
+	if len(h.Commits) > 0 {
+		c.svn.metadata.forget()
+	}
 	all, err := c.client.log(ctx, logQuery{url: url + "@", lo: 0, hi: headRevision, paths: true})
 	h.Commits, h.Deltas, h.Subtrees, h.Shown, h.PropsAt, h.changed, h.rebuilt, h.fresh = all, map[int]propDelta{}, nil, 0, 0, true, true, 0
 	h.Seen = h.last()

@@ -26,7 +26,9 @@ func (k *Conflict) planMovedFolder(choice string) []action {
 		return []action{bring(mine), away, done}
 	}
 	return []action{
-		away, {args: []string{"copy", local(mine), local(theirs)}}, {args: []string{"rm", "--force", local(mine)}},
+		away,
+		{args: []string{"copy", local(mine), local(theirs)}},
+		{args: []string{"rm", "--force", local(mine)}},
 		bring(theirs), done,
 	}
 }

@@ -1,14 +1,9 @@
 package svn
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/gob"
-	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,33 +52,6 @@ func (c *Checkout) changes(ctx context.Context, path string, rev int) (map[strin
 	}
 	cache.keep("changes", key, out)
 	return out, nil
-}
-
-// recall reads something immutable from the disk cache.
-func (m *metadataCache) recall(kind, key string, into any) bool {
-	if m.dir == "" {
-		return false
-	}
-	text, err := os.ReadFile(filepath.Join(m.dir, "..", kind, key))
-	return err == nil && gob.NewDecoder(bytes.NewReader(text)).Decode(into) == nil
-}
-
-// keep writes something immutable into the disk cache; a cache that cannot be
-// written is no failure.
-func (m *metadataCache) keep(kind, key string, v any) {
-	var b bytes.Buffer
-	dir := filepath.Join(m.dir, "..", kind)
-	if m.dir == "" || gob.NewEncoder(&b).Encode(v) != nil || os.MkdirAll(dir, 0o700) != nil {
-		return
-	}
-	f, err := os.CreateTemp(dir, "new-*")
-	if err != nil {
-		return
-	}
-	_, err = f.Write(b.Bytes())
-	if errors.Join(err, f.Close()) != nil || os.Rename(f.Name(), filepath.Join(dir, key)) != nil {
-		_ = os.Remove(f.Name())
-	}
 }
 
 var hunkHead = nodes.Pattern(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
