@@ -71,7 +71,7 @@ func (h *Host) errorObject(e *nodes.Error) *glua.LTable {
 		t.RawSetString("errors", list)
 	}
 	if own := (*nodes.Error)(nil); errors.As(e.Cause, &own) {
-		t.RawSetString("cause", h.errorObject(own))
+		t.RawSetString("cause", h.errorObject(nodes.AsError(e.Cause, nodes.Internal)))
 	} else if e.Cause != nil {
 		t.RawSetString("cause", glua.LString(e.Cause.Error()))
 	}

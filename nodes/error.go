@@ -79,22 +79,35 @@ func (e *Error) Unwrap() []error {
 	return append([]error{e.Cause}, e.Errors...)
 }
 
-// AsError finds the Error in err's chain. An err that has none becomes one:
-// context ends become Cancelled or Timeout, anything else Internal or the kind
-// given.
+// AsError finds the Error in err's chain, and puts the words that a wrapper has
+// around it into its message. An err that has none becomes one: context ends
+// become Cancelled or Timeout, anything else Internal or the kind given.
 func AsError(err error, otherwise Kind) *Error {
 	var e *Error
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &e):
-		return e
+		return e.within(err.Error())
 	case errors.Is(err, context.Canceled):
 		return &Error{Kind: Cancelled, Message: "cancelled", Cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Kind: Timeout, Message: "timed out", Cause: err}
 	}
 	return &Error{Kind: otherwise, Message: err.Error(), Cause: err}
+}
+
+// within is e with the words of a line that has it in the middle; e itself where
+// there are none, or where several errors were joined, of which it is the first.
+func (e *Error) within(line string) *Error {
+	own := e.Error()
+	before, after, found := strings.Cut(line, own)
+	if words := before + after; !found || words == "" || strings.Contains(words, "\n") {
+		return e
+	}
+	worded := *e
+	worded.Message, worded.Cause = before+e.Message+after, e
+	return &worded
 }
 
 // KindOf tells the kind of err; empty for nil.

@@ -1,16 +1,17 @@
 -- roll{...}: brings one revision to a set of nodes. It uses public names only: copy it into a recipe and change it
 -- where you roll in another way. o holds the options as given, checked already.
 return function(o)
-  local R = roll.begin{ name = o.name, to = o.to, from = o.from, max_failed = o.max_failed, max_unreachable = o.max_unreachable }
-  local plan, staged, begun
-  if R.ended then return R:finish() end -- another roll of this recipe is resumed or undone
-
   -- What sync is to do with a tree on some nodes.
   local function job(tree, set)
     return { from = tree, to = set, path = o.path, only = o.only, keep = o.keep, exclude = o.exclude, delete = o.delete,
              drift = o.drift, layout = o.layout, shared = o.shared, perms = o.perms, owner = o.owner,
              hard_links = o.hard_links, bandwidth = o.bandwidth, verify = o.verify }
   end
+
+  sync.check(job(o.from, o.to)) -- what is wrong in o is raised before anything is written down
+  local R = roll.begin{ name = o.name, to = o.to, from = o.from, max_failed = o.max_failed, max_unreachable = o.max_unreachable }
+  local plan, staged, begun
+  if R.ended then return R:finish() end -- another roll of this recipe is resumed or undone
 
   -- Shows and writes down what the nodes lack. A plan must not update the checkout, so all looks go to a tree at the
   -- revision, which is pinned here: what is committed after this does not come along.

@@ -149,6 +149,14 @@ func (e *Engine) records() []lua.Func {
 			}),
 		},
 		{
+			Name: "check", Doc: "Raises what is wrong with the arguments of a push. Contacts nothing, changes nothing.", Returns: "nil",
+			Example: `sync.check{from = "site", to = nodes "prod", path = "/var/www", perms = {files = "0644"}}`,
+			Do: lua.Pure(func(a pushArgs) (lua.None, error) {
+				o := a.options(a.From, a.Path)
+				return lua.None{}, o.fit(a.To)
+			}),
+		},
+		{
 			Name: "preflight", Doc: "Looks whether a push could be done: reachable, writable, room for this very change. Changes nothing.", Returns: "Results", Outcome: Preflight{},
 			Example: `for name, r in sync.preflight{from = "site", to = nodes "prod", path = "/var/www"}:iter() do print(name, r.value.free) end`,
 			Do: lua.Go(func(ctx context.Context, a pushArgs) (*nodes.Results, error) {

@@ -87,6 +87,19 @@ func (o Options) with() (Options, error) {
 	return o, nil
 }
 
+// fit checks options against the nodes that they are for.
+func (o Options) fit(to nodes.Set) error {
+	if _, err := o.with(); err != nil {
+		return err
+	}
+	for _, n := range to.Nodes {
+		if _, err := o.pathOn(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ownerOfSource asks for the names of who owns the source's entries.
 const ownerOfSource = "source"
 
