@@ -60,7 +60,10 @@ func (a *app) initCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return errors.Join(a.initProject(dir), a.initShared(dir, group))
+			if err := a.initShared(dir, group); err != nil { // first: without it nothing is written
+				return err
+			}
+			return a.initProject(dir)
 		},
 	}
 	c.Flags().StringVar(&group, "shared", "", "make the state folder that all users of `GROUP` share")

@@ -1,6 +1,9 @@
 package shell
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -80,7 +83,40 @@ func stateOf(project string, env func(string) string) (dir string, shared bool) 
 	if _, err := os.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return dir, true
 	}
-	return filepath.Join(userState(env), name), false
+	return filepath.Join(userState(env), ownName(project, name)), false
+}
+
+// ownName tells projects of one name apart by where they are: www-1f0c2a9b. There
+// is one user's folder for all of them.
+func ownName(project, name string) string {
+	if project == "" {
+		return name
+	}
+	if real, err := filepath.EvalSymlinks(project); err == nil {
+		project = real
+	}
+	sum := sha256.Sum256([]byte(project))
+	return name + "-" + hex.EncodeToString(sum[:4])
+}
+
+// takeOver moves the folder that an earlier rollsh had for all projects of this
+// name, where the journal in it speaks of this one.
+func takeOver(project, dir string) error {
+	old := filepath.Join(filepath.Dir(dir), filepath.Base(project))
+	if _, err := os.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, name := range []string{"journal.db", "journal.db-wal"} {
+		text, err := os.ReadFile(filepath.Join(old, name))
+		if err != nil || !bytes.Contains(text, []byte(project+"/")) {
+			continue
+		}
+		if err = os.Rename(old, dir); errors.Is(err, fs.ErrNotExist) { // another rollsh was quicker
+			return nil
+		}
+		return err
+	}
+	return nil
 }
 
 // userState is this user's folder for state and history.
@@ -115,6 +151,11 @@ func newSession(o *options, recipe string, env func(string) string) (*nodes.Sess
 		},
 	}
 	s.State, s.Shared = stateOf(project, env)
+	if project != "" && !s.Shared {
+		if err := takeOver(project, s.State); err != nil {
+			return nil, &nodes.Error{Kind: nodes.Permission, Message: "cannot move the project's state: " + err.Error(), Cause: err}
+		}
+	}
 	return s, nil
 }
 

@@ -359,9 +359,9 @@ func TestStateFolder(t *testing.T) {
 		shared bool
 	}{
 		{env("ROLLSH_STATE", "/srv/state", "HOME", "/home/ann"), "/srv/state", true},
-		{env("XDG_STATE_HOME", "/x", "HOME", "/home/ann"), "/x/rollsh/no-such-project", false},
-		{env("XDG_STATE_HOME", "relative", "HOME", "/home/ann"), "/home/ann/.local/state/rollsh/no-such-project", false},
-		{env("HOME", "/home/ann"), "/home/ann/.local/state/rollsh/no-such-project", false},
+		{env("XDG_STATE_HOME", "/x", "HOME", "/home/ann"), "/x/rollsh/no-such-project-acfdd222", false},
+		{env("XDG_STATE_HOME", "relative", "HOME", "/home/ann"), "/home/ann/.local/state/rollsh/no-such-project-acfdd222", false},
+		{env("HOME", "/home/ann"), "/home/ann/.local/state/rollsh/no-such-project-acfdd222", false},
 	} {
 		if got, shared := shell.StateOf("/srv/no-such-project", tc.env); got != tc.want || shared != tc.shared {
 			t.Errorf("%s, shared %v; want %s", got, shared, tc.want)
