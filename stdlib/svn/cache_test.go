@@ -29,28 +29,28 @@ func TestDamagedCacheIsMended(t *testing.T) {
 	if len(want.Conflicts) != 1 {
 		t.Fatalf("preview %+v", want)
 	}
-	for name, how := range map[string]func([]byte) []byte{
-		"changed": func(text []byte) []byte { text[len(text)-4] ^= 1; return text },
-		"cut":     func(text []byte) []byte { return text[:len(text)/2] },
-		"empty":   func([]byte) []byte { return nil },
+	for n, how := range []func([]byte) []byte{
+		func(text []byte) []byte { text[len(text)-4] ^= 1; return text },
+		func(text []byte) []byte { return text[:len(text)/2] },
+		func([]byte) []byte { return nil },
 	} {
-		n := 0
+		files := 0
 		err := filepath.WalkDir(filepath.Join(b.session.Cache, "svn"), func(file string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}
-			n++
+			files++
 			text, err := os.ReadFile(file)
 			if err == nil {
 				err = os.WriteFile(file, how(text), 0o600)
 			}
 			return err
 		})
-		if err != nil || n < 5 {
-			t.Fatal(n, err)
+		if err != nil || files < 5 {
+			t.Fatal(files, err)
 		}
 		if d := cmp.Diff(want, b.again(m, revs(t, "6,8"))); d != "" {
-			t.Errorf("%s: %s", name, d)
+			t.Errorf("damage %d: %s", n, d)
 		}
 	}
 }
