@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -27,6 +28,7 @@ const (
 type shelf struct {
 	file  string
 	known map[string]string // hash to JSON, empty for good
+	mu    sync.Mutex
 	fresh bytes.Buffer
 }
 
@@ -88,7 +90,8 @@ func (s *shelf) recall(r *Rule, f *file, j *job) bool {
 	return ok
 }
 
-// remember notes a verdict, unless the file was changed while it was checked.
+// remember notes a verdict, unless the file was changed while it was checked. It
+// is safe from many goroutines.
 func (s *shelf) remember(r *Rule, f *file, j *job) {
 	if s.file == "" || j.open {
 		return
@@ -108,6 +111,8 @@ func (s *shelf) remember(r *Rule, f *file, j *job) {
 		}
 		line += " " + string(text)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.fresh.WriteString(line + "\n")
 }
 

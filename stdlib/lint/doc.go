@@ -12,12 +12,12 @@
 // environment without the caller's variables, and ends with the check.
 //
 // PHP files get the verdict of `php -l`, and its text, at a small part of its
-// price: php is started once a core and forks for every batch of files; each file
-// that does not compile there is given to `php -l` itself (see warm.php). Where
-// php cannot fork, every file is given to `php -l`. With on= the php of nodes
-// judges instead: texts go over the connection to a php there, which writes nothing
-// on the node; nodes whose version, modules and configuration are the same are
-// asked once.
+// price: php is started once, and forks for every batch of files, on all cores at
+// once; each file that does not compile there is given to `php -l` itself (see
+// warm.php). Where php cannot fork, every file is given to `php -l`. With on= the
+// php of nodes judges instead: texts go over the connection to a php there, which
+// writes nothing on the node; nodes whose version, modules and configuration are
+// the same are asked once.
 //
 // A tool that is not installed is an error as soon as a file needs it. For an
 // optional rule (shellcheck; others by lint.rule{ name=, required=false }) it is a

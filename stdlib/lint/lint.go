@@ -77,7 +77,8 @@ func (l *Linter) Check(ctx context.Context, w What, o Options) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	rules = on(l.session, o.On, rules)
+	rules, end := begun(on(l.session, o.On, rules))
+	defer end()
 	files, err := w.files(ctx, l.session, o)
 	if err != nil {
 		return nil, err
@@ -91,6 +92,23 @@ func (l *Linter) Check(ctx context.Context, w What, o Options) (*Result, error) 
 		return nil, err
 	}
 	return run.result(), nil
+}
+
+// begun makes the rules of one check, and tells how to end them.
+func begun(rules []Rule) ([]Rule, func()) {
+	var ends []func()
+	for i, r := range rules {
+		if r.begin != nil {
+			var end func()
+			rules[i], end = r.begin(r)
+			ends = append(ends, end)
+		}
+	}
+	return rules, func() {
+		for _, end := range ends {
+			end()
+		}
+	}
 }
 
 // on puts the php of the nodes in the place of this machine's.

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -12,9 +11,8 @@ import (
 // placed are the ways in which tools say where: FILE:LINE:[COLUMN:] text, and
 // FILE: line LINE: text.
 var (
-	placed  = nodes.Pattern(`^(?:[\w ]+: )?(\S.*?): ?(?:line )?(\d+):(?:\d+:)? *(.*)$`)
-	onLine  = nodes.Pattern(`(?i)\bline (\d+)\b`)
-	nothing = "it said nothing"
+	placed = nodes.Pattern(`^(?:[\w ]+: )?(\S.*?): ?(?:line )?(\d+):(?:\d+:)? *(.*)$`)
+	onLine = nodes.Pattern(`(?i)\bline (\d+)\b`)
 )
 
 // reportOutput makes problems of what a tool said about one file: the lines that
@@ -33,15 +31,15 @@ func reportOutput(j *job, e ending, toolName string) {
 	if len(j.problems) > 0 {
 		return
 	}
-	text := strings.TrimSpace(e.output)
-	if text == "" {
-		text = nothing
-	}
 	line := 0
-	if m := onLine().FindStringSubmatch(text); m != nil {
+	if m := onLine().FindStringSubmatch(e.output); m != nil {
 		line, _ = strconv.Atoi(m[1]) // digits; 0 when there are too many
 	}
-	j.report(line, fmt.Sprintf("%s %s: %s", toolName, e.how(), text))
+	said := e.output
+	if strings.TrimSpace(said) == "" && e.signal == "" {
+		said = "it said nothing"
+	}
+	j.report(line, toolName+" "+e.how(said))
 	j.open = e.signal != ""
 }
 

@@ -20,30 +20,33 @@ var phpTool = tool{names: []string{"php"}, install: "php-cli"}
 // warm parent would take as long.
 const fewFiles = 2
 
+// phpRule is the rule of this machine's php.
 func phpRule(s *nodes.Session) Rule {
-	p := &localPHP{session: s}
-	return phpRuleOf(p)
+	return phpRuleOf(func() php {
+		p := &localPHP{session: s}
+		p.warm = warmth{atOnce: p.atOnce(), start: p.start}
+		return p
+	})
 }
 
-// phpRuleOf is the rule of one php.
-func phpRuleOf(p php) Rule {
-	return Rule{
-		Name:    "php",
-		Files:   []string{"*.php", "*.html", "*.phtml", "*.inc"},
-		trivial: func(text []byte) bool { return !hasOpenTag(text) },
-		tool:    p.version,
-		check: func(ctx context.Context, jobs []*job, done func()) error {
-			return phpCheck(ctx, p, jobs, done)
-		},
+// phpRuleOf is the rule of one php, which is made for each check.
+func phpRuleOf(make func() php) Rule {
+	r := Rule{Name: "php", Files: []string{"*.php", "*.html", "*.phtml", "*.inc"}, trivial: func(text []byte) bool { return !hasOpenTag(text) }}
+	r.begin = func(r Rule) (Rule, func()) {
+		p := make()
+		r.tool = p.version
+		r.check = func(ctx context.Context, jobs []*job, done func()) error { return phpCheck(ctx, p, jobs, done) }
+		return r, p.kept().end
 	}
+	return r
 }
 
 // php is a php program somewhere.
 type php interface {
 	// version identifies it and its configuration.
 	version(ctx context.Context) (string, error)
-	// warm starts a parent; see warm.php.
-	warm(ctx context.Context) (*parent, error)
+	// kept is its warm parent.
+	kept() *warmth
 	// lint runs `php -l` on one file. The file's path is the placeholder in what
 	// it says.
 	lint(ctx context.Context, j *job) (ending, error)
@@ -53,9 +56,9 @@ type php interface {
 
 func phpCheck(ctx context.Context, p php, jobs []*job, done func()) error {
 	bad := jobs
-	if len(jobs) > fewFiles {
+	if len(jobs) > fewFiles || p.kept().is() {
 		var err error
-		if bad, err = sieve(ctx, p.warm, jobs, done); err != nil {
+		if bad, err = sieve(ctx, p.kept(), jobs, done); err != nil {
 			return err
 		}
 	}
@@ -68,17 +71,21 @@ func phpCheck(ctx context.Context, p php, jobs []*job, done func()) error {
 // localPHP is the php of this machine.
 type localPHP struct {
 	session *nodes.Session // for its cache folder
+	warm    warmth
 }
+
+func (p *localPHP) kept() *warmth { return &p.warm }
 
 func (p *localPHP) atOnce() int { return workers() }
 
-func (p *localPHP) warm(ctx context.Context) (*parent, error) {
+func (p *localPHP) start(ctx context.Context) (*parent, error) {
 	path, err := phpTool.find()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := command(ctx, "/", append([]string{path}, warmArgs()...))
+	cmd.Env = environment("USE_ZEND_ALLOC_HUGE_PAGES=1") // far fewer page faults
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		cancel()
@@ -139,7 +146,7 @@ func phpLint(ctx context.Context, p php, j *job) error {
 		j.report(line, m[1]+": "+strings.ReplaceAll(m[2], placeholder, j.path))
 	}
 	if len(j.problems) == 0 {
-		j.report(0, "php -l "+e.how()+": "+strings.ReplaceAll(lastLine(e.output), placeholder, j.path))
+		j.report(0, "php -l "+e.how(strings.ReplaceAll(lastLine(e.output), placeholder, j.path)))
 		j.open = e.signal != "" // the machine may have been short of something
 	}
 	return nil
@@ -156,11 +163,6 @@ type settings struct {
 	Version string
 	Files   map[string]string // name to identity; empty when it was not there
 }
-
-// phpAsk makes php tell its version and the files of its configuration.
-const phpAsk = `echo json_encode(["version" => PHP_VERSION . " " . PHP_SAPI . " " . PHP_ZTS . " " . PHP_OS,
-	"files" => array_values(array_filter(array_map("trim", array_merge([(string) php_ini_loaded_file(), (string) PHP_CONFIG_FILE_SCAN_DIR,
-	(string) getenv("PHP_INI_SCAN_DIR")], explode(",", (string) php_ini_scanned_files())))))]);`
 
 // version identifies php and its configuration. What php says is kept, so that
 // it is asked once; later its files are only looked at.
@@ -181,7 +183,7 @@ func (p *localPHP) version(ctx context.Context) (string, error) {
 	var s settings
 	text, err := os.ReadFile(kept)
 	if err != nil || json.Unmarshal(text, &s) != nil || !s.current() {
-		if s, err = askPHP(ctx, path); err != nil {
+		if s, err = p.ask(ctx, path); err != nil {
 			return "", err
 		}
 		keep(kept, s)
@@ -190,20 +192,22 @@ func (p *localPHP) version(ctx context.Context) (string, error) {
 	return id + string(text), err
 }
 
-func askPHP(ctx context.Context, path string) (settings, error) {
-	e, err := invoke(ctx, "/", path, "-d", "display_startup_errors=0", "-r", phpAsk)
-	if err != nil {
-		return settings{}, err
+// ask makes php tell about itself. It stays for what is to be compiled.
+func (p *localPHP) ask(ctx context.Context, path string) (settings, error) {
+	var said about
+	if parent := p.warm.parent(ctx); parent != nil {
+		said = parent.about
+	} else {
+		e, err := invoke(ctx, "/", path, "-d", "display_startup_errors=0", "-r", phpAsk)
+		if err != nil {
+			return settings{}, err
+		}
+		if said, err = aboutOf(e); err != nil {
+			return settings{}, err
+		}
 	}
-	var answer struct {
-		Version string
-		Files   []string
-	}
-	if at := strings.Index(e.output, "{"); e.code != 0 || at < 0 || json.Unmarshal([]byte(e.output[at:]), &answer) != nil {
-		return settings{}, &nodes.Error{Kind: nodes.Failed, Message: "php does not work: it " + e.how() + ": " + nodes.Clean(lastLine(e.output))}
-	}
-	s := settings{Version: answer.Version, Files: map[string]string{}}
-	for _, name := range answer.Files {
+	s := settings{Version: said.Version, Files: map[string]string{}}
+	for _, name := range said.Files {
 		s.Files[name], _ = identity(name) // empty when it is not there
 	}
 	return s, nil

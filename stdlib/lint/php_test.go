@@ -247,8 +247,10 @@ func TestPHPThatCannotFork(t *testing.T) {
 	})
 	for name, instead := range map[string]string{
 		"noise":  "echo hello; exit 0",
-		"dies":   "echo 'rollsh lint 2'; exit 0",
-		"claims": "echo 'rollsh lint 2'; head -c 5 >/dev/null; kill -9 $$",
+		"dies":   "echo 'rollsh lint 3'; exit 0",
+		"claims": "echo 'rollsh lint 3'; head -c 5 >/dev/null; kill -9 $$",
+		"boasts": "echo 'rollsh lint 3'; read -r _; echo '1 .............................'; cat >/dev/null",
+		"babels": "echo 'rollsh lint 3'; read -r _; echo '7 .'; cat >/dev/null",
 	} {
 		t.Run(name, func(t *testing.T) {
 			bin := t.TempDir()
@@ -259,5 +261,27 @@ func TestPHPThatCannotFork(t *testing.T) {
 			t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 			verify(t)
 		})
+	}
+}
+
+// TestPHPThatCrashes: a file that ends php itself is told, and costs no other file
+// its verdict.
+func TestPHPThatCrashes(t *testing.T) {
+	nodetest.Need(t, "php")
+	dir := t.TempDir()
+	files := map[string]string{"bad.php": "<?php echo (;"}
+	for i := range 12 {
+		files[fmt.Sprintf("f%d.php", i)] = fmt.Sprintf("<?php class F%d { }", i)
+	}
+	files["f5-deep.php"] = "<?php $x = $a" + strings.Repeat(".$a", 400000) + ";" // more than the stack of the compiler holds
+	write(t, dir, files)
+	s := session(t)
+	s.Cache = ""
+	res := check(t, lint.New(s, nil), dir)
+	if res.Checked != 14 || len(res.Errors) != 2 || res.Errors[1].File != "f5-deep.php" || res.Errors[1].Message != "php -l was ended by signal SEGV" {
+		t.Errorf("%+v", res)
+	}
+	if alarms, err := lint.Suspects(t.Context(), []string{dir + "/f1.php", dir + "/f5-deep.php", dir + "/f2.php"}); err != nil || len(alarms) != 1 {
+		t.Errorf("held back: %q, %v", alarms, err)
 	}
 }

@@ -18,7 +18,10 @@ type nodePHP struct {
 	node    *nodes.Node
 	asked   func(context.Context) ([]answer, error) // of all nodes of the check
 	index   int                                     // of this node among them
+	warm    warmth
 }
+
+func (p *nodePHP) kept() *warmth { return &p.warm }
 
 // answer is what a node's php said of itself.
 type answer struct {
@@ -26,35 +29,41 @@ type answer struct {
 	err error
 }
 
-// phpRules are rules for the php of every node. Nodes are asked when there is
-// something to check, all at once. The verdicts of one node hold for all others
-// whose php and configuration are the same, by way of the record.
+// phpRules are rules for the php of every node, for one check. Nodes are asked when
+// there is something to check, all at once. The verdicts of one node hold for all
+// others whose php and configuration are the same, by way of the record.
 func phpRules(s *nodes.Session, set nodes.Set) []Rule {
-	asked := askOnce(s, set)
+	all := make([]*nodePHP, len(set.Nodes))
+	asked := askOnce(all)
 	var rules []Rule
 	for i, n := range set.Nodes {
-		r := phpRuleOf(&nodePHP{session: s, node: n, asked: asked, index: i})
+		p := &nodePHP{session: s, node: n, asked: asked, index: i}
+		p.warm = warmth{atOnce: nodeAtOnce, start: p.start}
+		all[i] = p
+		r := phpRuleOf(func() php { return p })
 		r.node = n.Name
 		rules = append(rules, r)
 	}
 	return rules
 }
 
-func askOnce(s *nodes.Session, set nodes.Set) func(context.Context) ([]answer, error) {
+func askOnce(all []*nodePHP) func(context.Context) ([]answer, error) {
 	var once sync.Once
-	answers := make([]answer, len(set.Nodes))
+	answers := make([]answer, len(all))
 	var err error
 	return func(ctx context.Context) ([]answer, error) {
 		once.Do(func() {
-			err = parallelN(ctx, len(set.Nodes), len(set.Nodes), func(i int) error {
-				p := &nodePHP{session: s, node: set.Nodes[i]}
-				answers[i].id, answers[i].err = p.ask(ctx)
+			err = parallelN(ctx, len(all), len(all), func(i int) error {
+				answers[i].id, answers[i].err = all[i].ask(ctx)
 				return nil
 			})
 		})
 		return answers, err
 	}
 }
+
+// nodeAtOnce is how many batches a node's php compiles at once.
+const nodeAtOnce = 2
 
 func (p *nodePHP) atOnce() int { return 4 } // of the sessions that sshd allows on a connection (MaxSessions 10)
 
@@ -66,26 +75,28 @@ func (p *nodePHP) version(ctx context.Context) (string, error) {
 	return all[p.index].id, all[p.index].err
 }
 
-// phpAskNode makes a node's php tell its version, and the texts of its
-// configuration as a hash.
-const phpAskNode = `$f = array_filter(array_map("trim", array_merge([(string) php_ini_loaded_file()], explode(",", (string) php_ini_scanned_files()))));
-	echo "rollsh ", PHP_VERSION, " ", PHP_SAPI, " ", PHP_ZTS, " ", PHP_OS, " ", implode(",", get_loaded_extensions()), " ",
-	md5(implode("\0", array_map("file_get_contents", $f))), "\n";`
-
+// ask makes the node's php tell about itself. It stays for what is to be compiled.
 func (p *nodePHP) ask(ctx context.Context) (string, error) {
-	e, err := p.run(ctx, nil, "-d", "display_startup_errors=0", "-r", phpAskNode)
+	if parent := p.warm.parent(ctx); parent != nil {
+		return parent.about.ofNode(), nil
+	}
+	e, err := p.run(ctx, nil, "-d", "display_startup_errors=0", "-r", phpAsk)
 	if err != nil {
 		return "", err
-	}
-	for line := range strings.Lines(e.output) {
-		if id, ok := strings.CutPrefix(line, "rollsh "); ok && e.code == 0 {
-			return "of a node: " + strings.TrimSpace(id), nil
-		}
 	}
 	if e.code == 127 {
 		return "", &nodes.Error{Kind: nodes.NotFound, Node: p.node.Name, Message: "php is not installed there", Hint: "apt-get install " + phpTool.install, Cause: errMissing}
 	}
-	return "", &nodes.Error{Kind: nodes.Failed, Node: p.node.Name, Message: "php does not work: it " + e.how() + ": " + nodes.Clean(lastLine(e.output))}
+	said, err := aboutOf(e)
+	if err != nil {
+		return "", nodes.At(err, "", p.node.Name)
+	}
+	return said.ofNode(), nil
+}
+
+// ofNode identifies a node's php with its configuration, whatever its files are.
+func (a about) ofNode() string {
+	return "of a node: " + strings.Join([]string{a.Version, a.Extensions, a.Settings}, " ")
 }
 
 // argv is php's command line on the node, with the limits of time and memory
@@ -130,7 +141,7 @@ func (p *nodePHP) lint(ctx context.Context, j *job) (ending, error) {
 	return e, err
 }
 
-func (p *nodePHP) warm(ctx context.Context) (*parent, error) {
+func (p *nodePHP) start(ctx context.Context) (*parent, error) {
 	conn, err := p.session.Dialer.Dial(ctx, p.node)
 	if err != nil {
 		return nil, err
@@ -141,11 +152,15 @@ func (p *nodePHP) warm(ctx context.Context) (*parent, error) {
 		cancel()
 		return nil, err
 	}
-	return greeted(ctx, proc.Stdin(), proc.Stdout(), func() {
+	started, err := greeted(ctx, proc.Stdin(), proc.Stdout(), func() {
 		proc.Stdin().Close() // php ends by itself
 		late := time.AfterFunc(time.Second, cancel)
 		_, _ = proc.Wait() // it has nothing more to say
 		late.Stop()
 		cancel()
 	})
+	if err == nil {
+		started.remote = true
+	}
+	return started, err
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rollsh/rollsh/nodes"
 )
 
@@ -75,12 +77,16 @@ type ending struct {
 	output string
 }
 
-// how puts an ending into words.
-func (e ending) how() string {
+// how puts an ending into words, with what it said, if it said something.
+func (e ending) how(said string) string {
+	how := fmt.Sprintf("ended with exit code %d", e.code)
 	if e.signal != "" {
-		return "was ended by signal " + e.signal
+		how = "was ended by signal " + e.signal
 	}
-	return fmt.Sprintf("ended with exit code %d", e.code)
+	if said = strings.TrimSpace(said); said != "" {
+		how += ": " + said
+	}
+	return how
 }
 
 // environment is what tools get: nothing that is secret, and no file that a
@@ -127,7 +133,7 @@ func invoke(ctx context.Context, dir string, argv ...string) (ending, error) {
 	case errors.As(err, &exit):
 		e.code = exit.ExitCode()
 		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-			e.signal = strings.ToUpper(ws.Signal().String())
+			e.signal = strings.TrimPrefix(unix.SignalName(ws.Signal()), "SIG")
 		}
 	case errors.Is(err, exec.ErrWaitDelay): // it ended well, a child holds its output
 	default:

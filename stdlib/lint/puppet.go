@@ -14,6 +14,9 @@ import (
 // puppetFile finds the place in puppet's messages.
 var puppetFile = nodes.Pattern(`^Error: (?:Could not parse for environment \S+: )?(.*) \(file: (.*?)(?:, line: (\d+))?(?:, column: \d+)?\)\s*$`)
 
+// puppetBatch is how many manifests a puppet is given.
+const puppetBatch = 100
+
 // puppetRule hands all manifests to one puppet, as it takes seconds to start.
 func puppetRule() Rule {
 	t := tool{names: []string{"puppet"}, install: "puppet-agent"}
@@ -30,7 +33,7 @@ func puppetRule() Rule {
 			}
 			defer os.RemoveAll(dir)
 			for len(jobs) > 0 {
-				n := min(len(jobs), batchSize)
+				n := min(len(jobs), puppetBatch)
 				if err := puppetLint(ctx, path, dir, jobs[:n]); err != nil {
 					return err
 				}

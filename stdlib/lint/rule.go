@@ -34,6 +34,9 @@ type Rule struct {
 	// empty when verdicts are not to be remembered. It fails with NotFound when
 	// the tool is not installed. Nil means that there is no tool.
 	tool func(ctx context.Context) (string, error)
+	// begin makes the rule of one check, which has tool and check, and tells how to
+	// end it; nil: the rule is as it is.
+	begin func(Rule) (Rule, func())
 	// check fills in the problems of every job and calls done for each that is
 	// finished. It fails when a verdict could not be had.
 	check func(ctx context.Context, jobs []*job, done func()) error
@@ -70,6 +73,7 @@ type ruled struct {
 type job struct {
 	path     string
 	name     string
+	size     int64 // in bytes, when it was last looked at
 	before   before
 	problems []Problem
 	open     bool // the verdict may change though the text does not; not remembered
@@ -125,6 +129,12 @@ func (r *Rule) matches(name, full string) bool {
 			subject = path.Base(name)
 		} else if strings.HasPrefix(glob, "**/") {
 			subject = full
+		}
+		if end, ok := strings.CutPrefix(glob, "*."); ok && !strings.ContainsAny(end, `*?[{\/`) { // as most are
+			if strings.HasSuffix(subject, glob[1:]) {
+				return true
+			}
+			continue
 		}
 		if ok, _ := doublestar.Match(glob, subject); ok { // patterns were validated
 			return true

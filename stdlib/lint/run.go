@@ -35,10 +35,21 @@ type run struct {
 	missing  func(*Rule, error, int) // says that n files go without the rule
 	files    []*file
 	lacking  []string // rules that were passed over
+	asked    map[*Rule]*question
+	asking   sync.WaitGroup // those that are under way
+}
+
+// question is what the tool of a rule is asked, once.
+type question struct {
+	begun  atomic.Bool
+	answer func() (id string, err error)
 }
 
 // all brings every rule to its files.
 func (r *run) all(ctx context.Context, files []*file, rules []Rule) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer r.asking.Wait()
+	defer cancel()
 	if err := r.prepare(ctx, files, rules); err != nil {
 		return err
 	}
@@ -84,16 +95,41 @@ func (r *run) prepare(ctx context.Context, files []*file, rules []Rule) error {
 		}
 	}
 	r.progress.start(len(r.files))
+	r.asked = questions(ctx, rules)
 	buffers := sync.Pool{New: func() any { return new([1 + pieceSize]byte) }}
 	err := parallel(ctx, len(r.files), func(i int) error {
 		buf := buffers.Get().(*[1 + pieceSize]byte)
 		defer buffers.Put(buf)
-		return r.files[i].read(buf[:])
+		err := r.files[i].read(buf[:])
+		r.ask(r.files[i])
+		return err
 	})
 	r.remember()
 	// A file that went away meanwhile is like one that was deleted.
 	r.files = slices.DeleteFunc(r.files, func(f *file) bool { return f.sum == "" })
 	return err
+}
+
+// questions are those to the tools of rules.
+func questions(ctx context.Context, rules []Rule) map[*Rule]*question {
+	all := map[*Rule]*question{}
+	for i := range rules {
+		if ask := rules[i].tool; ask != nil {
+			all[&rules[i]] = &question{answer: sync.OnceValues(func() (string, error) { return ask(ctx) })}
+		}
+	}
+	return all
+}
+
+// ask begins to ask the tools that a file needs: they answer while other files are
+// read.
+func (r *run) ask(f *file) {
+	for _, j := range f.rules {
+		q := r.asked[j.rule]
+		if q != nil && !j.trivial && f.sum != "" && q.begun.CompareAndSwap(false, true) {
+			r.asking.Go(func() { _, _ = q.answer() }) // shelf takes what it gives
+		}
+	}
 }
 
 // remember keeps what is known of the files of folders.
@@ -190,7 +226,7 @@ func stampOf(info fs.FileInfo) stamp {
 // read hashes the file, unless it is as it was when it was read before, and asks the rules whether it is good at first sight. A
 // file that is gone, or is no regular file, is left without a sum.
 func (f *file) read(buf []byte) error {
-	if f.seen != nil {
+	if f.seen.knows(f.name) {
 		if info, err := os.Lstat(f.path); err == nil && info.Mode().IsRegular() && f.seen.recall(f, stampOf(info)) {
 			return nil
 		}
@@ -269,7 +305,7 @@ func (r *run) apply(ctx context.Context, rule *Rule) error {
 	if open == 0 {
 		return nil
 	}
-	shelf, err := r.shelf(ctx, rule, open)
+	shelf, err := r.shelf(rule, open)
 	if err != nil {
 		return err
 	}
@@ -277,6 +313,7 @@ func (r *run) apply(ctx context.Context, rule *Rule) error {
 	var jobs []*job
 	for _, p := range fresh {
 		if !p.trivial {
+			p.size = p.file.stamp.size
 			jobs = append(jobs, p.job)
 		}
 	}
@@ -285,11 +322,12 @@ func (r *run) apply(ctx context.Context, rule *Rule) error {
 			return err
 		}
 	}
-	for _, p := range fresh {
-		shelf.remember(rule, p.file, p.job)
-	}
+	err = parallel(ctx, len(fresh), func(i int) error {
+		shelf.remember(rule, fresh[i].file, fresh[i].job)
+		return nil
+	})
 	shelf.save()
-	return nil
+	return err
 }
 
 // pair is a file and one of its rules at work.
@@ -313,11 +351,11 @@ func (r *run) recall(shelf *shelf, rule *Rule, todo []pair) []pair {
 }
 
 // shelf opens the record of the rule's verdicts; n files need the rule.
-func (r *run) shelf(ctx context.Context, rule *Rule, n int) (*shelf, error) {
+func (r *run) shelf(rule *Rule, n int) (*shelf, error) {
 	id := "built in"
-	if rule.tool != nil {
+	if q := r.asked[rule]; q != nil {
 		var err error
-		if id, err = rule.tool(ctx); err != nil {
+		if id, err = q.answer(); err != nil {
 			e := *nodes.AsError(err, nodes.NotFound)
 			if e.Kind == nodes.NotFound && r.required(rule) {
 				e.Message += fmt.Sprintf(", and %s to be checked by the rule %s", nodes.Count(n, "file"), rule.Name)

@@ -57,11 +57,17 @@ func openSeen(s *nodes.Session, root string) *seen {
 	return r
 }
 
-// recall fills in a file that is as it was; ok is false where it must be read.
-func (r *seen) recall(f *file, s stamp) bool {
+// knows reports whether a file is in the record.
+func (r *seen) knows(name string) bool {
 	if r == nil {
 		return false
 	}
+	_, ok := r.known[name]
+	return ok
+}
+
+// recall fills in a file that is as it was; ok is false where it must be read.
+func (r *seen) recall(f *file, s stamp) bool {
 	g, ok := r.known[f.name]
 	if !ok || g.stamp != s.String() {
 		return false

@@ -1,13 +1,15 @@
 <?php
 // The warm PHP parent of rollsh's lint, on this machine or on a node. It forks for
 // every batch of files; the child compiles each by include, which is php's own
-// compiler with early binding, and kills itself. Nothing of a file is run:
-// `return` is put before its first statement. Protocol, on stdin: "N\n" for N
-// files, then for each "BYTES\n" and that many bytes of text. On stdout: one line
-// of greeting, then for every batch one mark a file and "\n". Marks: '.' compiles;
-// 'x' does not, or cannot be told here; 'b' begin a new batch with this file. A
-// child that ends early (a fatal error) leaves the rest without marks. The names
-// here are long, as they must not be those of a class or function in a file.
+// compiler with early binding, and ends. Nothing of a file is run: `return` is put
+// before its first statement. Protocol, on stdin, as many batches at once as are
+// wanted: "ID N\n" for N files, then for each " BYTES\n" and that many bytes of
+// text, or "SIZE BYTES\n" and that many bytes of the path of a file of SIZE bytes.
+// On stdout: a line of greeting, then for every batch, as they are done,
+// "ID MARKS\n", one mark a file: '.' compiles; 'x' does not, or cannot be told here;
+// 'b' begin a new batch with this file. A child that ends early (a fatal error)
+// leaves the rest without marks. The names here are long, as they must not be those
+// of a class or function in a file.
 
 final class RollshLintSourceStreamWrapper
 {
@@ -139,13 +141,35 @@ final class RollshLintSourceStreamWrapper
         return false;
     };
 
-    $compile = static function (array $texts, $out) use ($guarded, $declared, $again, $done): void {
+    // Compiles the files, in a child, and ends it. The marks are told in a line when
+    // the last is made or a fatal error ends php; where $each is set also one by one,
+    // for what ends the process itself or takes too long.
+    $compile = static function (array $items, $out, bool $each) use ($guarded, $declared, $again, $done): void {
+        $marks = '';
+        $end = static function () use (&$marks, $out): void {
+            fwrite($out, "$marks\n");
+            posix_kill(posix_getpid(), SIGKILL);
+        };
+        register_shutdown_function($end);
         $counts = $names = []; // names are those of the classes that files have left declared
         $declared($counts);
-        foreach ($texts as $i => $text) {
+        pcntl_alarm(10);
+        foreach ($items as $i => [$text, $size]) {
+            if ($each) {
+                fwrite($out, $marks);
+                $marks = '';
+                pcntl_alarm(10);
+            }
+            if ($size !== '') { // a path
+                $text = file_get_contents($text, false, null, 0, (int) $size + 1);
+                if ($text === false || strlen($text) !== (int) $size) {
+                    $marks .= 'x';
+                    continue;
+                }
+            }
             if ($names && $again($text, $names)) {
-                fwrite($out, 'b');
-                return;
+                $marks .= 'b';
+                break;
             }
             RollshLintSourceStreamWrapper::$text = (string) $guarded($text);
             $mark = 'x';
@@ -155,14 +179,59 @@ final class RollshLintSourceStreamWrapper
                 }
             } catch (Throwable $e) {
             }
-            fwrite($out, $mark);
+            $marks .= $mark;
             $names += $declared($counts);
         }
+        $end();
     };
 
     $in = fopen('php://stdin', 'r');
     $out = fopen('php://stdout', 'w');
-    foreach (['pcntl_fork', 'pcntl_waitpid', 'posix_kill', 'posix_getpid', 'token_get_all', 'stream_wrapper_register'] as $name) {
+    $read = static function (int $length) use ($in): string {
+        $text = $length > 0 ? stream_get_contents($in, $length) : '';
+        if (strlen($text) !== $length) {
+            exit(1);
+        }
+        return $text;
+    };
+    $children = []; // by pid: the socket that the child tells its marks on, and what it was begun with
+
+    // Forks for a batch.
+    $begin = static function (string $id, array $items, bool $each) use (&$children, $compile, $out): void {
+        $pair = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
+        $pid = $pair ? pcntl_fork() : -1;
+        if ($pid === 0) {
+            $compile($items, $pair[1], $each);
+        }
+        if ($pid < 0) {
+            fwrite($out, "$id \n");
+            return;
+        }
+        fclose($pair[1]);
+        $children[$pid] = [$pair[0], $id, $items, $each, ''];
+    };
+
+    // Takes what a child tells; at its end the marks are told. A line that does not
+    // end is that of a child that something else than php ended.
+    $take = static function (int $pid) use (&$children, $begin, $out): void {
+        [$socket, $id, $items, $each, $marks] = $children[$pid];
+        $part = (string) fread($socket, 8192);
+        $children[$pid][4] = $marks .= $part;
+        if ($part !== '') {
+            return;
+        }
+        fclose($socket);
+        unset($children[$pid]);
+        pcntl_waitpid($pid, $status);
+        if (!$each && substr($marks, -1) !== "\n") {
+            $begin($id, $items, true);
+            return;
+        }
+        fwrite($out, "$id " . rtrim($marks, "\n") . "\n");
+    };
+
+    foreach (['pcntl_fork', 'pcntl_waitpid', 'pcntl_alarm', 'posix_kill', 'posix_getpid', 'token_get_all',
+        'stream_wrapper_register', 'stream_socket_pair', 'stream_select'] as $name) {
         if (!function_exists($name)) {
             fwrite($out, "lacks $name\n");
             exit(1);
@@ -174,25 +243,36 @@ final class RollshLintSourceStreamWrapper
     }
     stream_set_chunk_size($in, 262144);
     gc_disable();
-    fwrite($out, "rollsh lint 2\n");
-    while (($count = fgets($in)) !== false) {
-        $texts = [];
-        for ($i = 0; $i < (int) $count; $i++) {
-            $size = (int) fgets($in);
-            $texts[] = $text = $size > 0 ? stream_get_contents($in, $size) : '';
-            if (strlen($text) !== $size) {
-                exit(1);
+    // What a first use prepares is prepared here, for all children.
+    $again('class', []);
+    RollshLintSourceStreamWrapper::$text = $guarded("<?php\n");
+    include 'rollshlint://0';
+    fwrite($out, "rollsh lint 3\n");
+    while (true) {
+        $ready = [-1 => $in] + array_map(static fn ($child) => $child[0], $children);
+        $none = null;
+        if (!stream_select($ready, $none, $none, null)) {
+            continue;
+        }
+        if (isset($ready[-1])) {
+            $head = fgets($in);
+            if ($head === false) {
+                break;
             }
+            [$id, $count] = explode(' ', $head) + ['', 0];
+            $items = [];
+            for ($i = 0; $i < (int) $count; $i++) {
+                [$size, $length] = explode(' ', (string) fgets($in)) + ['', 0];
+                $items[] = [$read((int) $length), $size];
+            }
+            $begin($id, $items, false);
+            unset($ready[-1], $items);
         }
-        $pid = pcntl_fork();
-        if ($pid === 0) {
-            $compile($texts, $out);
-            posix_kill(posix_getpid(), SIGKILL);
+        foreach ($ready as $pid => $socket) {
+            $take($pid);
         }
-        unset($texts, $text);
-        if ($pid > 0) {
-            pcntl_waitpid($pid, $status);
-        }
-        fwrite($out, "\n");
+    }
+    foreach ($children as $pid => $child) {
+        posix_kill($pid, SIGKILL);
     }
 })();
