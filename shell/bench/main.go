@@ -55,6 +55,7 @@ type bench struct {
 	runs   int
 	files  int
 	at     string // of sync: NODES@MILLISECONDS, with commas
+	part   string // of sync: "first" or "rolls"; empty: both
 }
 
 // measurements in the order in which they are run.
@@ -80,6 +81,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&b.runs, "runs", 3, "runs of each; the median is printed")
 	flag.IntVar(&b.files, "files", 20000, "files in the tree that is rolled, 15 kB each on average, and in the repository of merges")
 	flag.StringVar(&b.at, "at", "1@80,8@20,16@80", "sync: NODES@MILLISECONDS of round trip, with commas")
+	flag.StringVar(&b.part, "part", "", "sync: only the first push (first), or only what comes after it (rolls)")
 	flag.Parse()
 	if b.files < 100 {
 		return fmt.Errorf("-files %d: a small roll changes %d of them, 100 is the least", b.files, changed)

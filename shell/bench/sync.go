@@ -66,16 +66,18 @@ func (b *bench) syncAt(ctx context.Context, f far) error {
 	if err := s.project(); err != nil {
 		return err
 	}
-	if f.nodes <= 8 {
+	if f.nodes <= 8 && b.part != "rolls" {
 		if err := s.first(ctx); err != nil {
 			return err
 		}
 	}
-	if err := s.fill(ctx); err != nil {
-		return err
-	}
-	if err := s.rolls(ctx); err != nil {
-		return err
+	if b.part != "first" {
+		if err := s.fill(ctx); err != nil {
+			return err
+		}
+		if err := s.rolls(ctx); err != nil {
+			return err
+		}
 	}
 	s.print()
 	return nil
