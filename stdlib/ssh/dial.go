@@ -271,7 +271,11 @@ func (d *dialer) transport(ctx context.Context, limit time.Duration) (net.Conn, 
 	if network == "" {
 		network = "tcp"
 	}
-	return dialName(ctx, nd, network, address)
+	conn, err := dialName(ctx, nd, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return promptly(conn), nil
 }
 
 // unreachable explains why there is no stream to the node.

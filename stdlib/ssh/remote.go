@@ -169,19 +169,25 @@ func (p *remote) takeAgent() {
 }
 
 // setEnv sends the variables of SetEnv and SendEnv. The node may not accept
-// them, as with ssh.
+// them, and is not asked whether it did, as with ssh: each answer would take a
+// round trip.
 func (p *remote) setEnv() {
-	s := p.session
 	for _, pair := range p.conn.s.values["setenv"] {
 		if name, value, ok := strings.Cut(pair, "="); ok {
-			_ = s.Setenv(name, value)
+			p.setVariable(name, value)
 		}
 	}
 	for _, pair := range os.Environ() {
 		if name, value, ok := strings.Cut(pair, "="); ok && wildList(p.conn.s.values["sendenv"], name) {
-			_ = s.Setenv(name, value)
+			p.setVariable(name, value)
 		}
 	}
+}
+
+// setVariable sends one of them (RFC 4254, section 6.4).
+func (p *remote) setVariable(name, value string) {
+	pair := struct{ Name, Value string }{name, value}
+	_, _ = p.session.SendRequest("env", false, ssh.Marshal(&pair))
 }
 
 // connect makes the command's streams.

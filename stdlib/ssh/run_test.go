@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -354,3 +355,22 @@ func TestMoreSessionsThanTheNodeAllows(t *testing.T) {
 }
 
 var _ nodes.Dialer = (*ssh.Pool)(nil)
+
+// The variables that ssh_config names reach a node that accepts them; nothing is
+// lost where it does not.
+func TestVariablesOfTheConfig(t *testing.T) {
+	b := start(t, 2, nodetest.Config("AcceptEnv ROLLSH_*", 0))
+	t.Setenv("ROLLSH_SENT", "one two")
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file, []byte("SendEnv ROLLSH_S*\nSetEnv ROLLSH_TEST=three OTHER=four\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.pool = ssh.NewPool(b.session, ssh.SystemConfig(file))
+	t.Cleanup(b.pool.Close)
+	for i, want := range []string{"one two,three,", ",,"} {
+		res := run(t, b.dial(t, i), nodes.Cmd{Line: `printf %s "$ROLLSH_SENT,$ROLLSH_TEST,$OTHER"`})
+		if string(res.Stdout) != want {
+			t.Errorf("node %d: %q, want %q", i, res.Stdout, want)
+		}
+	}
+}
