@@ -7,10 +7,11 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -97,7 +98,14 @@ const folders = `"${XDG_CACHE_HOME:-$HOME/.cache}/rollsh" "${XDG_RUNTIME_DIR:-/d
 const needLine, noneLine = "\x00ROLLSH-NEED ", "\x00ROLLSH-NONE "
 
 // startScript runs the agent where it is on the node, whole, or says what the
-// node is.
+// node is. Where the agent is missing it says so and takes it from standard
+// input, compressed, after a line with its length; checks it, and runs it from
+// the first folder from which that can be done. Agents that were not used for
+// long go. Exit codes: see notPut.
+//
+// A shell's read takes no more than the line, but what cuts off the agent may
+// read further (busybox's head does): nothing else must be sent before the agent
+// has given its first words.
 func startScript(list []program, env []string) string {
 	var b strings.Builder
 	b.WriteString("u=\"$(uname -s) $(uname -m)\"; case $u in\n")
@@ -106,32 +114,29 @@ func startScript(list []program, env []string) string {
 	}
 	b.WriteString(`*) printf '\000ROLLSH-NONE %s\n' "$u"; exit 0;;
 esac
+serve() { exec env ` + nodes.Quote(env...) + ` "$f" ` + agent.Flag + ` serve; }
 for d in ` + folders + `; do f=$d/agent-$h
-if [ -x "$f" ] && [ -O "$d" ] && [ "$(sha256sum <"$f" | cut -c1-64)" = $h ]; then exec env ` + nodes.Quote(env...) + ` "$f" ` + agent.Flag + ` serve; fi
+if [ -x "$f" ] && [ -O "$d" ] && [ "$(sha256sum <"$f" | cut -c1-64)" = $h ]; then serve; fi
 done
-printf '\000ROLLSH-NEED %s\n' $h`)
-	return b.String()
-}
-
-// putScript takes a compressed agent from standard input, checks it, and puts
-// it in the first folder from which it can be run. Agents that were not used
-// for long go.
-const putScript = `umask 077; h=%s; s=
+printf '\000ROLLSH-NEED %s\n' $h
+read n; umask 077; s=
 for d in ` + folders + `; do
 mkdir -p "$d" 2>/dev/null && [ -d "$d" ] && [ ! -L "$d" ] && [ -O "$d" ] && [ -w "$d" ] || continue
 f=$d/agent-$h; t=$f.$$
-if [ -z "$s" ]; then gzip -dc >"$t" || { rm -f "$t"; exit 3; }
+if [ -z "$s" ]; then head -c $n | gzip -dc >"$t" || { rm -f "$t"; exit 3; }
 else cp "$s" "$t" || { rm -f "$t"; continue; }; rm -f "$s"; fi
 [ "$(sha256sum <"$t" | cut -c1-64)" = $h ] || { rm -f "$t"; exit 4; }
 chmod 700 "$t"
-if "$t" ` + agent.Flag + ` probe >/dev/null 2>&1; then
+if "$t" ` + agent.Flag + ` probe </dev/null >/dev/null 2>&1; then
 mv -f "$t" "$f" || exit 3
 find "$d" -name 'agent-*' -atime +60 ! -name "agent-$h" -exec rm -f {} + 2>/dev/null
-exit 0; fi
+serve; fi
 s=$t
 done
 [ -z "$s" ] || rm -f "$s"
-exit 5`
+exit 5`)
+	return b.String()
+}
 
 // noAgentError says that the agent cannot run on a node; SFTP may still do.
 type noAgentError struct{ why string }
@@ -139,41 +144,54 @@ type noAgentError struct{ why string }
 // Error gives the reason.
 func (e *noAgentError) Error() string { return e.why }
 
-// install puts the agent with a sum on a node.
-func install(ctx context.Context, c nodes.Conn, list []program, sum string) error {
-	for _, p := range list {
-		if p.sum == sum {
-			return p.install(ctx, c)
-		}
+// ready waits until the agent speaks, and gives it to a node that lacks it.
+func (l *line) ready(ctx context.Context, list []program) error {
+	err := l.greet(ctx, startWait)
+	var need *needError
+	if !errors.As(err, &need) {
+		return err
 	}
-	return &noAgentError{"it asks for an agent that there is not: " + sum}
-}
-
-func (p program) install(ctx context.Context, c nodes.Conn) error {
-	gz, err := p.gz()
+	i := slices.IndexFunc(list, func(p program) bool { return p.sum == need.sum })
+	if i < 0 {
+		return &noAgentError{"it asks for an agent that there is not: " + need.sum}
+	}
+	gz, err := list[i].gz()
 	if err != nil {
 		return err
 	}
-	var errs bytes.Buffer
-	res, err := c.Run(ctx, nodes.Cmd{
-		Argv: []string{"sh", "-c", fmt.Sprintf(putScript, p.sum)}, Stdin: bytes.NewReader(gz),
-		Stdout: io.Discard, Stderr: &limited{b: &errs, left: 4096}, Quiet: true,
-	})
-	switch {
-	case err != nil:
+	// Why this fails, where it does, is told by how the script ends.
+	_ = l.write(ctx, func() error {
+		_, err := l.in.Write(append(fmt.Appendln(nil, len(gz)), gz...))
 		return err
-	case res.OK():
-		return nil
-	case res.Signal != "":
-		return &nodes.Error{Kind: nodes.Exit, Message: "putting the agent on the node was ended by signal " + res.Signal}
-	case res.Code == 3:
-		return spaceOr(firstLine(errs.String()))
-	case res.Code == 4:
+	})
+	err = l.greet(ctx, stallWait)
+	if errors.Is(err, errSilent) || errors.As(err, &need) {
+		return l.notPut()
+	}
+	return err
+}
+
+// notPut says why the agent could not be put on the node, or did not start.
+func (l *line) notPut() error {
+	if !l.hasEnded() {
+		return &noAgentError{"the agent does not start there"}
+	}
+	text := firstLine(l.stderr.b.String())
+	switch {
+	case l.howErr != nil:
+		return l.howErr
+	case l.how.Signal != "":
+		return &nodes.Error{Kind: nodes.Exit, Message: "putting the agent on the node was ended by signal " + l.how.Signal}
+	case l.how.Code == 3 && strings.Contains(text, "unexpected end"):
+		return lost(" while the agent was put on the node", nil)
+	case l.how.Code == 3:
+		return spaceOr(text)
+	case l.how.Code == 4:
 		return &nodes.Error{Kind: nodes.Protocol, Message: "the agent did not arrive whole"}
-	case res.Code == 5:
+	case l.how.Code == 5:
 		return &noAgentError{"no folder there lets the agent run: the cache folder cannot be written, or is mounted noexec"}
 	}
-	return &noAgentError{fmt.Sprintf("the agent cannot be put there: exit code %d: %s", res.Code, firstLine(errs.String()))}
+	return &noAgentError{fmt.Sprintf("the agent cannot be put there: exit code %d: %s", l.how.Code, text)}
 }
 
 func spaceOr(text string) error {

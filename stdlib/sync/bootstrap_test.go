@@ -2,6 +2,8 @@ package sync_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -11,7 +13,10 @@ import (
 	"testing/fstest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/sync"
 	"github.com/rollsh/rollsh/stdlib/sync/agent"
 	"github.com/rollsh/rollsh/stdlib/sync/agent/bin"
@@ -83,6 +88,125 @@ func (i *slowInput) Write(b []byte) (int, error) {
 		<-time.After(300 * time.Millisecond)
 	}
 	return i.WriteCloser.Write(b)
+}
+
+// freshAgent makes the engine send an agent that no node has yet.
+func (b *bench) freshAgent() (sum string) {
+	b.Helper()
+	program, err := os.ReadFile(smallAgent)
+	must(b.T, err)
+	program = append(program, b.Name()+time.Now().String()...)
+	file := filepath.Join(b.TempDir(), "agent")
+	must(b.T, os.WriteFile(file, program, 0o700))
+	must(b.T, b.engine.UseAgent(file))
+	return fmt.Sprintf("%x", sha256.Sum256(program))
+}
+
+// sessions counts the commands that are run, and may have a toolbox of its own.
+type sessions struct {
+	nodes.Conn
+	count atomic.Int64
+	tools string // what PATH is; empty: as it is
+}
+
+// Start counts.
+func (s *sessions) Start(ctx context.Context, cmd nodes.Cmd) (nodes.Process, error) {
+	s.count.Add(1)
+	if s.tools != "" {
+		cmd.Env = map[string]string{"PATH": s.tools}
+	}
+	return s.Conn.Start(ctx, cmd)
+}
+
+// Run counts.
+func (s *sessions) Run(ctx context.Context, cmd nodes.Cmd) (nodes.Result, error) {
+	s.count.Add(1)
+	return s.Conn.Run(ctx, cmd)
+}
+
+// A node without the agent gets it, and the first push, over one session.
+func TestFirstContactIsOneSession(t *testing.T) {
+	b := newBench(t)
+	seen := &sessions{Conn: b.s.Here}
+	b.s.Here = seen
+	b.freshAgent()
+	b.revision(1)
+	b.push()
+	if n := seen.count.Load(); n != 1 {
+		t.Errorf("%d sessions", n)
+	}
+	if d := difference(t, b.src, b.live); d != "" {
+		t.Error(d)
+	}
+}
+
+// The tools of small systems serve to put the agent there: busybox's head reads
+// further than it is told.
+func TestAgentPutByBusybox(t *testing.T) {
+	nodetest.Need(t, "busybox")
+	b := newBench(t)
+	tools := t.TempDir()
+	if out, err := exec.Command("busybox", "--install", "-s", tools).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	seen := &sessions{Conn: b.s.Here, tools: tools}
+	b.s.Here = seen
+	sum := b.freshAgent()
+	b.file("big", noise(3_000_000, 1))
+	b.push()
+	if d := difference(t, b.src, b.live); d != "" {
+		t.Error(d)
+	}
+	if got := cached(t, sum); len(got) != 1 || seen.count.Load() != 1 {
+		t.Errorf("%v after %d sessions", got, seen.count.Load())
+	}
+}
+
+// cached lists what the cache for agents holds of one.
+func cached(t *testing.T, sum string) []string {
+	t.Helper()
+	got, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "rollsh", "agent-"+sum+"*"))
+	must(t, err)
+	return got
+}
+
+// A connection that is cut while the agent is put there is told as lost, and
+// leaves nothing that would be run.
+func TestCutWhileTheAgentIsPut(t *testing.T) {
+	b := newBench(t)
+	conn := &cutConn{Conn: b.s.Here}
+	b.s.Here = conn
+	sum := b.freshAgent()
+	b.revision(1)
+	wantKind(t, b.try(), nodes.Lost, "while the agent was put on the node")
+	if got := cached(t, sum); len(got) > 0 {
+		t.Errorf("left behind: %v", got)
+	}
+	conn.frames.Store(-1)
+	b.push()
+	if got := cached(t, sum); len(got) != 1 {
+		t.Errorf("in the cache: %v", got)
+	}
+}
+
+// A node whose disk is full where the agent would lie says so.
+func TestNoRoomForTheAgent(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	r := newRig(t, 1)
+	cache := filepath.Join(r.bed.NodeHome(0), ".cache")
+	must(t, os.Mkdir(cache, 0o755))
+	if err := unix.Mount("c", cache, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skip("cannot mount: ", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(cache, unix.MNT_DETACH) })
+	r.file("a", "1")
+	_, err := r.try()
+	wantKind(t, err, nodes.Space, "web1", "cannot put the agent on the node: no space left")
+	if got, err := os.ReadDir(filepath.Join(cache, "rollsh")); err != nil || len(got) > 0 {
+		t.Errorf("left behind: %v, %v", got, err)
+	}
 }
 
 // The agents for other CPUs do the same work, where this machine runs them by

@@ -53,8 +53,15 @@ func (e *Engine) HoldStage(ctx context.Context, set nodes.Set, o Options, until 
 	return st.change(ctx, "sync.push", set).Err()
 }
 
-// BeOwnAgent makes the engine send the test program itself.
-func (e *Engine) BeOwnAgent() error { return e.UseAgent("/proc/self/exe") }
+// BeOwnAgent makes the engine send the test program itself. It is compressed
+// first: with the race detector that takes long.
+func (e *Engine) BeOwnAgent() error {
+	if err := e.UseAgent("/proc/self/exe"); err != nil {
+		return err
+	}
+	_, err := e.programs()[0].gz()
+	return err
+}
 
 // BuiltAgent gives the agent that was built in for a CPU; nil for none.
 func BuiltAgent(goarch string) ([]byte, error) {

@@ -27,6 +27,9 @@ type pack struct {
 	size int64
 	done bool
 	err  error
+
+	hopes int  // of the source: who may want it and has not said so yet
+	used  bool // of the source
 }
 
 // part is a file of the source to be sent: from an offset on, or in terms of
@@ -42,6 +45,14 @@ func (s *source) pack(parts []part) (*pack, error) {
 	id := nameOf(parts)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p, err := s.packOf(id, parts)
+	if err == nil {
+		p.used = true
+	}
+	return p, err
+}
+
+func (s *source) packOf(id string, parts []part) (*pack, error) {
 	if p := s.packs[id]; p != nil {
 		return p, nil
 	}
@@ -53,6 +64,35 @@ func (s *source) pack(parts []part) (*pack, error) {
 	s.packs[id] = p
 	s.making.Go(func() { p.make(s, parts) })
 	return p, nil
+}
+
+// hope begins to pack what a node lacks that has nothing: one of which nothing
+// is known may be such a node. What it gives is called when the node has said
+// what it lacks; a pack that nobody turns out to want is given up.
+func (s *source) hope(pol manifest.Policy) (said func()) {
+	var parts []part
+	for _, e := range manifest.Predict(nil, s.entries, pol) {
+		parts = append(parts, part{Entry: e})
+	}
+	if len(parts) == 0 {
+		return func() {}
+	}
+	id := nameOf(parts)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := s.packOf(id, parts)
+	if err != nil {
+		return func() {} // told when it is needed
+	}
+	p.hopes++
+	return sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if p.hopes--; p.hopes == 0 && !p.used && s.packs[id] == p {
+			p.close()
+			delete(s.packs, id)
+		}
+	})
 }
 
 // nameOf tells packs apart: nodes that lack the same get the same one.

@@ -76,7 +76,7 @@ func (e *Engine) Plan(ctx context.Context, set nodes.Set, o Options) (*Plan, err
 	if err != nil {
 		return nil, nodes.At(err, op, "")
 	}
-	e.warmUp(ctx, set)
+	opened := e.warmUp(ctx, set)
 	src, err := e.scan(ctx, &o)
 	if err != nil {
 		return nil, nodes.At(asSource(err), op, "")
@@ -88,7 +88,7 @@ func (e *Engine) Plan(ctx context.Context, set nodes.Set, o Options) (*Plan, err
 	var wg sync.WaitGroup
 	for i, n := range set.Nodes {
 		wg.Go(func() {
-			rep, err := e.look(ctx, src, &o, n, op)
+			rep, err := e.look(ctx, src, &o, n, opened[n], op)
 			err = plainError(err)
 			res.List[i] = nodes.Outcome{Node: n, Err: err, State: nodes.StateOf(err)}
 			if err == nil {
@@ -107,13 +107,13 @@ func (e *Engine) Plan(ctx context.Context, set nodes.Set, o Options) (*Plan, err
 }
 
 // look asks one node what a stage would do.
-func (e *Engine) look(ctx context.Context, src *source, o *Options, n *nodes.Node, op string) (*wire.Report, error) {
+func (e *Engine) look(ctx context.Context, src *source, o *Options, n *nodes.Node, opened *opening, op string) (*wire.Report, error) {
 	path, err := o.pathOn(n)
 	if err != nil {
 		return nil, err
 	}
 	j := &job{
-		e: e, o: o, src: src, node: n, path: path, op: wire.OpLook, lists: true,
+		e: e, o: o, src: src, node: n, opened: opened, path: path, op: wire.OpLook, lists: true,
 		events: e.emitter(ctx, op, n), by: e.holder(op),
 	}
 	j.events.quiet = true

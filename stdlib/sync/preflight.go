@@ -36,6 +36,7 @@ func (e *Engine) Preflight(ctx context.Context, set nodes.Set, o Options) (*node
 	if err != nil {
 		return nil, nodes.At(err, op, "")
 	}
+	opened := e.warmUp(ctx, set)
 	src, err := e.scan(ctx, &o)
 	if err != nil {
 		return nil, nodes.At(asSource(err), op, "")
@@ -43,7 +44,7 @@ func (e *Engine) Preflight(ctx context.Context, set nodes.Set, o Options) (*node
 	defer src.close()
 	return e.onAll(ctx, op, set, o.Path, func(ctx context.Context, n *nodes.Node, path nodes.RemotePath, _ emitter) (any, error) {
 		began := time.Now()
-		rep, err := e.look(ctx, src, &o, n, op)
+		rep, err := e.look(ctx, src, &o, n, opened[n], op)
 		if err != nil {
 			return nil, plainError(err)
 		}

@@ -118,7 +118,7 @@ func (e *Engine) stage(ctx context.Context, op string, set nodes.Set, o Options,
 
 func (e *Engine) stageOnce(ctx context.Context, op string, set nodes.Set, o Options, plan *Plan, hold bool) (*Staged, error) {
 	st := &Staged{Roll: nodes.RollOf(ctx, newRoll), e: e, o: o, all: set, jobs: map[nodes.Name]*staged{}}
-	e.warmUp(ctx, set)
+	opened := e.warmUp(ctx, set)
 	src, release, err := e.scanShared(ctx, &o)
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (e *Engine) stageOnce(ctx context.Context, op string, set nodes.Set, o Opti
 	each(set, func(n *nodes.Node) {
 		s := &staged{began: time.Now(), events: e.emitter(ctx, op, n)}
 		s.events.started("staging " + src.root)
-		s.err = st.stageNode(ctx, s, n, plan, hold)
+		s.err = st.stageNode(ctx, s, n, opened[n], plan, hold)
 		s.took = time.Since(s.began)
 		if s.err != nil {
 			s.events.finished("", s.err)
@@ -143,13 +143,6 @@ func (e *Engine) stageOnce(ctx context.Context, op string, set nodes.Set, o Opti
 	return st, nil
 }
 
-// warmUp begins to connect to all nodes while the source is read.
-func (e *Engine) warmUp(ctx context.Context, set nodes.Set) {
-	for _, n := range set.Nodes {
-		go func() { _, _ = e.dial(ctx, n) }()
-	}
-}
-
 // each runs f for all nodes at once and waits for all.
 func each(set nodes.Set, f func(*nodes.Node)) {
 	var wg sync.WaitGroup
@@ -159,13 +152,13 @@ func each(set nodes.Set, f func(*nodes.Node)) {
 	wg.Wait()
 }
 
-func (st *Staged) stageNode(ctx context.Context, s *staged, n *nodes.Node, plan *Plan, hold bool) error {
+func (st *Staged) stageNode(ctx context.Context, s *staged, n *nodes.Node, opened *opening, plan *Plan, hold bool) error {
 	path, err := st.o.pathOn(n)
 	if err != nil {
 		return err
 	}
 	s.job = &job{
-		e: st.e, o: &st.o, src: st.src, node: n, path: path, roll: st.Roll, op: wire.OpStage,
+		e: st.e, o: &st.o, src: st.src, node: n, opened: opened, path: path, roll: st.Roll, op: wire.OpStage,
 		lists: !hold, hold: hold, events: s.events, by: st.e.holder(st.o.Why),
 	}
 	if plan != nil {

@@ -18,6 +18,7 @@ type job struct {
 	o      *Options
 	src    *source
 	node   *nodes.Node
+	opened *opening
 	path   nodes.RemotePath
 	roll   string
 	op     wire.Op // OpStage or OpLook
@@ -43,22 +44,24 @@ func (j *job) request() (wire.Request, []manifest.Entry) {
 
 // run does the whole operation over the agent.
 func (j *job) run(ctx context.Context) (*wire.Report, error) {
+	said := j.hope()
+	defer said()
+	if err := j.opened.wait(ctx); err != nil {
+		return nil, err
+	}
 	var rep *wire.Report
 	err := j.e.converse(ctx, j.node, func(ctx context.Context, l *line) error {
 		req, base := j.request()
 		req.Ask = j.op == wire.OpStage && req.Base != "" && j.large(base)
-		t := &talk{j: j, l: l, ask: req.Ask}
+		t := &talk{j: j, l: l, ask: req.Ask, said: said}
 		defer func() { _ = t.halt() }()
 		if err := wireJSON(ctx, l, req); err != nil {
 			return err
 		}
-		if req.Base != "" {
-			if err := t.guess(ctx, base); err != nil {
-				return err
-			}
+		err := t.open(ctx, req.Base != "", base)
+		if err == nil {
+			rep, err = t.answers(ctx)
 		}
-		var err error
-		rep, err = t.answers(ctx)
 		if err == nil && j.op == wire.OpStage {
 			j.remember(rep, req.Base, base)
 		}
@@ -70,6 +73,15 @@ func (j *job) run(ctx context.Context) (*wire.Report, error) {
 	return rep, nil
 }
 
+// hope begins to pack the whole tree for a node of which nothing is known. What
+// it gives ends the hope that the node lacks it all.
+func (j *job) hope() (said func()) {
+	if digest, _ := j.e.recent.base(j.node, j.path, j.src); digest != "" || j.op != wire.OpStage {
+		return func() {}
+	}
+	return j.src.hope(j.o.policy())
+}
+
 // talk is one exchange: this side sends contents while the other answers.
 type talk struct {
 	j     *job
@@ -78,9 +90,26 @@ type talk struct {
 	sent  chan error
 	files int
 	bytes int64
-	ask   bool // no contents are sent with the guess
+	ask   bool   // no contents are sent with the guess
+	told  bool   // the manifest was sent
+	said  func() // ends the hope that all is lacking
 
 	outlines map[int]*delta.Outline // of what is there, by index of the entry
+}
+
+// open says what is wanted: as a delta to what is believed to be there, or
+// whole where nothing is known of it.
+func (t *talk) open(ctx context.Context, known bool, base []manifest.Entry) error {
+	if known {
+		return t.guess(ctx, base)
+	}
+	return t.tell(ctx)
+}
+
+// tell sends the manifest.
+func (t *talk) tell(ctx context.Context) error {
+	t.told = true
+	return t.l.send(ctx, wire.TypeManifest, t.j.src.packed())
 }
 
 // guess sends the delta and what it needs, if the tree there is as believed.
@@ -158,7 +187,9 @@ func (t *talk) answers(ctx context.Context) (*wire.Report, error) {
 				return nil, err
 			}
 			t.files, t.bytes = 0, 0
-			err = t.l.send(ctx, wire.TypeManifest, t.j.src.packed())
+			if !t.told {
+				err = t.tell(ctx)
+			}
 		case wire.TypeOutline:
 			err = t.outline(p)
 		case wire.TypeNeed:
@@ -220,7 +251,9 @@ func (t *talk) need(ctx context.Context, p []byte) error {
 		}
 		list = append(list, part{Entry: e, offset: n.Offset, old: t.outlines[n.Index]})
 	}
-	return t.contents(ctx, list)
+	err = t.contents(ctx, list)
+	t.said()
+	return err
 }
 
 // why prefers the reason that sending stopped to the agent's word that it did.

@@ -228,7 +228,8 @@ type Need struct {
 	Offset int64
 }
 
-// EncodeNeed writes needs with ascending indexes.
+// EncodeNeed writes needs with ascending indexes, compressed: a whole tree is
+// often needed.
 func EncodeNeed(needs []Need) []byte {
 	var b []byte
 	last := 0
@@ -237,11 +238,15 @@ func EncodeNeed(needs []Need) []byte {
 		b = binary.AppendUvarint(b, uint64(n.Offset))
 		last = n.Index
 	}
-	return b
+	return Pack(b)
 }
 
 // DecodeNeed reads needs with ascending indexes below limit.
 func DecodeNeed(b []byte, limit int) ([]Need, error) {
+	b, err := Unpack(b)
+	if err != nil {
+		return nil, err
+	}
 	var out []Need
 	at := 0
 	for first := true; len(b) > 0; first = false {

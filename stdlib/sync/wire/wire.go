@@ -10,6 +10,7 @@
 //
 //	stage:  Request, Delta, Pack... End  ->  Report
 //	                                     ->  Resend; Manifest -> Need; Pack... End -> Report
+//	        Request, Manifest            ->  Resend, Need; Pack... End -> Report
 //	                                     ->  Outline... Need; Pack... End -> Report
 //	others: Request                      ->  Report
 //	always: Failure in the place of any answer
