@@ -16,10 +16,11 @@ type Config struct {
 	On      nodes.Set        // the balancers: every one of them is told
 	Socket  nodes.RemotePath // HAProxy's runtime socket on them
 	Backend string
-	Server  func(*nodes.Node) string // a node's name in the backend; nil: the node's name
-	Wait    time.Duration            // for sessions to end, and for a server to be up; 0: do not wait
-	Last    bool                     // drain the last server too
-	Sudo    string                   // user to reach the socket as; empty: the login
+	Wait    time.Duration // for sessions to end, and for a server to be up; 0: do not wait
+	Last    bool          // drain the last server too
+	Sudo    string        // user to reach the socket as; empty: the login
+	// Server gives a node's name in the backend; nil: the node's name.
+	Server func(context.Context, *nodes.Node) (string, error)
 }
 
 // Backend is one backend on all its balancers. It is a nodes.Balancer and safe
@@ -59,7 +60,7 @@ func New(d nodes.Dialer, c Config) (*Backend, error) {
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "socket: '" + nodes.Clean(string(c.Socket)) + "' is not an absolute path of plain characters"}
 	}
 	if c.Server == nil {
-		c.Server = func(n *nodes.Node) string { return string(n.Name) }
+		c.Server = func(_ context.Context, n *nodes.Node) (string, error) { return string(n.Name), nil }
 	}
 	return &Backend{dialer: d, cfg: c, ways: map[nodes.Name]way{}}, nil
 }
@@ -74,7 +75,7 @@ func (b *Backend) Drain(ctx context.Context, n *nodes.Node) error {
 
 // DrainWithin is Drain with its own time to wait.
 func (b *Backend) DrainWithin(ctx context.Context, n *nodes.Node, wait time.Duration) error {
-	server, err := b.server(n)
+	server, err := b.server(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -152,7 +153,7 @@ func (b *Backend) unknown(lb *nodes.Node, server string) error {
 // Ready puts the node back into service and waits until HAProxy says that it is
 // up.
 func (b *Backend) Ready(ctx context.Context, n *nodes.Node) error {
-	server, err := b.server(n)
+	server, err := b.server(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -175,7 +176,7 @@ func (b *Backend) Ready(ctx context.Context, n *nodes.Node) error {
 // State is how all balancers treat the node. It fails with Changed where they
 // do not agree.
 func (b *Backend) State(ctx context.Context, n *nodes.Node) (nodes.BalancerState, error) {
-	server, err := b.server(n)
+	server, err := b.server(ctx, n)
 	if err != nil {
 		return nodes.BalancerState{}, err
 	}
@@ -265,8 +266,11 @@ func refusal(at, text string) error {
 	return e
 }
 
-func (b *Backend) server(n *nodes.Node) (string, error) {
-	s := b.cfg.Server(n)
+func (b *Backend) server(ctx context.Context, n *nodes.Node) (string, error) {
+	s, err := b.cfg.Server(ctx, n)
+	if err != nil {
+		return "", nodes.At(err, "", n.Name)
+	}
 	if !fits(names(), s) {
 		return "", &nodes.Error{Kind: nodes.Usage, Node: n.Name, Message: "server: '" + nodes.Clean(s) + "' is not a name of HAProxy's"}
 	}

@@ -357,12 +357,14 @@ func TestCancel(t *testing.T) {
 func TestLua(t *testing.T) {
 	lb := startBalancer(t, "admin", startApp(t, "www-a"), startApp(t, "web2"))
 	s := localSession(t)
-	h := lua.New(s, []lua.Module{haproxy.Module(s), {Name: "", Values: map[string]any{"lbnode": &nodes.Node{Name: "lb", Local: true}, "a": &nodes.Node{Name: "a"}, "web2": web(2)}}})
+	h := lua.New(s, []lua.Module{haproxy.Module(s), {Name: "", Values: map[string]any{"socket": string(lb.socket), "lbnode": &nodes.Node{Name: "lb", Local: true}, "a": &nodes.Node{Name: "a"}, "web2": web(2)}}})
 	for _, c := range []struct{ src, want string }{
 		{`return B:state(a).admin`, `"ready"`},
 		{`B:drain(a, {wait=1}) return B:state(a).admin, B:sessions(a)`, `"drain" 0`},
 		{`B:ready(a) return B:state(a).up`, `true`},
 		{`return pcall(B.drain, B, web2)`, `false`}, // www-web2 is unknown
+		{`local F = haproxy.backend{ on=lbnode, socket=socket, backend="web", server=function(n) sleep(0) if n.name == "a" then return "www-" .. n.name end end } return F:state(a).up, F:state(web2).up`, `true true`},
+		{`local F = haproxy.backend{ on=lbnode, socket=socket, backend="web", server=function() error "none" end } local ok, e = pcall(F.state, F, a) return e.message, e.node`, `"none" "a"`},
 	} {
 		src := `local B = haproxy.backend{ on=lbnode, socket="` + string(lb.socket) + `", backend="web", server="www-{name}" } ` + c.src
 		values, err := h.Eval(t.Context(), src)

@@ -14,7 +14,7 @@ type backendArgs struct {
 	On      nodes.Set        `lua:"on,required" doc:"the balancers; here for this machine"`
 	Socket  nodes.RemotePath `lua:"socket,required" doc:"HAProxy's runtime socket on them, such as /run/haproxy/admin.sock"`
 	Backend string           `lua:"backend,required" doc:"the backend's name in haproxy.cfg"`
-	Server  serverNames      `lua:"server" type:"string|table" doc:"the servers' names: a text with {name} in it, or a table by node; the node's name without it"`
+	Server  serverNames      `lua:"server" type:"string|table|function" calls:"n: Node" doc:"the servers' names: a text with {name} in it, a table by node, or function(n); the node's name without it, and for nil"`
 	Wait    time.Duration    `lua:"wait" default:"30" doc:"seconds for sessions to end and for a server to be up; 0: do not wait"`
 	Last    bool             `lua:"last" doc:"drain the last server that serves, too"`
 	Sudo    string           `lua:"sudo" doc:"user to reach the socket as; the login without it"`
@@ -24,9 +24,10 @@ type backendArgs struct {
 type serverNames struct {
 	template string
 	table    map[string]string
+	fn       lua.Callback
 }
 
-// UnpackLua reads a template or a table.
+// UnpackLua reads a template, a table or a function.
 func (n *serverNames) UnpackLua(v any) error {
 	switch v := v.(type) {
 	case string:
@@ -42,12 +43,32 @@ func (n *serverNames) UnpackLua(v any) error {
 			n.table[node] = s
 		}
 		return nil
+	case lua.Callback:
+		n.fn = v
+		return nil
 	}
-	return errors.New("expected a text such as \"www-{name}\" or a table such as {web1=\"s1\"}")
+	return errors.New("expected a text such as \"www-{name}\", a table such as {web1=\"s1\"}, or a function")
 }
 
-func (n serverNames) of(node *nodes.Node) string {
-	name := string(node.Name)
+func (n serverNames) of(ctx context.Context, node *nodes.Node) (string, error) {
+	if n.fn.IsZero() {
+		return n.written(string(node.Name)), nil
+	}
+	results, err := n.fn.Call(ctx, node)
+	if err != nil {
+		return "", err
+	}
+	if len(results) == 0 || results[0] == nil {
+		return string(node.Name), nil
+	}
+	name, ok := results[0].(string)
+	if !ok {
+		return "", &nodes.Error{Kind: nodes.Usage, Message: "server= gave no text"}
+	}
+	return name, nil
+}
+
+func (n serverNames) written(name string) string {
 	if s, ok := n.table[name]; ok {
 		return s
 	}

@@ -128,11 +128,12 @@ func rotation(s *nodes.Session, n *nodes.Node, d drain, check hook) (Rotation, e
 	r, err := Own(s, n)
 	switch {
 	case d.off:
-		r.Drain, r.Undrain, r.Words, err = nil, nil, "no drain", nil
+		r.Drain, r.Undrain, r.Ask, r.Words, err = nil, nil, nil, "no drain", nil
 	case d.balancer != nil:
-		r.Drain, r.Undrain, r.Words, err = d.balancer.Drain, d.balancer.Ready, "drain through its balancer", nil
+		r.through(d.balancer)
+		err = nil
 	case !d.out.none():
-		r.Drain, r.Undrain, r.Words, err = d.out.hook(s), d.in.hook(s), "drain: "+d.out.words(), nil
+		r.Drain, r.Undrain, r.Ask, r.Words, err = d.out.hook(s), d.in.hook(s), nil, "drain: "+d.out.words(), nil
 	}
 	if check.off {
 		r.Check = nil

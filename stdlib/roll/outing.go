@@ -20,6 +20,13 @@ type Rotation struct {
 	Undrain Hook
 	Check   Hook   // nil: nothing can vouch for a node whose tree was switched
 	Words   string // what Drain does, for a plan: "no drain"
+	// Ask tells whether the node is in service; nil where only commands know.
+	Ask func(ctx context.Context, n *nodes.Node) (nodes.BalancerState, error)
+}
+
+// through takes nodes out of service at a balancer.
+func (r *Rotation) through(b nodes.Balancer) {
+	r.Drain, r.Undrain, r.Ask, r.Words = b.Drain, b.Ready, b.State, "drain through its balancer"
 }
 
 // cleanGrace is how long putting a node back into service may take after its
@@ -78,7 +85,7 @@ func Own(s *nodes.Session, n *nodes.Node) (Rotation, error) {
 	}
 	switch {
 	case n.Balancer != nil:
-		r.Drain, r.Undrain, r.Words = n.Balancer.Drain, n.Balancer.Ready, "drain through its balancer"
+		r.through(n.Balancer)
 	case n.Drain != "" && n.Undrain != "":
 		r.Drain, r.Undrain, r.Words = Command(s, n.Drain), Command(s, n.Undrain), "drain: "+n.Drain
 	case n.Drain != "" || n.Undrain != "":
@@ -175,10 +182,15 @@ type untracked struct{ session *nodes.Session }
 func (untracked) do(ctx context.Context, _ nodes.Set, _ move, act Act) error { return act(ctx) }
 
 // Settle says what a roll says at its end.
-func (u untracked) Settle(_ context.Context, n *nodes.Node, _ State, out bool, failed, decision string) error {
-	if out {
-		u.session.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: "node:drained", Text: fmt.Sprintf("left drained: %s: %s; %s", n.Name, failed, decision)})
+func (u untracked) Settle(_ context.Context, n *nodes.Node, state State, out bool, failed, decision string) error {
+	what := "left drained"
+	switch {
+	case state == Unknown:
+		what = "drained or not, it is unknown"
+	case !out:
+		return nil
 	}
+	u.session.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: "node:drained", Text: fmt.Sprintf("%s: %s: %s; %s", what, n.Name, failed, decision)})
 	return nil
 }
 
@@ -305,13 +317,34 @@ func (o outing) recoverOld(ctx context.Context, failed error, cancelled bool) er
 }
 
 // leave keeps the node out of service. One that has no drain is in service,
-// whatever we think of it.
+// whatever we think of it; so may be one that was to be put back in vain: its
+// balancer is asked once more, with time of its own.
 func (o outing) leave(ctx context.Context, failed error, decision string) error {
-	if o.Drain != nil {
+	switch {
+	case o.Drain == nil:
+		return o.settle(ctx, failed, Failed, false, decision+"; it stays in service, for it has no drain")
+	case o.Ask == nil:
 		return o.settle(ctx, failed, LeftDrained, true, decision)
 	}
-	return o.settle(ctx, failed, Failed, false, decision+"; it stays in service, for it has no drain")
+	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), askGrace)
+	defer cancel()
+	is, err := o.Ask(fresh, o.node)
+	switch {
+	case err != nil:
+		return o.settle(ctx, failed, Unknown, true, decision+"; its balancer cannot be asked: "+reason(err))
+	case is.Admin != "ready":
+		return o.settle(ctx, failed, LeftDrained, true, decision)
+	}
+	o.session.Service.Undrained(o.node.Name)
+	decision += "; its balancer has it in service"
+	if !is.Up {
+		decision += ", but its health check does not pass"
+	}
+	return o.settle(ctx, failed, Failed, false, decision)
 }
+
+// askGrace is how long a balancer may take to tell of a node.
+const askGrace = 10 * time.Second
 
 func reason(err error) string { return firstLine(nodes.AsError(err, nodes.Internal).Message) }
 
