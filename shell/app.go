@@ -145,6 +145,9 @@ func (a *app) dress() error {
 	a.sink = a.seen
 	a.person = newPerson(a.screen, a.errPaint, isTerminal(a.stdin) && errTTY, a.opts.yes, a.interrupt)
 	a.person.show, a.person.secrets = a.show, &nodes.Secrets{}
+	if a.json != nil {
+		a.person.record = a.json.write
+	}
 	a.screen.secrets = a.person.secrets
 	return nil
 }

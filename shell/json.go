@@ -17,7 +17,7 @@ import (
 //	time    when, RFC 3339 with nanoseconds, UTC
 //	type    started output progress finished said warned planned state, as nodes.EventType;
 //	        printed: print() or a value, in text; error: how the run failed, in error;
-//	        finding: of check
+//	        finding: of check; asked: a question of ask, confirm or choose, with its answer
 //	id      joins started, output, progress and finished of one operation on one node
 //	op      sync.push, node:run
 //	node    name of the node; absent: this machine
@@ -31,6 +31,8 @@ import (
 //	lines   of planned: what would be done in full, such as "+ index.html"
 //	error   of finished and error: kind message where op node code signal hint,
 //	        and errors, a list of the same for several nodes
+//	answer  of asked: yes, no or a text; [secret] for a secret
+//	by      of asked: terminal, --yes, or no terminal, where the default was taken
 //	file line column hint warning
 //	        of finding, what check found, with its text; lint's op is lint.RULE
 type record struct {
@@ -48,6 +50,8 @@ type record struct {
 	State  string   `json:"state,omitempty"`
 	Lines  []string `json:"lines,omitempty"`
 	Error  *problem `json:"error,omitempty"`
+	Answer string   `json:"answer,omitempty"`
+	By     string   `json:"by,omitempty"`
 
 	File    string `json:"file,omitempty"`
 	Line    int    `json:"line,omitempty"`

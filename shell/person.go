@@ -3,7 +3,6 @@ package shell
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -28,6 +27,7 @@ type person struct {
 	canAsk    bool
 	interrupt *nodes.Interrupt
 	show      func(text string) // puts a result on standard output
+	record    func(record)      // of --json: what was asked and answered; nil without it
 	open      func() (*os.File, error)
 	turn      chan struct{}
 	secrets   *nodes.Secrets // remembers what must not get into the history
@@ -66,7 +66,28 @@ func (p *person) Ask(ctx context.Context, q nodes.Question) (string, error) {
 	if answer == "" && q.Default != nil {
 		answer = *q.Default
 	}
+	if err == nil {
+		p.note(q.Text, shownAnswer(q, answer), byHand)
+	}
 	return answer, err
+}
+
+// byHand is by whom a question was answered that was asked at the terminal.
+const byHand = "terminal"
+
+// shownAnswer is an answer as it may be written down.
+func shownAnswer(q nodes.Question, answer string) string {
+	if q.Secret {
+		return "[secret]"
+	}
+	return answer
+}
+
+// note writes down what was asked and answered, with --json.
+func (p *person) note(text, answer, by string) {
+	if p.record != nil {
+		p.record(record{Time: stamp(time.Time{}), Type: "asked", Text: text, Answer: answer, By: by})
+	}
 }
 
 // fitted breaks a text at blanks where the terminal is too narrow for it.
@@ -88,12 +109,20 @@ func (p *person) byDefault(q nodes.Question) string {
 	if p.yes {
 		why = "--yes"
 	}
+	if p.record != nil {
+		p.note(q.Text, shownAnswer(q, *q.Default), why)
+		return *q.Default
+	}
 	p.screen.line(asked(q) + ": " + shown + ", the default (" + why + ")\n")
 	return *q.Default
 }
 
 // Confirm asks for yes or no, again until it gets one; --yes answers it.
 func (p *person) Confirm(ctx context.Context, text string) (bool, error) {
+	if p.yes && p.record != nil {
+		p.note(text, "yes", "--yes")
+		return true, nil
+	}
 	if p.yes {
 		p.screen.line(clean(text) + " yes (--yes)\n")
 		return true, nil
@@ -107,7 +136,9 @@ func (p *person) Confirm(ctx context.Context, text string) (bool, error) {
 		switch strings.ToLower(strings.TrimSpace(line)) {
 		case "y", "yes":
 			yes = true
+			p.note(text, "yes", byHand)
 		case "", "n", "no":
+			p.note(text, "no", byHand)
 		default:
 			return errAgain
 		}
@@ -138,6 +169,11 @@ func (p *person) Choose(ctx context.Context, text string, items []string, many b
 			p.screen.prompt(err.Error() + "\n")
 			return errAgain
 		}
+		texts := make([]string, len(picked))
+		for i, at := range picked {
+			texts[i] = items[at]
+		}
+		p.note(text, strings.Join(texts, ", "), byHand)
 		return nil
 	})
 	return picked, err
@@ -261,119 +297,4 @@ func (p *person) untilInterrupted(ctx context.Context) (context.Context, func())
 		}
 	}()
 	return ctx, func() { cancel(nil) }
-}
-
-// terminalLine reads lines from a terminal until a context ends.
-type terminalLine struct {
-	file      *os.File
-	screen    *screen
-	interrupt *nodes.Interrupt
-	buffer    []byte // read and not yet used
-}
-
-func (t *terminalLine) close() { _ = t.file.Close() } // opened for reading answers: nothing can be lost
-
-// read prompts and reads one line. A secret is read without echo.
-func (t *terminalLine) read(ctx context.Context, prompt string, secret bool) (string, error) {
-	stop := context.AfterFunc(ctx, func() { _ = t.file.SetReadDeadline(time.Unix(1, 0)) }) // wakes the read below
-	defer stop()
-	if secret {
-		restore, err := t.raw()
-		if err != nil {
-			return "", &nodes.Error{Kind: nodes.Refused, Message: "cannot hide what is typed: " + err.Error(), Cause: err}
-		}
-		defer restore()
-	}
-	t.screen.prompt(prompt)
-	var line answer
-	for {
-		for len(t.buffer) > 0 {
-			c := t.buffer[0]
-			t.buffer = t.buffer[1:]
-			done, err := line.add(c, secret)
-			if done || err != nil {
-				return t.ended(line.text(), err)
-			}
-		}
-		if err := t.fill(ctx); err != nil {
-			return "", err
-		}
-	}
-}
-
-// raw is rawMode with the line ended that was not echoed.
-func (t *terminalLine) raw() (restore func(), err error) {
-	back, err := rawMode(t.file)
-	return func() {
-		back()
-		t.screen.prompt("\n")
-	}, err
-}
-
-// ended hands a Ctrl-C that raw mode gave as a byte to the run.
-func (t *terminalLine) ended(text string, err error) (string, error) {
-	if err == nil {
-		return text, nil
-	}
-	if t.interrupt != nil && errors.Is(err, errCtrlC) {
-		t.interrupt.Hit("INT")
-	}
-	if errors.Is(err, io.EOF) {
-		return "", &nodes.Error{Kind: nodes.Cancelled, Message: "no answer: end of input"}
-	}
-	return "", &nodes.Error{Kind: nodes.Cancelled, Message: "interrupted", Signal: "INT"}
-}
-
-func (t *terminalLine) fill(ctx context.Context) error {
-	buf := make([]byte, 4096)
-	n, err := t.file.Read(buf)
-	t.buffer = append(t.buffer, buf[:n]...)
-	switch {
-	case ctx.Err() != nil:
-		t.screen.prompt("\n")
-		return nodes.Stopped(ctx)
-	case n == 0 && errors.Is(err, io.EOF):
-		t.screen.prompt("\n") // Ctrl-D ends no line
-		_, err := t.ended("", err)
-		return err
-	case err != nil && n == 0:
-		return &nodes.Error{Kind: nodes.Refused, Message: "cannot read the answer: " + err.Error(), Cause: err}
-	}
-	return nil
-}
-
-var errCtrlC = errors.New("ctrl-c")
-
-// answer is a line while it is typed. In raw mode it does what the terminal
-// does otherwise: erase, erase all, end.
-type answer struct{ bytes []byte }
-
-func (a *answer) text() string { return strings.ToValidUTF8(string(a.bytes), "\ufffd") }
-
-func (a *answer) add(c byte, raw bool) (done bool, err error) {
-	switch {
-	case c == '\n' || c == '\r':
-		return true, nil
-	case raw && c == 3:
-		return false, errCtrlC
-	case raw && c == 4 && len(a.bytes) == 0:
-		return false, io.EOF
-	case raw && (c == 127 || c == 8):
-		a.erase()
-	case raw && (c == 21 || c == 23):
-		a.bytes = nil
-	case c >= 32 || c == '\t':
-		if len(a.bytes) < maxAnswer {
-			a.bytes = append(a.bytes, c)
-		}
-	}
-	return false, nil
-}
-
-// erase takes the last rune away.
-func (a *answer) erase() {
-	runes := []rune(string(a.bytes))
-	if len(runes) > 0 {
-		a.bytes = []byte(string(runes[:len(runes)-1]))
-	}
 }

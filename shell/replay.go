@@ -106,6 +106,8 @@ func (a *app) again(r record, e nodes.Event) {
 		if r.Error != nil {
 			a.complain(r.Error.restore())
 		}
+	case "asked":
+		a.screen.line(clean(r.Text) + " " + clean(r.Answer) + " (" + clean(r.By) + ")\n")
 	case "finding":
 		a.show(r.File + ":" + strconv.Itoa(r.Line) + ": " + r.Text)
 	default:

@@ -50,7 +50,7 @@ The table is read without running the recipe: by --help, Tab, check.`,
   time    when, RFC 3339 with nanoseconds, UTC
   type    started output progress finished said warned planned state;
           printed: print() or a value, in text; error: how the run failed;
-          finding: of check
+          finding: of check; asked: a question, with its answer
   id      joins started, output, progress and finished of one operation on
           one node
   op      sync.push, node:run
@@ -63,6 +63,8 @@ The table is read without running the recipe: by --help, Tab, check.`,
   lines   of planned: what would be done in full, such as "+ index.html"
   error   of finished and error: kind message where op node code signal hint,
           and errors, a list of the same for several nodes
+  answer  of asked: yes, no or a text; [secret] for a secret
+  by      of asked: terminal, --yes, or no terminal: the default was taken
   file line column hint warning
           of finding, with its text
 
