@@ -116,6 +116,7 @@ func TestCheckRaisesNoFalseAlarm(t *testing.T) {
 		`local function new() local o = {} function o:shuot() return self end return o end local function f(x) x:shuot() end f(new())`,
 		`local c = require "common" local function f(x) x:shuot() x:drian() end f(c.object())`,
 		`local n = node "web1" print(#n, n[1].name, n:names()[1], n:only "*":fold()) n:each(function(x) print(x.name) end)`,
+		`local r = nodes("prod"):quiet({on_failure="continue", at_once=2}) print(r.web1.ok)`,
 		`local set = nodes "prod" - node "web1" print(set:fold(), #set, set[1].name, set.web2)`,
 	} {
 		if got := checked(t, src, map[string]string{"lib/common.lua": "return { object = function() return { shuot = print, drian = print } end }"}); len(got) > 0 {

@@ -98,7 +98,7 @@ func (c *checker) arguments(e *ast.FuncCallExpr, b *binding) {
 		return
 	}
 	s := b.spec()
-	pos, table := s.splitExprs(e.Args)
+	pos, table := s.splitExprs(e.Args, len(s.keys)+len(b.fleetSpec().keys) > 0)
 	if len(pos) > len(s.pos) && (len(s.pos) == 0 || !s.pos[len(s.pos)-1].rest) {
 		c.find(e.Line(), b.Name, "%s: takes at most %s, got %d", b.full, nodes.Count(len(s.pos), "argument"), len(pos))
 		return
@@ -137,9 +137,10 @@ func openEnded(args []ast.Expr) bool {
 	return false
 }
 
-// splitExprs is split for the text of a call.
-func (s *spec) splitExprs(args []ast.Expr) (pos []ast.Expr, table ast.Expr) {
-	if len(s.keys) == 0 || len(args) == 0 {
+// splitExprs is split for the text of a call; takes says whether there are any
+// options.
+func (s *spec) splitExprs(args []ast.Expr, takes bool) (pos []ast.Expr, table ast.Expr) {
+	if !takes || len(args) == 0 {
 		return args, nil
 	}
 	at := len(args) - 1

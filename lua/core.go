@@ -69,12 +69,18 @@ func secretClass() Class {
 }
 
 type failArgs struct {
-	Message string `lua:"message,pos" doc:"what went wrong"`
+	Message Raw `lua:"message,pos" type:"string|number|table" doc:"what went wrong; an error is told in a line, and is the cause"`
 }
 
 // fail says where, but not "fail": the message is the recipe's own.
 func fail(c *Call, a failArgs) (any, error) {
-	return nil, &nodes.Error{Kind: nodes.Failed, Where: c.Where(), Message: a.Message}
+	e := &nodes.Error{Kind: nodes.Failed, Where: c.Where(), Message: c.Host.tostring(c.L, a.Message.v)}
+	if cause := errorOf(a.Message.v); cause != nil {
+		e.Cause = cause
+	} else if t, ok := a.Message.v.(*glua.LTable); ok {
+		e.Message, e.Cause = c.Host.tableMessage(t), thrownValue{t}
+	}
+	return nil, e
 }
 
 type inspectArgs struct {

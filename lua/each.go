@@ -120,7 +120,11 @@ func (c *Call) fleet(set nodes.Set, s *spec, single Impl) (any, error) {
 	return block(c, func(ctx context.Context) (*nodes.Results, error) {
 		ctx, roll := nodes.WithRolling(ctx)
 		r, err := refusedAlike(fanOut(ctx, set, o, func(ctx context.Context, n *nodes.Node) (any, error) {
-			return single.onNode(ctx, n, args)
+			v, err := single.onNode(ctx, n, args)
+			if err != nil && nodes.KindOf(err) != nodes.Exit { // nothing came to its end
+				v = nil
+			}
+			return v, err
 		}))
 		if r != nil {
 			r.RollID = roll.ID()

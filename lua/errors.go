@@ -70,7 +70,9 @@ func (h *Host) errorObject(e *nodes.Error) *glua.LTable {
 		}
 		t.RawSetString("errors", list)
 	}
-	if own := (*nodes.Error)(nil); errors.As(e.Cause, &own) {
+	if thrown := (thrownValue{}); errors.As(e.Cause, &thrown) {
+		t.RawSetString("cause", thrown.v)
+	} else if own := (*nodes.Error)(nil); errors.As(e.Cause, &own) {
 		t.RawSetString("cause", h.errorObject(nodes.AsError(e.Cause, nodes.Internal)))
 	} else if e.Cause != nil {
 		t.RawSetString("cause", glua.LString(e.Cause.Error()))
@@ -282,6 +284,22 @@ func (h *Host) tableMessage(t *glua.LTable) string {
 type thrownValue struct{ v glua.LValue }
 
 func (t thrownValue) Error() string { return t.v.String() }
+
+// given is what pcall gives of what it caught: an error object as it was thrown,
+// with all that a recipe put into it, else what caught makes.
+func (h *Host) given(L *glua.LState, err error) glua.LValue {
+	var api *glua.ApiError
+	if !errors.As(err, &api) || errorOf(api.Object) == nil {
+		return h.caught(h.thrown(L, err))
+	}
+	t, _ := api.Object.(*glua.LTable)
+	if e := *errorOf(t); e.Trace == "" {
+		e.Trace = api.StackTrace
+		t.RawSetString("traceback", glua.LString(e.Trace))
+		t.Metatable = h.errorMeta(&e)
+	}
+	return t
+}
 
 // caught gives the Lua value of an error: what the recipe threw where it threw
 // a value of its own, else an error object.

@@ -43,6 +43,13 @@ func (h *Host) openLibraries() {
 func (h *Host) set(name string, f glua.LGFunction) { h.root.SetGlobal(name, h.root.NewFunction(f)) }
 
 func (h *Host) mendBase() {
+	raise := goFunction(h.root.G.Global, "error")
+	h.set("error", func(L *glua.LState) int {
+		if L.GetTop() == 0 {
+			L.Push(glua.LNil) // gopher-lua's wants a value
+		}
+		return raise(L)
+	})
 	h.set("assert", h.luaAssert)
 	h.set("pcall", h.luaPcall)
 	h.set("xpcall", h.luaXpcall)
@@ -220,8 +227,10 @@ func (h *Host) mendCoroutines() {
 	co.RawSetString("resume", L.NewFunction(func(L *glua.LState) int {
 		n := resumed(L)
 		if L.Get(-n) == glua.LFalse {
-			L.Push(h.caught(h.failureOrError(L.Get(-1))))
-			L.Remove(-2)
+			if v := L.Get(-1); errorOf(v) == nil {
+				L.Push(h.caught(h.failure(v)))
+				L.Remove(-2)
+			}
 		}
 		return n
 	}))
@@ -238,13 +247,6 @@ func (h *Host) mendCoroutines() {
 		}))
 		return 1
 	}))
-}
-
-func (h *Host) failureOrError(v glua.LValue) error {
-	if e := errorOf(v); e != nil {
-		return e
-	}
-	return h.failure(v)
 }
 
 func goFunction(t *glua.LTable, name string) glua.LGFunction {

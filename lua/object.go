@@ -113,9 +113,19 @@ func objectsEqual(L *glua.LState) int {
 	a, ok1 := L.Get(1).(*glua.LUserData)
 	b, ok2 := L.Get(2).(*glua.LUserData)
 	same := ok1 && ok2 && reflect.TypeOf(a.Value) == reflect.TypeOf(b.Value) &&
-		reflect.TypeOf(a.Value).Comparable() && a.Value == b.Value
+		(reflect.TypeOf(a.Value).Comparable() && a.Value == b.Value || sameNodes(a, b))
 	L.Push(glua.LBool(same))
 	return 1
+}
+
+// sameNodes reports whether two Nodes, or two Sets, are the same machines by the
+// same names, in the same order: the nodes of a file are new ones each time that it is read.
+func sameNodes(a, b *glua.LUserData) bool {
+	x, ok1 := asSet(a)
+	y, ok2 := asSet(b)
+	return ok1 && ok2 && slices.EqualFunc(x.Nodes, y.Nodes, func(a, b *nodes.Node) bool {
+		return a.Name == b.Name && a.Endpoint() == b.Endpoint()
+	})
 }
 
 // text is what an object or an error object is in a sentence.

@@ -75,7 +75,7 @@ func (h *Host) luaPcall(L *glua.LState) int {
 	if err != nil {
 		h.rejoin(L, th, true)
 		L.Push(glua.LFalse)
-		L.Push(h.caught(h.thrown(L, h.traced(L, err))))
+		L.Push(h.given(L, h.traced(L, err)))
 		return 2
 	}
 	return h.handOver(L, th)
@@ -115,7 +115,7 @@ func (h *Host) luaXpcall(L *glua.LState) int {
 		if errors.As(err, &api) && api.Object != nil && api.Object != glua.LNil {
 			L.Push(api.Object)
 		} else {
-			L.Push(h.caught(h.thrown(L, h.traced(L, err))))
+			L.Push(h.given(L, h.traced(L, err)))
 		}
 		return 2
 	}

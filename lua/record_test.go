@@ -47,7 +47,12 @@ func testModule() Module {
 				return "", &nodes.Error{Kind: nodes.Space, Node: "web2", Message: "cannot write /srv/x: no space left", Hint: "df -h /srv"}
 			})},
 		},
-		NodeMethods: []Func{{Name: "shout", Do: OnNode(func(_ context.Context, n *nodes.Node, a greetArgs) (map[string]any, error) {
+		NodeMethods: []Func{{Name: "quiet", Do: OnNode(func(_ context.Context, n *nodes.Node, _ None) (map[string]any, error) {
+			if n.Name == "web2" {
+				return map[string]any{"code": 0}, &nodes.Error{Kind: nodes.Lost, Message: "the connection is gone"}
+			}
+			return map[string]any{"code": 0}, nil
+		})}, {Name: "shout", Do: OnNode(func(_ context.Context, n *nodes.Node, a greetArgs) (map[string]any, error) {
 			if n.Name == "web2" && a.Name == "bad" {
 				return nil, &nodes.Error{Kind: nodes.Exit, Code: "3", Message: "exit 3"}
 			}
@@ -70,6 +75,8 @@ func TestUnpack(t *testing.T) {
 			"ok web[1,3], failed web2\t3\tweb[1,3]\tweb2\t3\tweb1\nweb1\tok\nweb2\tfailed\nweb3\tok",
 		},
 		{`for _, g in ipairs(web:shout("bad", {check=false}):fold()) do print(g.nodes, g.text) end`, "web[1,3]\tbad!\nweb2\texit 3"},
+		{`print(web:each(nil, function(n) return n.name end).web2.value, web:each({}, function() end), web.web2 == nodes.new{{name="web2"}}[1], web == web + web.web1, web - web.web1 == web, web.web1 == web.web2)`, "web2\tok web[1-3]\ttrue\ttrue\tfalse\tfalse"},
+		{`local r = web:quiet({on_failure="continue"}) print(r.web2.value, r.web2.error.kind, r.web1.value.code)`, "nil\tlost\t0"},
 		{`local t = {} t[web.web1] = 1 print(t[web:node "web1"], web.web1 == web[1], #web, web + web.web1, web - web.web1)`, "1\ttrue\t3\tweb[1-3]\tweb[2-3]"},
 		{`print(web:only "web[1-2]", web:except(web.web1), web:only(function(n) return n.name ~= "web2" end), web:only "*")`, "web[1-2]\tweb[2-3]\tweb[1,3]\tweb[1-3]"},
 		{`local names = {} for n in web:iter() do names[#names+1] = n.name end print(table.concat(names, " "))`, "web1 web2 web3"},

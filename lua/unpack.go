@@ -105,8 +105,8 @@ func (s *spec) split(args []glua.LValue) (pos []glua.LValue, opts *glua.LTable, 
 	if s.endsInFunction() {
 		at = len(args) - 2
 	}
-	if at >= 0 && at < len(args) && s.isOptions(args[at], at, len(args)) {
-		opts, _ = args[at].(*glua.LTable)
+	if at >= 0 && at < len(args) && (s.isOptions(args[at], at, len(args)) || args[at] == glua.LNil && len(args) > len(s.pos)) {
+		opts, _ = args[at].(*glua.LTable) // nil: none
 		args = slices.Delete(slices.Clone(args), at, at+1)
 	} else if len(s.pos) == 0 && len(args) > 0 {
 		return nil, nil, usage("expected a table of options, got %s", luaType(args[0]))
