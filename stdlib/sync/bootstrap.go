@@ -97,8 +97,8 @@ const folders = `"${XDG_CACHE_HOME:-$HOME/.cache}/rollsh" "${XDG_RUNTIME_DIR:-/d
 
 const needLine, noneLine = "\x00ROLLSH-NEED ", "\x00ROLLSH-NONE "
 
-// startScript runs the agent where it is on the node, whole, or says what the
-// node is. Where the agent is missing it says so and takes it from standard
+// startScript runs the agent with the words given where it is on the node,
+// whole, or says what the node is. Where the agent is missing it says so and takes it from standard
 // input, compressed, after a line with its length; checks it, and runs it from
 // the first folder from which that can be done. Agents that were not used for
 // long go. Exit codes: see notPut.
@@ -106,7 +106,7 @@ const needLine, noneLine = "\x00ROLLSH-NEED ", "\x00ROLLSH-NONE "
 // A shell's read takes no more than the line, but what cuts off the agent may
 // read further (busybox's head does): nothing else must be sent before the agent
 // has given its first words.
-func startScript(list []program, env []string) string {
+func startScript(list []program, env, words []string) string {
 	var b strings.Builder
 	b.WriteString("u=\"$(uname -s) $(uname -m)\"; case $u in\n")
 	for _, p := range list {
@@ -114,7 +114,7 @@ func startScript(list []program, env []string) string {
 	}
 	b.WriteString(`*) printf '\000ROLLSH-NONE %s\n' "$u"; exit 0;;
 esac
-serve() { exec env ` + nodes.Quote(env...) + ` "$f" ` + agent.Flag + ` serve; }
+serve() { exec env ` + nodes.Quote(env...) + ` "$f" ` + agent.Flag + " " + nodes.Quote(words...) + `; }
 for d in ` + folders + `; do f=$d/agent-$h
 if [ -x "$f" ] && [ -O "$d" ] && [ "$(sha256sum <"$f" | cut -c1-64)" = $h ]; then serve; fi
 done

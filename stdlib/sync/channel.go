@@ -128,7 +128,7 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 		return nil, false, err
 	}
 	for try := 0; ; try++ {
-		l, err := e.start(ctx, c)
+		l, err := e.start(ctx, c, "serve")
 		if err != nil {
 			return nil, false, err
 		}
@@ -150,15 +150,15 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 	}
 }
 
-// start runs what starts the agent. The line lives longer than ctx, which only
-// ends the waiting for it.
-func (e *Engine) start(ctx context.Context, c nodes.Conn) (*line, error) {
+// start runs what starts the agent with the words given. The line lives longer
+// than ctx, which only ends the waiting for it.
+func (e *Engine) start(ctx context.Context, c nodes.Conn, words ...string) (*line, error) {
 	type result struct {
 		l   *line
 		err error
 	}
 	done := make(chan result, 1)
-	script := startScript(e.programs(), e.agentEnv)
+	script := startScript(e.programs(), e.agentEnv, words)
 	go func() {
 		l, err := start(e.life, c, script)
 		done <- result{l, err}

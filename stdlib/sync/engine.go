@@ -21,7 +21,8 @@ type Engine struct {
 	life     context.Context //nolint:containedctx // of the agents, not of a call
 	end      context.CancelFunc
 	programs func() []program
-	agentEnv []string // NAME=VALUE for the agents; the fault tests use it
+	agentEnv []string      // NAME=VALUE for the agents; the fault tests use it
+	far      time.Duration // what starting an agent on a node takes that is far away
 
 	mu       sync.Mutex
 	channels map[string]*channel
@@ -35,7 +36,7 @@ type Engine struct {
 func New(s *nodes.Session) *Engine {
 	life, end := context.WithCancel(context.Background())
 	return &Engine{
-		session: s, life: life, end: end, programs: sync.OnceValue(programs),
+		session: s, life: life, end: end, programs: sync.OnceValue(programs), far: farAway,
 		channels: map[string]*channel{}, thin: map[string]bool{}, scans: map[string]*scan{}, recent: newRecord(s.Cache),
 	}
 }

@@ -33,7 +33,8 @@ type line struct {
 	frames chan reply
 	quit   chan struct{}
 	once   sync.Once
-	fresh  bool // nothing was received yet
+	fresh  bool          // nothing was received yet
+	opened time.Duration // how long it took to start
 	stderr *limited
 	errs   chan struct{} // closed when stderr ended
 	ended  chan struct{} // closed when how the agent ended is known
@@ -58,12 +59,13 @@ var errSilent = errors.New("the agent ended before it answered")
 
 // start runs the agent. life ends it.
 func start(life context.Context, c nodes.Conn, script string) (*line, error) {
+	began := time.Now()
 	proc, err := c.Start(life, nodes.Cmd{Argv: []string{"sh", "-c", script}, Quiet: true})
 	if err != nil {
 		return nil, err
 	}
 	l := &line{
-		proc: proc, in: proc.Stdin(), words: make(chan error), frames: make(chan reply), quit: make(chan struct{}), fresh: true,
+		proc: proc, in: proc.Stdin(), words: make(chan error), frames: make(chan reply), quit: make(chan struct{}), fresh: true, opened: time.Since(began),
 		stderr: &limited{b: &bytes.Buffer{}, left: 4096}, errs: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go func() {

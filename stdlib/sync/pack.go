@@ -241,7 +241,7 @@ func (a *after) Write(b []byte) (int, error) {
 
 // send writes a pack as frames, whole ones only, until its end, or until stop
 // is closed. A pack that breaks is ended with Abort.
-func (p *pack) send(ctx context.Context, s *source, l *line, stop <-chan struct{}) error {
+func (p *pack) send(ctx context.Context, s *source, l *lanes, stop <-chan struct{}) error {
 	buf := make([]byte, s.piece)
 	var off int64
 	for {

@@ -53,8 +53,9 @@ func (j *job) run(ctx context.Context) (*wire.Report, error) {
 	err := j.e.converse(ctx, j.node, func(ctx context.Context, l *line) error {
 		req, base := j.request()
 		req.Ask = j.op == wire.OpStage && req.Base != "" && j.large(base)
-		t := &talk{j: j, l: l, ask: req.Ask, said: said}
-		defer func() { _ = t.halt() }()
+		req.Ways = j.ways(l)
+		t := &talk{j: j, l: l, lanes: &lanes{main: l}, ask: req.Ask, said: said}
+		defer t.end()
 		if err := wireJSON(ctx, l, req); err != nil {
 			return err
 		}
@@ -86,6 +87,8 @@ func (j *job) hope() (said func()) {
 type talk struct {
 	j     *job
 	l     *line
+	lanes *lanes
+	offer []byte        // of ways; nil: none
 	stop  chan struct{} // closed to end the sending; nil when nothing is sent
 	sent  chan error
 	files int
@@ -159,7 +162,7 @@ func (t *talk) contents(ctx context.Context, parts []part) error {
 		return err
 	}
 	t.stop, t.sent = make(chan struct{}), make(chan error, 1)
-	go func(stop chan struct{}, sent chan error) { sent <- p.send(ctx, t.j.src, t.l, stop) }(t.stop, t.sent)
+	go func(stop chan struct{}, sent chan error) { sent <- p.send(ctx, t.j.src, t.lanes, stop) }(t.stop, t.sent)
 	return nil
 }
 
@@ -172,6 +175,12 @@ func (t *talk) halt() error {
 	err := <-t.sent
 	t.stop = nil
 	return err
+}
+
+// end stops what is under way when the talk is over.
+func (t *talk) end() {
+	_ = t.halt()
+	t.lanes.close()
 }
 
 // answers goes on until the operation is done.
@@ -192,6 +201,8 @@ func (t *talk) answers(ctx context.Context) (*wire.Report, error) {
 			}
 		case wire.TypeOutline:
 			err = t.outline(p)
+		case wire.TypeWays:
+			t.offer = p
 		case wire.TypeNeed:
 			err = t.need(ctx, p)
 		case wire.TypeReport:
@@ -251,6 +262,7 @@ func (t *talk) need(ctx context.Context, p []byte) error {
 		}
 		list = append(list, part{Entry: e, offset: n.Offset, old: t.outlines[n.Index]})
 	}
+	t.lanes.widen(ctx, t.j, t.offer)
 	err = t.contents(ctx, list)
 	t.said()
 	return err

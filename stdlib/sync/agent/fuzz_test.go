@@ -28,6 +28,11 @@ func FuzzServe(f *testing.F) {
 		frame(wire.TypeManifest, wire.Pack(list)),
 		frame(wire.TypePack, wire.Pack([]byte("x"))), frame(wire.TypeEnd, nil),
 	}, nil))
+	large := manifest.Encode([]manifest.Entry{{Path: "a", Kind: manifest.File, Mode: 0o644, Size: 17 << 20}})
+	f.Add(string(wire.OpStage), string(manifest.DigestOf(large)), bytes.Join([][]byte{
+		frame(wire.TypeManifest, wire.Pack(large)), frame(wire.TypePack, []byte("x")),
+		frame(wire.TypeWay, []byte{0}), frame(wire.TypeWay, []byte{0}), frame(wire.TypePack, []byte("y")),
+	}, nil))
 	f.Add(string(wire.OpLook), "", frame(wire.TypeDelta, wire.Delta{}.Encode()))
 	f.Add(string(wire.OpUndo), "", []byte("rubbish"))
 	f.Fuzz(func(t *testing.T, op, digest string, rest []byte) {
@@ -37,7 +42,7 @@ func FuzzServe(f *testing.F) {
 			t.Fatal(err)
 		}
 		req, err := json.Marshal(wire.Request{
-			Op: wire.Op(op), Root: []byte(filepath.Join(dir, "node", "www")), Roll: "r-1",
+			Op: wire.Op(op), Root: []byte(filepath.Join(dir, "node", "www")), Roll: "r-1", Ways: 2,
 			Want: manifest.Digest(digest), Policy: manifest.Policy{Delete: "ours", Drift: "refuse"},
 		})
 		if err != nil {

@@ -28,14 +28,21 @@ func Main(args []string) (handled bool, code int) {
 	if len(args) > 2 && args[2] == "probe" {
 		return true, 0
 	}
+	if len(args) > 4 && args[2] == "way" {
+		return true, exit(relay(os.Stdin, os.Stdout, args[3], args[4]))
+	}
 	unix.Umask(0)
 	debug.SetGCPercent(memoryCare)
 	// A connection that goes away must not end a burst half way: the end of the
 	// input ends the agent when it next looks for a request.
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGPIPE)
-	if err := Serve(os.Stdin, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "rollsh agent:", err)
-		return true, 1
+	return true, exit(Serve(os.Stdin, os.Stdout))
+}
+
+func exit(err error) (code int) {
+	if err == nil {
+		return 0
 	}
-	return true, 0
+	fmt.Fprintln(os.Stderr, "rollsh agent:", err)
+	return 1
 }

@@ -36,6 +36,7 @@ type stager struct {
 	arrived map[string]int // s/N by path
 	local   int64
 	next    *wire.Record
+	ways    *ways // that contents come over, beside the input
 
 	versions  map[string]*version // live files that new versions are told in terms of, by path
 	reused    int64               // bytes that came from these
@@ -48,6 +49,9 @@ type stager struct {
 
 func (st *stager) close() {
 	st.closeVersions()
+	if st.ways != nil {
+		st.ways.close()
+	}
 	for _, fd := range []*int{&st.dir, &st.files, &st.old} {
 		if *fd >= 0 {
 			_ = unix.Close(*fd)
@@ -121,6 +125,9 @@ func (st *stager) need(entries []*manifest.Entry, offsets map[string]int64) erro
 		}
 		needs = append(needs, wire.Need{Index: i, Offset: offsets[e.Path]})
 	}
+	if err := st.widen(entries); err != nil {
+		return err
+	}
 	if err := wire.Write(st.c.s.out, wire.TypeNeed, wire.EncodeNeed(needs)); err != nil {
 		return err
 	}
@@ -130,6 +137,7 @@ func (st *stager) need(entries []*manifest.Entry, offsets map[string]int64) erro
 // pieces turns Pack frames into a stream that ends at End.
 type pieces struct {
 	s    *server
+	ways *ways
 	cur  []byte
 	done bool
 }
@@ -140,8 +148,11 @@ func (p *pieces) Read(b []byte) (int, error) {
 		if p.done {
 			return 0, io.EOF
 		}
-		f, err := p.s.next(pieceWait)
-		if err != nil {
+		f, err := p.ways.next(p.s)
+		var said *Error
+		if errors.As(err, &said) {
+			return 0, err
+		} else if err != nil {
 			return 0, &brokenStream{err}
 		}
 		switch f.t {
@@ -170,7 +181,10 @@ func (b *brokenStream) Error() string { return "the connection broke: " + b.caus
 // says, by path, where they begin.
 func (st *stager) receive(entries []*manifest.Entry, offsets map[string]int64) error {
 	st.c.s.step.Store("receiving")
-	in := &pieces{s: st.c.s}
+	if st.ways == nil {
+		st.ways = &ways{}
+	}
+	in := &pieces{s: st.c.s, ways: st.ways}
 	if len(entries) == 0 {
 		_, err := io.Copy(io.Discard, in)
 		return controllerGone(err)

@@ -48,6 +48,7 @@ type Request struct {
 	Owner   string          `json:",omitempty"` // of folders that are made around the entries: the root and those in shared
 	Hold    bool            `json:",omitempty"` // keep the lock after staging, until switch or drop
 	Ask     bool            `json:",omitempty"` // no contents come with the delta: they are asked for
+	Ways    int             `json:",omitempty"` // how many more streams the controller would open for large contents
 	Rev     string          `json:",omitempty"` // what the tree is at, for the marker
 	Force   bool            `json:",omitempty"` // undo over later changes
 	Path    []byte          `json:",omitempty"` // for OpRead
@@ -220,6 +221,14 @@ func DecodeDelta(payload []byte) (change []manifest.Entry, gone []string, err er
 	}
 	gone, err = manifest.DecodePaths(b[n:])
 	return change, gone, err
+}
+
+// Ways are pipes of the agent that other processes of its user may write frames
+// to: one window of an ssh channel is little on a long line. The pieces of the
+// contents come over the agent's input and the ways in turn.
+type Ways struct {
+	PID int
+	FDs []int // their ends in that process
 }
 
 // Need asks for the content of one entry, from Offset on.

@@ -12,6 +12,7 @@
 //	                                     ->  Resend; Manifest -> Need; Pack... End -> Report
 //	        Request, Manifest            ->  Resend, Need; Pack... End -> Report
 //	                                     ->  Outline... Need; Pack... End -> Report
+//	                                     ->  Ways, Need; Pack, Way... Pack... End -> Report
 //	others: Request                      ->  Report
 //	always: Failure in the place of any answer
 package wire
@@ -45,6 +46,8 @@ const (
 	TypeResend   Type = 'R' // the guess was wrong: send the manifest
 	TypeOutline  Type = 'O' // index of a wanted entry, and the packed outline of what is there; before Need
 	TypeNeed     Type = 'N' // indexes into the wanted entries whose contents must be sent
+	TypeWays     Type = 'W' // JSON Ways: where more streams may come in; before Need
+	TypeWay      Type = 'J' // a byte, the index of a Way: from the next piece on, it takes its turn
 	TypeBeat     Type = 'k' // JSON Beat
 	TypeReport   Type = 'D' // packed JSON Report: the operation is done
 	TypeFailure  Type = 'X' // JSON Failure: the operation failed, the agent goes on
