@@ -14,6 +14,10 @@ import (
 // repository is the one that it was.
 var ofRevisions = []string{"changes", "texts", "trees"}
 
+// checksum is of what is kept and of the form that it is kept in, which has a number
+// that changes with it.
+func checksum(text []byte) uint32 { return crc32.Update(2, crc32.IEEETable, text) }
+
 // recall reads something from the disk cache. What is not whole there, or not as it
 // was written, is not known.
 func (m *metadataCache) recall(kind, key string, into any) bool {
@@ -25,7 +29,14 @@ func (m *metadataCache) recall(kind, key string, into any) bool {
 		return false
 	}
 	sum, text := binary.BigEndian.Uint32(text), text[crc32.Size:]
-	return sum == crc32.ChecksumIEEE(text) && gob.NewDecoder(bytes.NewReader(text)).Decode(into) == nil
+	if sum != checksum(text) {
+		return false
+	}
+	if plain, ok := into.(*[]byte); ok {
+		*plain = text
+		return true
+	}
+	return gob.NewDecoder(bytes.NewReader(text)).Decode(into) == nil
 }
 
 // keep writes something into the disk cache; a cache that cannot be written is no
@@ -33,11 +44,17 @@ func (m *metadataCache) recall(kind, key string, into any) bool {
 func (m *metadataCache) keep(kind, key string, v any) {
 	b := bytes.NewBuffer(make([]byte, crc32.Size))
 	dir := filepath.Join(m.dir, kind)
-	if m.dir == "" || gob.NewEncoder(b).Encode(v) != nil || os.MkdirAll(dir, 0o700) != nil {
+	var err error
+	if plain, ok := v.([]byte); ok {
+		b.Write(plain)
+	} else {
+		err = gob.NewEncoder(b).Encode(v)
+	}
+	if m.dir == "" || err != nil || os.MkdirAll(dir, 0o700) != nil {
 		return
 	}
 	text := b.Bytes()
-	binary.BigEndian.PutUint32(text, crc32.ChecksumIEEE(text[crc32.Size:]))
+	binary.BigEndian.PutUint32(text, checksum(text[crc32.Size:]))
 	f, err := os.CreateTemp(dir, "new-*")
 	if err != nil {
 		return

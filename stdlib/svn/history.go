@@ -228,14 +228,39 @@ func byPath(list []touch) []touch {
 // fresh reads the messages of revisions again that are shown and were not read in
 // this look: they may have been edited.
 func (m *Merge) fresh(ctx context.Context, p *picture, revs revset) error {
-	list := revs.list()
-	if len(list) == 0 || list[0] >= p.source.fresh {
-		return nil
-	}
-	again, err := m.Into.client.log(ctx, logQuery{url: at(m.From, p.head), lo: list[0], hi: min(list[len(list)-1], p.source.fresh)})
+	again, err := m.reread(ctx, p, revs)
 	p.source.renew(again)
 	return err
 }
+
+// reread reads what fresh puts into the history.
+func (m *Merge) reread(ctx context.Context, p *picture, revs revset) ([]commit, error) {
+	list := slices.DeleteFunc(revs.list(), func(rev int) bool { return rev >= p.source.fresh })
+	if len(list) == 0 {
+		return nil, nil
+	}
+	return m.messages(ctx, p.head, list)
+}
+
+// messages reads revisions of the source without their paths: out of the whole
+// repository, which is told without walking a path's history, unless the user may
+// not read that.
+func (m *Merge) messages(ctx context.Context, head int, list []int) ([]commit, error) {
+	q := logQuery{url: at(m.Into.Repo, head), only: list}
+	if len(list) > manyMessages {
+		q = logQuery{url: q.url, lo: list[0], hi: list[len(list)-1]}
+	}
+	again, err := m.Into.client.log(ctx, q)
+	if err != nil && ctx.Err() == nil {
+		q.url = at(m.From, head)
+		again, err = m.Into.client.log(ctx, q)
+	}
+	return again, err
+}
+
+// manyMessages is how many revisions are asked for by name; more are read as a
+// range.
+const manyMessages = 200
 
 // renew puts messages and authors that were read again into the commits.
 func (h *history) renew(messages []commit) {

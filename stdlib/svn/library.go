@@ -3,8 +3,8 @@ package svn
 import (
 	"context"
 	"fmt"
-	"iter"
 	"maps"
+	"strconv"
 	"sync"
 )
 
@@ -12,14 +12,33 @@ import (
 // once, however often it is played.
 type library struct {
 	into    *Checkout
-	tree    map[string]treeEntry // the target as it is
-	changes map[int]map[string]change
+	tree    treeList // the target as it is
+	changes map[int]changeMap
 	mu      sync.Mutex
 	read    map[string]any // texts, properties and lists by what they are of
+	merged  map[string]played
+}
+
+// played is what became of a file by a pick.
+type played struct {
+	*sketch
+	clashes []clash
 }
 
 func newLibrary(into *Checkout) *library {
-	return &library{into: into, changes: map[int]map[string]change{}, read: map[string]any{}}
+	return &library{into: into, changes: map[int]changeMap{}, read: map[string]any{}, merged: map[string]played{}}
+}
+
+// merge puts what a revision changed into a file, once however often it is played.
+func (l *library) merge(mine *sketch, rev int, ch change) (*sketch, []clash) {
+	name := mine.made + "," + strconv.Itoa(rev)
+	m, ok := l.merged[name]
+	if !ok {
+		text, clashes := merge3(ch.Left, mine.lines, ch.Right)
+		m = played{&sketch{made: name, lines: text}, clashes}
+		l.merged[name] = m
+	}
+	return m.sketch, m.clashes
 }
 
 // known gives what was read before, or reads it.
@@ -68,7 +87,7 @@ func (l *library) changesOf(ctx context.Context, p *picture, commits []commit) e
 			missing = append(missing, c)
 		}
 	}
-	found := make([]map[string]change, len(missing))
+	found := make([]changeMap, len(missing))
 	watch := l.into.svn.watch(ctx, "what changesets changed")
 	watch.event.Unit, watch.event.Total = "changesets", int64(len(missing))
 	var mu sync.Mutex
@@ -114,54 +133,4 @@ func (c *Checkout) keptText(ctx context.Context, name, path string, rev int) ([]
 		cache.keep("texts", key, text)
 	}
 	return text, err
-}
-
-// treeView is a tree of which some paths are other ones than in the tree below.
-type treeView struct {
-	below map[string]treeEntry // never changed
-	over  map[string]treeEntry
-	gone  map[string]bool
-}
-
-func newTreeView(below map[string]treeEntry) *treeView {
-	return &treeView{below: below, over: map[string]treeEntry{}, gone: map[string]bool{}}
-}
-
-func (t *treeView) at(rel string) (treeEntry, bool) {
-	if e, ok := t.over[rel]; ok {
-		return e, true
-	}
-	e, ok := t.below[rel]
-	return e, ok && !t.gone[rel]
-}
-
-func (t *treeView) put(rel string, e treeEntry) { t.over[rel] = e }
-
-func (t *treeView) remove(rel string) {
-	delete(t.over, rel)
-	t.gone[rel] = true
-}
-
-// under gives a path with all that is below it, in no order. It may be removed
-// meanwhile.
-func (t *treeView) under(rel string) iter.Seq2[string, treeEntry] {
-	return func(yield func(string, treeEntry) bool) {
-		e, ok := t.at(rel)
-		if !ok || !yield(rel, e) || !e.Dir {
-			return
-		}
-		paths := map[string]bool{}
-		for _, tree := range []map[string]treeEntry{t.over, t.below} {
-			for p := range tree {
-				if in, ok := below(rel, p); ok && in != "" {
-					paths[p] = true
-				}
-			}
-		}
-		for p := range paths {
-			if e, ok := t.at(p); ok && !yield(p, e) {
-				return
-			}
-		}
-	}
 }

@@ -116,6 +116,7 @@ type logQuery struct {
 	limit  int               // 0: all
 	keep   func(commit) bool // nil: all
 	newest bool              // newest first
+	only   []int             // these, ascending, in place of lo to hi
 }
 
 // log runs svn log. The newest are read first, so that a limit ends it early.
@@ -128,6 +129,9 @@ func (cl *client) log(ctx context.Context, q logQuery) ([]commit, error) {
 		hi = "HEAD"
 	}
 	args := []string{"log", "--xml", "-r", hi + ":" + strconv.Itoa(q.lo)}
+	if q.only != nil {
+		args = []string{"log", "--xml", "-c", descending(q.only)}
+	}
 	if q.paths {
 		args = append(args, "-v")
 	}
@@ -154,6 +158,15 @@ func (cl *client) log(ctx context.Context, q logQuery) ([]commit, error) {
 		slices.Reverse(commits)
 	}
 	return commits, nil
+}
+
+// descending writes revisions for -c, newest first.
+func descending(list []int) string {
+	parts := make([]string, len(list))
+	for i, rev := range list {
+		parts[len(list)-1-i] = strconv.Itoa(rev)
+	}
+	return strings.Join(parts, ",")
 }
 
 // Changes lists the changesets between two revisions of the checkout's URL, from

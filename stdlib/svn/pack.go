@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -11,53 +12,57 @@ import (
 // of each text, which takes a fraction of what gob takes for as many.
 type commitList []commit
 
-// What the bits of a packed touch say.
-const (
-	packedText = 1 << iota
-	packedProps
-	packedFrom
-)
+// packing is what is written into the cache, piece by piece.
+type packing []byte
+
+func (b *packing) size(n int)    { *b = binary.AppendUvarint(*b, uint64(n)) }
+func (b *packing) num(n int)     { *b = binary.AppendVarint(*b, int64(n)) }
+func (b *packing) text(s string) { b.size(len(s)); *b = append(*b, s...) }
+
+// bits writes which of a few things are so.
+func (b *packing) bits(list ...bool) {
+	n := 0
+	for i, set := range list {
+		if set {
+			n |= 1 << i
+		}
+	}
+	b.num(n)
+}
 
 // GobEncode writes the commits.
 func (l commitList) GobEncode() ([]byte, error) {
-	b := binary.AppendUvarint(nil, uint64(len(l)))
-	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
-	num := func(n int) { b = binary.AppendVarint(b, int64(n)) }
+	var b packing
+	b.size(len(l))
 	for _, c := range l {
-		num(c.Rev)
-		text(c.Author)
+		b.num(c.Rev)
+		b.text(c.Author)
 		date := int64(math.MinInt64)
 		if !c.Date.IsZero() {
 			date = c.Date.UnixNano()
 		}
 		b = binary.AppendVarint(b, date)
-		text(c.Message)
-		num(len(c.Paths))
+		b.text(c.Message)
+		b.num(len(c.Paths))
 		for _, t := range c.Paths {
-			text(t.Path)
-			text(t.Action)
-			text(t.Kind)
-			bits := 0
-			for bit, set := range map[int]bool{packedText: t.Text, packedProps: t.Props, packedFrom: t.From != ""} {
-				if set {
-					bits |= bit
-				}
-			}
-			num(bits)
+			b.text(t.Path)
+			b.text(t.Action)
+			b.text(t.Kind)
+			b.bits(t.Text, t.Props, t.From != "")
 			if t.From != "" {
-				text(t.From)
-				num(t.FromRev)
+				b.text(t.From)
+				b.num(t.FromRev)
 			}
 		}
 	}
 	return b, nil
 }
 
-var errPacked = errors.New("not a list of commits")
+var errPacked = errors.New("not what was packed")
 
 // GobDecode reads them.
 func (l *commitList) GobDecode(data []byte) error {
-	r := &packed{text: string(data), raw: data}
+	r := unpack(data)
 	count := r.size()
 	if r.bad {
 		return errPacked
@@ -127,10 +132,95 @@ func (r *packed) string() string {
 
 func (r *packed) touch() touch {
 	t := touch{Path: r.string(), Action: r.string(), Kind: r.string()}
-	bits := r.num()
-	t.Text, t.Props = bits&packedText != 0, bits&packedProps != 0
-	if bits&packedFrom != 0 {
+	from := false
+	r.bits(&t.Text, &t.Props, &from)
+	if from {
 		t.From, t.FromRev = r.string(), r.num()
 	}
 	return t
+}
+
+func (r *packed) bits(list ...*bool) {
+	n := r.num()
+	for i := range list {
+		*list[i] = n&(1<<i) != 0
+	}
+}
+
+func unpack(data []byte) *packed { return &packed{text: string(data), raw: data} }
+
+// GobEncode writes the tree.
+func (l treeList) GobEncode() ([]byte, error) {
+	var b packing
+	b.size(len(l))
+	for _, e := range l {
+		b.text(e.path)
+		b.bits(e.Dir)
+		b.num(e.Rev)
+	}
+	return b, nil
+}
+
+// GobDecode reads it.
+func (l *treeList) GobDecode(data []byte) error {
+	r := unpack(data)
+	count := min(r.size(), len(data))
+	if r.bad {
+		return errPacked
+	}
+	out := make(treeList, 0, count)
+	for range count {
+		e := treeItem{path: r.string()}
+		r.bits(&e.Dir)
+		e.Rev = r.num()
+		out = append(out, e)
+		if r.bad {
+			return errPacked
+		}
+	}
+	*l = out
+	return nil
+}
+
+// GobEncode writes what a revision changed.
+func (m changeMap) GobEncode() ([]byte, error) {
+	var b packing
+	b.size(len(m))
+	for path, c := range m {
+		b.text(path)
+		b.bits(c.Binary)
+		b.text(strings.Join(c.Left, ""))
+		b.text(strings.Join(c.Right, ""))
+		b.size(len(c.Props))
+		for _, p := range c.Props {
+			b.text(p)
+		}
+	}
+	return b, nil
+}
+
+// GobDecode reads it.
+func (m *changeMap) GobDecode(data []byte) error {
+	r := unpack(data)
+	*m = changeMap{}
+	count := min(r.size(), len(data))
+	if r.bad {
+		return errPacked
+	}
+	for range count {
+		path, c := r.string(), change{}
+		r.bits(&c.Binary)
+		c.Left, c.Right = splitLines(r.string()), splitLines(r.string())
+		for range min(r.size(), len(data)) {
+			c.Props = append(c.Props, r.string())
+			if r.bad {
+				return errPacked
+			}
+		}
+		if r.bad {
+			return errPacked
+		}
+		(*m)[path] = c
+	}
+	return nil
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 )
 
+// changeMap is what a revision did, by relative path.
+type changeMap map[string]change
+
 // change is what a revision did to one file: both whole texts, as the repository
 // keeps them.
 type change struct {
@@ -27,10 +30,10 @@ const maxPatch = 256 << 20
 
 // changes reads what a revision did to the files below a path, by relative path.
 // It never changes, and is cached.
-func (c *Checkout) changes(ctx context.Context, path string, rev int) (map[string]change, error) {
+func (c *Checkout) changes(ctx context.Context, path string, rev int) (changeMap, error) {
 	cache := c.svn.metadata
 	key := cache.key(c.UUID, "changes\x00"+path+"\x00"+strconv.Itoa(rev))
-	var out map[string]change
+	var out changeMap
 	if cache.recall("changes", key, &out) {
 		return out, nil
 	}
@@ -59,8 +62,8 @@ var hunkHead = nodes.Pattern(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
 var errPatch = &nodes.Error{Kind: nodes.Protocol, Message: "svn's diff cannot be read"}
 
 // parsePatch reads svn's unified diff with whole files as context.
-func parsePatch(text string) (map[string]change, error) {
-	p := &patchReader{lines: splitLines(text), out: map[string]change{}}
+func parsePatch(text string) (changeMap, error) {
+	p := &patchReader{lines: splitLines(text), out: changeMap{}}
 	for p.at < len(p.lines) {
 		if err := p.step(); err != nil {
 			return nil, err
@@ -73,7 +76,7 @@ func parsePatch(text string) (map[string]change, error) {
 type patchReader struct {
 	lines []string
 	at    int
-	out   map[string]change
+	out   changeMap
 	path  string
 	cur   change
 	open  bool

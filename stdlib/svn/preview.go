@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,14 +52,24 @@ func (m *Merge) Preview(ctx context.Context, revs Revisions) (Preview, error) {
 	}
 	n := &needs{m: m, p: p, library: newLibrary(m.Into), trails: newTrails(p, m.Into.inRepo)}
 	s := m.rehearse(p, set, n.library, n.trails)
-	if err := s.run(ctx); err != nil {
-		return Preview{}, err
-	}
-	needed, err := n.find(ctx, s)
+	shown := s.shown()
+	var again []commit
+	var needed revset
+	err = together([]func() error{
+		func() (err error) { again, err = m.reread(ctx, p, shown); return err },
+		func() (err error) {
+			if err := s.run(ctx); err != nil {
+				return err
+			}
+			needed, err = n.find(ctx, s)
+			return err
+		},
+	})
 	if err != nil {
 		return Preview{}, err
 	}
-	if err := m.fresh(ctx, p, set.union(needed)); err != nil {
+	p.source.renew(again)
+	if err := m.fresh(ctx, p, set.union(needed).minus(shown)); err != nil {
 		return Preview{}, err
 	}
 	m.Into.svn.metadata.save(p.source)
@@ -66,6 +77,16 @@ func (m *Merge) Preview(ctx context.Context, revs Revisions) (Preview, error) {
 	out := s.result(needed)
 	out.Report = out.report(columnsOf(m.Into.svn.session.Person))
 	return out, nil
+}
+
+// shown are the changesets whose messages the result may hold, to be read again while
+// the picks are played: of what may be needed as many as are read in little time.
+func (s *rehearsal) shown() revset {
+	out := s.picked
+	if related := s.related(); len(related) <= manyMessages {
+		out = out.union(revsetOf(slices.Sorted(maps.Keys(related))))
+	}
+	return out
 }
 
 // report tells the conflicts and what is missing, in lines of some columns; empty
@@ -93,9 +114,15 @@ func (s *rehearsal) file(ctx context.Context, rel string) (*sketch, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &sketch{lines: splitLines(string(text)), raw: text}
+	k := s.sketch(rel, text)
 	s.files[rel] = k
 	return k, nil
+}
+
+// sketch is a file as the target, or the copy that a pick brought, has it.
+func (s *rehearsal) sketch(rel string, text []byte) *sketch {
+	here, _ := s.tree.at(rel)
+	return &sketch{made: fmt.Sprintf("%s\x00%d %d", rel, here.Rev, here.Pick), lines: splitLines(string(text)), raw: text}
 }
 
 // text reads what the target, or the copy that a pick brought, has at a path.
@@ -128,7 +155,7 @@ func (s *rehearsal) fetch(ctx context.Context) error {
 	err := parallel(ctx, len(list), func(ctx context.Context, i int) (err error) { texts[i], err = s.text(ctx, list[i]); return err })
 	for i, rel := range list {
 		if err == nil {
-			s.files[rel] = &sketch{lines: splitLines(string(texts[i])), raw: texts[i]}
+			s.files[rel] = s.sketch(rel, texts[i])
 		}
 	}
 	return err
@@ -150,15 +177,15 @@ func (s *rehearsal) mergeFile(ctx context.Context, c commit, rel string) error {
 		return nil
 	}
 	if _, read := s.files[rel]; !read && !s.doubtful(rel, c.Rev) {
-		s.files[rel] = &sketch{lines: ch.Right}
+		s.files[rel] = &sketch{made: madeBy(rel, c.Rev), lines: ch.Right}
 		return nil
 	}
 	mine, err := s.file(ctx, rel)
 	if err != nil {
 		return err
 	}
-	text, clashes := merge3(ch.Left, mine.lines, ch.Right)
-	s.files[rel] = &sketch{lines: text}
+	next, clashes := s.library.merge(mine, c.Rev, ch)
+	s.files[rel] = next
 	if len(clashes) > 0 {
 		f := Foreseen{Path: rel, Kind: textConflict, Rev: c.Rev, Why: fmt.Sprintf("r%d changes lines of %s that are different here", c.Rev, rel)}
 		if isLink(ch.Left) && isLink(ch.Right) {
@@ -195,7 +222,7 @@ func (s *rehearsal) mergeBinary(ctx context.Context, c commit, rel string) error
 		s.meet(Foreseen{Path: rel, Kind: textConflict, Rev: c.Rev, Why: fmt.Sprintf("r%d changes the binary file %s, which is another one here", c.Rev, rel)})
 		return nil
 	}
-	s.files[rel] = &sketch{raw: right, binary: true}
+	s.files[rel] = &sketch{made: madeBy(rel, c.Rev), raw: right, binary: true}
 	return nil
 }
 
@@ -281,12 +308,15 @@ func join0(path, rel string) string { return strings.TrimRight(path+"/"+rel, "/"
 
 // result gathers what was met and what is missing.
 func (s *rehearsal) result(needed revset) Preview {
-	out := Preview{Clean: len(s.out) == 0, Conflicts: s.out, Picks: changesets(s.picks), Needs: nodes.Changesets{}, Related: nodes.Changesets{}}
+	out := Preview{Clean: len(s.out) == 0, Conflicts: s.out, Picks: nodes.Changesets{}, Needs: nodes.Changesets{}, Related: nodes.Changesets{}}
 	if len(s.picks) == 0 {
 		return out
 	}
 	related := s.related()
 	for _, c := range s.p.source.Commits {
+		if s.picked.has(c.Rev) {
+			out.Picks = append(out.Picks, c.changeset())
+		}
 		if needed.has(c.Rev) {
 			out.Needs = append(out.Needs, c.changeset())
 		}

@@ -42,15 +42,9 @@ func (m *Merge) rehearse(p *picture, picked revset, l *library, t *trails) *rehe
 	return s
 }
 
-// treeEntry is a path of the target.
-type treeEntry struct {
-	Dir  bool
-	Rev  int // last changed; 0 when a pick brought it
-	Pick int // the pick that brought it
-}
-
 // sketch is a file of the target as the picks leave it.
 type sketch struct {
+	made   string // names how it came to be what it is: the same name, the same text
 	lines  []string
 	binary bool
 	raw    []byte
@@ -58,7 +52,6 @@ type sketch struct {
 
 // prepare reads the target's tree and, side by side, what the picks changed.
 func (s *rehearsal) prepare(ctx context.Context) error {
-	s.trails.follow(s.touched()...)
 	err := together([]func() error{
 		func() (err error) {
 			if s.library.tree == nil {
@@ -88,29 +81,15 @@ func (s *rehearsal) run(ctx context.Context) error {
 	return nil
 }
 
-// touched are the paths of all picks.
-func (s *rehearsal) touched() []string {
-	var out []string
-	for _, c := range s.picks {
-		at, _ := segmentAt(s.p.sourceSegs, c.Rev)
-		for _, t := range c.Paths {
-			if rel, ok := below(at, t.Path); ok {
-				out = append(out, rel)
-			}
-		}
-	}
-	return out
-}
-
 // listing is the tree of the target, cached by its last change.
-func (c *Checkout) listing(ctx context.Context, p *picture) (map[string]treeEntry, error) {
+func (c *Checkout) listing(ctx context.Context, p *picture) (treeList, error) {
 	last := 0
 	if n := len(p.target.Commits); n > 0 {
 		last = p.target.Commits[n-1].Rev
 	}
 	cache := c.svn.metadata
 	key := cache.key(c.UUID, "tree\x00"+c.inRepo+"\x00"+strconv.Itoa(last))
-	var tree map[string]treeEntry
+	var tree treeList
 	if cache.recall("trees", key, &tree) {
 		return tree, nil
 	}
@@ -118,10 +97,10 @@ func (c *Checkout) listing(ctx context.Context, p *picture) (map[string]treeEntr
 	if err != nil {
 		return nil, err
 	}
-	tree = make(map[string]treeEntry, len(list))
 	for _, e := range list {
-		tree[e.Name] = treeEntry{Dir: e.Kind == "dir", Rev: e.Commit.Revision}
+		tree = append(tree, treeItem{e.Name, treeEntry{Dir: e.Kind == "dir", Rev: e.Commit.Revision}})
 	}
+	slices.SortFunc(tree, func(a, b treeItem) int { return strings.Compare(a.path, b.path) })
 	cache.keep("trees", key, tree)
 	return tree, nil
 }
@@ -241,7 +220,7 @@ func (s *rehearsal) add(ctx context.Context, c commit, t touch, rel string) erro
 		return nil
 	}
 	if ch, ok := s.library.changes[c.Rev][rel]; ok && t.From == "" {
-		s.files[rel] = &sketch{lines: ch.Right, binary: ch.Binary}
+		s.files[rel] = &sketch{made: madeBy(rel, c.Rev), lines: ch.Right, binary: ch.Binary}
 		return nil
 	}
 	s.files[rel] = nil // to be read from the source where it is needed
@@ -295,7 +274,6 @@ func (s *rehearsal) sameAsLeft(ctx context.Context, c commit, rel string, here t
 	if !maps.Equal(left, mine) {
 		return false, nil
 	}
-	s.trails.follow(slices.Collect(maps.Keys(left))...)
 	for p, dir := range left {
 		if dir || !s.doubtful(p, c.Rev) {
 			continue
@@ -313,8 +291,7 @@ func (s *rehearsal) doubtful(rel string, rev int) bool {
 	if _, read := s.files[rel]; read {
 		return true
 	}
-	s.trails.follow(rel)
-	return len(s.trails.target[rel]) > 0 || slices.ContainsFunc(s.trails.earlier(rel, rev), func(r int) bool { return s.p.stand(r) != shared })
+	return len(s.trails.own(rel)) > 0 || slices.ContainsFunc(s.trails.earlier(rel, rev), func(r int) bool { return s.p.stand(r) != shared })
 }
 
 // sameFile compares a file of the target with one of the source, properties too.
@@ -335,6 +312,9 @@ func (s *rehearsal) sameFile(ctx context.Context, path string, rev int, rel stri
 	delete(a, mergeProperty)
 	return maps.Equal(a, b), err
 }
+
+// madeBy names what a revision of the source made of a file.
+func madeBy(rel string, rev int) string { return rel + "\x00=" + strconv.Itoa(rev) }
 
 func (k *sketch) bytes() []byte {
 	if k.raw != nil {
