@@ -208,6 +208,7 @@ func numbered(line string, items []string) string {
 		from, to, isRange := strings.Cut(part, "-")
 		switch {
 		case strings.Trim(part, "0123456789-") == "": // numbers of the list
+		case isRange && (from == "" || to == ""): // not a range of anything
 		case !isRange, number(part) != part:
 			parts[i] = number(part)
 		case strings.HasPrefix(from, "r") && !strings.HasPrefix(to, "r"):

@@ -30,6 +30,8 @@ func TestShellAsks(t *testing.T) {
 	s.sees("  1  r7 one that is much longer than...\n  2  r8 two\n  3  r9 three\nnumbers such as 1,3-5, or all, empty\nfor none:")
 	s.enter("9")
 	s.sees("'9' is not a choice from 1 to 3")
+	s.enter("r8-")
+	s.sees("'r8-' is not a choice from 1 to 3")
 	s.enter("r9, 2")
 	s.sees(`{ "r8 two", "r9 three" }`)
 	s.press("Up")

@@ -200,6 +200,9 @@ func (a *assistant) fileKey(ctx context.Context, k *Conflict, key string) (done,
 		stop, err := a.abandon(ctx)
 		return stop, stop, err
 	}
+	if key != "?" {
+		a.say(ctx, "'"+oneLine(key)+"' is no key; these are:")
+	}
 	a.say(ctx, keys)
 	return false, false, nil
 }

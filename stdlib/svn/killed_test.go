@@ -214,6 +214,9 @@ func TestConflictsThatAResolutionBringsUpWait(t *testing.T) {
 		t.Fatal(k.Path, err)
 	}
 	list := anew()
+	if len(list) == 1 && !strings.Contains(list[0].Sentence(), "theirs: r4 by bob") {
+		t.Errorf("why: %s", list[0].Sentence())
+	}
 	if s := must[*svn.State](t)(m.State(ctx)); len(list) != 1 || list[0].Path != "g" || s.Step != "conflicts" {
 		t.Fatalf("begun anew: %v, %+v", list, s)
 	}

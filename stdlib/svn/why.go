@@ -34,7 +34,7 @@ func (m *Merge) explain(ctx context.Context, list []*Conflict) error {
 	picked := j.taken()
 	n := &needs{m: m, p: p, library: newLibrary(m.Into), trails: newTrails(p, m.Into.inRepo)}
 	for _, k := range list {
-		k.why = p.why(m.Into.inRepo, k)
+		k.why = p.why(m.Into.inRepo, k, picked)
 		if len(picked) == 0 {
 			continue
 		}
@@ -68,9 +68,12 @@ func (j *journal) taken() revset {
 	return out
 }
 
-func (p *picture) why(target string, k *Conflict) Why {
+func (p *picture) why(target string, k *Conflict, picked revset) Why {
 	out := Why{known: true}
 	p.moved(target, k, &out)
+	if k.left.Path == "" && k.right.Path == "" {
+		out.Theirs = p.followed(target, k, picked)
+	}
 	const most = 3
 	for _, c := range slices.Backward(p.target.Commits) {
 		changed := func(rel string) bool {
@@ -100,6 +103,31 @@ func (p *picture) why(target string, k *Conflict) Why {
 	}
 	if len(out.Theirs) == 0 {
 		out.Theirs = merged
+	}
+	return out
+}
+
+// followed are the changesets of the source that are merged under a name that the
+// target gave a file: svn tells no sides of a conflict in which it followed a move.
+func (p *picture) followed(target string, k *Conflict, picked revset) []nodes.Changeset {
+	names := []string{k.Path}
+	for _, c := range slices.Backward(p.target.Commits) {
+		name := target + "/" + names[len(names)-1]
+		i := slices.IndexFunc(c.Paths, func(t touch) bool { return t.Path == name && t.From != "" })
+		if i < 0 {
+			continue
+		}
+		if rel, ok := below(target, c.Paths[i].From); ok {
+			names = append(names, rel)
+		}
+	}
+	var out []nodes.Changeset
+	for _, c := range p.source.Commits {
+		at, _ := segmentAt(p.sourceSegs, c.Rev)
+		changed := func(name string) bool { return k.changedBy(c, at+"/"+name, nil) }
+		if slices.ContainsFunc(names, changed) && p.standOf(c) == available && (len(picked) == 0 || picked.has(c.Rev)) {
+			out = append(out, c.changeset())
+		}
 	}
 	return out
 }
