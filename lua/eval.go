@@ -19,6 +19,16 @@ const ShellChunk = "shell"
 // and top-level locals are kept for the next call. An error for which
 // Incomplete is true was not run: more lines are to come.
 func (h *Host) Eval(ctx context.Context, src string) ([]Raw, error) {
+	return h.eval(ctx, src, ShellChunk, ShellChunk)
+}
+
+// EvalOwn is Eval for a line that rollsh makes of a command: it has no place that
+// errors and warnings could name.
+func (h *Host) EvalOwn(ctx context.Context, src string) ([]Raw, error) {
+	return h.eval(ctx, src, embeddedPrefix+"command", "")
+}
+
+func (h *Host) eval(ctx context.Context, src, name, where string) ([]Raw, error) {
 	chunk, err := parseTyped(src)
 	if err != nil {
 		return nil, err
@@ -26,11 +36,11 @@ func (h *Host) Eval(ctx context.Context, src string) ([]Raw, error) {
 	<-h.baton
 	defer h.give()
 	h.root.G.CurrentThread = h.root
-	fn, err := h.compile(chunk, ShellChunk)
+	fn, err := h.compile(chunk, name)
 	if err != nil {
 		return nil, err
 	}
-	results, err := h.run(bare(ctx), h.root, &task{where: ShellChunk}, fn)
+	results, err := h.run(bare(ctx), h.root, &task{where: where}, fn)
 	out := make([]Raw, len(results))
 	for i, r := range results {
 		out[i] = Raw{r}

@@ -41,7 +41,7 @@ func (a *app) lint(paths []string, f *lintFlags) error {
 	if err != nil {
 		return err
 	}
-	values, err := a.evaluate(src)
+	values, err := a.commanded(src)
 	if err != nil {
 		return err
 	}

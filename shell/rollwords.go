@@ -54,7 +54,7 @@ func (a *app) completeIDs(unfinished bool) cobra.CompletionFunc {
 
 // readRolls gives what an expression says of rolls; nothing where it fails.
 func (a *app) readRolls(code string) []map[string]any {
-	values, err := a.evaluate("return " + code)
+	values, err := a.commanded("return " + code)
 	if err != nil || len(values) == 0 {
 		return nil
 	}

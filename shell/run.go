@@ -140,12 +140,21 @@ func (a *app) showAnswer(v lua.Raw, words []string) {
 }
 
 func (a *app) evaluate(src string) (values []lua.Raw, err error) {
+	return a.evaluated(src, (*lua.Host).Eval)
+}
+
+// commanded is evaluate for a line that rollsh makes of a command.
+func (a *app) commanded(src string) (values []lua.Raw, err error) {
+	return a.evaluated(src, (*lua.Host).EvalOwn)
+}
+
+func (a *app) evaluated(src string, eval func(*lua.Host, context.Context, string) ([]lua.Raw, error)) (values []lua.Raw, err error) {
 	if err := a.open(""); err != nil {
 		return nil, err
 	}
 	a.seen.begin()
 	err = a.during(func(ctx context.Context) (err error) {
-		values, err = a.host.Eval(ctx, src)
+		values, err = eval(a.host, ctx, src)
 		return err
 	})
 	a.sink.flush()
@@ -154,7 +163,7 @@ func (a *app) evaluate(src string) (values []lua.Raw, err error) {
 
 // answer shows what a verb of roll answers; with --json as one JSON value.
 func (a *app) answer(src string, words []string) error {
-	values, err := a.evaluate(src)
+	values, err := a.commanded(src)
 	for _, v := range values {
 		if a.json == nil {
 			a.showAnswer(v, words)

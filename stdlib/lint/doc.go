@@ -29,6 +29,12 @@
 // last time is not even read. checked counts all files that a rule was for, cached those among
 // them whose verdict was known.
 //
+// What a named.conf, zone, sudoers file or Apache configuration takes in by absolute
+// path is the tree's, as it will be on nodes, and never what this machine has there:
+// the tree may be a whole file system or any part of one, so that
+// /etc/bind/named.conf.local is found as etc/bind/named.conf.local and beside
+// named.conf. What the tree lacks is left out, said in a warning, and in notes.
+//
 // Where it is known what a file was (a Merge, or a Checkout with from= or changes=),
 // a zone whose records change must have a larger serial.
 //
@@ -44,8 +50,7 @@
 // comments and texts that do not end. JavaScript and CSS with PHP in them are let
 // pass, as nobody knows what PHP makes of them, and so are JSX and Flow's types.
 // Templates (*.erb, *.j2 and the like) of configurations are not read, nor what
-// cron and sudo themselves pass over. What named.conf and sudoers
-// include is read as it is on this machine. Apache
+// cron and sudo themselves pass over. Apache
 // configurations that load modules of the tree itself or hold Perl are reported
 // instead of checked, as checking would run them.
 package lint

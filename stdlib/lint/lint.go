@@ -39,6 +39,7 @@ type Result struct {
 	Cached  int       `lua:"cached"`  // those among them whose verdict was known before
 	Errors  []Problem `lua:"errors"`  // in the order of the files, then by line
 	Missing []string  `lua:"missing"` // rules that were passed over, as their tool is not installed
+	Notes   []Problem `lua:"notes"`   // what could not be looked at, and is no error
 }
 
 // LuaCheck finds what is wrong in a Lua file; the Line and Message of the
@@ -91,7 +92,11 @@ func (l *Linter) Check(ctx context.Context, w What, o Options) (*Result, error) 
 	if err != nil {
 		return nil, err
 	}
-	return run.result(), nil
+	res := run.result()
+	for _, n := range res.Notes {
+		p.warn(nodes.Clean(n.String()))
+	}
+	return res, nil
 }
 
 // begun makes the rules of one check, and tells how to end them.

@@ -40,7 +40,7 @@ func reportOutput(j *job, e ending, toolName string) {
 		said = "it said nothing"
 	}
 	j.report(line, toolName+" "+e.how(said))
-	j.open = e.signal != ""
+	j.open = j.open || e.signal != ""
 }
 
 // maxPerFile is how many problems of one file a tool's output gives.

@@ -147,7 +147,7 @@ func phpLint(ctx context.Context, p php, j *job) error {
 	}
 	if len(j.problems) == 0 {
 		j.report(0, "php -l "+e.how(strings.ReplaceAll(lastLine(e.output), placeholder, j.path)))
-		j.open = e.signal != "" // the machine may have been short of something
+		j.open = j.open || e.signal != "" // the machine may have been short of something
 	}
 	return nil
 }

@@ -43,12 +43,13 @@ type Rule struct {
 }
 
 // generation changes whenever a rule in rollsh judges otherwise than before.
-const generation = "3"
+const generation = "4"
 
 // file is a file to be checked.
 type file struct {
 	path   string // absolute
 	name   string // as it is shown
+	top    string // the folder that the tree begins with, absolute
 	before before // what it was; nil where that is not known
 	seen   *seen  // the record of its folder; nil: it is read each time
 	stamp  stamp
@@ -73,10 +74,12 @@ type ruled struct {
 type job struct {
 	path     string
 	name     string
-	size     int64 // in bytes, when it was last looked at
+	top      string // see file
+	size     int64  // in bytes, when it was last looked at
 	before   before
 	problems []Problem
-	open     bool // the verdict may change though the text does not; not remembered
+	notes    []string // what a person should know, though it is no error
+	open     bool     // the verdict may change though the text does not; not remembered
 }
 
 // placeholder stands for the file's own name in a message until it is shown, as
@@ -99,6 +102,9 @@ func (j *job) report(line int, message string) {
 	}
 	j.problems = append(j.problems, Problem{Line: max(0, line), Message: message})
 }
+
+// note adds what a person should know.
+func (j *job) note(message string) { j.notes = append(j.notes, nodes.Clean(message)) }
 
 func (r *Rule) valid() error {
 	switch {

@@ -87,7 +87,7 @@ func (r *run) prepare(ctx context.Context, files []*file, rules []Rule) error {
 	for _, f := range files {
 		for i := range rules {
 			if rules[i].takes(f) {
-				f.rules = append(f.rules, &ruled{job: &job{path: f.path, name: f.name, before: f.before}, rule: &rules[i]})
+				f.rules = append(f.rules, &ruled{job: &job{path: f.path, name: f.name, top: f.top, before: f.before}, rule: &rules[i]})
 			}
 		}
 		if len(f.rules) > 0 {
@@ -376,7 +376,7 @@ func (p Problem) same(other Problem) bool {
 }
 
 func (r *run) result() *Result {
-	res := &Result{Errors: []Problem{}, Missing: append([]string{}, r.lacking...)}
+	res := &Result{Errors: []Problem{}, Notes: []Problem{}, Missing: append([]string{}, r.lacking...)}
 	for _, f := range r.files {
 		at := len(res.Errors)
 		cached, checked := true, false
@@ -385,6 +385,9 @@ func (r *run) result() *Result {
 				continue
 			}
 			checked, cached = true, cached && j.cached
+			for _, note := range j.notes {
+				res.Notes = append(res.Notes, Problem{File: f.name, Rule: j.rule.Name, Message: note})
+			}
 			for _, p := range j.problems {
 				p.File, p.Rule, p.Node = f.name, j.rule.Name, string(j.rule.node)
 				p.Message = strings.ReplaceAll(p.Message, placeholder, nodes.Clean(f.name))

@@ -3,8 +3,6 @@ package lint
 import (
 	"context"
 	"errors"
-	"os"
-	"strings"
 )
 
 // toolRule makes a rule of a program that is started for each file: one gets its
@@ -35,10 +33,3 @@ func unremembered(t tool) func(context.Context) (string, error) {
 
 // errMissing is the cause of an error that says that a tool is not there.
 var errMissing = errors.New("a tool is not there")
-
-// includes reports whether the file holds a word, in any case, that takes other
-// files in.
-func includes(path, word string) bool {
-	text, err := os.ReadFile(path)
-	return err != nil || strings.Contains(strings.ToUpper(string(text)), word)
-}

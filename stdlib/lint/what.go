@@ -114,7 +114,8 @@ func (l *listing) ago(name string) before {
 	}
 }
 
-func (l *listing) add(path, name string) error {
+// add takes a file of the tree at top.
+func (l *listing) add(top, path, name string) error {
 	if l.seen[path] {
 		return nil
 	}
@@ -122,7 +123,7 @@ func (l *listing) add(path, name string) error {
 		return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("more than %d files to check", maxFiles)}
 	}
 	l.seen[path] = true
-	l.files = append(l.files, &file{path: path, name: name, before: l.ago(name), seen: l.record})
+	l.files = append(l.files, &file{path: path, name: name, top: top, before: l.ago(name), seen: l.record})
 	return nil
 }
 
@@ -158,7 +159,7 @@ func (l *listing) walk(root, prefix string) error {
 		if err != nil {
 			return err
 		}
-		return l.add(path, filepath.Join(prefix, rel))
+		return l.add(root, path, filepath.Join(prefix, rel))
 	})
 }
 
@@ -184,7 +185,7 @@ func (l *listing) paths(s *nodes.Session, w What) error {
 		case info.IsDir():
 			err = l.walk(abs, prefix)
 		case info.Mode().IsRegular():
-			err = l.add(abs, p)
+			err = l.add(topOf(s, abs), abs, p)
 		default:
 			err = &nodes.Error{Kind: nodes.Usage, Message: p + " is neither a file nor a folder"}
 		}
@@ -193,6 +194,17 @@ func (l *listing) paths(s *nodes.Session, w What) error {
 		}
 	}
 	return nil
+}
+
+// topOf is where the tree of a file begins that was named by itself: the project, or
+// the file's folder where it is elsewhere.
+func topOf(s *nodes.Session, path string) string {
+	if top, err := filepath.EvalSymlinks(s.Path(".")); err == nil {
+		if rel, err := filepath.Rel(top, path); err == nil && filepath.IsLocal(rel) {
+			return top
+		}
+	}
+	return filepath.Dir(path)
 }
 
 // inside adds a path relative to root, when it is a regular file beneath it.
@@ -204,7 +216,7 @@ func (l *listing) inside(root, name string) error {
 	if err != nil || info == nil || !info.Mode().IsRegular() {
 		return err
 	}
-	return l.add(filepath.Join(root, name), name)
+	return l.add(root, filepath.Join(root, name), name)
 }
 
 // lstat looks at a path beneath root; nil when there is nothing, or when a

@@ -21,8 +21,9 @@ func zoneRule() Rule {
 		if optionLike(j) {
 			return nil
 		}
-		j.open = includes(j.path, "$INCLUDE")
-		e, err := checkZone(ctx, program, j.path, j.path)
+		e, err := withIncluded(j, &zoneLanguage, func(path string, _ *staged) (ending, error) {
+			return checkZone(ctx, program, j.path, path)
+		})
 		if err == nil && e.code != 0 {
 			reportOutput(j, e, "named-checkzone")
 		}
@@ -30,6 +31,19 @@ func zoneRule() Rule {
 	})
 	r.beside = func(f *file) string { return filepath.Base(f.name) }
 	return r
+}
+
+var zoneLine = nodes.Pattern(`(?mi)^(\$INCLUDE)[ \t]+("[^"\n]*"|[^\s;]+)`)
+
+var zoneLanguage = language{
+	find:   byLine(zoneLine, func(string) reference { return reference{} }),
+	within: func(main, _ string) string { return filepath.Dir(main) }, // named-checkzone is started there
+	write: func(_ reference, files []string) string {
+		if len(files) == 0 {
+			return ";" // an origin may come after it
+		}
+		return "$INCLUDE " + quoted(files[0])
+	},
 }
 
 // checkZone reads a text as the zone that the file is named for. -i local: no
