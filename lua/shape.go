@@ -196,5 +196,5 @@ func (f Func) Types() []string {
 
 // OutcomeType is the type of an outcome in Results<T>.
 func OutcomeType(results string) string {
-	return "{ok: boolean, state: string, value: " + OutcomeOf(results) + ", error: Error?, seconds: number}"
+	return "{ok: boolean, state: string, value: " + OutcomeOf(results) + ", error: Error?, seconds: number, node: string}"
 }

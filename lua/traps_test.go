@@ -84,8 +84,10 @@ func TestErrorObjects(t *testing.T) {
 		{`local t = {} local ok, e = pcall(error, t) print(e == t)`, "true"},
 		{`print(select(2, pcall(function() local ok, e = pcall(fail, "inner") error(e) end)).message)`, "inner"},
 		{`local ok, e = pcall(fail, "no") e.mine = 1 local ok, f = pcall(error, e) local co = coroutine.create(error) print(f == e, f.mine, select(2, coroutine.resume(co, e)) == e, e.traceback ~= nil)`, "true\t1\ttrue\ttrue"},
-		{`local ok, e = pcall(fail, "in") local ok, f = pcall(fail, e) print(f.message, f.cause.message, f.kind, (pcall(fail, 7))) print(select(2, pcall(fail, 7)).message, select(2, pcall(fail, {message="m", code=3})).message)`,
-			"recipes/prod.lua:1: in\tin\tfailed\tfalse\n7\tm"},
+		{
+			`local ok, e = pcall(fail, "in") local ok, f = pcall(fail, e) print(f.message, f.cause.message, f.kind, (pcall(fail, 7))) print(select(2, pcall(fail, 7)).message, select(2, pcall(fail, {message="m", code=3})).message)`,
+			"recipes/prod.lua:1: in\tin\tfailed\tfalse\n7\tm",
+		},
 		{`print(pcall(error)) print(select("#", pcall(error)))`, "false\tnil\n2"},
 		{`local r = web:each({on_failure="continue"}, function() error{my=1} end) print(r.web1.error.cause.my)`, "1"},
 	} {

@@ -63,7 +63,7 @@ func TestCheckFindsMisspeltFieldsAndOptions(t *testing.T) {
 	h := corpusHost(t)
 	for _, tc := range []struct{ src, want string }{
 		{`print(node("web1"):run("x").sdtout)`, "no field 'sdtout' in {code, signal, stdout, stderr, seconds} (did you mean 'stdout'?)"},
-		{`local r = nodes("prod"):run "x" print(r.web1.vlaue, r.web1.ok)`, "no field 'vlaue' in {ok, state, value, error, seconds} (did you mean 'value'?)"},
+		{`local r = nodes("prod"):run "x" print(r.web1.vlaue, r.web1.ok)`, "no field 'vlaue' in {ok, state, value, error, seconds, node} (did you mean 'value'?)"},
 		{`for _, r in (nodes("prod"):run "x"):iter() do print(r.value.cdoe) end`, "no field 'cdoe'"},
 		{`local r = nodes("prod"):run "x" print(r:node("web1").value.cdoe)`, "no field 'cdoe'"},
 		{`print(nodes("prod"):run("x").web1.error.mesage)`, "an error has no field 'mesage' (did you mean 'message'?)"},

@@ -14,3 +14,7 @@ local r = web:run("true", { check = false })
 for name, one in pairs({ first = r.web1, second = r:node "web2" }) do print(name, one.state, one.value) end
 assert(#r:ok() == #web, "some are not well")
 print(select(2, pcall(error, { kind = "mine", message = "a table of one's own" })).message)
+
+-- Results in order: by number, too.
+local all = web:run("true", { check = false })
+for i, one in ipairs(all) do print(i, one.node, one.state, all[i].node) end
