@@ -123,9 +123,7 @@ func objectsEqual(L *glua.LState) int {
 func sameNodes(a, b *glua.LUserData) bool {
 	x, ok1 := asSet(a)
 	y, ok2 := asSet(b)
-	return ok1 && ok2 && slices.EqualFunc(x.Nodes, y.Nodes, func(a, b *nodes.Node) bool {
-		return a.Name == b.Name && a.Endpoint() == b.Endpoint()
-	})
+	return ok1 && ok2 && slices.EqualFunc(x.Nodes, y.Nodes, (*nodes.Node).Same)
 }
 
 // text is what an object or an error object is in a sentence.

@@ -100,6 +100,8 @@ func TestArgumentErrors(t *testing.T) {
 		{`json.encode{[{}]=1}`, "json.encode: a key is a table: JSON's are strings"},
 		{`json.encode{[1]="a", ["1"]="b"}`, "json.encode: the keys 1 and '1' are one in JSON"},
 		{`json.list(setmetatable({}, {}))`, "json.list: the table has a metatable of its own"},
+		{`local x = nodes.new{{name="a", host="h"}} + nodes.new{{name="a", host="i"}}`, "two nodes are named 'a'"},
+		{`local x = node{name="a", host="h"} + node{name="b", host="h"}`, "a and b are both h (hint: keep one of them, or give them different ports)"},
 		{`demo.greet()`, "demo.greet: missing 'name' (string)"},
 		{`demo.greet(1)`, "demo.greet: 'name': expected string, got number"},
 		{`demo.greet("a", {tmes=2})`, "demo.greet: unknown option 'tmes' (did you mean 'times'?)"},

@@ -173,7 +173,8 @@ func selectNodes(c *Call, s nodes.Set, what Raw, byPattern func(...string) (node
 	return out, nil
 }
 
-// addSetOperators gives sets + and -.
+// addSetOperators gives sets + and -; Usage where two names would stand for one
+// machine, or one name for two.
 func (h *Host) addSetOperators() {
 	op := func(f func(a, b nodes.Set) nodes.Set, name string) *glua.LFunction {
 		return h.root.NewFunction(func(L *glua.LState) int {
@@ -182,7 +183,11 @@ func (h *Host) addSetOperators() {
 			if !ok1 || !ok2 {
 				h.raise(L, "", usage("cannot %s %s and %s: both must be a Set or a Node", name, luaType(L.Get(1)), luaType(L.Get(2))))
 			}
-			L.Push(h.push(f(a, b)))
+			set := f(a, b)
+			if err := set.Check(); err != nil {
+				h.raise(L, "", err)
+			}
+			L.Push(h.push(set))
 			return 1
 		})
 	}

@@ -212,6 +212,10 @@ func (s Set) Balance(b Balancer) Set {
 	return out
 }
 
+// Same reports whether two nodes are the same machine by the same name, reached
+// the same way.
+func (n *Node) Same(o *Node) bool { return n.identity() == o.identity() }
+
 // identity tells nodes apart: copies of a node made by Balance, or loaded twice,
 // are the same node.
 func (n *Node) identity() string { return string(n.Name) + "\x00" + n.machine() }
