@@ -48,7 +48,7 @@ type Error struct {
 	Hint    string // at most one thing to do about it
 	Code    string // exit code, or the code of svn, http, TLS or XMPP; empty when there is none
 	Signal  string // for Exit: the signal's name without SIG
-	Stdout  string // for Exit: what the command wrote
+	Stdout  string // what the command wrote, for Exit; so far, where its end was not seen
 	Stderr  string
 	Trace   string  // Lua traceback
 	Errors  []error // for Tasks: one for each that failed, in the set's order

@@ -507,6 +507,9 @@ func TestRollOfAPlainFolder(t *testing.T) {
 	if err != nil || o.State != "done" || o.To != nil || p.pages() != "plain plain" {
 		t.Errorf("%+v, %v, pages %q", o, err, p.pages())
 	}
+	if _, err := p.roll(nodes.Recipe{}, "--lint", "--folder="+folder, "--rev=r12"); nodes.KindOf(err) != nodes.Usage || !strings.Contains(err.Error(), "no revisions") {
+		t.Errorf("with rev=r12: %v", err)
+	}
 }
 
 func TestLintRefusesBeforeANodeIsTouched(t *testing.T) {

@@ -53,8 +53,9 @@ func (r runner) run(ctx context.Context, c nodes.Cmd, start func(context.Context
 	last := event
 	last.Time, last.Type = time.Now(), nodes.Finished
 	if err != nil {
-		err = nodes.At(err, "", r.node)
-		last.Err = nodes.AsError(err, nodes.Internal)
+		e := *nodes.AsError(nodes.At(err, "", r.node), nodes.Internal)
+		e.Stdout, e.Stderr = string(res.Stdout), string(res.Stderr) // so far
+		last.Err, err = &e, &e
 	} else if !res.OK() {
 		last.Text = ending(res)
 	}

@@ -167,6 +167,9 @@ func TestCancelKills(t *testing.T) {
 			}()
 			_, err := c.Run(ctx, nodes.Cmd{Line: "echo ready-" + marker + "; sleep 712; :", Pty: pty})
 			fails(t, err, nodes.Cancelled)
+			if e := nodes.AsError(err, nodes.Internal); strings.TrimSpace(e.Stdout) != "ready-"+marker {
+				t.Errorf("%s: output so far in the error: %q", marker, e.Stdout)
+			}
 			await(t, "sleep is gone", func() bool { return running(t, "sleep 712") == "" })
 		}
 	}
