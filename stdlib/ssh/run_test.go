@@ -158,7 +158,7 @@ func TestCancelKills(t *testing.T) {
 	for name, c := range all {
 		for _, pty := range []bool{false, true} {
 			ctx, cancel := context.WithCancel(t.Context())
-			marker := fmt.Sprintf("7%d%v", len(name), pty)
+			marker := fmt.Sprintf("%s-%v", name, pty) // of this run alone: the events of all are together
 			go func() {
 				await(t, "the command runs", func() bool {
 					return strings.Contains(b.events.Text(nodes.Output), "ready-"+marker)
