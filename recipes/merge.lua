@@ -24,13 +24,15 @@ if a.abandon then return m:abandon() end
 
 local new, under = m:available(), m:state()
 if #new == 0 and not under then return say(("%s has all of %s"):format(to, from)) end
-if not under then
+if under then
+  say(("%s began this at %s, and it is not committed: going on"):format(under.who, under.since))
+else
   new:print()
   local p = m:preview(new)
   if p.report ~= "" then say(p.report) end
   if not confirm(("merge %s of %s into %s?"):format(new.revs, from, to)) then return end
 end
-m:take("all", {resolve = true})
+if #m:take("all", {resolve = true}).conflicts > 0 then m:commit() end -- raises, and names them
 if not m:state() then return end -- abandoned
 local sound, why = pcall(lint.check, m)
 if not sound then warn(m.into.path .. " does not pass lint: mend it there, then run this again; or --abandon") error(why) end

@@ -3,6 +3,7 @@ package svn
 import (
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/mattn/go-runewidth"
 
@@ -59,19 +60,10 @@ func Table(cs nodes.Changesets, columns int, paint Paint) string {
 		return "no changesets\n"
 	}
 	rows := make([][5]string, len(cs))
-	var width [5]int
 	for i, c := range cs {
 		rows[i] = row(c)
-		for j, cell := range rows[i][:4] {
-			width[j] = max(width[j], runewidth.StringWidth(cell))
-		}
 	}
-	width[2], width[3] = min(width[2], widest), min(width[3], widest)
-	left := columns - width[0] - width[1] - width[2] - width[3] - 8
-	if columns > 0 && left < narrowest {
-		width[3] = max(0, width[3]-(narrowest-left))
-		left = max(1, columns-width[0]-width[1]-width[2]-width[3]-8)
-	}
+	width, left := fit(rows, columns)
 	var b strings.Builder
 	for i, r := range rows {
 		b.WriteString(line(r, width, left, columns, paint) + "\n")
@@ -80,6 +72,30 @@ func Table(cs nodes.Changesets, columns int, paint Paint) string {
 		}
 	}
 	return b.String()
+}
+
+// fit gives the width of each cell, and what is left for the subject. Where that is
+// little the tickets give way, then the hours.
+func fit(rows [][5]string, columns int) (width [5]int, left int) {
+	for _, r := range rows {
+		for j, cell := range r[:4] {
+			width[j] = max(width[j], runewidth.StringWidth(cell))
+		}
+	}
+	width[2], width[3] = min(width[2], widest), min(width[3], widest)
+	left = columns - width[0] - width[1] - width[2] - width[3] - 8
+	if columns == 0 || left >= narrowest {
+		return width, left
+	}
+	tickets := min(width[3], narrowest-left)
+	width[3], left = width[3]-tickets, left+tickets
+	if hours := width[1] - len(time.DateOnly); left < narrowest && hours > 0 {
+		width[1], left = len(time.DateOnly), left+hours
+		for i, r := range rows {
+			rows[i][1] = r[1][:min(len(r[1]), width[1])]
+		}
+	}
+	return width, max(1, left)
 }
 
 // note writes a note below its changeset, indented.

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
@@ -44,12 +45,17 @@ func TestCheckoutInLua(t *testing.T) {
 
 func TestTableFits(t *testing.T) {
 	t.Parallel()
-	cs := nodes.Changesets{{Rev: 12345, Author: "a-very-long-author-name", Message: "日本語 " + strings.Repeat("word ", 30) + "#1 #2 #3 #4 #5 #6 #7"}, {Rev: 1}}
+	cs := nodes.Changesets{{Rev: 12345, Date: time.Date(2026, 11, 22, 21, 4, 5, 0, time.Local), Author: "a-very-long-author-name", Message: "日本語 " + strings.Repeat("word ", 30) + "#1 #2 #3 #4 #5 #6 #7"}, {Rev: 1}}
 	for _, columns := range []int{40, 60, 80, 120} {
 		for line := range strings.Lines(svn.Table(cs, columns, nil)) {
 			if n := width(line); n > columns {
 				t.Errorf("%d columns in %d: %q", n, columns, line)
 			}
+		}
+	}
+	for columns, want := range map[int]string{40: "2026-11-22  a-very-long-a~", 80: "2026-11-22 21:04  a-very-long-a~  #1,#2"} {
+		if got := svn.Table(cs, columns, nil); !strings.Contains(got, want) {
+			t.Errorf("%d columns without %q: %s", columns, want, got)
 		}
 	}
 }

@@ -90,6 +90,9 @@ func digest(text []byte) string {
 func (k *Conflict) meaning(choice string) string {
 	switch {
 	case choice == "recommended":
+		if to := firstNonEmpty(k.why.movedMine, k.why.movedTheirs); to != "" {
+			return "follow the move to " + to
+		}
 		return "follow the move " + k.why.Moved
 	case k.bothMoved() != "":
 		return k.named(choice)
