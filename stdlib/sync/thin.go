@@ -3,9 +3,6 @@ package sync
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -25,10 +22,6 @@ import (
 // are seen only by a look before; a file's time is kept in whole seconds; where
 // the server makes no hard links, nothing is kept for undo.
 
-// staleLock is how old a lock of the thin path must be to be taken over: SFTP
-// has no lock that ends with its holder.
-const staleLock = 15 * time.Minute
-
 // thin is one tree seen over SFTP.
 type thin struct {
 	e      *Engine
@@ -40,6 +33,7 @@ type thin struct {
 	now    *wire.Record
 
 	locked  bool   // by us
+	beat    func() // ends the renewing of the lock; nil when it is not renewed
 	settled string // what settle did
 	undone  string // the roll whose undo settle finished
 }
@@ -113,6 +107,12 @@ func (t *thin) find() error {
 			t.state = within
 		}
 	}
+	return t.remember()
+}
+
+// remember reads what rolls left.
+func (t *thin) remember() error {
+	t.now = &wire.Record{}
 	b, err := t.slurp(path.Join(t.state, "marker"))
 	if nodes.KindOf(err) == nodes.NotFound {
 		return nil
@@ -169,62 +169,6 @@ func (t *thin) mkdirs(dir string) error {
 		return err
 	}
 	return t.f.Mkdir(nodes.RemotePath(dir), 0o755)
-}
-
-func (t *thin) lockName() nodes.RemotePath { return nodes.RemotePath(path.Join(t.state, "lock-sftp")) }
-
-func (t *thin) lock() error {
-	by := t.j.by
-	by.Roll, by.Since = t.j.roll, time.Now()
-	b, err := json.Marshal(by)
-	if err != nil {
-		return err
-	}
-	for try := 0; ; try++ {
-		w, err := t.f.Create(t.lockName(), 0o600)
-		if err == nil {
-			t.locked = true
-			_, err = w.Write(b)
-			return errors.Join(err, w.Close())
-		}
-		var h wire.Holder
-		old, readErr := t.slurp(string(t.lockName()))
-		if readErr != nil && (try > 0 || nodes.KindOf(readErr) != nodes.NotFound) {
-			return err // it is not a lock that is in the way
-		}
-		_ = json.Unmarshal(old, &h)
-		if st, err := t.f.Stat(t.lockName()); h.Since.IsZero() && err == nil {
-			h.Since = st.ModTime // it is made, and not written yet
-		}
-		switch {
-		case h.Roll == t.j.roll && h.Roll != "":
-			t.locked = true
-			return nil
-		case readErr == nil && time.Since(h.Since) > staleLock && try == 0:
-			_ = t.f.Remove(t.lockName())
-		case readErr == nil:
-			return &nodes.Error{
-				Kind: nodes.Locked, Message: "the tree is locked by " + holderText(h),
-				Hint: "wait until that has ended; a lock over SFTP ends by itself after " + staleLock.String(),
-			}
-		}
-	}
-}
-
-func holderText(h wire.Holder) string {
-	since := " since " + h.Since.Format(time.DateTime)
-	if h.Who == "" {
-		return "somebody" + since
-	}
-	return fmt.Sprintf("%s on %s (%s)", h.Who, h.Host, h.Why) + since
-}
-
-// close ends the work; keep leaves a lock of ours in place.
-func (t *thin) close(keep bool) {
-	if t.locked && !keep {
-		_ = t.f.Remove(t.lockName())
-	}
-	_ = t.f.Close()
 }
 
 // compare walks the tree and decides.

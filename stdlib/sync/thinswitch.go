@@ -190,7 +190,7 @@ func (t *thin) sweep(seq int) {
 	list, _ := t.f.ReadDir(nodes.RemotePath(t.state))
 	for i := range list {
 		dir := path.Join(t.state, list[i].Name)
-		if strings.HasPrefix(list[i].Name, trashName) {
+		if strings.HasPrefix(list[i].Name, trashName) || strings.HasPrefix(list[i].Name, clockName) {
 			_ = t.clear(dir)
 		}
 		if !strings.HasPrefix(list[i].Name, "stage-") {

@@ -4,7 +4,8 @@
 //
 // What it keeps lies in one folder beside the tree, .rollsh-NAME (0700):
 //
-//	lock            held (flock) by whoever works on the tree; says who
+//	lock            held (flock) by the agent that works on the tree; says who
+//	lock-sftp       there while somebody works on the tree over SFTP; says who
 //	marker          what rolls left in the tree: revision, entries, hashes
 //	stage-ROLL/     plan (the journal), s/N (new contents), u/N (links to the
 //	                old), marker (the next one), COMMIT, ROLLBACK

@@ -83,10 +83,12 @@ func explain(err error) wire.Failure {
 func heldBy(h wire.Holder) error {
 	msg := "the tree is locked"
 	if h.Who != "" {
-		msg = fmt.Sprintf("the tree is locked by %s on %s (%s) since %s, process %d on the node",
-			h.Who, h.Host, h.Why, h.Since.Format(time.DateTime), h.PID)
+		msg = fmt.Sprintf("the tree is locked by %s on %s (%s) since %s", h.Who, h.Host, h.Why, h.Since.Format(time.DateTime))
 	}
-	return hinted("locked", msg, "wait until that has ended")
+	if h.PID != 0 {
+		return hinted("locked", fmt.Sprintf("%s, process %d on the node", msg, h.PID), "wait until that has ended")
+	}
+	return hinted("locked", msg+", over SFTP", "wait until that has ended; a lock over SFTP ends by itself after "+wire.StaleThinLock.String())
 }
 
 // show writes a path for a message.

@@ -3,13 +3,11 @@
 package agent
 
 import (
-	"encoding/json"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/rollsh/rollsh/stdlib/sync/beneath"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
@@ -17,21 +15,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockWait is how long a lock that somebody else holds is waited for: a
-// predecessor that was cut off goes within moments.
-const lockWait = 2 * time.Second
-
 // tree is one tree and the folder of state that belongs to it.
 type tree struct {
-	path   string // with symlinks in it resolved
-	base   int    // the folder at path; -1 while it does not exist
-	root   int    // the live tree: base, or a release in it; -1 while it does not exist
-	state  int    // its state; -1 while it does not exist
-	place  string // the path of the state
-	inside bool
-	lock   *os.File
-	by     wire.Holder
-	server *server // whose counters are kept going; nil for none
+	path     string // with symlinks in it resolved
+	base     int    // the folder at path; -1 while it does not exist
+	root     int    // the live tree: base, or a release in it; -1 while it does not exist
+	state    int    // its state; -1 while it does not exist
+	place    string // the path of the state
+	inside   bool
+	lock     *os.File
+	beat     chan struct{} // closed to end the renewing of the lock
+	renewing sync.WaitGroup
+	by       wire.Holder
+	server   *server // whose counters are kept going; nil for none
 
 	owners   owners
 	dirs     map[string]int // open folders of the tree
@@ -174,11 +170,7 @@ func device(fd int) uint64 {
 
 func (t *tree) close() {
 	t.forget()
-	if t.lock != nil {
-		_ = t.lock.Truncate(0)
-		_ = t.lock.Close()
-		t.lock = nil
-	}
+	t.unlock()
 	if t.root == t.base {
 		t.root = -1
 	}
@@ -188,59 +180,6 @@ func (t *tree) close() {
 			*fd = -1
 		}
 	}
-}
-
-// waitLock tries for the lock until lockWait is over.
-func waitLock(fd int) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	end := time.After(lockWait)
-	for {
-		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-end:
-			return err
-		}
-	}
-}
-
-// take locks the tree, or says who holds it.
-func (t *tree) take(by wire.Holder) error {
-	fd, err := unix.Openat(t.state, "lock", unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return cannot("open", t.place+"/lock", err)
-	}
-	f := os.NewFile(uintptr(fd), "lock")
-	if err := waitLock(fd); err != nil {
-		return t.locked(f, err)
-	}
-	b, err := json.Marshal(by)
-	if err == nil {
-		if err = f.Truncate(0); err == nil {
-			_, err = f.WriteAt(b, 0)
-		}
-	}
-	if err != nil && !noRoom(err) {
-		_ = f.Close()
-		return cannot("write", t.place+"/lock", err)
-	}
-	t.lock, t.by = f, by
-	return nil
-}
-
-func (t *tree) locked(f *os.File, err error) error {
-	defer f.Close()
-	if !errors.Is(err, unix.EWOULDBLOCK) {
-		return cannot("lock", t.place+"/lock", err)
-	}
-	var h wire.Holder
-	b, _ := io.ReadAll(io.LimitReader(f, 4096))
-	_ = json.Unmarshal(b, &h)
-	return heldBy(h)
 }
 
 // dir opens a folder of the tree, never through a symlink. The handle belongs
