@@ -134,13 +134,15 @@ func (c *comparison) plan(next *wire.Record) *thinStage {
 // tellsCase refuses names that would be one on a node, such as macOS, that does
 // not tell upper from lower case.
 func (c *comparison) tellsCase(s *thinStage) error {
+	gone := make(map[string]bool, len(c.dec.Deletes))
+	for i := range c.dec.Deletes {
+		gone[strings.ToLower(c.dec.Deletes[i].Path)] = true
+	}
 	for _, p := range s.plan.Fresh() {
-		for _, gone := range c.dec.Deletes {
-			if strings.EqualFold(p, gone.Path) && !c.t.absent(p) {
-				return &nodes.Error{
-					Kind: nodes.Refused, Message: manifest.Quote(p) + " has another name" + manifest.Folded,
-					Hint: "rename it there by hand, or roll without it first",
-				}
+		if gone[strings.ToLower(p)] && !c.t.absent(p) {
+			return &nodes.Error{
+				Kind: nodes.Refused, Message: manifest.Quote(p) + " has another name" + manifest.Folded,
+				Hint: "rename it there by hand, or roll without it first",
 			}
 		}
 	}
