@@ -3,9 +3,11 @@ package lint
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -16,8 +18,7 @@ import (
 func apacheRule() Rule {
 	t := tool{names: []string{"apache2", "httpd"}, install: "apache2-bin"}
 	r := toolRule("apache", []string{"apache2.conf", "httpd.conf"}, t, func(ctx context.Context, program string, j *job) error {
-		root := filepath.Dir(j.path)
-		if code := runsCode(root, j.top); code != "" {
+		if code := runsCode(filepath.Dir(j.path), j.top); code != "" {
 			j.report(0, "not checked, as that would run it: "+code)
 			return nil
 		}
@@ -28,15 +29,61 @@ func apacheRule() Rule {
 					return ending{}, nil
 				}
 			}
-			return invoke(ctx, root, program, "-t", "-d", root, "-f", path)
+			return apacheTest(ctx, program, filepath.Dir(j.path), path)
 		})
 		if err == nil && e.code != 0 {
-			reportOutput(j, e, "apache2 -t")
+			apacheReport(j, e)
 		}
 		return err
 	})
 	r.tool = unremembered(t)
 	return r
+}
+
+// apacheTest tests a configuration. Logs, locks and the like, for which nodes have
+// folders, get one of their own here.
+func apacheTest(ctx context.Context, program, root, path string) (ending, error) {
+	dir, err := os.MkdirTemp("", "rollsh-lint-")
+	if err != nil {
+		return ending{}, &nodes.Error{Kind: nodes.Failed, Message: "no temporary folder: " + reason(err), Cause: err}
+	}
+	defer os.RemoveAll(dir)
+	// The variables are those of Debian's envvars, a script that is not run.
+	env := []string{
+		"APACHE_RUN_USER=#65534", "APACHE_RUN_GROUP=#65534", // anyone but root
+		"APACHE_CONFDIR=" + root, "APACHE_PID_FILE=" + filepath.Join(dir, "pid"),
+		"APACHE_RUN_DIR=" + dir, "APACHE_LOCK_DIR=" + dir, "APACHE_LOG_DIR=" + dir,
+	}
+	return invokeWith(ctx, root, env, program, "-t", "-d", root, "-C", "ErrorLog /dev/null", "-f", path)
+}
+
+// apacheError is where Apache found an error, and what; of a file that another took
+// in the last one counts.
+var apacheError = nodes.Pattern(`(?m)Syntax error on line (\d+) of ([^\n]+?):\s*([\s\S]*)$`)
+
+// apacheElsewhere are complaints about folders that nodes have and this machine need
+// not have.
+var apacheElsewhere = nodes.Pattern(`(?m)^.*(?:AH0229[12]: Cannot access directory|AH00014: Configuration check failed|\[core:warn\]|AH00558:).*\n?`)
+
+// apacheReport makes a problem of what Apache said.
+func apacheReport(j *job, e ending) {
+	e.output = strings.TrimSpace(apacheElsewhere().ReplaceAllString(e.output, ""))
+	if e.output == "" && e.code == 1 {
+		return
+	}
+	text, line, file := e.output, 0, ""
+	for m := apacheError().FindStringSubmatch(text); m != nil; m = apacheError().FindStringSubmatch(text) {
+		line, _ = strconv.Atoi(m[1]) // digits; 0 when there are too many
+		file, text = m[2], strings.TrimSpace(m[3])
+	}
+	switch file {
+	case "":
+		reportOutput(j, e, "apache2 -t")
+	case j.path:
+		j.report(line, text)
+	default:
+		j.report(0, fmt.Sprintf("%s:%d: %s", file, line, text))
+	}
 }
 
 var (
@@ -45,20 +92,23 @@ var (
 	// A macro whose parameter is part of a directive's name may make any directive.
 	apacheMacro = nodes.Pattern(`(?mi)^\s*(?:</?)?[^\s#<]*[$%@]\S*(?:\s.*)?$`)
 	apacheJoin  = nodes.Pattern(`\\\r?\n`)
-	apacheLine  = nodes.Pattern(`(?mi)^[ \t]*(Include(?:Optional)?)[ \t]+("[^"\n$%]*"|[^\s"$%]+)[ \t]*$`) // variables are apache's
+	// Paths with variables are left to Apache.
+	apacheLine = nodes.Pattern(`(?mi)^[ \t]*(Include(?:Optional)?|SSL(?:(?:CA)?Certificate(?:Key|Chain)?|CARevocation)File)[ \t]+("[^"\n$%]*"|[^\s"$%]+)[ \t]*$`)
 )
 
 var apacheLanguage = language{
-	find:   byLine(apacheLine, func(word string) reference { return reference{optional: strings.HasSuffix(word, "optional")} }),
+	find: byLine(apacheLine, func(word string) reference {
+		return reference{optional: word == "includeoptional", exists: strings.HasPrefix(word, "ssl")}
+	}),
 	within: func(main, _ string) string { return filepath.Dir(main) }, // the server's root
-	write: func(_ reference, files []string) string {
+	write: func(r reference, files []string) string {
 		switch len(files) {
 		case 0:
 			return ""
 		case 1:
-			return "Include " + quoted(files[0])
+			return r.word + " " + quoted(files[0])
 		}
-		return "Include " + quoted(filepath.Dir(files[0])+"/*")
+		return r.word + " " + quoted(filepath.Dir(files[0])+"/*")
 	},
 }
 

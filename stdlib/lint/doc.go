@@ -50,7 +50,8 @@
 // comments and texts that do not end. JavaScript and CSS with PHP in them are let
 // pass, as nobody knows what PHP makes of them, and so are JSX and Flow's types.
 // Templates (*.erb, *.j2 and the like) of configurations are not read, nor what
-// cron and sudo themselves pass over. Apache
+// cron and sudo themselves pass over. Of Apache, the folders of logs and the
+// certificates need not be there. Apache
 // configurations that load modules of the tree itself or hold Perl are reported
 // instead of checked, as checking would run them.
 package lint

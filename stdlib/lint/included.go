@@ -26,6 +26,8 @@ type reference struct {
 	dir        bool   // the files of a folder are meant
 	optional   bool   // there may be none
 	none       bool   // it takes nothing in, and is left out
+	exists     bool   // no more is asked of it than to be there: what the tree lacks is not missed
+	word       string // what stands before the path
 }
 
 // language is how configurations of a kind take files in.
@@ -84,12 +86,26 @@ func withIncluded(j *job, lang *language, check func(path string, s *staged) (en
 	}
 	e, err := check(path, s)
 	for _, c := range s.copies {
-		e.output = strings.ReplaceAll(e.output, c[1], c[0])
+		e.output = strings.ReplaceAll(e.output, c[1], j.shown(c[0]))
 	}
 	for _, name := range s.missing {
 		j.note("takes in " + name + ", which the tree does not have: checked without it")
 	}
 	return e, err
+}
+
+// shown is a file of the tree in a message about the job: its own path, or the name
+// of another.
+func (j *job) shown(file string) string {
+	own, err := filepath.Rel(j.top, j.path)
+	rel, err2 := filepath.Rel(j.top, file)
+	if file == j.path || err != nil || err2 != nil {
+		return file
+	}
+	if before, ok := strings.CutSuffix(j.name, own); ok {
+		return before + rel
+	}
+	return rel
 }
 
 // folder makes a folder for copies.
@@ -149,6 +165,9 @@ func (s *staged) change(file, text string) (string, error) {
 		b.WriteString(text[at:r.start])
 		at = r.end
 		files, there := s.files(file, r)
+		if !there && r.exists {
+			files, there = []string{s.main}, true // any file
+		}
 		if !there && !r.optional && !r.none {
 			s.missing = append(s.missing, r.path)
 		}
@@ -266,7 +285,7 @@ func byLine(lines func() *regexp.Regexp, of func(word string) reference) func(te
 		var out []reference
 		for _, m := range lines().FindAllStringSubmatchIndex(text, -1) {
 			r := of(strings.ToLower(text[m[2]:m[3]]))
-			r.start, r.end = m[0], m[1]
+			r.start, r.end, r.word = m[0], m[1], text[m[2]:m[3]]
 			r.path = strings.ReplaceAll(strings.Trim(text[m[4]:m[5]], `"`), `\ `, " ")
 			out = append(out, r)
 		}

@@ -71,13 +71,13 @@ var taken = []struct {
 	{
 		"apache2",
 		map[string]string{
-			"rollsh-test/apache2/apache2.conf":     "ServerName x\nInclude /rollsh-test/apache2/on\nIncludeOptional /rollsh-test/none/*.conf\nInclude \"/rollsh-test/none\"\n",
+			"rollsh-test/apache2/apache2.conf":     "ServerName x\nLoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so\nInclude /rollsh-test/apache2/on\nIncludeOptional /rollsh-test/none/*.conf\nInclude \"/rollsh-test/none\"\n",
 			"rollsh-test/apache2/on/a.conf":        "Include /rollsh-test/shared/tls.conf\n",
 			"rollsh-test/apache2/on/b.conf":        "",
 			"rollsh-test/shared/tls.conf":          "\nNonsense on\n",
 			"elsewhere/rollsh-test/apache2/README": "",
 		},
-		[]string{"rollsh-test/apache2/apache2.conf: apache: apache2 -t ended with exit code 1: "},
+		[]string{"rollsh-test/apache2/apache2.conf: apache: rollsh-test/shared/tls.conf:2: Invalid command 'Nonsense'"},
 		[]string{"rollsh-test/apache2/apache2.conf: apache: takes in /rollsh-test/none, which the tree does not have"},
 	},
 	{

@@ -115,9 +115,15 @@ func command(ctx context.Context, dir string, argv []string) *exec.Cmd {
 // invoke runs a tool to its end. Its time running out is an ending by signal
 // KILL; the error is ctx's, or that it could not be started.
 func invoke(ctx context.Context, dir string, argv ...string) (ending, error) {
+	return invokeWith(ctx, dir, nil, argv...)
+}
+
+// invokeWith is invoke with more variables in the environment.
+func invokeWith(ctx context.Context, dir string, env []string, argv ...string) (ending, error) {
 	limited, cancel := context.WithTimeout(ctx, fileTime)
 	defer cancel()
 	cmd := command(limited, dir, argv)
+	cmd.Env = append(cmd.Env, env...)
 	out := &head{}
 	cmd.Stdout, cmd.Stderr = out, out
 	err := cmd.Run()

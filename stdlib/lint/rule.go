@@ -43,7 +43,7 @@ type Rule struct {
 }
 
 // generation changes whenever a rule in rollsh judges otherwise than before.
-const generation = "4"
+const generation = "5"
 
 // file is a file to be checked.
 type file struct {

@@ -94,7 +94,7 @@ var ruleCases = []struct{ need, name, text, want string }{
 	{"apache2", "httpd.conf", "Load\\\nModule x_module evil.so\n", "httpd.conf: apache: not checked, as that would run it: LoadModule"},
 	{"apache2", "httpd.conf", "<Macro M $a>\n$aModule x_module evil.so\n</Macro>\nUse M Load\n", "httpd.conf: apache: not checked, as that would run it: $aModule"},
 	{"", "readme.txt", "<?php (", ""},
-	{"shellcheck", "a.sh", "#!/bin/sh\necho one\n[ \"$1\" == \"b\"]\n", "a.sh:3: shellcheck: error: "},
+	{"shellcheck", "a.sh", "#!/bin/sh\necho one\n[ \"$1\" == \"b\"]\n", "a.sh:3: shellcheck: You need a space"},
 	{"shellcheck", "a.sh", "#!/bin/sh\necho $1\n", ""},
 	{"shellcheck", "a.sh", "#!/bin/sh\nif true; then\n", "a.sh:3: sh: Syntax error"},
 	{"named-checkconf", "named.conf", "options { directory \"/tmp\"; };\n", ""},

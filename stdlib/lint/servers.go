@@ -3,6 +3,7 @@ package lint
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -51,7 +52,7 @@ func namedIncludes(text string) []reference {
 		if strings.HasPrefix(word, "//") || strings.HasPrefix(word, "#") || strings.HasPrefix(word, "/*") {
 			continue
 		}
-		if word == ";" && strings.Contains(";{}", words[0]) {
+		if word == ";" && slices.Contains([]string{";", "{", "}"}, words[0]) {
 			r := reference{start: starts[1], end: at[1], path: strings.Trim(words[2], `"`)}
 			switch words[1] {
 			case "directory":

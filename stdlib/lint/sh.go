@@ -68,7 +68,7 @@ func shLint(ctx context.Context, j *job) error {
 
 // shellcheckParse are the lines by which shellcheck says that it cannot read a
 // script; what the shell cannot read is told by the rule sh.
-var shellcheckParse = nodes.Pattern(`(?m)^.*\[SC10(?:70|72|73|88|89)\]\n?`)
+var shellcheckParse = nodes.Pattern(`(?m)^.*\[SC10(?:4[67]|5[0-9]|6[0-5]|7[023]|8[89])\]\n?`)
 
 // shellcheckRule finds what shellcheck calls an error, no matters of style. The
 // project's .shellcheckrc applies; sourced files are not followed.
@@ -85,7 +85,7 @@ func shellcheckRule() Rule {
 			return nil
 		}
 		e, err := invoke(ctx, filepath.Dir(j.path), program, "--severity=error", "--format=gcc", "--shell="+shell, "--", j.path)
-		e.output = shellcheckParse().ReplaceAllString(e.output, "")
+		e.output = strings.ReplaceAll(shellcheckParse().ReplaceAllString(e.output, ""), ": error: ", ": ")
 		if err == nil && (e.code > 1 || e.signal != "" || e.output != "") {
 			reportOutput(j, e, "shellcheck")
 		}
