@@ -228,7 +228,7 @@ func (e *Engine) planClass() lua.Class {
 				}),
 			},
 			{
-				Name: "node", Doc: "What would be done to one node: lists of paths.", Returns: "table", Example: `print(#plan:node("web1").changed)`,
+				Name: "node", Doc: "What would be done to one node: lists of paths, added, changed and deleted; attributes lists those of changed of which only permissions (was, perms), owner or time change.", Returns: "table", Example: `print(#plan:node("web1").changed)`,
 				Do: lua.PureMethod(func(p *Plan, a nameArgs) (*NodePlan, error) { return p.Node(nodes.Name(a.Name)) }),
 			},
 			{

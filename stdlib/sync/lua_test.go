@@ -2,11 +2,14 @@ package sync_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
@@ -102,4 +105,55 @@ func TestClosedFilesAreToldOf(t *testing.T) {
 	}
 	r.push()
 	r.equal(0)
+}
+
+// A plan tells what changes in permissions, owner or time alone from what
+// changes in content, with the agent and over SFTP.
+func TestPlanOfAttributes(t *testing.T) {
+	r := newRig(t, 2, nodetest.SFTPOnly(1))
+	for _, f := range []string{"content", "d/perms", "time", "same"} {
+		r.file(f, "1")
+	}
+	r.wholeSeconds()
+	r.push()
+	r.file("content", "22")
+	must(t, os.Chmod(filepath.Join(r.src, "d/perms"), 0o600))
+	must(t, os.Chmod(filepath.Join(r.src, "d"), 0o750))
+	at := time.Unix(1_700_000_000, 0)
+	must(t, os.Chtimes(filepath.Join(r.src, "time"), at, at))
+	p, err := r.engine.Plan(r.ctx(), r.set, r.options())
+	must(t, err)
+	for _, n := range r.set.Nodes {
+		np, err := p.Node(n.Name)
+		must(t, err)
+		if got := fmt.Sprintf("%q", np.Changed); got != `["content" "d" "d/perms" "time"]` {
+			t.Errorf("%s: changed: %s", n.Name, got)
+		}
+		var got []string
+		for _, a := range np.Attributes {
+			got = append(got, fmt.Sprintf("%s %s %s %s %v", a.Path, a.Was, a.Perms, a.Owner, a.Time))
+		}
+		if want := []string{"d 0755 0750  false", "d/perms 0644 0600  false", "time    true"}; !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", n.Name, got, want)
+		}
+	}
+	for _, line := range []string{
+		"0 to add, 1 to change, 3 in permissions, owner or time only, 0 to delete, 2 B to send\n",
+		"~ content\n", "~ d: permissions 0755 to 0750\n", "~ d/perms: permissions 0644 to 0600\n", "~ time: time\n",
+	} {
+		if !strings.Contains(p.Text(), line) {
+			t.Errorf("%q is not in:\n%s", line, p.Text())
+		}
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	only := nodes.Set{Nodes: r.set.Nodes[:1]}
+	o := r.options()
+	o.Owner = "+7:+8"
+	p, err = r.engine.Plan(r.ctx(), only, o)
+	must(t, err)
+	if text := p.Text(); !strings.Contains(text, "~ same: owner +7:+8\n") || !strings.Contains(text, "~ d/perms: permissions 0644 to 0600, owner +7:+8\n") {
+		t.Error(text)
+	}
 }

@@ -28,10 +28,13 @@ type Plan struct {
 
 // NodePlan is what would be done to one node.
 type NodePlan struct {
-	Added    []string   `lua:"added"`
-	Changed  []string   `lua:"changed"`
-	Deleted  []string   `lua:"deleted"`
-	Drift    []Found    `lua:"drift"` // changed there by hand; refused unless drift= says otherwise
+	Added   []string `lua:"added"`
+	Changed []string `lua:"changed"`
+	Deleted []string `lua:"deleted"`
+	Drift   []Found  `lua:"drift"` // changed there by hand; refused unless drift= says otherwise
+	// Attributes are those of Changed whose content stays.
+	Attributes []Attribute `lua:"attributes"`
+
 	Extra    []string   `lua:"extra"` // there, but put there by no roll; they stay
 	Blocked  []string   `lua:"blocked"`
 	Warnings []string   `lua:"warnings"`
@@ -41,6 +44,17 @@ type NodePlan struct {
 	Facts    wire.Facts // where the tree is
 	digest   string
 	refusal  error // what a stage would fail with; nil when nothing stands in the way
+}
+
+// Attribute is a file, folder or symlink of which only permissions, owner or
+// time change. What does not change is empty.
+type Attribute struct {
+	Path  string `lua:"path"`
+	Was   string `lua:"was"`   // its permissions now
+	Perms string `lua:"perms"` // those that it will have
+	Owner string `lua:"owner"` // who it will belong to
+	Time  bool   `lua:"time"`  // its time changes
+	text  string
 }
 
 // Found is a file that differs from what a roll put there.
@@ -153,7 +167,20 @@ func (o *Options) nodePlan(rep *wire.Report) (*NodePlan, error) {
 		sort.Strings(list)
 		*part.to = list
 	}
+	np.Attributes = attributes(rep.Lists.Attributes)
 	return np, nil
+}
+
+func attributes(list []wire.Attribute) []Attribute {
+	var out []Attribute
+	for _, a := range list {
+		v := Attribute{Path: string(a.Path), Owner: a.Owner, Time: a.Time, text: a.Text()}
+		if a.Was != a.Mode {
+			v.Was, v.Perms = fmt.Sprintf("%04o", a.Was), fmt.Sprintf("%04o", a.Mode)
+		}
+		out = append(out, v)
+	}
+	return out
 }
 
 func found(list []wire.Finding) []Found {
@@ -241,7 +268,11 @@ func (np *NodePlan) summary() string {
 	if len(np.Added)+len(np.Changed)+len(np.Deleted) == 0 {
 		return "unchanged"
 	}
-	return fmt.Sprintf("%d to add, %d to change, %d to delete, %s to send", len(np.Added), len(np.Changed), len(np.Deleted), wire.Size(np.Bytes))
+	change := fmt.Sprintf("%d to change", max(0, len(np.Changed)-len(np.Attributes)))
+	if len(np.Attributes) > 0 {
+		change += fmt.Sprintf(", %d in permissions, owner or time only", len(np.Attributes))
+	}
+	return fmt.Sprintf("%d to add, %s, %d to delete, %s to send", len(np.Added), change, len(np.Deleted), wire.Size(np.Bytes))
 }
 
 func (np *NodePlan) text(drift string) string {
@@ -262,6 +293,10 @@ func (np *NodePlan) lines(drift string, most int) []string {
 	if np.Pending != "" {
 		add("first: %s", np.Pending)
 	}
+	only := make(map[string]string, len(np.Attributes))
+	for _, a := range np.Attributes {
+		only[a.Path] = ": " + a.text
+	}
 	for _, part := range []struct {
 		sign string
 		list []string
@@ -271,7 +306,7 @@ func (np *NodePlan) lines(drift string, most int) []string {
 				add("%s ... and %d more", part.sign, len(part.list)-i)
 				break
 			}
-			add("%s %s", part.sign, manifest.Quote(path))
+			add("%s %s%s", part.sign, manifest.Quote(path), only[path])
 		}
 	}
 	for _, f := range np.Drift {

@@ -72,10 +72,34 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 	if lists {
 		rep.Lists = &wire.Lists{
 			Added: manifest.EncodePaths(added), Changed: manifest.EncodePaths(changed),
-			Deleted: manifest.EncodePaths(deleted), Extra: manifest.EncodePaths(extra),
+			Deleted: manifest.EncodePaths(deleted), Extra: manifest.EncodePaths(extra), Attributes: attributes(d, live),
 		}
 	}
 	return rep
+}
+
+// attributes lists what changes in permissions, owner or time alone.
+func attributes(d *manifest.Decision, live []manifest.Entry) (out []wire.Attribute) {
+	for i := range d.Puts {
+		p := &d.Puts[i]
+		l := manifest.Find(live, p.Path)
+		stays := l != nil && l.Kind == p.Kind && !p.Joins && (p.Kind == manifest.Dir || p.Have || p.Kind == manifest.Link && p.Link == l.Link)
+		if !stays {
+			continue
+		}
+		a := wire.Attribute{Path: []byte(p.Path)}
+		perms, owner, time := p.Attributes(l)
+		if a.Time = time; perms {
+			a.Was, a.Mode = l.Mode, p.Mode
+		}
+		if owner {
+			a.Owner = p.Owner.String()
+		}
+		if perms || owner || time {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // closing warns of files that everybody could read and soon cannot: a web

@@ -43,3 +43,9 @@ func Differences(ours, list, live []Entry) []Difference {
 	}
 	return out
 }
+
+// Attributes tells what differs of an entry from what is there, live, when its
+// content does not: permissions, owner, and of a file its time.
+func (e *Entry) Attributes(live *Entry) (perms, owner, time bool) {
+	return !e.sameMode(live), !e.sameOwner(live), e.Kind == File && !SameTime(e.Mtime, live.Mtime)
+}

@@ -190,6 +190,30 @@ type Report struct {
 // Lists are all the paths of a plan, as encoded by manifest.EncodePaths.
 type Lists struct {
 	Added, Changed, Deleted, Extra []byte
+	Attributes                     []Attribute `json:",omitempty"`
+}
+
+// Attribute is one of the changed paths whose content stays.
+type Attribute struct {
+	Path      []byte
+	Was, Mode uint32 `json:",omitempty"` // permissions, where they change
+	Owner     string `json:",omitempty"` // who it will belong to, where that changes
+	Time      bool   `json:",omitempty"` // its time changes
+}
+
+// Text says what changes, such as "permissions 0644 to 0600, owner www-data".
+func (a Attribute) Text() string {
+	var parts []string
+	if a.Was != a.Mode {
+		parts = append(parts, fmt.Sprintf("permissions %04o to %04o", a.Was, a.Mode))
+	}
+	if a.Owner != "" {
+		parts = append(parts, "owner "+a.Owner)
+	}
+	if a.Time {
+		parts = append(parts, "time")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Delta turns the entries that the base names into those wanted.
