@@ -232,9 +232,13 @@ func TestConflictStopsAndTheSameCallGoesOn(t *testing.T) {
 	fails(t, err, nodes.Refused, "under way", "r6,r8", "alice")
 	fails(t, k.Resolve(ctx, "working"), nodes.Conflict, "markers")
 	fails(t, k.Resolve(ctx, "my-way"), nodes.Usage)
-	if err := k.Resolve(ctx, "theirs"); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if err := k.Resolve(ctx, "theirs"); err != nil {
+			t.Fatal(err)
+		}
 	}
+	fails(t, k.Resolve(ctx, "mine"), nodes.Refused, "a.php is resolved already: theirs")
+	fails(t, k.ResolveWith(ctx, []byte("text\n")), nodes.Refused, "resolved already")
 	// another process, another person
 	other := must[*svn.Merge](t)(svn.New(b.session).Merge(ctx, "", m.Into))
 	taken = must[svn.Taken](t)(other.Take(ctx, revs(t, "6,8"), false))

@@ -74,6 +74,9 @@ func (k *Conflict) settleAside(choice string, text []byte) error {
 // choice.
 func (k *Conflict) change(ctx context.Context, choice string, fn func(*work) error) error {
 	return k.merge.change(ctx, "resolve", func(w *work) error {
+		if done, err := w.already(ctx, k, choice); done || err != nil {
+			return err
+		}
 		if err := fn(w); err != nil {
 			return err
 		}
@@ -95,6 +98,30 @@ func (k *Conflict) change(ctx context.Context, choice string, fn func(*work) err
 		}
 		return w.m.Into.writeJournal(w.j)
 	})
+}
+
+// already reports whether a path was resolved by this choice: svn ends all conflicts
+// of a path at once. One that was resolved otherwise is refused, as nothing would
+// change.
+func (w *work) already(ctx context.Context, k *Conflict, choice string) (bool, error) {
+	still, err := k.still(ctx)
+	if err != nil || still {
+		return false, err
+	}
+	e := &nodes.Error{Kind: nodes.Refused, Message: k.Path + " is not in conflict any more", Hint: "m:conflicts() lists what is left"}
+	if w.j == nil {
+		return false, e
+	}
+	i := slices.IndexFunc(w.j.Open, func(s solution) bool { return s.Path == k.Path })
+	switch {
+	case i < 0:
+		return false, e
+	case w.j.Open[i].Choice == choice, w.j.Open[i].Choice == "" && choice == "working":
+		return true, nil
+	case w.j.Open[i].Choice != "":
+		e.Message = k.Path + " is resolved already: " + w.j.Open[i].Choice
+	}
+	return false, e
 }
 
 // settle runs the actions of a choice and makes sure that the conflict is gone.
