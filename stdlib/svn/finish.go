@@ -1,6 +1,7 @@
 package svn
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -59,12 +60,39 @@ func (w *work) ready(ctx context.Context) error {
 	}
 	switch w.j.step() {
 	case complete:
-		return nil
+		return w.noMarkers(ctx)
 	case conflicted:
 		left, err := w.m.Into.leftConflicts(ctx)
 		return firstError(err, w.m.Into.conflictError(left))
 	}
 	return &nodes.Error{Kind: nodes.Refused, Message: "the merge is not complete: " + w.j.String(), Hint: "the same take again goes on with it"}
+}
+
+// leftOver finds the markers of a conflict in their order, as svn or the assistant
+// writes them.
+var leftOver = nodes.Pattern(`(?ms)^<{7} (?:\.working|\.mine|mine)\r?$.*?^={7}\r?$.*?^>{7} (?:\.(?:merge-right\.)?r\d+|theirs)\r?$`)
+
+// noMarkers refuses a merge in which a file that was in conflict holds markers that
+// it did not hold before: svn itself lets it be resolved like that.
+func (w *work) noMarkers(ctx context.Context) error {
+	for _, s := range w.j.Resolutions {
+		text, err := readSome(filepath.Join(w.m.Into.Path, s.Path))
+		if s.Kind != textConflict || err != nil {
+			continue
+		}
+		at := leftOver().FindIndex(text)
+		if at == nil {
+			continue
+		}
+		if before, err := w.m.Into.Earlier(ctx, s.Path, ""); err == nil && leftOver().Match(before) {
+			continue
+		}
+		return &nodes.Error{
+			Kind: nodes.Conflict, Message: fmt.Sprintf("%s still holds conflict markers, from line %d on", s.Path, 1+bytes.Count(text[:at[0]], []byte("\n"))),
+			Hint: "edit the file, then commit again",
+		}
+	}
+	return nil
 }
 
 func (w *work) commit(ctx context.Context, message string, lint bool) (int, error) {

@@ -54,3 +54,16 @@ func TestMarkersLeftInATextAreRefused(t *testing.T) {
 		t.Errorf("NEWS %q", got)
 	}
 }
+
+// svn itself takes a file for resolved that still holds what it wrote into it.
+func TestMarkersThatSvnLetPassAreNotCommitted(t *testing.T) {
+	t.Parallel()
+	b := newLine(t)
+	ctx, m := b.ctx(), b.merge()
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "6"), false))
+	b.run(m.Into.Path, "svn", "resolve", "-q", "--accept", "working", "a.php")
+	_, err := m.Commit(ctx, "", true)
+	fails(t, err, nodes.Conflict, "a.php still holds conflict markers, from line 2 on")
+	writeFile(t, filepath.Join(m.Into.Path, "a.php"), lines("2 zwei"))
+	must[int](t)(m.Commit(ctx, "", true))
+}
