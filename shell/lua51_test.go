@@ -122,7 +122,8 @@ func (w luaWriter) format() string {
 		return fmt.Sprintf("return string.format('%s', %s)", form, w.one("''", "'x'", "'text'", "'with \\n and \\r \\\""+zero+"'", "'ä€'", "7", "-12"))
 	}
 	big := w.one("1e100", "1/0", "-1/0", "1e-310", "-0.0")
-	if strings.Contains("diouxX", letter) { // C says nothing about those
+	switch letter {
+	case "d", "i", "o", "u", "x", "X": // C says nothing about those
 		big = w.one("2^62", "-2^63", "2^31", "-2^31-1")
 	}
 	value := w.one(big, "0", "1", "-1", "255", "-255", "65", "3.7", "-3.7", "0.1", "-0.04", "1e15", "123456.789", "1234567", "0.00001234", "100000", "2^53", "-2^53",

@@ -183,10 +183,14 @@ func (l *login) close() {
 	}
 }
 
-// password asks the person for the password.
+// password asks the person for the password, and says so where it asks again.
 func (l *login) password() (string, error) {
+	text := "password of " + l.s.login() + "@" + l.s.alias
+	if slices.Contains(l.tried, "password") {
+		text = "the node refused that; " + text
+	}
 	l.tried = append(l.tried, "password")
-	return l.ask("password of " + l.s.login() + "@" + l.s.alias)
+	return l.ask(text)
 }
 
 // challenge answers keyboard-interactive questions.

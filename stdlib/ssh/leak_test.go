@@ -86,6 +86,8 @@ func TestPasswordIsAskedFor(t *testing.T) {
 			}
 			if err != nil || len(person.Asked) != 2 || !strings.Contains(person.Asked[0], name) {
 				t.Errorf("%s: asked %q: %v", name, person.Asked, err)
+			} else if again := strings.HasPrefix(person.Asked[1], "the node refused that; "); again != (name == "password of") {
+				t.Errorf("%s: asked %q", name, person.Asked) // a second question of the other kind may be another one
 			}
 		}
 	}
