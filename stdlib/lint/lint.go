@@ -3,7 +3,6 @@ package lint
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,17 +20,7 @@ type Problem struct {
 }
 
 // String is "file:line: rule: message".
-func (p Problem) String() string {
-	where := p.File
-	if p.Line > 0 {
-		where += ":" + strconv.Itoa(p.Line)
-	}
-	message := where + ": " + p.Rule + ": " + p.Message
-	if p.Node != "" {
-		message += " (php of " + p.Node + ")"
-	}
-	return message
-}
+func (p Problem) String() string { return p.err().Error() }
 
 // Result is what a check found.
 type Result struct {
@@ -94,7 +83,7 @@ func (l *Linter) Check(ctx context.Context, w What, o Options) (*Result, error) 
 	}
 	res := run.result()
 	for _, n := range res.Notes {
-		p.warn(nodes.Clean(n.String()))
+		p.warn(n.String())
 	}
 	return res, nil
 }

@@ -147,7 +147,7 @@ func (g *given) UnpackLua(v any) error {
 
 type ruleArgs struct {
 	Name     string       `lua:"name,required" doc:"its name, shown with what it finds"`
-	Files    []string     `lua:"files" doc:"globs: *.zone for names, conf/**/*.cfg for paths"`
+	Files    []string     `lua:"files" doc:"globs: *.zone for names; conf/**/*.cfg for paths in what is checked, or in the project"`
 	Run      string       `lua:"run" doc:"a command; an exit code other than 0 is an error"`
 	Fn       lua.Callback `lua:"fn" calls:"path: string, text: string" doc:"function(path, text), instead of run"`
 	Required given        `lua:"required" type:"boolean" doc:"a missing tool is an error (default true); false: it is said, and the files pass"`

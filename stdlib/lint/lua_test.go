@@ -39,6 +39,7 @@ func TestLua(t *testing.T) {
 		  local r = lint.check("www/c.foo") return r.checked, r.missing[1]`, `0 "foo"`},
 		{`lint.rule{ name="foo", files={"*.foo"}, run="no-such-program {file}" } lint.rule{ name="foo", required=true } local ok, e = pcall(lint.check, "www/c.foo") return e.kind`, `"notfound"`},
 		{`lint.rule{ name="foo", files={"*.foo"}, fn=function() end } return lint.check("www", { rules = {"foo"} }).checked`, "1"},
+		{`lint.rule{ name="foo", files={"www/*.foo"}, fn=function() end } return lint.check("www", { rules = {"foo"} }).checked`, "1"},
 	} {
 		if got, err := eval(t, s, c.src); err != nil || got != c.want {
 			t.Errorf("%s:\n got %s, %v\nwant %s", c.src, got, err, c.want)

@@ -18,9 +18,10 @@ var (
 // reportOutput makes problems of what a tool said about one file: the lines that
 // name the file and a line, or else all that it said as one problem.
 func reportOutput(j *job, e ending, toolName string) {
+	e.output = j.unnamed(e.output) // a path may have line breaks
 	for line := range strings.Lines(e.output) {
 		m := placed().FindStringSubmatch(strings.TrimSpace(line))
-		if m == nil || m[1] != j.path && filepath.Base(m[1]) != filepath.Base(j.path) {
+		if m == nil || m[1] != placeholder && filepath.Base(m[1]) != filepath.Base(j.path) {
 			continue
 		}
 		n, err := strconv.Atoi(m[2])

@@ -3,6 +3,7 @@ package lint
 import (
 	"encoding/xml"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -64,7 +65,7 @@ func (f inFile) err() *nodes.Error {
 	if len(f.problems) == 1 {
 		return f.problems[0].err()
 	}
-	e := &nodes.Error{Kind: nodes.Lint, Where: nodes.Clean(f.name), Message: nodes.Count(len(f.problems), "error")}
+	e := &nodes.Error{Kind: nodes.Lint, Where: inLine(f.name), Message: nodes.Count(len(f.problems), "error")}
 	for _, p := range f.problems[:min(len(f.problems), shownOfAFile)] {
 		e.Errors = append(e.Errors, p.err())
 	}
@@ -78,8 +79,21 @@ func (f inFile) err() *nodes.Error {
 }
 
 func (p Problem) err() *nodes.Error {
-	where, message, _ := strings.Cut(p.String(), ": "+p.Rule+": ")
-	return &nodes.Error{Kind: nodes.Lint, Where: nodes.Clean(where), Message: p.Rule + ": " + message}
+	where := inLine(p.File)
+	if p.Line > 0 {
+		where += ":" + strconv.Itoa(p.Line)
+	}
+	message := p.Rule + ": " + p.Message
+	if p.Node != "" {
+		message += " (php of " + p.Node + ")"
+	}
+	return &nodes.Error{Kind: nodes.Lint, Where: where, Message: message}
+}
+
+// inLine is a file's name as a part of a line: its line breaks are written \n, and
+// what a terminal would obey is left out.
+func inLine(name string) string {
+	return strings.ReplaceAll(nodes.Clean(name), "\n", `\n`)
 }
 
 // Format writes problems for a person (text: folded by file) or a program:
@@ -102,7 +116,7 @@ func text(list []Problem) string {
 	for _, f := range byFile(list) {
 		indent := ""
 		if len(f.problems) > 1 {
-			b.WriteString(nodes.Clean(f.name) + ": " + nodes.Count(len(f.problems), "error") + "\n")
+			b.WriteString(inLine(f.name) + ": " + nodes.Count(len(f.problems), "error") + "\n")
 			indent = "  "
 		}
 		for _, p := range f.problems {
@@ -124,7 +138,7 @@ func github(list []Problem) string {
 		if p.Line > 0 {
 			line = fmt.Sprintf(",line=%d", p.Line)
 		}
-		fmt.Fprintf(&b, "::error file=%s%s,title=%s::%s\n", githubField.Replace(p.File), line, githubField.Replace(p.Rule), githubText.Replace(p.Message))
+		fmt.Fprintf(&b, "::error file=%s%s,title=%s::%s\n", nodes.Clean(githubField.Replace(p.File)), line, githubField.Replace(p.Rule), githubText.Replace(p.Message))
 	}
 	return b.String()
 }

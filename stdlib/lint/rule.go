@@ -15,7 +15,7 @@ import (
 type Rule struct {
 	Name string
 	// Files are globs: *.php is matched against the last element of a path,
-	// a glob with a slash against the whole, with ** for any folders.
+	// a glob with a slash against the whole, with ** for any folders; see matches.
 	Files []string
 
 	// Optional rules are passed over, with a warning, where their tool is missing.
@@ -92,7 +92,7 @@ const maxMessage = 2000
 
 // report adds a problem.
 func (j *job) report(line int, message string) {
-	parts := strings.Split(strings.TrimSpace(message), j.path)
+	parts := strings.Split(j.unnamed(strings.TrimSpace(message)), placeholder)
 	for i, part := range parts {
 		parts[i] = nodes.Clean(part)
 	}
@@ -102,6 +102,9 @@ func (j *job) report(line int, message string) {
 	}
 	j.problems = append(j.problems, Problem{Line: max(0, line), Message: message})
 }
+
+// unnamed is what a tool said, with the placeholder for the file's path.
+func (j *job) unnamed(said string) string { return strings.ReplaceAll(said, j.path, placeholder) }
 
 // note adds what a person should know.
 func (j *job) note(message string) { j.notes = append(j.notes, nodes.Clean(message)) }
@@ -121,32 +124,40 @@ func (r *Rule) valid() error {
 	return nil
 }
 
-// takes reports whether the rule is for the file.
-func (r *Rule) takes(f *file) bool {
-	return r.matches(filepath.ToSlash(f.name), filepath.ToSlash(f.path)) && (r.only == nil || r.only(f))
+// takes reports whether the rule is for the file; project is the folder of the
+// session's.
+func (r *Rule) takes(f *file, project string) bool {
+	return r.matches(f, project) && (r.only == nil || r.only(f))
 }
 
-// matches reports whether a glob of the rule is for the file of this name; **
-// at the begin of a glob stands for folders above what is checked, too.
-func (r *Rule) matches(name, full string) bool {
+// matches reports whether a glob of the rule is for the file. One with a slash is for
+// its path in what is checked, or in the project; ** at its begin stands for folders
+// above these, too.
+func (r *Rule) matches(f *file, project string) bool {
+	base := filepath.Base(f.path)
 	for _, glob := range r.Files {
-		subject := name
-		if path.Base(glob) == glob {
-			subject = path.Base(name)
-		} else if strings.HasPrefix(glob, "**/") {
-			subject = full
+		end, ok := strings.CutPrefix(glob, "*.")
+		switch {
+		case ok && !strings.ContainsAny(end, `*?[{\/`): // as most are
+			ok = strings.HasSuffix(base, glob[1:])
+		case path.Base(glob) == glob:
+			ok = match(glob, base)
+		case strings.HasPrefix(glob, "**/"):
+			ok = match(glob, f.path)
+		default:
+			local, err := filepath.Rel(project, f.path)
+			ok = match(glob, f.name) || project != "" && err == nil && match(glob, local)
 		}
-		if end, ok := strings.CutPrefix(glob, "*."); ok && !strings.ContainsAny(end, `*?[{\/`) { // as most are
-			if strings.HasSuffix(subject, glob[1:]) {
-				return true
-			}
-			continue
-		}
-		if ok, _ := doublestar.Match(glob, subject); ok { // patterns were validated
+		if ok {
 			return true
 		}
 	}
 	return false
+}
+
+func match(glob, path string) bool {
+	ok, _ := doublestar.Match(glob, filepath.ToSlash(path)) // patterns were validated
+	return ok
 }
 
 // builtin lists the rules that rollsh has.

@@ -127,6 +127,9 @@ var ruleCases = []struct{ need, name, text, want string }{
 	{"", "a.css", "a {\n color: red;\n", "a.css:3: css: Expected \"}\""},
 	{"", "a.css", "a { color: red; } }\n", "a.css:1: css: Unexpected \"}\""},
 	{"", "a.css", "/* never closed\n", "a.css:2: css: Expected \"*/\""},
+	{"shellcheck", "odd\nname/a.sh", "if\n", "odd\\nname/a.sh:2: sh: "},
+	{"shellcheck", "odd\nname/b.sh", "[ \"$1\" == \"b\"]\n", "odd\\nname/b.sh:1: shellcheck: You need a space"},
+	{"visudo", "odd\nname.sudoers", "x ALL=(\n", "odd\\nname.sudoers:1: sudoers: syntax error"},
 }
 
 func TestRules(t *testing.T) {
@@ -453,11 +456,12 @@ func TestFormat(t *testing.T) {
 		{File: "a,b:c.php", Line: 3, Message: "50% \"bad\"\nand <worse>", Rule: "php"},
 		{File: "d.zone", Message: "no serial", Rule: "zone", Node: "web1"},
 		{File: "a,b:c.php", Line: 9, Message: "more", Rule: "php"},
+		{File: "e\nf\x1b[2J.js", Message: "odd", Rule: "js"},
 	}
 	for format, want := range map[string]string{
-		"text": "a,b:c.php: 2 errors\n  a,b:c.php:3: php: 50% \"bad\"\n    and <worse>\n  a,b:c.php:9: php: more\nd.zone: zone: no serial (php of web1)\n",
+		"text": "a,b:c.php: 2 errors\n  a,b:c.php:3: php: 50% \"bad\"\n    and <worse>\n  a,b:c.php:9: php: more\nd.zone: zone: no serial (php of web1)\ne\\nf.js: js: odd\n",
 		"github": "::error file=a%2Cb%3Ac.php,line=3,title=php::50%25 \"bad\"%0Aand <worse>\n::error file=d.zone,title=zone::no serial\n" +
-			"::error file=a%2Cb%3Ac.php,line=9,title=php::more\n",
+			"::error file=a%2Cb%3Ac.php,line=9,title=php::more\n::error file=e%0Af.js,title=js::odd\n",
 	} {
 		if got, err := lint.Format(list, format); err != nil || got != want {
 			t.Errorf("%s: %v\n got %q\nwant %q", format, err, got, want)
@@ -473,7 +477,7 @@ for f in e.parse(sys.stdin).getroot():
     for x in f: print(f.get("name"), x.get("line"), x.get("severity"), x.get("source"), repr(x.get("message")))`)
 	cmd.Stdin = strings.NewReader(xml)
 	out, err := cmd.CombinedOutput()
-	want := "a,b:c.php 3 error rollsh.lint.php '50% \"bad\"\\nand <worse>'\na,b:c.php 9 error rollsh.lint.php 'more'\nd.zone None error rollsh.lint.zone 'no serial'\n"
+	want := "a,b:c.php 3 error rollsh.lint.php '50% \"bad\"\\nand <worse>'\na,b:c.php 9 error rollsh.lint.php 'more'\nd.zone None error rollsh.lint.zone 'no serial'\ne\nf\ufffd[2J.js None error rollsh.lint.js 'odd'\n"
 	if err != nil || string(out) != want {
 		t.Errorf("%v: %s\nwant %s", err, out, want)
 	}

@@ -84,9 +84,10 @@ func (r *run) pass(rule *Rule, err error) {
 
 // prepare finds the rules of every file and reads the files once.
 func (r *run) prepare(ctx context.Context, files []*file, rules []Rule) error {
+	project := projectOf(r.session)
 	for _, f := range files {
 		for i := range rules {
-			if rules[i].takes(f) {
+			if rules[i].takes(f, project) {
 				f.rules = append(f.rules, &ruled{job: &job{path: f.path, name: f.name, top: f.top, before: f.before}, rule: &rules[i]})
 			}
 		}
@@ -390,7 +391,7 @@ func (r *run) result() *Result {
 			}
 			for _, p := range j.problems {
 				p.File, p.Rule, p.Node = f.name, j.rule.Name, string(j.rule.node)
-				p.Message = strings.ReplaceAll(p.Message, placeholder, nodes.Clean(f.name))
+				p.Message = strings.ReplaceAll(p.Message, placeholder, inLine(f.name))
 				if !slices.ContainsFunc(res.Errors[at:], p.same) { // several nodes find the same
 					res.Errors = append(res.Errors, p)
 				}

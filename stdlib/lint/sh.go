@@ -85,7 +85,7 @@ func shellcheckRule() Rule {
 			return nil
 		}
 		e, err := invoke(ctx, filepath.Dir(j.path), program, "--severity=error", "--format=gcc", "--shell="+shell, "--", j.path)
-		e.output = strings.ReplaceAll(shellcheckParse().ReplaceAllString(e.output, ""), ": error: ", ": ")
+		e.output = strings.ReplaceAll(shellcheckParse().ReplaceAllString(j.unnamed(e.output), ""), ": error: ", ": ")
 		if err == nil && (e.code > 1 || e.signal != "" || e.output != "") {
 			reportOutput(j, e, "shellcheck")
 		}

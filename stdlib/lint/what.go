@@ -199,12 +199,24 @@ func (l *listing) paths(s *nodes.Session, w What) error {
 // topOf is where the tree of a file begins that was named by itself: the project, or
 // the file's folder where it is elsewhere.
 func topOf(s *nodes.Session, path string) string {
-	if top, err := filepath.EvalSymlinks(s.Path(".")); err == nil {
-		if rel, err := filepath.Rel(top, path); err == nil && filepath.IsLocal(rel) {
-			return top
-		}
+	top := projectOf(s)
+	if rel, err := filepath.Rel(top, path); top != "" && err == nil && filepath.IsLocal(rel) {
+		return top
 	}
 	return filepath.Dir(path)
+}
+
+// projectOf is the folder of the project without symlinks, as paths of files are;
+// empty where there is none.
+func projectOf(s *nodes.Session) string {
+	if s.Project == "" {
+		return ""
+	}
+	path, err := filepath.EvalSymlinks(s.Project)
+	if err != nil {
+		return ""
+	}
+	return path
 }
 
 // inside adds a path relative to root, when it is a regular file beneath it.
