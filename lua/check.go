@@ -219,10 +219,10 @@ func (c *checker) report(f Finding) {
 }
 
 // findUnlessOwn reports an error at the word unless some file defines a field or
-// method called own itself.
+// method called own itself; a warning where they make names while they run.
 func (c *checker) findUnlessOwn(own string, line int, word, format string, args ...any) {
 	if !c.run.own[own] {
-		c.find(line, word, format, args...)
+		c.report(Finding{Line: line, Column: c.column(line, word), Message: fmt.Sprintf(format, args...), Warning: c.run.own[anyName]})
 	}
 }
 

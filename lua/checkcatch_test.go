@@ -69,8 +69,11 @@ func TestCheckWarnsOnlyOfWhatIsCaught(t *testing.T) {
 		bad + `local pcall, print = pcall, print print(pcall(bad))`:                                                    true,
 		bad + `print(coroutine.resume(coroutine.create(bad)))`:                                                         true,
 		`local function make() return function() node "web9" end end print(pcall(make()))`:                             true,
-		`print((function(f) return pcall(f) end)(function() node "web9" end))`:                                         true,
-		`print(select("#", pcall(fail, "x"))) local function go() node "web9" end go()`:                                false,
+		`local M = {} for _, name in ipairs{"shuot"} do M[name] = print end for _, name in ipairs{"x"} do M[name] = function() end end local function f(o) o:shuot() end f(M)`: true,
+		`local M = setmetatable({}, { __index = function() return print end }) local function f(o) o:shuot() end f(M)`:                                                         true,
+		`local t = {} t[#t + 1] = function(o) o:shuot() end t[1](t)`:                                                                                                           false,
+		`print((function(f) return pcall(f) end)(function() node "web9" end))`:                                                                                                 true,
+		`print(select("#", pcall(fail, "x"))) local function go() node "web9" end go()`:                                                                                        false,
 	} {
 		found := h.CheckText(src, "recipes/prod.lua")
 		if len(found) == 0 {

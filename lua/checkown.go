@@ -7,7 +7,8 @@ import (
 )
 
 // ownNames gathers the names of fields and methods that a file defines itself,
-// in functions and tables too: they are never taken for misspelt ones of ours.
+// in functions and tables too: they are never taken for misspelt ones of ours. Where
+// a function gets a name that the text does not tell, anyName is among them.
 func ownNames(chunk []ast.Stmt, names map[string]bool) {
 	eachNode(reflect.ValueOf(chunk), func(node any) bool {
 		switch n := node.(type) {
@@ -17,14 +18,35 @@ func ownNames(chunk []ast.Stmt, names map[string]bool) {
 			}
 			addAssigned(n.Name.Func, names)
 		case *ast.AssignStmt:
-			for _, l := range n.Lhs {
+			for i, l := range n.Lhs {
 				addAssigned(l, names)
+				_, isFunction := valueFor(i, n.Rhs).(*ast.FunctionExpr)
+				if get, ok := l.(*ast.AttrGetExpr); ok && isFunction && !isWritten(get.Key) {
+					names[anyName] = true
+				}
 			}
 		case *ast.Field:
 			addKey(n.Key, names)
+			if key, ok := n.Key.(*ast.StringExpr); ok && key.Value == "__index" {
+				if _, isFunction := n.Value.(*ast.FunctionExpr); isFunction {
+					names[anyName] = true
+				}
+			}
 		}
 		return true
 	})
+}
+
+// anyName stands for names that are made while the recipe runs.
+const anyName = "*"
+
+// isWritten reports whether a key stands in the text, or is a position: t[#t + 1].
+func isWritten(key ast.Expr) bool {
+	switch key.(type) {
+	case *ast.StringExpr, *ast.NumberExpr, *ast.ArithmeticOpExpr:
+		return true
+	}
+	return false
 }
 
 func addAssigned(e ast.Expr, names map[string]bool) {
