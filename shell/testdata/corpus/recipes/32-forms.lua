@@ -1,4 +1,5 @@
 -- Uses results, errors, objects of its own and the journal in many forms.
+local web = nodes "prod"
 for line in node("web1"):read("/etc/passwd"):gmatch "[^\n]+" do local user, uid = line:match "^([^:]*):[^:]*:(%d+)" print(user, tonumber(uid)) end
 local out = web:run("uptime", { check = false })
 for name, r in out:iter() do if r.ok then print(name, (r.value.stdout:gsub("\n", ""))) else print(name, r.error.kind, r.error.hint, r.error.cause and r.error.cause.kind) end end
