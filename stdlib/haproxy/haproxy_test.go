@@ -132,7 +132,7 @@ func TestRefusals(t *testing.T) {
 	kind(t, "unknown server", b.Ready(ctx, web(9)), nodes.NotFound)
 	kind(t, "a name that would be a command", b.Drain(ctx, &nodes.Node{Name: "web1 state maint;"}), nodes.Usage)
 	kind(t, "unknown backend", backend(t, s, haproxy.Config{On: local("lb"), Socket: lb.socket, Backend: "none"}).Drain(ctx, web(1)), nodes.NotFound, "haproxy knows no backend none")
-	kind(t, "no socket", backend(t, s, haproxy.Config{On: local("lb"), Socket: lb.socket + "x"}).Drain(ctx, web(1)), nodes.Unreachable, "running")
+	kind(t, "no socket", backend(t, s, haproxy.Config{On: local("lb"), Socket: lb.socket + "x"}).Drain(ctx, web(1)), nodes.Unreachable, "cannot talk to haproxy at "+string(lb.socket)+"x: No such file or directory", "running")
 
 	lb.raw(t, "set server web/web1 state maint")
 	kind(t, "in maintenance", b.Drain(ctx, web(1)), nodes.Refused, "maintenance")

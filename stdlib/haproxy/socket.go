@@ -106,9 +106,12 @@ func (b *Backend) wayOf(ctx context.Context, lb *nodes.Node, conn nodes.Conn) (w
 	}
 }
 
+// socatLog is what socat writes before what went wrong: time, process, call.
+var socatLog = nodes.Pattern(`^\S+ \S+ socat\[\d+\] \w (?:\w+\(.*\): )?`)
+
 // unreached says why the socket could not be used.
 func (b *Backend) unreached(res nodes.Result) error {
-	said := oneLine(string(res.Stderr))
+	said := socatLog().ReplaceAllString(oneLine(string(res.Stderr)), "")
 	e := &nodes.Error{
 		Kind: nodes.Unreachable, Message: "cannot talk to haproxy at " + string(b.cfg.Socket) + ": " + said,
 		Code: strconv.Itoa(res.Code), Signal: res.Signal, Hint: "is haproxy running, and is socket= right?",
