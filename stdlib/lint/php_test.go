@@ -278,8 +278,11 @@ func TestPHPThatCrashes(t *testing.T) {
 	s := session(t)
 	s.Cache = ""
 	res := check(t, lint.New(s, nil), dir)
-	if res.Checked != 14 || len(res.Errors) != 2 || res.Errors[1].File != "f5-deep.php" || res.Errors[1].Message != "php -l was ended by signal SEGV" {
-		t.Errorf("%+v", res)
+	if res.Checked != 14 || len(res.Errors) != 2 || res.Errors[1].File != "f5-deep.php" {
+		t.Fatalf("%+v", res)
+	}
+	if m := res.Errors[1].Message; m != "php -l was ended by signal SEGV" && !strings.Contains(m, "Maximum call stack size") { // since PHP 8.3
+		t.Error(m)
 	}
 	if alarms, err := lint.Suspects(t.Context(), []string{dir + "/f1.php", dir + "/f5-deep.php", dir + "/f2.php"}); err != nil || len(alarms) != 1 {
 		t.Errorf("held back: %q, %v", alarms, err)
