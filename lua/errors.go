@@ -98,7 +98,7 @@ func (f *files) errorMethods(h *Host) map[string]*glua.LFunction {
 	if f.errMethods == nil {
 		f.errMethods = map[string]*glua.LFunction{
 			"__tostring": h.root.NewFunction(errorToString),
-			"__concat":   h.root.NewFunction(errorConcat),
+			"__concat":   h.root.NewFunction(h.errorConcat),
 			"__index":    h.root.NewFunction(h.errorIndex),
 		}
 	}
@@ -110,8 +110,8 @@ func errorToString(L *glua.LState) int {
 	return 1
 }
 
-func errorConcat(L *glua.LState) int {
-	L.Push(glua.LString(textOf(L.Get(1)) + textOf(L.Get(2))))
+func (h *Host) errorConcat(L *glua.LState) int {
+	L.Push(glua.LString(h.text(L.Get(1)) + h.text(L.Get(2))))
 	return 1
 }
 

@@ -50,6 +50,16 @@ func (h *Host) mendBase() {
 		}
 		return raise(L)
 	})
+	setMeta := goFunction(h.root.G.Global, "setmetatable")
+	h.set("setmetatable", func(L *glua.LState) int {
+		switch v := L.Get(1).(type) {
+		case *glua.LTable, *glua.LUserData, glua.LString: // of the latter two it is locked
+			return setMeta(L)
+		default: // gopher-lua's gives all numbers, functions, ... one
+			L.ArgError(1, "table expected, got "+luaType(v))
+		}
+		return 0
+	})
 	h.set("assert", h.luaAssert)
 	h.set("pcall", h.luaPcall)
 	h.set("xpcall", h.luaXpcall)

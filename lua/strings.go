@@ -28,6 +28,15 @@ func (h *Host) mendStrings() {
 		}
 		return rep(L)
 	}))
+	char := goFunction(str, "char")
+	str.RawSetString("char", L.NewFunction(func(L *glua.LState) int {
+		for i := 1; i <= L.GetTop(); i++ {
+			if n := L.CheckInt(i); n < 0 || n > 255 {
+				L.ArgError(i, "invalid value")
+			}
+		}
+		return char(L)
+	}))
 	str.RawSetString("format", L.NewFunction(h.format))
 	h.mendPatterns(str)
 	if mt, ok := L.GetMetatable(glua.LString("")).(*glua.LTable); ok {

@@ -44,6 +44,7 @@ func TestMendedTraps(t *testing.T) {
 		{`print(("%u %i %x %5o|"):format(42, 7, -1, 8), loadstring("return " .. ("%q"):format('a"\\\0\n\r'))() == 'a"\\\0\n\r')`, "42 7 ffffffffffffffff    10|\ttrue"},
 		{`print(#("x"):rep(200000):gsub("x", "yz"))`, "400000"},
 		{`print(("%s and %s"):format(web, nil))`, "web[1-2] and nil"},
+		{`print(pcall(setmetatable, 1, {}), pcall(setmetatable, print, {}), pcall(string.char, 256), pcall(string.char, -1), string.char(0, 255):byte(1, 2))`, "false\tfalse\tfalse\tfalse\t0\t255"},
 	} {
 		wantOutput(t, tc.src, tc.want, fleetOf(2))
 	}
@@ -88,6 +89,7 @@ func TestErrorObjects(t *testing.T) {
 			`local ok, e = pcall(fail, "in") local ok, f = pcall(fail, e) print(f.message, f.cause.message, f.kind, (pcall(fail, 7))) print(select(2, pcall(fail, 7)).message, select(2, pcall(fail, {message="m", code=3})).message)`,
 			"recipes/prod.lua:1: in\tin\tfailed\tfalse\n7\tm",
 		},
+		{`local ok, e = pcall(fail, "no") print(e .. web, web .. e)`, "recipes/prod.lua:1: noweb[1-2]\tweb[1-2]recipes/prod.lua:1: no"},
 		{`print(pcall(error)) print(select("#", pcall(error)))`, "false\tnil\n2"},
 		{`local r = web:each({on_failure="continue"}, function() error{my=1} end) print(r.web1.error.cause.my)`, "1"},
 	} {
