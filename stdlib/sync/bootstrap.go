@@ -108,15 +108,16 @@ const needLine, noneLine = "\x00ROLLSH-NEED ", "\x00ROLLSH-NONE "
 // has given its first words.
 func startScript(list []program, env, words []string) string {
 	var b strings.Builder
-	b.WriteString("u=\"$(uname -s) $(uname -m)\"; case $u in\n")
+	b.WriteString("u=$(uname -sm); case $u in\n")
 	for _, p := range list {
 		fmt.Fprintf(&b, "%s) h=%s;;\n", p.uname, p.sum)
 	}
 	b.WriteString(`*) printf '\000ROLLSH-NONE %s\n' "$u"; exit 0;;
 esac
+whole() { x=$(sha256sum <"$1"); [ "${x%% *}" = $h ]; }
 serve() { exec env ` + nodes.Quote(env...) + ` "$f" ` + agent.Flag + " " + nodes.Quote(words...) + `; }
 for d in ` + folders + `; do f=$d/agent-$h
-if [ -x "$f" ] && [ -O "$d" ] && [ "$(sha256sum <"$f" | cut -c1-64)" = $h ]; then serve; fi
+if [ -x "$f" ] && [ -O "$d" ] && whole "$f"; then serve; fi
 done
 printf '\000ROLLSH-NEED %s\n' $h
 read n; umask 077; s=
@@ -125,7 +126,7 @@ mkdir -p "$d" 2>/dev/null && [ -d "$d" ] && [ ! -L "$d" ] && [ -O "$d" ] && [ -w
 f=$d/agent-$h; t=$f.$$
 if [ -z "$s" ]; then head -c $n | gzip -dc >"$t" || { rm -f "$t"; exit 3; }
 else cp "$s" "$t" || { rm -f "$t"; continue; }; rm -f "$s"; fi
-[ "$(sha256sum <"$t" | cut -c1-64)" = $h ] || { rm -f "$t"; exit 4; }
+whole "$t" || { rm -f "$t"; exit 4; }
 chmod 700 "$t"
 if "$t" ` + agent.Flag + ` probe </dev/null >/dev/null 2>&1; then
 mv -f "$t" "$f" || exit 3

@@ -96,6 +96,7 @@ func (c *comparison) ask() error {
 		if err != nil {
 			return failure("protocol", err.Error())
 		}
+		c.s.careful(len(b))
 		if manifest.DigestOf(b) != c.req.Want {
 			return failure("protocol", "the manifest is not the one that was announced")
 		}

@@ -24,6 +24,7 @@ func (t *tree) marker() (*wire.Record, error) {
 	if err != nil {
 		return nil, cannot("read", t.place+"/marker", err)
 	}
+	t.server.careful(len(b))
 	l, err := wire.DecodeRecord(b)
 	if err != nil {
 		return nil, t.damaged(err)

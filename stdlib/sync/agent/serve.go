@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +33,7 @@ type server struct {
 	out  *output
 	held map[string]*tree // trees whose lock is kept between requests, by root as asked
 
+	large        sync.Once // memory is taken care of
 	files, bytes atomic.Int64
 	step         atomic.Value // string
 }
@@ -129,16 +128,6 @@ func (s *server) loop() error {
 			idle.Reset(idleAfter)
 		}
 		// Anything else was sent on a guess that failed, and is passed over.
-	}
-}
-
-// giveBack returns the memory of a large tree to the node: the agent may wait
-// for hours.
-func giveBack() {
-	const large = 64 << 20
-	var m runtime.MemStats
-	if runtime.ReadMemStats(&m); m.HeapSys-m.HeapReleased > large {
-		debug.FreeOSMemory()
 	}
 }
 

@@ -245,7 +245,9 @@ func openSub(at int, name string) (int, error) {
 // tick counts towards the beat.
 func (t *tree) tick(files int, bytes int64) {
 	if t.server != nil {
-		t.server.files.Add(int64(files))
+		if t.server.files.Add(int64(files)) > largeTree {
+			t.server.careful(largeList)
+		}
 		t.server.bytes.Add(bytes)
 	}
 }
