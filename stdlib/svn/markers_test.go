@@ -31,12 +31,13 @@ func TestMarkersLeftInATextAreRefused(t *testing.T) {
 	if !strings.Contains(left, "<<<<<<< .") || !strings.Contains(left, "\n=======\n") {
 		t.Fatalf("svn wrote %q", left)
 	}
+	beginning, end, _ := strings.Cut(left, "|||||||")
 	for name, text := range map[string]string{
 		"as svn left it":  left,
 		"line ends":       strings.ReplaceAll(left, "\n", "\r\n"),
-		"the end of it":   left[strings.Index(left, "=======\n"):],
+		"the end of it":   end,
 		"the middle":      "one\nours\n=======\ntheirs\n",
-		"the beginning":   left[:strings.Index(left, "|||||||")],
+		"the beginning":   beginning,
 		"one line more":   "one\n<<<<<<< HEAD\n<<<<<<< HEAD\ntwo\n",
 		"without a label": "one\n<<<<<<<\nours\n=======\ntheirs\n>>>>>>>\n",
 	} {
