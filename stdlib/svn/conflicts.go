@@ -266,13 +266,15 @@ type solution struct {
 	Print  string `json:"print"`
 	Choice string `json:"choice,omitempty"` // as given to Resolve
 	Saved  string `json:"saved,omitempty"`  // name of the resolved text in the saved folder
+
+	Values map[string]string `json:"values,omitempty"` // of properties that the person edited
 }
 
 // meet notes the conflicts that svn left and resolves those that were resolved
 // before, when the merge begins anew. It gives how many wait.
 func (w *work) meet(ctx context.Context) (int, error) {
 	w.j.Open = nil
-	tried := map[solution]bool{}
+	tried := map[string]bool{}  // by kind, path and print
 	for again := true; again; { // a resolution may bring up other conflicts
 		list, err := w.look(ctx)
 		if err != nil {
@@ -282,8 +284,8 @@ func (w *work) meet(ctx context.Context) (int, error) {
 		for _, k := range list {
 			met := solution{Path: k.Path, Kind: k.Kind, Print: k.fingerprint()}
 			i := slices.IndexFunc(w.j.Resolutions, func(s solution) bool { return s.Print == met.Print && s.Path == k.Path && s.Kind == k.Kind })
-			if i >= 0 && !tried[met] {
-				tried[met], again = true, true
+			if name := k.id() + "\x00" + met.Print; i >= 0 && !tried[name] {
+				tried[name], again = true, true
 				if w.replay(ctx, k, w.j.Resolutions[i]) == nil {
 					continue
 				}
@@ -328,7 +330,10 @@ func (w *work) replay(ctx context.Context, k *Conflict, s solution) error {
 		}
 		return w.settle(ctx, k, "working", text)
 	}
-	if s.Choice == "" {
+	switch {
+	case s.Values != nil:
+		return w.putProperties(ctx, k, s.Values)
+	case s.Choice == "":
 		return errors.New("not known")
 	}
 	if k.Kind == treeConflict { // where it was moved to
@@ -367,7 +372,7 @@ func (w *work) keepSolutions() error {
 				s.Saved = s.Print
 			}
 		}
-		if s.Saved != "" || s.Choice != "" {
+		if s.Saved != "" || s.Choice != "" || s.Values != nil {
 			w.j.Resolutions = append(w.j.Resolutions, s)
 		}
 	}

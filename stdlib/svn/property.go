@@ -196,7 +196,17 @@ func (k *Conflict) editProperties(ctx context.Context) error {
 			return err
 		}
 	}
-	return k.merge.change(ctx, "resolve", func(w *work) error { return w.putProperties(ctx, k, values) })
+	return k.change(ctx, "working", func(w *work) error {
+		if err := w.putProperties(ctx, k, values); err != nil || w.j == nil {
+			return err
+		}
+		for i, s := range w.j.Open {
+			if s.Path == k.Path && s.Kind == k.Kind {
+				w.j.Open[i].Values = values
+			}
+		}
+		return nil
+	})
 }
 
 // edit has the person edit the values of mine and theirs into one. Where mine was

@@ -1,10 +1,14 @@
 package svn_test
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/svn"
 )
 
@@ -40,5 +44,40 @@ func TestPropertyConflictKeepsTheLinesOfBoth(t *testing.T) {
 	}
 	if got := b.run(m.Into.Path, "svn", "propget", "svn:ignore", "lib"); strings.TrimSpace(got) != "tmp\ncache\nlogs" {
 		t.Errorf("svn:ignore %q", got)
+	}
+}
+
+// editor is a person whose editor writes a text.
+type editor struct {
+	*nodetest.Person
+	text string
+}
+
+func (e editor) Hand(_ context.Context, argv []string, _ string, _ map[string]string) error {
+	return os.WriteFile(argv[len(argv)-1], []byte(e.text), 0o600)
+}
+
+// What a person wrote into a property is put in again when the merge begins anew.
+func TestEditedPropertiesAreKept(t *testing.T) {
+	t.Parallel()
+	b := newLine(t)
+	ctx := b.ctx()
+	for _, branch := range []string{"trunk", "branches/production"} {
+		b.run(b.dev, "svn", "propset", "-q", "colour", branch, branch+"/lib")
+		b.commit("bob", branch)
+	}
+	m := b.merge()
+	k := must[svn.Taken](t)(m.Take(ctx, revs(t, "9"), false)).Conflicts[0]
+	b.session.Person = editor{&nodetest.Person{}, "green\n"}
+	if err := k.Edit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	journal := filepath.Join(m.Into.Path, ".svn", "rollsh-merge.json")
+	writeFile(t, journal, strings.Replace(readFile(t, journal), `"step": "conflicts"`, `"step": "merging"`, 1)) // as after a kill
+	if list := must[svn.Taken](t)(m.Take(ctx, revs(t, "9"), false)).Conflicts; len(list) != 0 {
+		t.Errorf("asked again about %s", list[0].Path)
+	}
+	if got := b.run(m.Into.Path, "svn", "propget", "colour", "lib"); got != "green\n" {
+		t.Errorf("colour %q", got)
 	}
 }
