@@ -19,6 +19,46 @@ type action struct {
 	path  string
 }
 
+// removeAction removes a path. What svn does not know in a folder goes with it, which
+// is looked for before.
+func removeAction(rel string) action {
+	return action{args: []string{"rm", "--force", local(rel)}, path: rel}
+}
+
+// sparing refuses actions that would remove files that svn does not know.
+func (w *work) sparing(ctx context.Context, plan []action) error {
+	c := w.m.Into
+	var folders, bad []string
+	for _, a := range plan {
+		if len(a.args) == 0 || a.args[0] != "rm" {
+			continue
+		}
+		if fi, err := os.Lstat(filepath.Join(c.Path, a.path)); err == nil && fi.IsDir() {
+			folders = append(folders, a.path)
+		}
+	}
+	if len(folders) == 0 {
+		return nil
+	}
+	entries, err := c.entries(ctx, "--no-ignore")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		loose := e.WC.Item == "unversioned" || e.WC.Item == "ignored"
+		if loose && slices.ContainsFunc(folders, func(folder string) bool { _, in := below(folder, e.Path); return in }) {
+			bad = append(bad, e.Path)
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return &nodes.Error{
+		Kind: nodes.Conflict, Message: "files that svn does not know would be removed: " + shorten(bad),
+		Hint: "move them away, then choose again",
+	}
+}
+
 // String writes the command as a person would type it.
 func (a action) String() string {
 	switch {

@@ -1,7 +1,9 @@
 package svn_test
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -31,5 +33,30 @@ func TestFilesInTheWayOfAMerge(t *testing.T) {
 	}
 	if got := readFile(t, filepath.Join(m.Into.Path, "new", "x.php")); got != "of the host" {
 		t.Errorf("new/x.php %q", got)
+	}
+}
+
+// A folder that goes by a choice does not take the host's own files with it.
+func TestChoicesSpareWhatSvnDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	b, m := matrix(t)
+	ctx := b.ctx()
+	rev := must[svn.List](t)(m.Available(ctx, svn.Filter{})).Changesets
+	list := must[svn.Taken](t)(m.Take(ctx, revs(t, rev.Revs()), false)).Conflicts
+	k := list[slices.IndexFunc(list, func(k *svn.Conflict) bool { return k.Path == "lib/old" })]
+	own := filepath.Join(m.Into.Path, "lib/old/upload")
+	writeFile(t, own, "not svn's")
+	fails(t, k.Resolve(ctx, "theirs"), nodes.Conflict, "files that svn does not know would be removed: lib/old/upload")
+	if readFile(t, own) != "not svn's" || readFile(t, filepath.Join(m.Into.Path, "lib/old/f")) != lines("7 mine") {
+		t.Error("something is gone")
+	}
+	if err := os.Rename(own, filepath.Join(m.Into.Path, "upload")); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Resolve(ctx, "theirs"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(filepath.Dir(own)); err == nil {
+		t.Error("lib/old is still there")
 	}
 }

@@ -42,12 +42,12 @@ func (k *Conflict) planMoved(choice string) []action {
 		return k.planMovedFolder(choice)
 	}
 	mine, theirs := k.why.movedMine, k.why.movedTheirs
-	away := action{args: []string{"rm", "--force", local(theirs)}}
+	away := removeAction(theirs)
 	if choice == "merge" {
 		return []action{away, {path: mine}, resolveAction("working", k.Path)}
 	}
 	// not svn move, which reads the new name in another way than the old one
-	move := []action{{args: []string{"copy", local(mine), local(theirs)}}, {args: []string{"rm", "--force", local(mine)}}}
+	move := []action{{args: []string{"copy", local(mine), local(theirs)}}, removeAction(mine)}
 	return slices.Concat([]action{away}, move, []action{{path: theirs}, resolveAction("working", k.Path)})
 }
 

@@ -13,7 +13,7 @@ import (
 // conflict then is listed like any other.
 func (k *Conflict) planMovedFolder(choice string) []action {
 	mine, theirs := k.why.movedMine, k.why.movedTheirs
-	away := action{args: []string{"rm", "--force", local(theirs)}}
+	away := removeAction(theirs)
 	bring := func(into string) action {
 		return action{args: []string{
 			"merge", "--ignore-ancestry", "--accept", "postpone",
@@ -28,7 +28,7 @@ func (k *Conflict) planMovedFolder(choice string) []action {
 	return []action{
 		away,
 		{args: []string{"copy", local(mine), local(theirs)}},
-		{args: []string{"rm", "--force", local(mine)}},
+		removeAction(mine),
 		bring(theirs), done,
 	}
 }
@@ -40,7 +40,7 @@ func (k *Conflict) theirsNow() string {
 
 // moveFolder makes one folder of what both sides moved.
 func (w *work) moveFolder(ctx context.Context, k *Conflict, plan []action) error {
-	if err := k.movable(ctx, plan); err != nil {
+	if err := k.movable(ctx); err != nil {
 		return err
 	}
 	return w.whole(func() error {
@@ -57,9 +57,9 @@ func (w *work) moveFolder(ctx context.Context, k *Conflict, plan []action) error
 	})
 }
 
-// movable refuses where a folder that is to be removed holds what is not in the
-// repository, or what svn does not know would be in the way.
-func (k *Conflict) movable(ctx context.Context, plan []action) error {
+// movable refuses where theirs, which is removed, was changed, or where what svn does
+// not know would be in the way.
+func (k *Conflict) movable(ctx context.Context) error {
 	c := k.merge.Into
 	entries, err := c.entries(ctx, "--no-ignore")
 	if err != nil {
@@ -70,7 +70,6 @@ func (k *Conflict) movable(ctx context.Context, plan []action) error {
 		return err
 	}
 	mine, theirs := k.why.movedMine, k.why.movedTheirs
-	leaves := !slices.ContainsFunc(plan, func(a action) bool { return slices.Equal(a.args, []string{"rm", "--force", local(mine)}) })
 	var bad []string
 	for _, e := range entries {
 		s := e.status()
@@ -78,9 +77,8 @@ func (k *Conflict) movable(ctx context.Context, plan []action) error {
 		rel, in := below(mine, s.Path)
 		_, new := below(theirs, s.Path)
 		switch {
-		case new && s.Path != theirs && (loose || s.own()):
+		case new && s.Path != theirs && s.own():
 		case in && s.Conflicted():
-		case in && loose && !leaves:
 		case in && loose && slices.ContainsFunc(list, func(l listXML) bool { return meets(rel, l.Name) }):
 		default:
 			continue

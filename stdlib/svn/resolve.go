@@ -133,6 +133,9 @@ func (w *work) settle(ctx context.Context, k *Conflict, choice string, text []by
 	if err != nil {
 		return err
 	}
+	if err := w.sparing(ctx, plan); err != nil {
+		return err
+	}
 	switch choice {
 	case "union":
 		return w.unite(ctx, k)
@@ -322,7 +325,7 @@ func (k *Conflict) planTree(choice string) ([]action, error) {
 
 func (k *Conflict) planTheirs(done action) ([]action, error) {
 	here := exists(filepath.Join(k.merge.Into.Path, k.Path))
-	remove := action{args: []string{"rm", "--force", local(k.Path)}}
+	remove := removeAction(k.Path)
 	fetch := action{args: []string{"copy", at(join("^", k.right.Path), k.right.Revision), local(k.Path)}}
 	follow := resolveAction("recommended", k.Path) // ends it where one side moved the file
 	follow.try = true
