@@ -14,10 +14,10 @@
 // PHP files get the verdict of `php -l`, and its text, at a small part of its
 // price: php is started once, and forks for every batch of files, on all cores at
 // once; each file that does not compile there is given to `php -l` itself (see
-// warm.php). Where php cannot fork, every file is given to `php -l`. With on= the
-// php of nodes judges instead: texts go over the connection to a php there, which
-// writes nothing on the node; nodes whose version, modules and configuration are
-// the same are asked once.
+// warm.php; held against `php -l` of PHP 7.4, 8.2 and 8.4). Where php cannot fork,
+// every file is given to `php -l`. With on= the php of nodes judges instead: texts
+// go over the connection to a php there, which writes nothing on the node; nodes
+// whose version, modules and configuration are the same are asked once.
 //
 // A tool that is not installed is an error as soon as a file needs it. For an
 // optional rule (shellcheck; others by lint.rule{ name=, required=false }) it is a
@@ -26,8 +26,8 @@
 // A file that was found good or bad before, by the same rule, tool and content, is
 // not checked again; the record is in the user's cache folder and safe with several
 // rollsh at once. Of a folder, a file whose size, times and inode are those of the
-// last time is not even read. checked counts all files that a rule was for, cached those among
-// them whose verdict was known.
+// last time is not even read. checked counts all files that a rule was for, cached
+// those among them whose verdict was known.
 //
 // What a named.conf, zone, sudoers file or Apache configuration takes in by absolute
 // path is the tree's, as it will be on nodes, and never what this machine has there:
@@ -51,7 +51,7 @@
 // pass, as nobody knows what PHP makes of them, and so are JSX and Flow's types.
 // Templates (*.erb, *.j2 and the like) of configurations are not read, nor what
 // cron and sudo themselves pass over. Of Apache, the folders of logs and the
-// certificates need not be there. Apache
-// configurations that load modules of the tree itself or hold Perl are reported
-// instead of checked, as checking would run them.
+// certificates need not be there. Apache configurations that load modules of the
+// tree itself or hold Perl are reported instead of checked, as checking would run
+// them.
 package lint

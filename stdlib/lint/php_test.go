@@ -244,6 +244,12 @@ func TestPHPThatCannotFork(t *testing.T) {
 		write(t, ini, map[string]string{"php.ini": "disable_functions=pcntl_fork\n"})
 		t.Setenv("PHPRC", ini)
 		verify(t)
+		l := lint.New(session(t), nil)
+		for known := range 2 { // it still tells its version
+			if res := check(t, l, dir); res.Checked != 13 || len(res.Errors) != 1 || res.Cached != known*13 {
+				t.Errorf("with a record: %+v", res)
+			}
+		}
 	})
 	for name, instead := range map[string]string{
 		"noise":  "echo hello; exit 0",

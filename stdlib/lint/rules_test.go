@@ -240,6 +240,14 @@ func TestMissingTool(t *testing.T) {
 	if nodes.KindOf(err) != nodes.NotFound || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
+	write(t, dir, map[string]string{"e.bash": "true\n"})
+	if err := os.Symlink("/bin/sh", filepath.Join(os.Getenv("PATH"), "sh")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = l.Check(t.Context(), lint.Paths(filepath.Join(dir, "e.bash")), lint.Options{Rules: []string{"sh"}})
+	if err == nil || err.Error() != "bash is not installed, which "+filepath.Join(dir, "e.bash")+" is for (hint: apt-get install bash)" {
+		t.Error(err)
+	}
 	if res := check(t, l, filepath.Join(dir, "c.html")); res.Checked != 1 || len(res.Errors) != 0 {
 		t.Errorf("a page without code needs no php: %+v", res)
 	}

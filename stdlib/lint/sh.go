@@ -54,7 +54,9 @@ func shLint(ctx context.Context, j *job) error {
 	}
 	path, err := t.find()
 	if err != nil {
-		return err
+		e := *nodes.AsError(err, nodes.NotFound)
+		e.Message += ", which " + inLine(j.name) + " is for"
+		return &e
 	}
 	e, err := invoke(ctx, "/", path, "-n", j.path)
 	if err != nil {
