@@ -142,11 +142,15 @@ func (j *joint) pair(ctx context.Context, p *picture, rel string) error {
 	if err != nil {
 		return err
 	}
-	if target, err := os.Readlink(name); err == nil || isLink(splitLines(string(theirs))) {
-		if err == nil && string(theirs) == "link "+target {
-			return nil
-		}
-		return &nodes.Error{Kind: nodes.Conflict, Message: rel + " is a symlink, and another thing on the other side", Hint: "choose mine or theirs"}
+	target, err := os.Readlink(name)
+	switch link := "link " + target; {
+	case err == nil && link == string(theirs):
+		return nil
+	case err == nil && isLink(splitLines(string(theirs))):
+		j.addChild(rel, nil, []byte(link), theirs).Symlink = true
+		return nil
+	case err == nil || isLink(splitLines(string(theirs))):
+		return &nodes.Error{Kind: nodes.Conflict, Message: rel + " is a symlink on one side and a file on the other", Hint: "choose mine or theirs"}
 	}
 	mine, err := readWhole(name)
 	if err != nil || bytes.Equal(mine, theirs) {
@@ -172,22 +176,27 @@ func readWhole(name string) ([]byte, error) {
 // add takes a file whose three texts are known, unless they differ in keywords and
 // line ends only; at is where mine is now.
 func (j *joint) add(ctx context.Context, rel, at string, base, mine, theirs []byte) error {
-	child := &Conflict{Path: rel, Kind: textConflict, merge: j.k.merge, sides: &[3]*string{}, why: j.k.why}
-	child.settled = func(text []byte) error { j.texts[rel] = text; return child.keep(text) }
 	properties, err := j.k.merge.Into.localProperties(ctx, at)
 	if err != nil {
 		return err
 	}
-	child.Binary = isBinaryType(properties[mimeProperty]) || isBinaryType(j.props[rel][mimeProperty])
-	for i, text := range [][]byte{base, mine, theirs} {
-		child.Binary = child.Binary || asText(text) == nil
+	binary := isBinaryType(properties[mimeProperty]) || isBinaryType(j.props[rel][mimeProperty]) ||
+		asText(base) == nil || asText(mine) == nil || asText(theirs) == nil
+	if binary || !slices.Equal(plainText(string(mine)), plainText(string(theirs))) {
+		j.addChild(rel, base, mine, theirs).Binary = binary
+	}
+	return nil
+}
+
+func (j *joint) addChild(rel string, sides ...[]byte) *Conflict {
+	child := &Conflict{Path: rel, Kind: textConflict, merge: j.k.merge, sides: &[3]*string{}, why: j.k.why}
+	child.settled = func(text []byte) error { j.texts[rel] = text; return child.keep(text) }
+	for i, text := range sides {
 		side := string(text)
 		child.sides[i] = &side
 	}
-	if child.Binary || !slices.Equal(plainText(string(mine)), plainText(string(theirs))) {
-		j.pairs = append(j.pairs, child)
-	}
-	return nil
+	j.pairs = append(j.pairs, child)
+	return child
 }
 
 // keep saves what a file becomes until the merge ends, so that it need not be said
@@ -250,7 +259,7 @@ func (j *joint) complete() error {
 			j.texts[k.Path] = text
 		} else if s, ok := newSheet(k); ok && len(s.clashes) == 0 {
 			j.texts[k.Path] = s.text()
-		} else if k.Binary {
+		} else if k.Binary || k.Symlink {
 			whole = append(whole, k.Path)
 		} else {
 			open = append(open, k.Path)
@@ -294,7 +303,11 @@ func (w *work) putJoint(ctx context.Context, j *joint) error {
 		if err := k.keep(text); err != nil {
 			return err
 		}
-		if err := overwrite(filepath.Join(w.m.Into.Path, k.Path), text); err != nil {
+		put := action{path: k.Path, write: text}
+		if k.Symlink {
+			put = action{path: k.Path, link: strings.TrimPrefix(string(text), "link ")}
+		}
+		if err := w.act(ctx, put); err != nil {
 			return err
 		}
 	}

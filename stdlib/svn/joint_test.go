@@ -1,6 +1,7 @@
 package svn_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,6 +51,8 @@ func bothBinary(b *bench, branch, who string) {
 	b.write(branch+"/mod/pic.gif", "GIF\n"+who+"\n$Id: "+who+" $\n")
 	b.run(b.dev, "svn", "propset", "-q", "svn:mime-type", "image/gif", branch+"/mod/pic.gif")
 	b.write(branch+"/mod/same.png", "\x00same")
+	_ = os.Symlink(who, filepath.Join(b.dev, branch, "mod/cur"))
+	b.run(b.dev, "svn", "add", "-q", branch+"/mod/cur")
 }
 
 func TestWhatBothSidesAddedIsMerged(t *testing.T) {
@@ -69,10 +72,10 @@ func TestWhatBothSidesAddedIsMerged(t *testing.T) {
 		t.Fatalf("conflicts %v", taken.Conflicts)
 	}
 	for _, k := range taken.Conflicts {
-		words := map[string]string{"shop.php": "both sides have their own lines in shop.php", "mod": "both sides have their own mod/logo.png; mod/pic.gif, which cannot be merged by lines"}
+		words := map[string]string{"shop.php": "both sides have their own lines in shop.php", "mod": "both sides have their own mod/cur; mod/logo.png; mod/pic.gif, which cannot be merged by lines"}
 		fails(t, k.Resolve(ctx, "merge"), nodes.Conflict, words[k.Path])
 	}
-	b.answers("merge the two folders into one", "take theirs", "keep it all for later", "keep it for later")
+	b.answers("merge the two folders into one", "take theirs", "take theirs", "keep it all for later", "keep it for later")
 	if left := must[[]svn.Remaining](t)(m.Assist(ctx, nil, true)); len(left) != 2 {
 		t.Fatalf("left %+v", left)
 	}
@@ -85,6 +88,9 @@ func TestWhatBothSidesAddedIsMerged(t *testing.T) {
 		"mod/same.php": lines(), "mod/own.php": lines("3 mine"), "mod/sub/new.php": lines("3 theirs"),
 		"mod/logo.png": "\x00theirs\r\n", "mod/pic.gif": "GIF\nmine\n$Id: mine $\n", "mod/same.png": "\x00same",
 	}
+	if target, _ := os.Readlink(filepath.Join(m.Into.Path, "mod/cur")); target != "theirs" {
+		t.Errorf("mod/cur points to %s", target)
+	}
 	got := map[string]string{}
 	for f := range want {
 		got[f] = readFile(t, filepath.Join(m.Into.Path, f))
@@ -92,7 +98,7 @@ func TestWhatBothSidesAddedIsMerged(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if said := b.events.Text(nodes.Said); !strings.Contains(said, "mod/logo.png:\n  mine    7 bytes, sha256 ") || strings.Contains(said, "same.png") {
+	if said := b.events.Text(nodes.Said); !strings.Contains(said, "mod/logo.png:\n  mine    7 bytes, sha256 ") || strings.Contains(said, "same.png") || !strings.Contains(said, "mod/cur:\n  mine    points to mine\n  theirs  points to theirs") {
 		t.Errorf("said %s", said)
 	}
 	for name, value := range map[string]string{"colour": "mine", "size": "theirs"} {
@@ -194,7 +200,7 @@ func TestPolicyChoosesAmongWhatBothSidesAdded(t *testing.T) {
 	b := from(t, "both-added", bothAdded)
 	ctx, m := b.ctx(), b.merge()
 	must[svn.Taken](t)(m.Take(ctx, revs(t, "5"), false))
-	policy := svn.Policy{"mod": "merge", "*.png": "theirs", "*.gif": "mine", "shop.php": "mine"}
+	policy := svn.Policy{"mod": "merge", "*.png": "theirs", "*.gif": "mine", "cur": "mine", "shop.php": "mine"}
 	left := must[[]svn.Remaining](t)(m.Assist(ctx, policy, false))
 	if warned := b.events.Text(nodes.Warned); len(left) != 1 || !strings.Contains(warned, "mod: not merge, as the policy says: both sides have their own lines in mod/x.php") {
 		t.Fatalf("left %+v, warned %s", left, warned)

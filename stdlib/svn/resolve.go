@@ -58,11 +58,12 @@ func (k *Conflict) settleAside(choice string, text []byte) error {
 	if choice == "working" {
 		choice = "mine" // the checkout has no other text of it
 	}
-	if i := slices.Index([]string{"base", "mine", "theirs"}, choice); text == nil && i >= 0 {
+	i := slices.Index([]string{"base", "mine", "theirs"}, choice)
+	if none := i == 0 && *k.sides[0] == "" && (k.Binary || k.Symlink); text == nil && i >= 0 && !none {
 		return k.settled([]byte(*k.sides[i]))
 	}
 	if text == nil {
-		return k.inapplicable(choice)
+		return k.inapplicable(choice) // neither a side nor lines
 	}
 	if err := k.checkMarkers(text); err != nil {
 		return err

@@ -61,7 +61,9 @@ func (k *Conflict) facts() []string {
 	for i, side := range []string{"base", "mine", "theirs"} {
 		name := k.files[i]
 		if k.sides != nil {
-			if text := k.sides[i]; text != nil && (i > 0 || *text != "") {
+			if text := k.sides[i]; text != nil && k.Symlink && *text != "" {
+				out = append(out, fmt.Sprintf("%-7s points to %s", side, oneLine(strings.TrimPrefix(*text, "link "))))
+			} else if text != nil && !k.Symlink && (i > 0 || *text != "") {
 				out = append(out, fmt.Sprintf("%-7s %d bytes%s", side, len(*text), digest([]byte(*text))))
 			}
 			continue
