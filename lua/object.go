@@ -94,8 +94,12 @@ func (h *Host) metatable(cl *class) *glua.LTable {
 	mt.RawSetString("__eq", L.NewFunction(objectsEqual))
 	mt.RawSetString("__call", L.NewFunction(func(L *glua.LState) int {
 		msg := usage("a %s cannot be called", cl.Name)
-		if cl.Hides != "" {
-			msg.Hint = fmt.Sprintf("a local named '%s' hides the global '%s'", cl.Hides, cl.Hides)
+		hides := h.hiddenBy(L, L.Get(1))
+		if hides == "" {
+			hides = cl.Hides
+		}
+		if hides != "" {
+			msg.Hint = fmt.Sprintf("a local named '%s' hides the global '%s'", hides, hides)
 		}
 		h.raise(L, "", msg)
 		return 0
@@ -107,6 +111,38 @@ func (h *Host) metatable(cl *class) *glua.LTable {
 		}))
 	}
 	return mt
+}
+
+// hiddenBy is the global whose name a local of the calling function has, or one
+// around it, that holds v; empty for none.
+func (h *Host) hiddenBy(L *glua.LState, v glua.LValue) string {
+	caller, ok := L.GetStack(1)
+	if !ok {
+		return ""
+	}
+	hides := func(name string, held glua.LValue) bool {
+		return held == v && h.root.G.Global.RawGetString(name) != glua.LNil
+	}
+	for i := 1; ; i++ {
+		name, held := L.GetLocal(caller, i)
+		if name == "" {
+			break
+		}
+		if hides(name, held) {
+			return name
+		}
+	}
+	fn, err := L.GetInfo("f", caller, glua.LNil)
+	called, ok := fn.(*glua.LFunction)
+	if err != nil || !ok {
+		return ""
+	}
+	for i := 1; ; i++ {
+		name, held := L.GetUpvalue(called, i)
+		if name == "" || hides(name, held) {
+			return name
+		}
+	}
 }
 
 func objectsEqual(L *glua.LState) int {
