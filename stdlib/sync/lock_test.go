@@ -1,11 +1,17 @@
 package sync_test
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
@@ -86,4 +92,44 @@ func TestLocksOfTheDead(t *testing.T) {
 	r.push(func(o *sync.Options) { o.Verify = "checksum" })
 	r.equal(0)
 	r.equal(1)
+}
+
+// A node whose clock was ahead, or behind, when it was rolled to before takes
+// pushes and undos as any other; so it does files of the future.
+func TestWrongClocks(t *testing.T) {
+	for _, wrong := range []time.Duration{36 * time.Hour, -36 * time.Hour} {
+		for _, thin := range []bool{false, true} {
+			t.Run(fmt.Sprint(wrong, thin), func(t *testing.T) {
+				b := newBench(t)
+				if thin {
+					b.engine.NoAgent()
+				}
+				b.revision(1)
+				at := time.Now().Add(wrong).Truncate(time.Second)
+				must(t, os.Chtimes(filepath.Join(b.src, names(t, b.src)[0]), at, at))
+				b.push()
+				old := snapshot(t, b.live)
+				b.revision(2)
+				b.push()
+				state := filepath.Join(filepath.Dir(b.live), ".rollsh-www")
+				write(t, filepath.Join(state, "lock-sftp"), "{}") // of one that is gone
+				must(t, filepath.WalkDir(state, func(p string, _ fs.DirEntry, err error) error {
+					if filepath.Base(filepath.Dir(p)) == "u" { // links to the files that were live
+						return err
+					}
+					return errors.Join(err, unix.Lutimes(p, []unix.Timeval{{Sec: at.Unix()}, {Sec: at.Unix()}}))
+				}))
+				must(t, b.undo())
+				if d := mapDifference(old, snapshot(t, b.live)); d != "" {
+					t.Errorf("undone: %s", d)
+				}
+				b.push(func(o *sync.Options) { o.Verify = "trust" })
+				b.revision(3)
+				b.push()
+				if got := names(t, state); slices.Contains(got, "lock-sftp") {
+					t.Errorf("left behind: %v", got)
+				}
+			})
+		}
+	}
 }
