@@ -101,7 +101,7 @@ func TestArgumentErrors(t *testing.T) {
 		{`json.encode{[1]="a", ["1"]="b"}`, "json.encode: the keys 1 and '1' are one in JSON"},
 		{`json.list(setmetatable({}, {}))`, "json.list: the table has a metatable of its own"},
 		{`local node = web node "web1"`, "a Set cannot be called (hint: a local named 'node' hides the global 'node')"},
-		{`local say = web.web1 local function f() local x = say("x") return x end f()`, "a Node cannot be called (hint: a local named 'say' hides the global 'say')"},
+		{`local sleep = web.web1 local function f() local x = sleep(1) return x end f()`, "a Node cannot be called (hint: a local named 'sleep' hides the global 'sleep')"},
 		{`web "x"`, "a Set cannot be called (hint: a local named 'nodes' hides the global 'nodes')"},
 		{`local x = nodes.new{{name="a", host="h"}} + nodes.new{{name="a", host="i"}}`, "two nodes are named 'a'"},
 		{`local x = node{name="a", host="h"} + node{name="b", host="h"}`, "a and b are both h (hint: keep one of them, or give them different ports)"},
