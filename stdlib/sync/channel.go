@@ -151,7 +151,8 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 }
 
 // start runs what starts the agent with the words given. The line lives longer
-// than ctx, which only ends the waiting for it.
+// than ctx, which only ends the waiting for it: for a session too, where the node
+// has none to give.
 func (e *Engine) start(ctx context.Context, c nodes.Conn, words ...string) (*line, error) {
 	type result struct {
 		l   *line
@@ -159,14 +160,21 @@ func (e *Engine) start(ctx context.Context, c nodes.Conn, words ...string) (*lin
 	}
 	done := make(chan result, 1)
 	script := startScript(e.programs(), e.agentEnv, words)
+	life, end := context.WithCancel(e.life)
 	go func() {
-		l, err := start(e.life, c, script)
+		l, err := start(life, c, script)
+		if err == nil {
+			go func() { <-l.ended; end() }()
+		} else {
+			end()
+		}
 		done <- result{l, err}
 	}()
 	select {
 	case r := <-done:
 		return r.l, r.err
 	case <-ctx.Done():
+		end()
 		go func() {
 			if r := <-done; r.l != nil {
 				r.l.stop()

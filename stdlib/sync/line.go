@@ -158,9 +158,13 @@ func (l *line) greet(ctx context.Context, wait time.Duration) error {
 		return err
 	case <-ctx.Done():
 		return nodes.Stopped(ctx)
+	case <-l.quit: // as its bytes could not be written
 	case <-timer.C:
-		return silent()
 	}
+	if ctx.Err() != nil {
+		return nodes.Stopped(ctx)
+	}
+	return silent()
 }
 
 // end says, where that is known within a moment, how the agent ended.
@@ -212,6 +216,7 @@ func (l *line) send(ctx context.Context, t wire.Type, payload []byte) error {
 	return l.write(ctx, func() error { return wire.Write(l.in, t, payload) })
 }
 
+// write does what writes to the line; it gives up when the line is stopped.
 func (l *line) write(ctx context.Context, do func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- do() }()
@@ -220,6 +225,8 @@ func (l *line) write(ctx context.Context, do func() error) error {
 	select {
 	case err := <-done:
 		return err
+	case <-l.quit:
+		return errStopped
 	case <-ctx.Done():
 		l.stop()
 		return nodes.Stopped(ctx)

@@ -177,10 +177,11 @@ func (t *talk) halt() error {
 	return err
 }
 
-// end stops what is under way when the talk is over.
+// end stops what is under way when the talk is over. The ways go first: one that
+// takes nothing any more would hold up the sending.
 func (t *talk) end() {
-	_ = t.halt()
 	t.lanes.close()
+	_ = t.halt()
 }
 
 // answers goes on until the operation is done.

@@ -5,8 +5,10 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	gosync "sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
@@ -21,6 +23,10 @@ type wayConn struct {
 	ways atomic.Int64  // that were opened
 	sent atomic.Int64  // over all ways
 	kill int64         // a way is killed when it got as much; 0: none is
+
+	agent nodes.Process
+	stuck chan struct{} // nil, or closed when a way takes nothing any more
+	once  gosync.Once
 }
 
 // Start tells ways from the agent itself.
@@ -32,6 +38,7 @@ func (c *wayConn) Start(ctx context.Context, cmd nodes.Cmd) (nodes.Process, erro
 	if strings.Contains(strings.Join(cmd.Argv, " "), "--agent way ") {
 		return &wayProcess{Process: p, c: c}, nil
 	}
+	c.agent = p
 	return &heldProcess{p, c}, nil
 }
 
@@ -72,6 +79,10 @@ type wayInput struct {
 
 // Write counts.
 func (i wayInput) Write(b []byte) (int, error) {
+	if i.p.c.stuck != nil {
+		i.p.c.once.Do(func() { close(i.p.c.stuck) })
+		select {}
+	}
 	i.p.c.sent.Add(int64(len(b)))
 	i.p.got += int64(len(b))
 	if i.p.c.kill > 0 && i.p.got > i.p.c.kill {
@@ -145,7 +156,26 @@ func TestWayDies(t *testing.T) {
 	b.tidy(0)
 }
 
-// The same over ssh, where a node may refuse further sessions.
+// A way that takes nothing any more does not hold up the end of a push whose agent
+// is gone.
+func TestWayStuck(t *testing.T) {
+	b := newBench(t)
+	c := b.manyWays()
+	c.stuck = make(chan struct{})
+	pushed := make(chan error, 1)
+	go func() { pushed <- b.try() }()
+	<-c.stuck
+	must(t, c.agent.Kill())
+	select {
+	case err := <-pushed:
+		wantKind(t, err, nodes.Lost)
+	case <-time.After(10 * time.Second):
+		t.Error("the push goes on")
+	}
+}
+
+// The same over ssh, where a node may refuse further sessions: none is asked for
+// once the contents are there.
 func TestManyWaysOverSSH(t *testing.T) {
 	r := newRig(t, 2, nodetest.Config("MaxSessions 1", 1))
 	r.engine.AllFar()
@@ -155,4 +185,10 @@ func TestManyWaysOverSSH(t *testing.T) {
 	r.push()
 	r.equal(0)
 	r.equal(1)
+	refused := func() int { return strings.Count(r.bed.Log(1), "no more sessions") }
+	waitFor(t, func() bool {
+		n := refused()
+		time.Sleep(300 * time.Millisecond)
+		return refused() == n
+	})
 }
