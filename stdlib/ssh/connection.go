@@ -156,7 +156,9 @@ func (c *connection) session(ctx context.Context) (*ssh.Session, error) {
 		c.mu.Lock()
 		freed := c.freed
 		c.mu.Unlock()
-		s, err := within(ctx, c.client.NewSession, func(s *ssh.Session) { s.Close() })
+		alive, done := c.alive(ctx)
+		s, err := within(alive, c.client.NewSession, func(s *ssh.Session) { s.Close() })
+		done()
 		if err == nil {
 			c.mu.Lock()
 			c.open++
@@ -184,6 +186,21 @@ func (c *connection) session(ctx context.Context) (*ssh.Session, error) {
 			return nil, nodes.Stopped(ctx)
 		}
 	}
+}
+
+// alive is ctx until the connection is lost: a channel that is opened while it
+// ends is never answered (x/crypto's mux drops its channels, and only then closes
+// the stream).
+func (c *connection) alive(ctx context.Context) (context.Context, context.CancelFunc) {
+	alive, done := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-c.lost:
+			done()
+		case <-alive.Done():
+		}
+	}()
+	return alive, done
 }
 
 // release says that a session has ended.
