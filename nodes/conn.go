@@ -44,6 +44,7 @@ type Cmd struct {
 	Agent   bool          // lend it the person's ssh agent
 	Pty     bool          // allocate a terminal; stderr is then part of stdout
 	Quiet   bool          // emit no output events
+	Yield   func()        // asks it to end, again and again while the node refuses another session; nil: that one waits
 }
 
 // Result is how a command ended.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,13 +30,14 @@ type connection struct {
 	agents agents
 
 	mu    sync.Mutex
-	why   string        // how it was lost, once it was
-	open  int           // sessions open on it
-	freed chan struct{} // closed and made anew whenever a session ends
+	why   string             // how it was lost, once it was
+	open  int                // sessions open on it
+	freed chan struct{}      // closed and made anew whenever a session ends
+	yield map[*remote]func() // of commands that may make room
 }
 
 func (p *Pool) newConnection(client *ssh.Client, s *settings, via *connection) *connection {
-	c := &connection{client: client, pool: p, s: s, lost: make(chan struct{}), freed: make(chan struct{})}
+	c := &connection{client: client, pool: p, s: s, lost: make(chan struct{}), freed: make(chan struct{}), yield: map[*remote]func(){}}
 	go func() {
 		err := client.Wait()
 		if via != nil {
@@ -149,7 +152,8 @@ func (c *connection) broken(what string, cause error) error {
 const sessionGrace = 2 * time.Second
 
 // session opens a session. Where the node allows no more of them on one
-// connection (MaxSessions), it waits until one of ours has ended.
+// connection (MaxSessions), it waits until one of ours has ended, and asks those
+// that may to make room.
 func (c *connection) session(ctx context.Context) (*ssh.Session, error) {
 	began := time.Now()
 	for {
@@ -177,6 +181,7 @@ func (c *connection) session(ctx context.Context) (*ssh.Session, error) {
 		case others == 0 && time.Since(began) > sessionGrace:
 			return nil, &nodes.Error{Kind: nodes.Permission, Message: c.s.where() + " opens no session: " + full.Message, Cause: err}
 		}
+		c.askForRoom()
 		select {
 		case <-freed:
 		case <-time.After(sessionGrace / 20):
@@ -201,6 +206,32 @@ func (c *connection) alive(ctx context.Context) (context.Context, context.Cancel
 		}
 	}()
 	return alive, done
+}
+
+// askForRoom asks the commands that may to make room.
+func (c *connection) askForRoom() {
+	c.mu.Lock()
+	asked := slices.Collect(maps.Values(c.yield))
+	c.mu.Unlock()
+	for _, yield := range asked {
+		yield()
+	}
+}
+
+// mayYield notes that a command makes room when it is asked to. What it gives
+// forgets that.
+func (c *connection) mayYield(p *remote) (forget func()) {
+	if p.cmd.Yield == nil {
+		return func() {}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.yield[p] = p.cmd.Yield
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.yield, p)
+	}
 }
 
 // release says that a session has ended.

@@ -119,8 +119,10 @@ func (c *connection) spawnOnce(ctx context.Context, cmd nodes.Cmd) (*remote, err
 		}
 		return nil, p.notStarted(err)
 	}
+	forget := c.mayYield(p)
 	go func() {
 		p.err = s.Wait()
+		forget()
 		p.takeAgent()
 		close(p.ended)
 		c.release()

@@ -97,6 +97,20 @@ func (ch *channel) take(ctx context.Context) error {
 
 func (ch *channel) give() { ch.turn <- struct{}{} }
 
+// yield lets an agent go that is not at work: another session waits for its
+// place. What it staged stays on the node, its locks do not.
+func (ch *channel) yield() {
+	select {
+	case <-ch.turn:
+		defer ch.give()
+		if ch.live != nil {
+			ch.live.stop()
+			ch.live = nil
+		}
+	default:
+	}
+}
+
 // asLost gives the end of a stream its name.
 func asLost(err error) error {
 	var e *nodes.Error
@@ -128,7 +142,7 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 		return nil, false, err
 	}
 	for try := 0; ; try++ {
-		l, err := e.start(ctx, c, "serve")
+		l, err := e.start(ctx, c, ch.yield, "serve")
 		if err != nil {
 			return nil, false, err
 		}
@@ -152,8 +166,8 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 
 // start runs what starts the agent with the words given. The line lives longer
 // than ctx, which only ends the waiting for it: for a session too, where the node
-// has none to give.
-func (e *Engine) start(ctx context.Context, c nodes.Conn, words ...string) (*line, error) {
+// has none to give. For yield see [nodes.Cmd].
+func (e *Engine) start(ctx context.Context, c nodes.Conn, yield func(), words ...string) (*line, error) {
 	type result struct {
 		l   *line
 		err error
@@ -162,7 +176,7 @@ func (e *Engine) start(ctx context.Context, c nodes.Conn, words ...string) (*lin
 	script := startScript(e.programs(), e.agentEnv, words)
 	life, end := context.WithCancel(e.life)
 	go func() {
-		l, err := start(life, c, script)
+		l, err := start(life, c, script, yield)
 		if err == nil {
 			go func() { <-l.ended; end() }()
 		} else {

@@ -57,10 +57,10 @@ func (e *needError) Error() string { return "no agent on the node yet: " + e.sum
 // errSilent is a line that ended before it said anything: nothing was done.
 var errSilent = errors.New("the agent ended before it answered")
 
-// start runs the agent. life ends it.
-func start(life context.Context, c nodes.Conn, script string) (*line, error) {
+// start runs the agent. life ends it; for yield see [nodes.Cmd].
+func start(life context.Context, c nodes.Conn, script string, yield func()) (*line, error) {
 	began := time.Now()
-	proc, err := c.Start(life, nodes.Cmd{Argv: []string{"sh", "-c", script}, Quiet: true})
+	proc, err := c.Start(life, nodes.Cmd{Argv: []string{"sh", "-c", script}, Quiet: true, Yield: yield})
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func (j *job) openWay(ctx context.Context, pid, fd int) *line {
 	if err != nil {
 		return nil
 	}
-	l, err := j.e.start(ctx, c, "way", strconv.Itoa(pid), strconv.Itoa(fd))
+	l, err := j.e.start(ctx, c, nil, "way", strconv.Itoa(pid), strconv.Itoa(fd))
 	if err != nil {
 		return nil
 	}

@@ -192,3 +192,34 @@ func TestManyWaysOverSSH(t *testing.T) {
 		return refused() == n
 	})
 }
+
+// A node that allows one session runs commands between the steps of a push: the
+// agent makes room for them.
+func TestAgentMakesRoomForCommands(t *testing.T) {
+	r := newRig(t, 1, nodetest.Config("MaxSessions 1"))
+	run := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		c, err := r.s.Dialer.Dial(ctx, r.set.Nodes[0])
+		must(t, err)
+		if res, err := c.Run(ctx, nodes.Cmd{Line: "echo hi"}); err != nil || string(res.Stdout) != "hi\n" {
+			t.Fatalf("%q, %v", res.Stdout, err)
+		}
+	}
+	r.file("a", "1")
+	r.push()
+	run()
+	r.file("a", "22")
+	r.wholeSeconds()
+	hold, staged := make(chan struct{}), make(chan error, 1)
+	go func() { staged <- r.engine.HoldStage(r.ctx(), r.set, r.options(), hold) }()
+	waitFor(t, func() bool {
+		held, err := filepath.Glob(r.stateFile(0, "stage-*/plan"))
+		return err == nil && len(held) == 1
+	})
+	run()
+	close(hold)
+	must(t, <-staged)
+	r.equal(0)
+}
