@@ -31,9 +31,11 @@ func newHeader() *header {
 }
 
 // wrap puts the telling of the process id before a command. The command stands
-// on lines of its own, so the shell treats it as if it were alone.
+// on lines of its own, so the shell treats it as if it were alone. A child tells,
+// in words that every login shell passes on: fish does not read a command that has
+// $$ in it, and says that it went well; to csh >&2 is a file.
 func (h *header) wrap(line string) string {
-	return fmt.Sprintf("printf '%s%%s\\n' \"$$\" >&2\n%s", h.mark, line)
+	return fmt.Sprintf("sh -c 'printf \"%s%%s\\n\" \"$PPID\" >&2'\n%s", h.mark, line)
 }
 
 // Read gives the stream without the line.

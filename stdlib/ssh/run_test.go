@@ -343,6 +343,30 @@ func TestThirtyTwoNodesShareNothing(t *testing.T) {
 	}
 }
 
+// Login shells that are no POSIX shells run commands too, and a cancelled command
+// ends there.
+func TestLoginShells(t *testing.T) {
+	for _, shell := range []string{"fish", "zsh"} {
+		t.Run(shell, func(t *testing.T) {
+			nodetest.Need(t, shell)
+			b := start(t, 1, nodetest.Config(`ForceCommand `+shell+` -c "$SSH_ORIGINAL_COMMAND"`))
+			c := b.dial(t, 0)
+			res := run(t, c, nodes.Cmd{Line: "echo out; echo err >&2"})
+			if string(res.Stdout) != "out\n" || string(res.Stderr) != "err\n" {
+				t.Errorf("%q %q", res.Stdout, res.Stderr)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				await(t, "the command runs", func() bool { return strings.Contains(b.events.Text(nodes.Output), "ready") })
+				cancel()
+			}()
+			_, err := c.Run(ctx, nodes.Cmd{Line: "echo ready; sleep 713; true"})
+			fails(t, err, nodes.Cancelled)
+			await(t, "sleep is gone", func() bool { return running(t, "sleep 713") == "" })
+		})
+	}
+}
+
 func TestMoreSessionsThanTheNodeAllows(t *testing.T) {
 	b := start(t, 1, nodetest.Config("MaxSessions 3"))
 	c := b.dial(t, 0)

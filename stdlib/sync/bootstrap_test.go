@@ -162,6 +162,18 @@ func TestAgentPutByBusybox(t *testing.T) {
 	}
 }
 
+// The agent is put there where the login shell is no POSIX shell.
+func TestAgentPutFromFish(t *testing.T) {
+	nodetest.Need(t, "fish")
+	r := newRig(t, 1, nodetest.Config(`ForceCommand fish -c "$SSH_ORIGINAL_COMMAND"`))
+	r.file("a", "1")
+	r.push()
+	r.equal(0)
+	if warned := r.events.Text(nodes.Warned); warned != "" {
+		t.Error(warned)
+	}
+}
+
 // cached lists what the cache for agents holds of one.
 func cached(t *testing.T, sum string) []string {
 	t.Helper()
