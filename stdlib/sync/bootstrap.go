@@ -98,10 +98,10 @@ const folders = `"${XDG_CACHE_HOME:-$HOME/.cache}/rollsh" "${XDG_RUNTIME_DIR:-/d
 const needLine, noneLine = "\x00ROLLSH-NEED ", "\x00ROLLSH-NONE "
 
 // startScript runs the agent with the words given where it is on the node,
-// whole, or says what the node is. Where the agent is missing it says so and takes it from standard
-// input, compressed, after a line with its length; checks it, and runs it from
-// the first folder from which that can be done. Agents that were not used for
-// long go. Exit codes: see notPut.
+// whole, or says what the node is. Where the agent is missing it says so and
+// takes it from standard input, compressed, after a line with its length; checks
+// it, and runs it from the first folder from which that can be done. Agents that
+// were not used for long go. Exit codes: see notPut.
 //
 // A shell's read takes no more than the line, but what cuts off the agent may
 // read further (busybox's head does): nothing else must be sent before the agent

@@ -1,10 +1,12 @@
 package sync_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -92,6 +94,87 @@ func TestLocksOfTheDead(t *testing.T) {
 	r.push(func(o *sync.Options) { o.Verify = "checksum" })
 	r.equal(0)
 	r.equal(1)
+}
+
+// Of two controllers that find the same stale lock one takes it over: the other,
+// which is about to, finds that it is somebody's.
+func TestStaleLockIsTakenOnce(t *testing.T) {
+	b := newBench(t)
+	b.engine.NoAgent()
+	b.file("a", "1")
+	b.push()
+	s := *b.s
+	slow := takingConn{b.s.Here, make(chan struct{}), make(chan struct{})}
+	s.Here, s.Cache = slow, t.TempDir()
+	second := sync.New(&s)
+	second.NoAgent()
+	t.Cleanup(second.Close)
+	lock := filepath.Join(filepath.Dir(b.live), ".rollsh-www", "lock-sftp")
+	write(t, lock, "{}")
+	old := time.Now().Add(-time.Hour)
+	must(t, os.Chtimes(lock, old, old))
+	b.file("a", "22")
+
+	set, o := nodes.Set{Nodes: []*nodes.Node{b.node}}, sync.Options{From: nodes.Dir(b.src)}
+	pushed := make(chan error, 1)
+	go func() {
+		_, err := second.Push(t.Context(), set, o)
+		pushed <- err
+	}()
+	<-slow.taking
+	hold, staged := make(chan struct{}), make(chan error, 1)
+	go func() { staged <- b.engine.HoldStage(t.Context(), set, o, hold) }()
+	waitFor(t, func() bool {
+		held, err := filepath.Glob(filepath.Join(filepath.Dir(lock), "stage-*/plan"))
+		return err == nil && len(held) == 1
+	})
+	close(slow.take)
+	wantKind(t, <-pushed, nodes.Locked, "locked by tester on deploy")
+	close(hold)
+	must(t, <-staged)
+	if got := names(t, filepath.Dir(lock)); slices.ContainsFunc(got, func(n string) bool { return strings.Contains(n, "lock-") }) {
+		t.Errorf("left behind: %v", got)
+	}
+}
+
+// takingConn tells when a lock is about to be taken away, and waits then.
+type takingConn struct {
+	nodes.Conn
+	taking, take chan struct{}
+}
+
+// Files gives files of which the lock is taken away late.
+func (c takingConn) Files(ctx context.Context) (nodes.Files, error) {
+	f, err := c.Conn.Files(ctx)
+	return takingFiles{f, c}, err
+}
+
+type takingFiles struct {
+	nodes.Files
+	c takingConn
+}
+
+func (f takingFiles) late(name nodes.RemotePath) {
+	select {
+	case <-f.c.take:
+	default:
+		if path.Base(string(name)) == "lock-sftp" {
+			close(f.c.taking)
+			<-f.c.take
+		}
+	}
+}
+
+// Remove waits.
+func (f takingFiles) Remove(name nodes.RemotePath) error {
+	f.late(name)
+	return f.Files.Remove(name)
+}
+
+// Rename waits.
+func (f takingFiles) Rename(from, to nodes.RemotePath) error {
+	f.late(from)
+	return f.Files.Rename(from, to)
 }
 
 // A node whose clock was ahead, or behind, when it was rolled to before takes

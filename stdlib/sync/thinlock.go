@@ -73,7 +73,7 @@ func (t *thin) grab(b []byte, try int) error {
 		return err
 	}
 	if now, err := t.clock(); err == nil && wire.Stale(st.ModTime, now, wire.StaleThinLock) && try == 0 {
-		return t.f.Remove(t.lockName())
+		return t.unseat(st.ModTime)
 	}
 	if h.Since.IsZero() {
 		h.Since = st.ModTime // it is made, and not written yet
@@ -82,6 +82,22 @@ func (t *thin) grab(b []byte, try int) error {
 		Kind: nodes.Locked, Message: "the tree is locked by " + holderText(h),
 		Hint: "wait until that has ended; a lock over SFTP ends by itself after " + wire.StaleThinLock.String(),
 	}
+}
+
+// unseat takes a stale lock away. Somebody else may have done so meanwhile: a lock
+// of another time is theirs, and is put back.
+func (t *thin) unseat(stale time.Time) error {
+	aside := nodes.RemotePath(path.Join(t.state, clockName+"lock-"+t.j.roll))
+	if err := t.f.Rename(t.lockName(), aside); nodes.KindOf(err) == nodes.NotFound {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	st, err := t.f.Stat(aside)
+	if err == nil && st.ModTime.Equal(stale) {
+		return t.f.Remove(aside)
+	}
+	return t.f.Rename(aside, t.lockName())
 }
 
 // clockName begins the names of files that are made to see the node's time.
