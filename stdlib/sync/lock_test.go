@@ -96,6 +96,33 @@ func TestLocksOfTheDead(t *testing.T) {
 	r.equal(1)
 }
 
+// A push over SFTP that is cancelled gives its lock back: the next one need not
+// wait for it to grow old.
+func TestCancelledThinPushLeavesNoLock(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly(0))
+	r.file("big", noise(1_000_000, 1))
+	r.wholeSeconds()
+	ctx, cancel := context.WithCancel(r.ctx())
+	pushed := make(chan error, 1)
+	go func() {
+		o := r.options()
+		o.Speed = 100_000
+		_, err := r.engine.Push(ctx, r.set, o)
+		pushed <- err
+	}()
+	waitFor(t, func() bool {
+		sent, err := filepath.Glob(r.stateFile(0, "stage-*/s/*"))
+		return err == nil && len(sent) > 0
+	})
+	cancel()
+	wantKind(t, <-pushed, nodes.Cancelled)
+	if got := strings.Join(r.state(0), " "); strings.Contains(got, "lock-sftp") || strings.Contains(got, "stage-") {
+		t.Errorf("left behind: %s", got)
+	}
+	r.push()
+	r.equal(0)
+}
+
 // Of two controllers that find the same stale lock one takes it over: the other,
 // which is about to, finds that it is somebody's.
 func TestStaleLockIsTakenOnce(t *testing.T) {

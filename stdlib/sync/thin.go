@@ -26,6 +26,9 @@ import (
 type thin struct {
 	e      *Engine
 	j      *job
+	conn   nodes.Conn
+	ctx    context.Context //nolint:containedctx // of f
+	end    func()          // of ctx; nil where it is not ours
 	f      nodes.Files
 	root   string
 	state  string
@@ -62,7 +65,7 @@ func (e *Engine) openThin(ctx context.Context, j *job) (*thin, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &thin{e: e, j: j, f: f, root: path.Clean(string(j.path)), now: &wire.Record{}}
+	t := &thin{e: e, j: j, conn: c, ctx: ctx, f: f, root: path.Clean(string(j.path)), now: &wire.Record{}}
 	if err = t.find(); err == nil && t.now.Layout == wire.LayoutRelease {
 		err = noThin(`layout="release"`, "")
 	}

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -182,10 +183,39 @@ func (t *thin) unlock() {
 	}
 }
 
+// lastMoment is how long it may take to clear away what was cancelled.
+const lastMoment = 2 * time.Second
+
+// afresh gets the files once more, for a moment, where the work was cancelled: a
+// lock that stays would keep everybody out until it is stale.
+func (t *thin) afresh() {
+	t.rest()
+	if t.ctx.Err() == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), lastMoment)
+	f, err := t.conn.Files(ctx)
+	if err != nil {
+		cancel()
+		return
+	}
+	t.shut()
+	t.f, t.ctx, t.end = f, ctx, cancel
+}
+
+func (t *thin) shut() {
+	_ = t.f.Close()
+	if t.end != nil {
+		t.end()
+	}
+}
+
 // close ends the work; keep leaves a lock of ours in place.
 func (t *thin) close(keep bool) {
-	if t.rest(); !keep {
+	t.rest()
+	if t.locked && !keep {
+		t.afresh()
 		t.unlock()
 	}
-	_ = t.f.Close()
+	t.shut()
 }

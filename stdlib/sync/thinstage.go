@@ -46,6 +46,10 @@ func (e *Engine) thinStage(ctx context.Context, j *job, why string) (*thinStage,
 	}
 	s, rep, err := t.stage(ctx)
 	if err != nil || rep.Nothing {
+		if ctx.Err() != nil { // it may take longer than there is time
+			t.afresh()
+			t.unlock()
+		}
 		_ = t.discard(path.Join(t.state, wire.StageName(j.roll)))
 	} else {
 		keep = j.hold
