@@ -16,9 +16,8 @@ local a = args{
   abandon = {"drop what is merged", flag=true},
 }
 
-local branch = "branches/" .. a.branch
-local from, to = "trunk", branch
-if a.back then from, to = branch, "trunk" end
+local from, to = "trunk", "branches/" .. a.branch
+if a.back then from, to = to, from end
 local m = svn.merge{ from = "^/" .. from, into = site.checkout(to) }
 if a.abandon then return m:abandon() end
 
