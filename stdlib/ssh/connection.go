@@ -218,15 +218,15 @@ func (c *connection) askForRoom() {
 	}
 }
 
-// mayYield notes that a command makes room when it is asked to. What it gives
-// forgets that.
-func (c *connection) mayYield(p *remote) (forget func()) {
-	if p.cmd.Yield == nil {
+// mayYield notes how a command is asked to make room; nil: it is not. What it
+// gives forgets that.
+func (c *connection) mayYield(p *remote, ask func()) (forget func()) {
+	if ask == nil {
 		return func() {}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.yield[p] = p.cmd.Yield
+	c.yield[p] = ask
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -119,7 +120,7 @@ func (c *connection) spawnOnce(ctx context.Context, cmd nodes.Cmd) (*remote, err
 		}
 		return nil, p.notStarted(err)
 	}
-	forget := c.mayYield(p)
+	forget := c.mayYield(p, cmd.Yield)
 	go func() {
 		p.err = s.Wait()
 		forget()
@@ -306,6 +307,7 @@ func (p *remote) end() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	defer p.conn.mayYield(p, p.signaller())()
 	password, known := p.conn.pool.sudo.known(p.conn.s.login(), p.conn.s.alias)
 	for _, words := range killWords(pid, p.cmd.Sudo, known) {
 		if err := p.conn.once(ctx, nodes.Quote(words...), password); err != nil {
@@ -313,6 +315,21 @@ func (p *remote) end() {
 		}
 	}
 	p.session.Close()
+}
+
+// signaller ends the command where there is no room for a second session: sshd
+// passes a signal on to its process group, but not for root (9.2,
+// session_signal_req). It is called again and again.
+func (p *remote) signaller() func() {
+	const patience = 5 // calls
+	var calls atomic.Int64
+	return func() {
+		signal := ssh.SIGTERM
+		if calls.Add(1) > patience {
+			signal = ssh.SIGKILL
+		}
+		go func() { _ = p.session.Signal(signal) }() // may wait for the network
+	}
 }
 
 // killWords are the commands that end a shell and what it started: first as the
