@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -387,11 +388,19 @@ func (c *connection) once(ctx context.Context, line, input string) error {
 	return err
 }
 
-// denied finds the endings that mean that the command never ran: sudo's refusal
-// and a node that allows files only.
+// denied finds the endings that mean that the command never ran: sudo's refusal,
+// a node that allows files only, and fish, which exits with 0 (3.6) where it could
+// not read a command.
 func (p *remote) denied(res nodes.Result) error {
 	if e := sudoDenied(p.gate, p.cmd, res); e != nil {
 		return e
+	}
+	if p.header.process() == 0 && res.OK() && bytes.HasPrefix(res.Stderr, []byte("fish: ")) {
+		why, _, _ := strings.Cut(string(res.Stderr), "\n")
+		return &nodes.Error{
+			Kind: nodes.Exit, Message: "the login shell did not run the command: " + why, Stderr: string(res.Stderr),
+			Hint: "write it as fish wants it, or as sh -c '...'",
+		}
 	}
 	if p.header.process() == 0 && res.Code == 1 && strings.HasPrefix(string(res.Stdout), "This service allows sftp connections only") {
 		return &nodes.Error{Kind: nodes.Permission, Message: p.conn.s.where() + " allows only sftp, no commands"}

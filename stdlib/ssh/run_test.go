@@ -355,6 +355,9 @@ func TestLoginShells(t *testing.T) {
 			if string(res.Stdout) != "out\n" || string(res.Stderr) != "err\n" {
 				t.Errorf("%q %q", res.Stdout, res.Stderr)
 			}
+			if _, err := c.Run(t.Context(), nodes.Cmd{Line: "if true; then echo x; fi"}); shell == "fish" {
+				fails(t, err, nodes.Exit, "did not run the command: fish: ")
+			}
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() {
 				await(t, "the command runs", func() bool { return strings.Contains(b.events.Text(nodes.Output), "ready") })
