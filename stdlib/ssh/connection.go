@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -28,12 +29,20 @@ type connection struct {
 	s      *settings
 	lost   chan struct{} // closed when the connection has ended
 	agents agents
+	posix  atomic.Bool // the login shell is one of posixShells
 
 	mu    sync.Mutex
 	why   string             // how it was lost, once it was
 	open  int                // sessions open on it
 	freed chan struct{}      // closed and made anew whenever a session ends
 	yield map[*remote]func() // of commands that may make room
+}
+
+// noteShell takes note of the login shell, by the name of its program.
+func (c *connection) noteShell(name string) {
+	if slices.Contains(posixShells, name) {
+		c.posix.Store(true)
+	}
 }
 
 func (p *Pool) newConnection(client *ssh.Client, s *settings, via *connection) *connection {

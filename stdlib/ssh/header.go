@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -21,22 +22,31 @@ type header struct {
 	mu      sync.Mutex
 	held    []byte // read, not yet given out
 	err     error
-	over    bool          // the line was found, or is not there
-	known   chan struct{} // closed when over
-	pid     int           // 0: not known
+	shell   func(name string) // told the name of the login shell's program, where the node says it
+	over    bool              // the line was found, or is not there
+	known   chan struct{}     // closed when over
+	pid     int               // 0: not known
 }
 
-func newHeader() *header {
-	return &header{mark: []byte("rollsh-" + rand.Text() + ":"), known: make(chan struct{})}
+func newHeader(shell func(name string)) *header {
+	return &header{mark: []byte("rollsh-" + rand.Text() + ":"), shell: shell, known: make(chan struct{})}
 }
 
 // wrap puts the telling of the process id before a command. The command stands
-// on lines of its own, so the shell treats it as if it were alone. A child tells,
-// in words that every login shell passes on: fish does not read a command that has
-// $$ in it, and says that it went well; to csh >&2 is a file.
-func (h *header) wrap(line string) string {
-	return fmt.Sprintf("sh -c 'printf \"%s%%s\\n\" \"$PPID\" >&2'\n%s", h.mark, line)
+// on lines of its own, so the shell treats it as if it were alone. A login shell
+// that is known to be one of posixShells tells itself; else a child does, in
+// words that every shell passes on, and says which it is: fish does not read a
+// command that has $$ in it, and says that it went well; to csh >&2 is a file.
+func (h *header) wrap(line string, posix bool) string {
+	tell := `printf '%s%%s\n' "$$" >&2`
+	if !posix {
+		tell = `sh -c '{ read c </proc/$PPID/comm; } 2>/dev/null; printf "%s%%s %%s\n" "$PPID" "$c" >&2'`
+	}
+	return fmt.Sprintf(tell, h.mark) + "\n" + line
 }
+
+// posixShells are the programs that read a command as POSIX has it.
+var posixShells = []string{"sh", "bash", "dash", "zsh", "ksh", "ksh93", "mksh", "ash", "busybox", "yash"}
 
 // Read gives the stream without the line.
 func (h *header) Read(p []byte) (int, error) {
@@ -75,12 +85,14 @@ func (h *header) more() {
 	end := bytes.IndexByte(h.held, '\n')
 	switch {
 	case !bytes.Equal(h.held[:k], h.mark[:k]):
-	case end < 0 && err == nil && len(h.held) < len(h.mark)+20:
+	case end < 0 && err == nil && len(h.held) < len(h.mark)+40:
 		return // not whole yet
 	case end >= 0:
-		pid, wrong := strconv.Atoi(string(bytes.TrimRight(h.held[len(h.mark):end], "\r")))
+		told, name, _ := strings.Cut(strings.TrimRight(string(h.held[len(h.mark):end]), "\r"), " ")
+		pid, wrong := strconv.Atoi(told)
 		if wrong == nil && pid > 1 {
 			h.pid, h.held = pid, h.held[end+1:]
+			h.shell(name)
 		}
 	}
 	h.over = true

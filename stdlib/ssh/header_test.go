@@ -12,19 +12,23 @@ func TestHeader(t *testing.T) {
 	for _, c := range []struct {
 		before, line, after, want string
 		pid                       int
+		shell                     string
 	}{
-		{"", "123\n", "", "", 123},
-		{"", "123\r\n", "text\n", "text\n", 123},
-		{"", "", "other text", "other text", 0},
-		{"x", "123\n", "y", "x#123\ny", 0},
-		{"", "12", "", "#12", 0},
-		{"", "abc\n", "z", "#abc\nz", 0},
-		{"", "-5\n", "", "#-5\n", 0},
-		{"", "1\n", "", "#1\n", 0},
-		{"", strings.Repeat("9", 5000) + "\n", "", "#" + strings.Repeat("9", 5000) + "\n", 0},
+		{"", "123\n", "", "", 123, ""},
+		{"", "123\r\n", "text\n", "text\n", 123, ""},
+		{"", "123 bash\r\n", "text\n", "text\n", 123, "bash"},
+		{"", "123 \n", "", "", 123, ""},
+		{"", "", "other text", "other text", 0, ""},
+		{"x", "123\n", "y", "x#123\ny", 0, ""},
+		{"", "12", "", "#12", 0, ""},
+		{"", "abc\n", "z", "#abc\nz", 0, ""},
+		{"", "-5\n", "", "#-5\n", 0, ""},
+		{"", "1 bash\n", "", "#1 bash\n", 0, ""},
+		{"", strings.Repeat("9", 5000) + "\n", "", "#" + strings.Repeat("9", 5000) + "\n", 0, ""},
 	} {
 		for _, slow := range []bool{false, true} {
-			h := newHeader()
+			shell := ""
+			h := newHeader(func(name string) { shell = name })
 			text := c.before + c.after
 			if c.line != "" {
 				text = c.before + string(h.mark) + c.line + c.after
@@ -35,8 +39,8 @@ func TestHeader(t *testing.T) {
 			}
 			got, err := io.ReadAll(h)
 			want := strings.ReplaceAll(c.want, "#", string(h.mark))
-			if err != nil || string(got) != want || h.process() != c.pid {
-				t.Errorf("%q (slow %v): got %q pid %d %v, want %q pid %d", text, slow, got, h.process(), err, want, c.pid)
+			if err != nil || string(got) != want || h.process() != c.pid || shell != c.shell {
+				t.Errorf("%q (slow %v): got %q pid %d of %q %v, want %q pid %d of %q", text, slow, got, h.process(), shell, err, want, c.pid, c.shell)
 			}
 		}
 	}
@@ -45,7 +49,7 @@ func TestHeader(t *testing.T) {
 func FuzzHeader(f *testing.F) {
 	f.Add([]byte("rollsh-"), []byte("12\nx"))
 	f.Fuzz(func(t *testing.T, before, after []byte) {
-		h := newHeader()
+		h := newHeader(func(string) {})
 		text := append(bytes.Clone(before), after...)
 		h.from = iotest.HalfReader(bytes.NewReader(text))
 		got, err := io.ReadAll(h)

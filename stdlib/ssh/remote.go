@@ -110,7 +110,7 @@ func (c *connection) spawnOnce(ctx context.Context, cmd nodes.Cmd) (*remote, err
 	if err != nil {
 		return nil, err
 	}
-	p := &remote{conn: c, session: s, cmd: cmd, header: newHeader(), gate: g, ended: make(chan struct{})}
+	p := &remote{conn: c, session: s, cmd: cmd, header: newHeader(c.noteShell), gate: g, ended: make(chan struct{})}
 	_, err = within(ctx, func() (struct{}, error) { return struct{}{}, p.start(ctx, line) }, func(struct{}) {})
 	if err != nil {
 		s.Close()
@@ -148,7 +148,7 @@ func (p *remote) start(ctx context.Context, line string) error {
 	if err := p.connect(ctx); err != nil {
 		return err
 	}
-	return s.Start(p.header.wrap(line))
+	return s.Start(p.header.wrap(line, p.conn.posix.Load()))
 }
 
 // lend keeps what ends the lending of the agent, or ends it where the command

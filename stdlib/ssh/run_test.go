@@ -358,6 +358,10 @@ func TestLoginShells(t *testing.T) {
 			if _, err := c.Run(t.Context(), nodes.Cmd{Line: "if true; then echo x; fi"}); shell == "fish" {
 				fails(t, err, nodes.Exit, "did not run the command: fish: ")
 			}
+			// Once the shell is known, one that can tells its process id itself.
+			if res := run(t, c, nodes.Cmd{Line: "echo again >&2"}); string(res.Stderr) != "again\n" || len(res.Stdout) > 0 {
+				t.Errorf("%q %q", res.Stdout, res.Stderr)
+			}
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() {
 				await(t, "the command runs", func() bool { return strings.Contains(b.events.Text(nodes.Output), "ready") })
