@@ -16,6 +16,9 @@ GOFUMPT  = $(GO) run mvdan.cc/gofumpt@v0.12.0
 # The race detector needs a C compiler; without one the tests still run, and say so.
 RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
+# Tests wait for servers more than they compute: twice as many packages at once as there are processors.
+ATONCE = $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+
 .DEFAULT_GOAL := help
 .PHONY: help build agents deps demo test lint fmt docs bench bench-ssh bench-sync fuzz check clean
 
@@ -47,7 +50,7 @@ demo: build ## Roll to five real nodes on this machine, in under a minute (KEEP=
 
 test: agents ## Run go vet and every test with the race detector, real servers included
 	@[ -n '$(RACE)' ] || echo 'no C compiler: the tests run without the race detector'
-	@{ $(GO) vet ./... || echo '{"Action":"fail","Package":"go vet"}'; $(GO) test $(RACE) -count=1 -timeout 5m -json ./...; } \
+	@{ $(GO) vet ./... || echo '{"Action":"fail","Package":"go vet"}'; $(GO) test $(RACE) -p $(ATONCE) -count=1 -timeout 5m -json ./...; } \
 		| $(GO) run ./.ci/testsum $(ALSO_FAILED)
 
 lint: ## Run the linters: .golangci.yml says which and why; gofumpt for the layout
