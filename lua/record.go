@@ -124,15 +124,9 @@ func HeldMethod[T, A any](f func(*Call, T, A) (any, error)) Impl {
 // Script is a function written in Lua over public names. The source is a chunk
 // that returns function(options); it gets one table with every key of A, as
 // the caller gave it or with its default, and is called after the checks that
-// A stands for. For a method, ScriptMethod passes the receiver first.
+// A stands for.
 func Script[A any](source string) Impl {
 	return Impl{args: reflect.TypeFor[A](), script: source}
-}
-
-// ScriptMethod is Script for a method of the class whose Go type is T:
-// function(receiver, options).
-func ScriptMethod[T, A any](source string) Impl {
-	return Impl{args: reflect.TypeFor[A](), receiver: reflect.TypeFor[T](), script: source}
 }
 
 // Gives names the Go type of what a script gives, where that is known.

@@ -33,11 +33,8 @@ drained, and that is said. When max_failed or max_unreachable is exceeded, nothi
 roll.status shows what is locked and what each node has; roll.history who rolled what, and how it ended.
 roll.begin gives the parts: roll itself is a page of Lua over them, to be copied and changed.`
 
-// Module gives recipes roll and the methods by which nodes are taken out of
-// service. Where its journal is to be closed, make a Journal and call its Module.
-func Module(s *nodes.Session) lua.Module { return NewJournal(s).Module() }
-
-// Module is the roll module over this journal.
+// Module gives recipes roll, over this journal, and the methods by which nodes
+// are taken out of service.
 func (j *Journal) Module() lua.Module {
 	return lua.Module{
 		Name: "roll", Doc: manual,
