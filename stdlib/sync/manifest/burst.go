@@ -1,6 +1,11 @@
 package manifest
 
-import "sort"
+import (
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+)
 
 // Op is one kind of step of a burst.
 type Op byte
@@ -21,6 +26,7 @@ type Step struct {
 	Path  string
 	Entry *Entry // what is wanted; for OpUnlink and OpRmdir what goes
 	At    int    // index of Entry in its list
+	class int    // which part of the order it belongs to
 }
 
 // Burst lists, in order, the steps that turn the entries from into to; both
@@ -31,10 +37,16 @@ type Step struct {
 func Burst(from, to []Entry, touch func(path string) bool) []Step {
 	b := burster{from: from, to: to}
 	b.clear(from)
+	b.class = opening
 	b.folders(to)
-	b.files(to, touch)
+	b.class = adding
+	b.files(to, true, touch)
+	b.class = changing
+	b.files(to, false, touch)
+	b.class = deleting
 	b.deletes(from)
-	b.modes(from, to)
+	b.class = closing
+	b.modes(to)
 	return b.steps
 }
 
@@ -42,7 +54,61 @@ type burster struct {
 	from, to []Entry
 	cleared  map[string]bool
 	steps    []Step
+	class    int
 }
+
+// Waves groups the steps of a burst: those of one wave can be done in any order,
+// or at the same time, and the waves one after the other. The order of the kinds
+// is that of Burst; folders are made after, and removed or closed before, those
+// that they are in.
+func Waves(steps []Step) [][]Step {
+	var out [][]Step
+	for begin := 0; begin < len(steps); {
+		end := begin
+		for end < len(steps) && steps[end].class == steps[begin].class {
+			end++
+		}
+		out = append(out, byRank(steps[begin:end])...)
+		begin = end
+	}
+	return out
+}
+
+// byRank splits the steps of one class.
+func byRank(steps []Step) (out [][]Step) {
+	ranks := map[int][]Step{}
+	for _, s := range steps {
+		ranks[s.rank()] = append(ranks[s.rank()], s)
+	}
+	for _, r := range slices.Sorted(maps.Keys(ranks)) {
+		out = append(out, ranks[r])
+	}
+	return out
+}
+
+// rank orders the steps of a class that cannot be done in any order.
+func (s *Step) rank() int {
+	depth := 1 + strings.Count(s.Path, "/")
+	switch {
+	case s.Op == OpUnlink:
+		return -1 << 30 // before the folders that they leave empty
+	case s.Op == OpRmdir, s.class == closing:
+		return -depth
+	case s.Op == OpMkdir, s.Op == OpMode:
+		return depth
+	}
+	return 0
+}
+
+// The classes of steps, in their order.
+const (
+	clearing = iota
+	opening
+	adding
+	changing
+	deleting
+	closing
+)
 
 // Find gives the entry of a path in a list that is sorted by path; nil where
 // there is none.
@@ -55,7 +121,7 @@ func Find(list []Entry, p string) *Entry {
 }
 
 func (b *burster) add(o Op, e *Entry, at int) {
-	b.steps = append(b.steps, Step{o, e.Path, e, at})
+	b.steps = append(b.steps, Step{o, e.Path, e, at, b.class})
 }
 
 // clear takes away what changes its type: a folder with all that goes from it,
@@ -109,18 +175,15 @@ func (b *burster) folders(to []Entry) {
 	}
 }
 
-func (b *burster) files(to []Entry, touch func(string) bool) {
-	for _, fresh := range []bool{true, false} {
-		for i := range to {
-			e := &to[i]
-			if e.Kind == Dir || (Find(b.from, e.Path) == nil) != fresh {
-				continue
-			}
-			if touch(e.Path) {
-				b.add(OpTouch, e, i)
-			} else {
-				b.add(OpPut, e, i)
-			}
+func (b *burster) files(to []Entry, fresh bool, touch func(string) bool) {
+	for i := range to {
+		e := &to[i]
+		switch {
+		case e.Kind == Dir || (Find(b.from, e.Path) == nil) != fresh:
+		case touch(e.Path):
+			b.add(OpTouch, e, i)
+		default:
+			b.add(OpPut, e, i)
 		}
 	}
 }
@@ -138,7 +201,7 @@ func (b *burster) deletes(from []Entry) {
 
 // modes sets the permissions of folders last, deepest first, so that closed
 // ones do not stop the work in them.
-func (b *burster) modes(_, to []Entry) {
+func (b *burster) modes(to []Entry) {
 	for i := len(to) - 1; i >= 0; i-- {
 		if to[i].Kind == Dir {
 			b.add(OpMode, &to[i], i)
