@@ -33,7 +33,7 @@ type login struct {
 	ctx      context.Context // lives for one handshake only
 	s        *settings
 	keys     *keyring
-	person   nodes.Person
+	person   asker // nil: nobody is there
 	guard    *guard
 	offers   []offer
 	tried    []string // methods other than keys

@@ -26,9 +26,11 @@ const (
 type connection struct {
 	client *ssh.Client
 	pool   *Pool
+	dialer *dialer // made it
 	s      *settings
 	lost   chan struct{} // closed when the connection has ended
 	agents agents
+	second second
 	posix  atomic.Bool // the login shell is one of posixShells
 
 	mu    sync.Mutex
@@ -45,8 +47,9 @@ func (c *connection) noteShell(name string) {
 	}
 }
 
-func (p *Pool) newConnection(client *ssh.Client, s *settings, via *connection) *connection {
-	c := &connection{client: client, pool: p, s: s, lost: make(chan struct{}), freed: make(chan struct{}), yield: map[*remote]func(){}}
+func (p *Pool) newConnection(client *ssh.Client, d *dialer) *connection {
+	s, via := d.s, d.via
+	c := &connection{client: client, pool: p, dialer: d, s: s, lost: make(chan struct{}), freed: make(chan struct{}), yield: map[*remote]func(){}}
 	go func() {
 		err := client.Wait()
 		if via != nil {
@@ -169,25 +172,15 @@ func (c *connection) session(ctx context.Context) (*ssh.Session, error) {
 		c.mu.Lock()
 		freed := c.freed
 		c.mu.Unlock()
-		alive, done := c.alive(ctx)
-		s, err := within(alive, c.client.NewSession, func(s *ssh.Session) { s.Close() })
-		done()
-		if err == nil {
-			c.mu.Lock()
-			c.open++
-			c.mu.Unlock()
-			return s, nil
+		s, err := c.sessionNow(ctx)
+		full := noRoom(err)
+		if full == nil {
+			return s, err
 		}
-		var full *ssh.OpenChannelError
 		c.mu.Lock()
 		others := c.open
 		c.mu.Unlock()
-		switch {
-		case ctx.Err() != nil:
-			return nil, nodes.Stopped(ctx)
-		case !errors.As(err, &full):
-			return nil, c.gone(err)
-		case others == 0 && time.Since(began) > sessionGrace:
+		if others == 0 && time.Since(began) > sessionGrace {
 			return nil, &nodes.Error{Kind: nodes.Permission, Message: c.s.where() + " opens no session: " + full.Message, Cause: err}
 		}
 		c.askForRoom()
@@ -200,6 +193,33 @@ func (c *connection) session(ctx context.Context) (*ssh.Session, error) {
 			return nil, nodes.Stopped(ctx)
 		}
 	}
+}
+
+// sessionNow opens a session, or gives an error that is noRoom.
+func (c *connection) sessionNow(ctx context.Context) (*ssh.Session, error) {
+	alive, done := c.alive(ctx)
+	defer done()
+	s, err := within(alive, c.client.NewSession, func(s *ssh.Session) { s.Close() })
+	switch {
+	case err == nil:
+		c.mu.Lock()
+		c.open++
+		c.mu.Unlock()
+		return s, nil
+	case ctx.Err() != nil:
+		return nil, nodes.Stopped(ctx)
+	case noRoom(err) != nil:
+		return nil, err
+	}
+	return nil, c.gone(err)
+}
+
+// noRoom is the answer of a node that opens no session now; nil for any other
+// error.
+func noRoom(err error) *ssh.OpenChannelError {
+	var full *ssh.OpenChannelError
+	errors.As(err, &full)
+	return full
 }
 
 // alive is ctx until the connection is lost: a channel that is opened while it

@@ -69,6 +69,8 @@ type dialer struct {
 	keys     *hostKeys
 	speaks   algorithms
 	via      *connection // the jump host's connection, if any
+	person   asker       // who answers questions; nil: nobody
+	said     *answers    // the same, where answers are kept for a second connection
 	tried    []string    // keys that were offered in earlier tries
 	hostSeen bool        // the host key was checked in this try
 }
@@ -113,7 +115,7 @@ func (d *dialer) once(ctx context.Context) (*ssh.Client, error) {
 		return nil, d.unreachable(ctx, err)
 	}
 	g := newGuard(ctx, limit, conn)
-	l := &login{ctx: ctx, s: d.s, keys: d.pool.keys, person: d.pool.session.Person, guard: g, accepted: d.speaks.logins, skip: d.tried}
+	l := &login{ctx: ctx, s: d.s, keys: d.pool.keys, person: d.person, guard: g, accepted: d.speaks.logins, skip: d.tried}
 	defer l.close()
 	d.hostSeen = false
 	address := net.JoinHostPort(d.s.hostname(), d.s.port())

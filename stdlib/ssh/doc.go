@@ -33,7 +33,9 @@
 // group and everything below it in the process table. To know them, a line is
 // put before the command that writes the shell's process id to the standard
 // error; it is taken out again and never seen. A forced command on the node
-// sees that line in SSH_ORIGINAL_COMMAND.
+// sees that line in SSH_ORIGINAL_COMMAND. Where the node allows no second session
+// for the killing (MaxSessions), it is done over a second connection, for which
+// nobody is asked anything; where that cannot be, sshd is asked to signal.
 //
 // A password that sudo wants is asked for once, at the terminal, and sent over
 // the connection to sudo's input: it is in no argument, event or log. The first

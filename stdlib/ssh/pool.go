@@ -208,6 +208,10 @@ func (p *Pool) connect(ctx context.Context, n *nodes.Node) (*connection, error) 
 		return nil, err
 	}
 	d := &dialer{pool: p, s: s, keys: keys}
+	if p.session.Person != nil {
+		d.said = &answers{asker: p.session.Person, given: map[string]string{}}
+		d.person = d.said
+	}
 	if d.speaks, err = s.algorithms(); err != nil {
 		return nil, err
 	}
@@ -230,7 +234,7 @@ func (p *Pool) connect(ctx context.Context, n *nodes.Node) (*connection, error) 
 	if err != nil {
 		return nil, err
 	}
-	return p.newConnection(client, s, d.via), nil
+	return p.newConnection(client, d), nil
 }
 
 // jump is the jump host next to the node, nil for none. The whole chain is

@@ -52,6 +52,7 @@ func (n *nodeConn) Start(ctx context.Context, c nodes.Cmd) (nodes.Process, error
 // remote is a command under way on a node.
 type remote struct {
 	conn    *connection
+	ctx     context.Context // it was started under; for what is said about it
 	session *ssh.Session
 	cmd     nodes.Cmd
 	stdin   io.WriteCloser
@@ -110,7 +111,7 @@ func (c *connection) spawnOnce(ctx context.Context, cmd nodes.Cmd) (*remote, err
 	if err != nil {
 		return nil, err
 	}
-	p := &remote{conn: c, session: s, cmd: cmd, header: newHeader(c.noteShell), gate: g, ended: make(chan struct{})}
+	p := &remote{conn: c, ctx: ctx, session: s, cmd: cmd, header: newHeader(c.noteShell), gate: g, ended: make(chan struct{})}
 	_, err = within(ctx, func() (struct{}, error) { return struct{}{}, p.start(ctx, line) }, func(struct{}) {})
 	if err != nil {
 		s.Close()
@@ -306,21 +307,33 @@ func (p *remote) end() {
 		p.session.Close()
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	limited, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	ctx, done := p.conn.alive(limited)
+	defer done()
 	defer p.conn.mayYield(p, p.signaller())()
+	r := &room{first: p.conn}
+	defer r.leave()
 	password, known := p.conn.pool.sudo.known(p.conn.s.login(), p.conn.s.alias)
 	for _, words := range killWords(pid, p.cmd.Sudo, known) {
-		if err := p.conn.once(ctx, nodes.Quote(words...), password); err != nil {
+		if err := r.run(ctx, nodes.Quote(words...), password); err != nil {
+			p.outlived(err)
 			break
 		}
 	}
 	p.session.Close()
 }
 
-// signaller ends the command where there is no room for a second session: sshd
-// passes a signal on to its process group, but not for root (9.2,
-// session_signal_req). It is called again and again.
+// outlived says that the command could not be ended, unless it ended all the same.
+func (p *remote) outlived(err error) {
+	if !endsWithin(p.ended, 0) {
+		p.conn.pool.warn(p.ctx, fmt.Sprintf("'%s' was not ended on %s and may still run there: %s", title(p.cmd), p.conn.s.where(), nodes.AsError(err, nodes.Lost).Message))
+	}
+}
+
+// signaller ends the command where there is no room for a second session, nor a
+// second connection to be had: sshd passes a signal on to its process group, but
+// not for root (9.2, session_signal_req). It is called again and again.
 func (p *remote) signaller() func() {
 	const patience = 5 // calls
 	var calls atomic.Int64
@@ -367,26 +380,6 @@ sleep 0.1 2>/dev/null || sleep 1
 done
 kill -KILL -"$p" 2>/dev/null; kill -KILL $d 2>/dev/null
 exit 0`
-
-// once runs a command of rollsh's own and drops its output; input is its first
-// line.
-func (c *connection) once(ctx context.Context, line, input string) error {
-	s, err := c.session(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.release()
-	defer s.Close()
-	if input != "" {
-		s.Stdin = strings.NewReader(input + "\n")
-	}
-	_, err = within(ctx, func() (struct{}, error) { return struct{}{}, s.Run(line) }, func(struct{}) {})
-	var exit *ssh.ExitError
-	if errors.As(err, &exit) {
-		return nil
-	}
-	return err
-}
 
 // denied finds the endings that mean that the command never ran: sudo's refusal,
 // a node that allows files only, and fish, which exits with 0 (3.6) where it could

@@ -374,22 +374,6 @@ func TestLoginShells(t *testing.T) {
 	}
 }
 
-// A cancelled command ends where the node allows no second session to end it.
-func TestCancelKillsWithOneSession(t *testing.T) {
-	b := start(t, 1, nodetest.Config("MaxSessions 1"))
-	c := b.dial(t, 0)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		await(t, "the command runs", func() bool { return strings.Contains(b.events.Text(nodes.Output), "ready") })
-		cancel()
-	}()
-	_, err := c.Run(ctx, nodes.Cmd{Line: "echo ready; sleep 714; true"})
-	fails(t, err, nodes.Cancelled)
-	if os.Geteuid() != 0 { // sshd (9.2, session_signal_req) signals nothing in sessions of root
-		await(t, "sleep is gone", func() bool { return running(t, "sleep 714") == "" })
-	}
-}
-
 func TestMoreSessionsThanTheNodeAllows(t *testing.T) {
 	b := start(t, 1, nodetest.Config("MaxSessions 3"))
 	c := b.dial(t, 0)
