@@ -240,7 +240,7 @@ func (h *Host) inspect(b *strings.Builder, v glua.LValue, indent string, above m
 	case *glua.LFunction:
 		b.WriteString("function")
 	default:
-		b.WriteString(v.String())
+		b.WriteString(textOf(v))
 	}
 }
 

@@ -150,6 +150,9 @@ func textOf(v glua.LValue) string {
 	if e := errorOf(v); e != nil {
 		return e.Error()
 	}
+	if n, ok := v.(glua.LNumber); ok {
+		return numberText(n)
+	}
 	return v.String()
 }
 
@@ -256,7 +259,7 @@ func (h *Host) failure(v glua.LValue) *nodes.Error {
 		e.Message = h.tableMessage(v)
 		e.Cause = thrownValue{v}
 	default:
-		e.Message = fmt.Sprintf("error(%s)", v.String())
+		e.Message = fmt.Sprintf("error(%s)", textOf(v))
 		e.Cause = thrownValue{v}
 	}
 	return e

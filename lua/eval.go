@@ -122,10 +122,13 @@ func keepLocals(chunk []ast.Stmt) {
 // what is typed at the shell may make them.
 func (h *Host) lockGlobals() {
 	L, mt := h.root, h.root.NewTable()
-	G := L.G.Global
+	G, unlisted := L.G.Global, L.NewTable()
 	G.RawSetString("_G", G)
+	unlisted.RawSetString(joinName, L.NewFunction(join))
 	mt.RawSetString("__metatable", glua.LString("locked"))
-	mt.RawSetString("__index", L.NewFunction(func(L *glua.LState) int {
+	mt.RawSetString("__index", unlisted)
+	undefined := L.NewTable()
+	undefined.RawSetString("__index", L.NewFunction(func(L *glua.LState) int {
 		name := L.Get(2).String()
 		if h.typed(L) {
 			L.Push(glua.LNil)
@@ -144,7 +147,7 @@ func (h *Host) lockGlobals() {
 		L.RawSet(G, L.Get(2), L.Get(3))
 		return 0
 	}))
-	G.Metatable = mt
+	G.Metatable, unlisted.Metatable = mt, undefined
 	for _, name := range []string{"string", "table", "math", "coroutine", "os", "json"} {
 		if t, ok := G.RawGetString(name).(*glua.LTable); ok && t.Metatable == glua.LNil {
 			h.lockLibrary(name, t)

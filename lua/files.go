@@ -42,6 +42,7 @@ func (h *Host) load(src, name string) (*glua.LFunction, error) {
 }
 
 func (h *Host) compile(chunk []ast.Stmt, name string) (*glua.LFunction, error) {
+	mendConcats(chunk)
 	mendAssignments(chunk)
 	proto, err := glua.Compile(chunk, name)
 	if err != nil {

@@ -92,6 +92,9 @@ func (h *Host) formatted(L *glua.LState, arg int, s asked) string {
 		}
 		return s.pad("", text, false)
 	case 'q':
+		if n, ok := L.Get(arg).(glua.LNumber); ok {
+			return quoted(numberText(n))
+		}
 		return quoted(L.CheckString(arg))
 	}
 	n := number(L, arg)

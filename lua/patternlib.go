@@ -197,7 +197,7 @@ func (h *Host) replace(L *glua.LState, out *strings.Builder, m *pattern, s, end 
 	}
 	switch v := v.(type) {
 	case glua.LString, glua.LNumber:
-		out.WriteString(v.String())
+		out.WriteString(textOf(v))
 	default:
 		if glua.LVAsBool(v) {
 			m.fail("invalid replacement value (a " + luaType(v) + ")")

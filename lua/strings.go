@@ -39,6 +39,7 @@ func (h *Host) mendStrings() {
 	}))
 	str.RawSetString("format", L.NewFunction(h.format))
 	h.mendPatterns(str)
+	h.mendNumbers(str)
 	if mt, ok := L.GetMetatable(glua.LString("")).(*glua.LTable); ok {
 		mt.RawSetString("__metatable", glua.LString("locked"))
 		mt.RawSetString("__index", str)
@@ -57,7 +58,7 @@ func (h *Host) concat(L *glua.LState) int {
 	for i := from; i <= to; i++ {
 		switch v := asText(h, t.RawGetInt(i)).(type) {
 		case glua.LString, glua.LNumber:
-			b.WriteString(v.String())
+			b.WriteString(textOf(v))
 		default:
 			h.raise(L, "table.concat", usage("item %d is a %s, not a string or a number", i, luaType(v)))
 		}

@@ -28,11 +28,26 @@ func luaType(v glua.LValue) string {
 
 // luaText writes a scalar as it would be written in a message.
 func luaText(v glua.LValue) string {
-	switch v.(type) {
-	case glua.LString, glua.LNumber, glua.LBool:
+	switch v := v.(type) {
+	case glua.LNumber:
+		return numberText(v)
+	case glua.LString, glua.LBool:
 		return v.String()
 	}
 	return luaType(v)
+}
+
+// numberText writes a number as Lua 5.1 does, with "%.14g": 0.3 for 0.1 + 0.2, 1e+15
+// for 10^15. gopher-lua's String writes all digits, and whole numbers as integers.
+func numberText(n glua.LNumber) string {
+	switch f := float64(n); {
+	case math.IsNaN(f):
+		return "nan"
+	case math.IsInf(f, 0):
+		return strings.ToLower(strings.TrimPrefix(strconv.FormatFloat(f, 'g', -1, 64), "+"))
+	default:
+		return strconv.FormatFloat(f, 'g', 14, 64)
+	}
 }
 
 // didYouMean is " (did you mean 'x'?)", or empty when nothing is near.

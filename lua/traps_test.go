@@ -45,6 +45,12 @@ func TestMendedTraps(t *testing.T) {
 		{`print(#("x"):rep(200000):gsub("x", "yz"))`, "400000"},
 		{`print(("%s and %s"):format(web, nil))`, "web[1-2] and nil"},
 		{`print(pcall(setmetatable, 1, {}), pcall(setmetatable, print, {}), pcall(string.char, 256), pcall(string.char, -1), string.char(0, 255):byte(1, 2))`, "false\tfalse\tfalse\tfalse\t0\t255"},
+		{`print(0.1 + 0.2, 1 / 3, 1e15, 2 ^ 53, 123456789012345, 1e14, 1e100, 3.0, -0.0, 1e-7) print(1 / 0, -1 / 0)`, "0.3\t0.33333333333333\t1e+15\t9.007199254741e+15\t1.2345678901234e+14\t1e+14\t1e+100\t3\t-0\t1e-07\ninf\t-inf"},
+		{`local x, s = 0.1 + 0.2, "s" local function f() return 1 / 3, 2 end print(1 .. "", x .. 1e15 .. s, s .. (x .. 2 ^ 53), (x .. 1) .. f(), (f()) .. s, 0xff .. s)`, "1\t0.31e+15s\ts0.39.007199254741e+15\t0.310.33333333333333\t0.33333333333333s\t255s"},
+		{`print((function(...) return ... .. "|" .. ... end)(1 / 7, 2), tostring(1e15), ("%s"):format(2 ^ 53), table.concat({0.1 + 0.2, 1e15}, " "))`, "0.14285714285714|0.14285714285714\t1e+15\t9.007199254741e+15\t0.3 1e+15"},
+		{`print(string.len(1 / 3), string.sub(1e15, 1, 3), string.upper(1e15), string.gsub("a", "a", 1 / 3), (string.find(1e15, "e", 1, true)))`, "16\t1e+\t1E+15\t0.33333333333333\t2"},
+		{`local o = setmetatable({}, {__concat=function(a, b) return type(a) .. type(b) end}) print(o .. 1, 1 .. o, o .. "x", 1 .. 2 .. o, o .. o .. "x")`, "tablenumber\tnumbertable\ttablestring\t1numbertable\ttablestring"},
+		{`for _, f in ipairs{function() return nil .. "x" end, function() return "x" .. {} end, function() return {} .. nil end} do print(select(2, pcall(f)).message) end`, "attempt to concatenate a nil value\nattempt to concatenate a table value\nattempt to concatenate a table value"},
 	} {
 		wantOutput(t, tc.src, tc.want, fleetOf(2))
 	}

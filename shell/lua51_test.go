@@ -111,7 +111,7 @@ func (w luaWriter) format() string {
 	form += w.one("", "", "1", "5", "20", "08", "100") + w.one("", "", ".", ".0", ".3", ".12", ".20", ".123")
 	letter := w.one("c", "d", "i", "o", "u", "x", "X", "e", "E", "f", "g", "G", "q", "s", "d", "x", "f", "g", "s", "y", "")
 	form += letter + w.one("", "|")
-	switch letter { // of numbers all digits are written, %s takes any value, and what holds a 0 is not cut
+	switch letter { // %s takes any value, and what holds a 0 is not cut
 	case "c":
 		return fmt.Sprintf("return string.format('%s', %s)", form, w.one("65", "97.5", "'33'", "200", "-2", "nil"))
 	case "s", "q":
@@ -119,7 +119,7 @@ func (w luaWriter) format() string {
 		if letter == "s" {
 			zero = ""
 		}
-		return fmt.Sprintf("return string.format('%s', %s)", form, w.one("''", "'x'", "'text'", "'with \\n and \\r \\\""+zero+"'", "'ä€'", "7", "-12"))
+		return fmt.Sprintf("return string.format('%s', %s)", form, w.one("''", "'x'", "'text'", "'with \\n and \\r \\\""+zero+"'", "'ä€'", "7", "-12", "1/3", "1e15", "-2^53", "1e100"))
 	}
 	big := w.one("1e100", "1/0", "-1/0", "1e-310", "-0.0")
 	switch letter {
@@ -134,7 +134,7 @@ func (w luaWriter) format() string {
 // expression nests as deep as it is told.
 func (w luaWriter) expression(depth int) string {
 	if depth == 0 {
-		return w.one("1", "2", "0.5", "nil", "true", "false", `"a"`, `"3"`, "x", "y", "t.a", "t[1]", "f(1)", "f(nil)", "(f(1, 2))", "#t")
+		return w.one("1", "2", "0.5", "(1/3)", "1e15", "2^53", "nil", "true", "false", `"a"`, `"3"`, "x", "y", "t.a", "t[1]", "f(1)", "f(nil)", "(f(1, 2))", "#t")
 	}
 	form := w.one("(%s and %s)", "(%s and %s)", "(%s or %s)", "(%s or %s)", "(%s == %s)", "(%s ~= %s)", "(%s + %s)", "(%s - %s)", "(%s .. %s)", "(%s < %s)",
 		"f(%s, %s)", "select(2, %s, %s)", "({%s, %s})[1]", "({%s, %s})[2]", "not %s == %s", "%s and 7 or %s", "not (%s and %s)")

@@ -38,12 +38,10 @@ The table is read without running the recipe: by --help, Tab, check.`,
   and commands are here:read, here:write, sh.
 
   Where it differs from Lua 5.1: what is raised is a table (help "errors");
-  numbers are written with all their digits, 1e15 as 1000000000000000 and
-  1234567.5 as 1.2345675e+06, and infinity as +Inf (string.format writes them
-  as Lua 5.1 does: ("%.14g"):format(x)); %s takes any value; upper and lower
-  know letters beyond ASCII; __len is called for tables; the length of a list
-  with holes may be another of its ends; there is no os.getenv (env),
-  table.foreach, string.dump.
+  %s takes any value; upper and lower know letters beyond ASCII; __len is
+  called for tables; the length of a list with holes may be another of its
+  ends; there is no os.getenv (env), table.foreach, string.dump. Numbers are
+  written with 14 digits as there (0.3, 1e+15); json.encode writes all digits.
 
   In recipes a global is neither made nor read undefined: write local. At the
   prompt globals stay, and so does a local of the outermost level.`,
