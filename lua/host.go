@@ -30,8 +30,9 @@ type Host struct {
 	spelled  func() []Module // modules with what their Go results tell
 	classes  map[reflect.Type]*class
 	byName   map[string]*class
-	bindings map[string]*binding     // functions by full name: sync.push, say, roll
-	objects  map[any]*glua.LUserData // nodes keep one object each, so that they can be table keys
+	bindings map[string]*binding             // functions by full name: sync.push, say, roll
+	objects  map[*nodes.Node]*glua.LUserData // nodes that are alike have one object, so that they can be table keys
+	named    map[nodes.Name][]*nodes.Node    // those that are not alike, by name
 	scripts  map[string]*glua.LFunction
 	files    *files
 	listMeta *glua.LTable // of lists that rollsh made
@@ -51,7 +52,8 @@ func New(s *nodes.Session, modules []Module) *Host {
 		classes:  map[reflect.Type]*class{},
 		byName:   map[string]*class{},
 		bindings: map[string]*binding{},
-		objects:  map[any]*glua.LUserData{},
+		objects:  map[*nodes.Node]*glua.LUserData{},
+		named:    map[nodes.Name][]*nodes.Node{},
 		scripts:  map[string]*glua.LFunction{},
 	}
 	if s.Recipe == nil {

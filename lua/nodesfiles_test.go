@@ -84,3 +84,37 @@ for _, name in ipairs{"a", "bad", "global", "nothere", "../x", "evil"} do print(
 		t.Error("a recipe that does not parse is no usage error")
 	}
 }
+
+// A node of a nodes file that is read twice is one key of a table; one that drains
+// through a balancer works in another way, and is another.
+func TestNodesThatAreAlikeAreOneKey(t *testing.T) {
+	h, s := newHost(t, balancers())
+	project(t, h, map[string]string{"nodes/prod": "[app]\nweb[1-2] 10.0.1.[1-2] x-shard=a\n", "nodes/test": "web1 10.0.1.1\nweb2 10.0.1.2 user=www\n"})
+	err := runText(t.Context(), h, `
+local first, again, other, b = nodes "prod", nodes "prod", nodes "test", balancer()
+local seen = {[first.web1]="yes"}
+print(seen[again.web1], seen[node "prod/web1"], seen[again[1]], seen[(again + first):only("web1")[1]], seen[again.web2], seen[other.web1])
+print(node{name="x", host="h"} == node{name="x", host="h"}, ({[node{name="x", host="h"}]=1})[node{name="x", host="h"}], ({[node{name="x"}]=1})[node{name="x", user="u"}])
+print(again.web1 == other.web1, first:balance(b).web1 == first.web1, seen[first:balance(b).web1], ({[first:balance(b).web1]=1})[again:balance(b).web1])
+again:each(function(n) seen[n] = n.name end)
+for i, n in ipairs(first) do print(i, seen[n]) end
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "yes\tyes\tyes\tyes\tnil\tnil\ntrue\t1\tnil\ntrue\ttrue\tnil\t1\n1\tweb1\n2\tweb2"
+	if s.text() != want {
+		t.Errorf("got\n%s\nwant\n%s", s.text(), want)
+	}
+}
+
+// oneBalancer is a balancer that nothing is asked of.
+type oneBalancer struct{ nodes.Balancer }
+
+// balancers is a module whose balancer() gives a new balancer.
+func balancers() Module {
+	return Module{
+		Classes: []Class{{Name: "Balancer", Doc: "A balancer.", Of: (*oneBalancer)(nil)}},
+		Funcs: []Func{{Name: "balancer", Doc: "Makes one.", Returns: "Balancer", Example: "balancer()", Do: Pure(func(None) (*oneBalancer, error) { return &oneBalancer{}, nil })}},
+	}
+}

@@ -309,20 +309,39 @@ func isNil(v any) bool {
 	return false
 }
 
-// object wraps a Go value. A node has one object for as long as the host
-// lives: recipes use nodes as keys of tables.
+// object wraps a Go value. Nodes that are alike, such as those of a nodes file that
+// is read twice, have one object for as long as the host lives: recipes use nodes
+// as keys of tables.
 func (h *Host) object(v any, cl *class) glua.LValue {
 	n, isNode := v.(*nodes.Node)
-	if isNode {
-		if ud := h.objects[n]; ud != nil {
-			return ud
+	if !isNode {
+		return h.wrap(v, cl)
+	}
+	if ud := h.objects[n]; ud != nil {
+		return ud
+	}
+	ud := h.alike(n)
+	if ud == nil {
+		ud = h.wrap(n, cl)
+		h.named[n.Name] = append(h.named[n.Name], n)
+	}
+	h.objects[n] = ud
+	return ud
+}
+
+// alike is the object of a node that is as n is; nil where there is none yet.
+func (h *Host) alike(n *nodes.Node) *glua.LUserData {
+	for _, known := range h.named[n.Name] {
+		if known.Alike(n) {
+			return h.objects[known]
 		}
 	}
+	return nil
+}
+
+func (h *Host) wrap(v any, cl *class) *glua.LUserData {
 	ud := h.root.NewUserData()
 	ud.Value, ud.Metatable = v, cl.meta
-	if isNode {
-		h.objects[n] = ud
-	}
 	return ud
 }
 

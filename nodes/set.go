@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -215,6 +216,23 @@ func (s Set) Balance(b Balancer) Set {
 // Same reports whether two nodes are the same machine by the same name, reached
 // the same way.
 func (n *Node) Same(o *Node) bool { return n.identity() == o.identity() }
+
+// Alike reports whether two nodes are the same in all that a recipe can see and that
+// work on them depends on: all but where they were declared.
+func (n *Node) Alike(o *Node) bool {
+	a, b := *n, *o
+	a.Source, b.Source, a.Balancer, b.Balancer = "", "", nil, nil
+	return sameBalancer(n.Balancer, o.Balancer) && reflect.DeepEqual(a, b)
+}
+
+// sameBalancer reports whether two balancers are one; those of a type that cannot be
+// compared are not.
+func sameBalancer(a, b Balancer) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
+}
 
 // identity tells nodes apart: copies of a node made by Balance, or loaded twice,
 // are the same node.
