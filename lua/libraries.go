@@ -28,7 +28,7 @@ func (h *Host) openLibraries() {
 		L.Call(1, 0)
 	}
 	for _, name := range []string{
-		"getfenv", "setfenv", "module", "newproxy", "_printregs", "loadfile", "dofile", "collectgarbage", "require", "package",
+		"getfenv", "setfenv", "module", "newproxy", "_printregs", "loadfile", "dofile", "collectgarbage", "require", "package", "_GOPHER_LUA_VERSION",
 	} {
 		L.SetGlobal(name, glua.LNil)
 	}

@@ -122,6 +122,9 @@ func (h *Host) invoke(L *glua.LState, b *binding) int {
 	if err != nil {
 		h.raise(L, c.Name, err)
 	}
+	if v == nil && b.Returns == "nil" {
+		return 0 // nothing, which the shell does not show
+	}
 	return h.pushAll(L, v)
 }
 

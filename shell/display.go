@@ -10,18 +10,26 @@ import (
 	"github.com/rollsh/rollsh/stdlib"
 )
 
-// display writes a value as the shell shows it; empty for nothing to show. What
-// was put out live in this run is not written again.
-func (a *app) display(v lua.Raw) string {
+// display writes a value as the shell, -e and -c show it. Some is false where there is
+// nothing to show: what was put out live in this run is not written again.
+func (a *app) display(v lua.Raw) (text string, some bool) {
+	if v.Type() == "nil" {
+		return a.outPaint.as(dim, "nil"), true
+	}
+	if value, ok := a.host.Value(v).(string); ok {
+		return value, true
+	}
+	text = a.displayed(v)
+	return text, text != ""
+}
+
+// displayed is display of what is neither nil nor a string.
+func (a *app) displayed(v lua.Raw) string {
 	if name := a.host.NameOf(v); name != "" && name != "errors" && (v.Type() == "function" || v.Type() == "table") {
 		return a.outPaint.as(dim, name+": ?"+name+" is its help")
 	}
 	streamed := a.seen.streamed()
 	switch value := a.host.Value(v).(type) {
-	case nil:
-		return ""
-	case string:
-		return value
 	case nodes.Secret:
 		return a.outPaint.as(dim, "[secret]")
 	case *nodes.Results:

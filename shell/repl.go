@@ -273,11 +273,10 @@ func (r *repl) run(src string) {
 		}
 	}
 	for _, v := range values {
-		switch text := a.display(v); {
-		case text != "":
+		if text, some := a.display(v); some {
 			a.show(text)
-		case isName(src): // a call that gives nothing shows nothing
-			a.show(a.outPaint.as(dim, "nil"))
+		}
+		if v.Type() == "nil" && isName(src) {
 			r.adviseOn(strings.TrimSpace(src))
 		}
 		r.tab.shown(a.host.Value(v))

@@ -112,7 +112,7 @@ func (a *app) eval(src string) error {
 }
 
 func (a *app) showValue(v lua.Raw) {
-	if text := a.display(v); text != "" {
+	if text, some := a.display(v); some {
 		a.person.Show(text)
 	}
 }
@@ -121,6 +121,8 @@ func (a *app) showValue(v lua.Raw) {
 // those of the command, the first the name that was asked about.
 func (a *app) showAnswer(v lua.Raw, words []string) {
 	switch value := a.host.Value(v).(type) {
+	case nil: // as of unlock
+		return
 	case []any:
 		if len(value) == 0 {
 			of := ""
