@@ -510,6 +510,13 @@ func TestRollOfAPlainFolder(t *testing.T) {
 	if _, err := p.roll(nodes.Recipe{}, "--lint", "--folder="+folder, "--rev=r12"); nodes.KindOf(err) != nodes.Usage || !strings.Contains(err.Error(), "no revisions") {
 		t.Errorf("with rev=r12: %v", err)
 	}
+	_, err = p.roll(nodes.Recipe{}, "--lint", "--folder="+folder+"/missing")
+	wantKind(t, err, nodes.NotFound, "roll: from: there is no folder "+folder+"/missing")
+	_, err = p.roll(nodes.Recipe{}, "--lint", "--folder="+folder+"/index.html")
+	wantKind(t, err, nodes.Usage, "roll: from: "+folder+"/index.html is not a folder")
+	if list, err := p.journal.History(t.Context(), "", 0); err != nil || len(list) != 1 {
+		t.Errorf("%d rolls are in the journal, %v; one began", len(list), err)
+	}
 }
 
 func TestLintRefusesBeforeANodeIsTouched(t *testing.T) {

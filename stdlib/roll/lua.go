@@ -221,6 +221,7 @@ type beginArgs struct {
 	To             nodes.Set         `lua:"to,required" doc:"the nodes"`
 	Plan           planned           `lua:"plan" type:"Plan|string" doc:"the plan that was confirmed, or its digest"`
 	From           nodes.Tree        `lua:"from" doc:"the tree, for the record"`
+	Rev            revision          `lua:"rev" type:"number|string" default:"HEAD" doc:"the revision that will be asked for; a plain folder has none"`
 	Options        map[string]string `lua:"options" doc:"as written, for the record"`
 	MaxFailed      int               `lua:"max_failed" default:"0" doc:"nodes that may fail"`
 	MaxUnreachable int               `lua:"max_unreachable" default:"0" doc:"nodes that may be unreachable"`
@@ -235,6 +236,9 @@ func (j *Journal) luaBegin(ctx context.Context, a beginArgs) (*Roll, error) {
 		q.Source = a.From.Root()
 	}
 	if q.Recipe.Mode != nodes.ModeResume && q.Recipe.Mode != nodes.ModeBack {
+		if err := nodes.CheckFolder(a.From, nodes.Revision(a.Rev)); err != nil {
+			return nil, err // before anything is written
+		}
 		return j.Begin(ctx, q)
 	}
 	meant, err := j.Find(ctx, q.Recipe.RollID)

@@ -288,14 +288,14 @@ func (r *Roll) At(ctx context.Context, t nodes.Tree, rev nodes.Revision) (*Look,
 			return nil, err
 		}
 	}
+	if err := nodes.CheckFolder(t, rev); err != nil {
+		return nil, err
+	}
 	have, err := t.Revision(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if have == "" {
-		if rev != "" && rev != "HEAD" {
-			return nil, &nodes.Error{Kind: nodes.Usage, Message: "rev is '" + nodes.Clean(string(rev)) + "', but " + t.Root() + " has no revisions: it is a plain folder"}
-		}
 		rev = ""
 	}
 	seen, end, err := t.At(ctx, rev)

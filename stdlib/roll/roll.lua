@@ -9,7 +9,7 @@ return function(o)
   end
 
   sync.check(job(o.from, o.to)) -- what is wrong in o is raised before anything is written down
-  local R = roll.begin{ name = o.name, to = o.to, from = o.from, max_failed = o.max_failed, max_unreachable = o.max_unreachable }
+  local R = roll.begin{ name = o.name, to = o.to, from = o.from, rev = o.rev, max_failed = o.max_failed, max_unreachable = o.max_unreachable }
   local plan, staged, begun
   if R.ended then return R:finish() end -- another roll of this recipe is resumed or undone
 
