@@ -90,13 +90,13 @@ func (f Func) onSet() Func {
 	f.Returns = resultsOf + strings.TrimSuffix(f.Returns, "?") + ">"
 	f.Do = Impl{receiver: reflect.TypeFor[nodes.Set](), args: single.args, result: single.result, fleet: true}
 	f.Do.call = func(c *Call, receiver, _ any) (any, error) {
-		return c.fleet(receiver.(nodes.Set), specOf(single.args), single)
+		return c.fleet(receiver.(nodes.Set), specOf(single.args), single, f.Mutates)
 	}
 	return f
 }
 
 // fleet splits the options between each and the method, and fans out.
-func (c *Call) fleet(set nodes.Set, s *spec, single Impl) (any, error) {
+func (c *Call) fleet(set nodes.Set, s *spec, single Impl, mutates bool) (any, error) {
 	own, rest, err := c.splitOptions(s)
 	if err != nil {
 		return nil, err
@@ -106,6 +106,9 @@ func (c *Call) fleet(set nodes.Set, s *spec, single Impl) (any, error) {
 		return nil, err
 	}
 	args, err := c.Host.unpack(s, single.args, own)
+	if err == nil {
+		err = c.Host.keepToStand(single, mutates, set, args)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -115,6 +115,6 @@ type oneBalancer struct{ nodes.Balancer }
 func balancers() Module {
 	return Module{
 		Classes: []Class{{Name: "Balancer", Doc: "A balancer.", Of: (*oneBalancer)(nil)}},
-		Funcs: []Func{{Name: "balancer", Doc: "Makes one.", Returns: "Balancer", Example: "balancer()", Do: Pure(func(None) (*oneBalancer, error) { return &oneBalancer{}, nil })}},
+		Funcs:   []Func{{Name: "balancer", Doc: "Makes one.", Returns: "Balancer", Example: "balancer()", Do: Pure(func(None) (*oneBalancer, error) { return &oneBalancer{}, nil })}},
 	}
 }

@@ -148,6 +148,9 @@ func (h *Host) perform(c *Call, b *binding) (any, error) {
 			return nil, err
 		}
 	}
+	if err := h.keepToStand(b.Do, b.Mutates, receiver, args); err != nil {
+		return nil, err
+	}
 	return b.Do.call(c, receiver, args)
 }
 
@@ -173,7 +176,11 @@ func (c *Call) receiver(b *binding) (any, error) {
 // runScript calls a function that is written in Lua, after its arguments
 // passed the checks of its record.
 func (h *Host) runScript(c *Call, b *binding, receiver any) (any, error) {
-	if _, err := h.unpack(b.spec(), b.Do.args, c.args); err != nil {
+	unpacked, err := h.unpack(b.spec(), b.Do.args, c.args)
+	if err == nil {
+		err = h.keepToStand(b.Do, b.Mutates, receiver, unpacked)
+	}
+	if err != nil {
 		return nil, err
 	}
 	fn, err := h.script(c.L, b)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/rollsh/rollsh/nodes"
 )
 
 // spec is what the argument struct of a record says about its arguments.
@@ -25,6 +27,7 @@ type param struct {
 	calls    string // of a function: the parameters it is called with, as LuaCATS writes them: "n: Node"
 	required bool
 	rest     bool  // takes all that are left
+	onNode   bool  // a path of what is changed on the nodes
 	index    []int // path of the field in the struct
 	goType   reflect.Type
 }
@@ -79,6 +82,7 @@ func (s *spec) addField(f reflect.StructField, tag string, at []int) {
 	p.shape, p.typ = p.typ, inShort(p.typ)
 	flags := words[1:] // a key may be called as one of them
 	p.rest = slices.Contains(flags, "rest")
+	p.onNode = f.Type == reflect.TypeFor[nodes.RemotePath]() || slices.Contains(flags, "on_node")
 	positional, optional := p.rest || slices.Contains(flags, "pos"), p.rest || slices.Contains(flags, "optional")
 	p.required = slices.Contains(flags, "required") || positional && !optional && p.def == ""
 	if positional {

@@ -24,6 +24,7 @@ type Session struct {
 	Events  Sink
 	Person  Person
 	Service *Service
+	Stand   string   // in a test, the folder with all that belongs to its nodes; else empty
 	Secrets *Secrets // those found or asked so far; nil: nobody keeps them
 	// Interrupt counts the signals that ask the run to end; nil: nobody counts.
 	Interrupt *Interrupt

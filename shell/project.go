@@ -145,7 +145,7 @@ func newSession(o *options, recipe string, env func(string) string) (*nodes.Sess
 	}
 	s := &nodes.Session{
 		Project: project, Cache: under(env, "XDG_CACHE_HOME", ".cache"), Home: env("HOME"), User: whoRolls(env), Host: host,
-		Service: nodes.NewService(),
+		Service: nodes.NewService(), Stand: env(testStand),
 		Recipe: &nodes.Recipe{
 			Path: recipe, Failed: o.failed, RecipeChanged: o.recipeChanged, Takeover: o.takeover,
 		},

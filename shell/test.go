@@ -25,6 +25,10 @@ import (
 // testGrace is how long a test file may take to end its nodes after a cancel.
 const testGrace = 20 * time.Second
 
+// testStand is the environment variable that names the folder of a test, with all that
+// belongs to its nodes, to every rollsh that runs in it.
+const testStand = "ROLLSH_TEST_STAND"
+
 // test runs test files, those named or all of the project, each in a rollsh of
 // its own with an empty home and a journal of its own. It fails when any case
 // did.
@@ -87,6 +91,9 @@ func testFiles(project string) []string {
 // or has none, counts as a case of its own.
 func (a *app) testFile(ctx context.Context, project, file string) (passed, failed int, err error) {
 	scratch, err := os.MkdirTemp("", "rollsh-test-")
+	if err == nil {
+		scratch, err = filepath.EvalSymlinks(scratch) // as a node sees its own paths
+	}
 	if err != nil {
 		return 0, 0, err
 	}
@@ -159,11 +166,11 @@ func (a *app) testCommand(ctx context.Context, scratch, project, file string) (*
 	cmd.WaitDelay = testGrace
 	for _, v := range os.Environ() {
 		switch name, _, _ := strings.Cut(v, "="); name {
-		case "HOME", "TMPDIR", "SSH_AUTH_SOCK", "ROLLSH_STATE", "ROLLSH_JOURNAL", "XDG_STATE_HOME", stdlib.TestReport:
+		case "HOME", "TMPDIR", "SSH_AUTH_SOCK", "ROLLSH_STATE", "ROLLSH_JOURNAL", "XDG_STATE_HOME", stdlib.TestReport, testStand:
 		default:
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "HOME="+home, "TMPDIR="+scratch, "ROLLSH_STATE="+filepath.Join(scratch, "state"), stdlib.TestReport+"="+filepath.Join(scratch, "report"))
+	cmd.Env = append(cmd.Env, "HOME="+home, "TMPDIR="+scratch, testStand+"="+scratch, "ROLLSH_STATE="+filepath.Join(scratch, "state"), stdlib.TestReport+"="+filepath.Join(scratch, "report"))
 	return cmd, nil
 }

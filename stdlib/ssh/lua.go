@@ -176,7 +176,7 @@ type pathArgs struct {
 }
 
 type writeArgs struct {
-	Path  string `lua:"path,pos" doc:"absolute on a node; here, relative to the project"`
+	Path  string `lua:"path,pos,on_node" doc:"absolute on a node; here, relative to the project"`
 	Text  text   `lua:"text,pos" type:"string|Secret" doc:"the whole content"`
 	Perms Perms  `lua:"perms" type:"string" doc:"such as \"0644\" or \"u=rw,go=r\"; else what the file has, 0644 for a new one"`
 	Owner string `lua:"owner" doc:"user or user:group, by name or number"`
@@ -184,7 +184,7 @@ type writeArgs struct {
 
 type putArgs struct {
 	Local  string `lua:"local,pos" doc:"file or folder here, relative to the project"`
-	Remote string `lua:"remote,pos" doc:"where it goes, absolute; with a / at the end, into that folder"`
+	Remote string `lua:"remote,pos,on_node" doc:"where it goes, absolute; with a / at the end, into that folder"`
 }
 
 type getArgs struct {

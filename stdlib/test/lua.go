@@ -21,8 +21,9 @@ const manual = `Tries recipes on nodes that rollsh starts itself: real sshd proc
   end)
 
 rollsh test runs recipes/*_test.lua and tests/*.lua, each in an empty home: without keys and agent, a recipe reaches
-the nodes of its test only. Commands of the recipe run on this machine, as you; with bash as your login shell they begin
-in the node's home.`
+the nodes of its test only. What is pushed, put or written to a node goes below its home: a path of this machine, such as
+/var/www, is refused. Commands of the recipe run on this machine, as you; with bash as your login shell they begin in the
+node's home.`
 
 type textArgs struct {
 	Text string `lua:"text,pos" doc:"as in a nodes file; addresses are not used, paths are below the node's home (www)"`
