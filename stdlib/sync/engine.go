@@ -23,6 +23,7 @@ type Engine struct {
 	programs func() []program
 	agentEnv []string      // NAME=VALUE for the agents; the fault tests use it
 	far      time.Duration // what starting an agent on a node takes that is far away
+	locks    lockTimes     // of locks over SFTP
 
 	mu       sync.Mutex
 	channels map[string]*channel
@@ -37,6 +38,7 @@ func New(s *nodes.Session) *Engine {
 	life, end := context.WithCancel(context.Background())
 	return &Engine{
 		session: s, life: life, end: end, programs: sync.OnceValue(programs), far: farAway,
+		locks:    lockTimes{wire.LockBeat, wire.StaleThinLock},
 		channels: map[string]*channel{}, thin: map[string]bool{}, scans: map[string]*scan{}, recent: newRecord(s.Cache),
 	}
 }

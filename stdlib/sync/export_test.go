@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	gosync "sync"
+	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/agent/bin"
@@ -79,3 +80,6 @@ func BuiltAgent(goarch string) ([]byte, error) {
 
 // AllFar makes all nodes count as far away.
 func (e *Engine) AllFar() { e.far = 0 }
+
+// LockTimes sets how often locks over SFTP are renewed, and when they are stale.
+func (e *Engine) LockTimes(beat, stale time.Duration) { e.locks = lockTimes{beat, stale} }

@@ -76,6 +76,7 @@ func (e *Engine) Stage(ctx context.Context, set nodes.Set, o Options) (*Staged, 
 		s := st.jobs[n.Name]
 		s.events.finished("staged", nil)
 		s.ended = true
+		s.thin.leave()
 	}
 	return st, nil
 }
@@ -345,6 +346,7 @@ func (st *Staged) switchNode(ctx context.Context, s *staged, n *nodes.Node) (Sta
 		return v, nil
 	}
 	if ctx.Err() != nil {
+		s.thin.leave()
 		return v, nodes.Stopped(ctx)
 	}
 	st.e.session.Service.Switched(n.Name)
@@ -390,9 +392,5 @@ func (st *Staged) commit(ctx context.Context, s *staged, n *nodes.Node) (*wire.R
 // afterword gives a context that lives a moment longer than ctx: a switch that
 // is under way takes milliseconds, and its outcome is worth knowing.
 func afterword(ctx context.Context) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		time.AfterFunc(lastWords, func() { cancel(context.Cause(ctx)) })
-	})
-	return longer, func() { stop(); cancel(nil) }
+	return outlive(ctx, lastWords)
 }

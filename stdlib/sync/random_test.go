@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand"
 	"os"
 	"os/exec"
@@ -15,12 +16,15 @@ import (
 	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/ssh"
 	"github.com/rollsh/rollsh/stdlib/sync"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
 
 // errand is a push that a process of its own makes, so that it can be killed.
 type errand struct {
 	Home, Project, State, Cache, Src, Agent string
 	Node                                    *nodes.Node
+	Beat                                    time.Duration // of a lock over SFTP; 0: the usual
+	Hold                                    bool          // at the barrier until the input ends
 }
 
 // errandVariable holds the errand, as JSON, of a process that is to make it.
@@ -48,7 +52,7 @@ func errandMain() (handled bool, code int) {
 	defer engine.Close()
 	err := engine.UseAgent(a.Agent)
 	if err == nil {
-		_, err = engine.Push(context.Background(), nodes.Set{Nodes: []*nodes.Node{a.Node}}, sync.Options{From: nodes.Dir(a.Src)})
+		err = a.push(engine)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -57,15 +61,38 @@ func errandMain() (handled bool, code int) {
 	return true, 0
 }
 
+func (a *errand) push(engine *sync.Engine) error {
+	if a.Beat > 0 {
+		engine.LockTimes(a.Beat, wire.StaleThinLock)
+	}
+	set, o, until := nodes.Set{Nodes: []*nodes.Node{a.Node}}, sync.Options{From: nodes.Dir(a.Src)}, make(chan struct{})
+	go func() {
+		if a.Hold {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+		}
+		close(until)
+	}()
+	return engine.HoldStage(context.Background(), set, o, until)
+}
+
 // pushElsewhere starts a push in a process of its own.
 func (r *rig) pushElsewhere(output *bytes.Buffer) *exec.Cmd {
 	r.Helper()
-	text, err := json.Marshal(errand{r.s.Home, r.s.Project, r.s.State, r.s.Cache, r.src, smallAgent, r.set.Nodes[0]})
+	cmd := r.errand(output, func(*errand) {})
+	must(r.T, cmd.Start())
+	return cmd
+}
+
+// errand makes the command of a push in a process of its own.
+func (r *rig) errand(output *bytes.Buffer, change func(*errand)) *exec.Cmd {
+	r.Helper()
+	a := errand{Home: r.s.Home, Project: r.s.Project, State: r.s.State, Cache: r.s.Cache, Src: r.src, Agent: smallAgent, Node: r.set.Nodes[0]}
+	change(&a)
+	text, err := json.Marshal(a)
 	must(r.T, err)
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), errandVariable+"="+string(text))
 	cmd.Stderr = output
-	must(r.T, cmd.Start())
 	return cmd
 }
 

@@ -1,7 +1,6 @@
 package sync
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"io/fs"
@@ -26,17 +25,21 @@ import (
 type thin struct {
 	e      *Engine
 	j      *job
-	conn   nodes.Conn
-	ctx    context.Context //nolint:containedctx // of f
-	end    func()          // of ctx; nil where it is not ours
-	f      nodes.Files
+	f      nodes.Files // raw, as prompt or careful makes them
+	raw    nodes.Files
 	root   string
 	state  string
 	exists bool
 	now    *wire.Record
+	lock   thinLock
 
-	locked  bool   // by us
-	beat    func() // ends the renewing of the lock; nil when it is not renewed
+	ctx    context.Context         //nolint:containedctx // what it works for now
+	soft   context.Context         //nolint:containedctx // outlives ctx by lastBurst
+	life   context.Context         //nolint:containedctx // of raw
+	work   context.Context         //nolint:containedctx // ctx or soft, as for f
+	end    context.CancelCauseFunc // of life
+	unbind func()                  // life no longer ends with ctx
+
 	settled string // what settle did
 	undone  string // the roll whose undo settle finished
 }
@@ -57,21 +60,17 @@ func (e *Engine) openThin(ctx context.Context, j *job) (*thin, error) {
 	if err := thinOptions(j.o); err != nil {
 		return nil, err
 	}
-	c, err := e.dial(ctx, j.node)
+	t := &thin{e: e, j: j, root: path.Clean(string(j.path)), now: &wire.Record{}, lock: thinLock{lockTimes: e.locks}}
+	err := t.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f, err := c.Files(ctx)
-	if err != nil {
-		return nil, err
-	}
-	t := &thin{e: e, j: j, conn: c, ctx: ctx, f: f, root: path.Clean(string(j.path)), now: &wire.Record{}}
 	if err = t.find(); err == nil && t.now.Layout == wire.LayoutRelease {
 		err = noThin(`layout="release"`, "")
 	}
 	if err != nil {
-		_ = f.Close()
-		return nil, err
+		t.shut()
+		return nil, t.why(err)
 	}
 	return t, nil
 }
@@ -134,8 +133,7 @@ func (t *thin) slurp(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, wire.MaxFrame))
-	return b, err
+	return until(t.work, func() ([]byte, error) { return io.ReadAll(io.LimitReader(r, wire.MaxFrame)) })
 }
 
 // prepare makes the state folder and takes the lock.
@@ -155,7 +153,7 @@ func (t *thin) prepare() error {
 			}
 		}
 	}
-	if err := t.lock(); err != nil {
+	if err := t.takeLock(); err != nil {
 		return err
 	}
 	return t.settle()
@@ -239,15 +237,17 @@ func (c *comparison) parents(rules *manifest.Rules) error {
 		return nil
 	}
 	in, rest := rules.Filter(c.want)
+	there, err := c.t.lookAt(pathsOf(rest))
+	if err != nil {
+		return err
+	}
 	var make []manifest.Entry
-	for _, e := range rest {
-		st, err := c.t.f.Lstat(c.t.at(e.Path))
-		switch {
-		case nodes.KindOf(err) == nodes.NotFound:
+	for i, e := range rest {
+		switch there[i].Kind {
+		case 0:
 			make = append(make, e)
-		case err != nil:
-			return err
-		case !st.Mode.IsDir():
+		case manifest.Dir:
+		default:
 			return &nodes.Error{Kind: nodes.Refused, Message: manifest.Quote(e.Path) + " is not a folder on the node"}
 		}
 	}
@@ -276,11 +276,11 @@ func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report
 	if err != nil {
 		return nil, err
 	}
-	defer t.close(true)
+	defer t.shut()
 	e.sayThin(j.events, j.node, why)
 	c, err := t.compare()
 	if err != nil {
-		return nil, err
+		return nil, t.why(err)
 	}
 	rep := agent.Summary(&c.dec, c.live.Entries, true)
 	rep.First, rep.Drift = t.now.First(), c.findings()
@@ -353,12 +353,17 @@ func goMode(bits uint32) fs.FileMode {
 // put writes a file of the state whole.
 func (t *thin) put(name string, b []byte) error {
 	tmp := nodes.RemotePath(name + ".new")
-	_ = t.f.Remove(tmp)
 	w, err := t.f.Create(tmp, 0o600)
+	if err != nil { // one of a run that was cut short may be in the way
+		_ = t.f.Remove(tmp)
+		w, err = t.f.Create(tmp, 0o600)
+	}
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(w, bytes.NewReader(b))
+	if len(b) > 0 {
+		_, err = w.Write(b)
+	}
 	if err == nil {
 		err = w.Sync()
 	}

@@ -17,7 +17,7 @@ func (e *Engine) thinDrift(ctx context.Context, j *job, why string) (*wire.Repor
 	if err != nil {
 		return nil, err
 	}
-	defer t.close(false)
+	defer t.shut()
 	e.sayThin(j.events, j.node, why)
 	if j.src == nil && t.now.First() {
 		return nil, &nodes.Error{Kind: nodes.NotFound, Message: "no roll was made to " + t.root, Hint: "give from= to compare with"}
@@ -28,14 +28,14 @@ func (e *Engine) thinDrift(ctx context.Context, j *job, why string) (*wire.Repor
 	}
 	ours, live, err := t.look(rules)
 	if err != nil {
-		return nil, err
+		return nil, t.why(err)
 	}
 	base := ours
 	if j.src != nil {
 		base, _ = rules.Filter(j.src.entries)
 	}
 	if err := t.sums(ours, live.Entries, base); err != nil {
-		return nil, err
+		return nil, t.why(err)
 	}
 	name := func(id uint32) string { return strconv.Itoa(int(id)) }
 	rep := &wire.Report{Marker: &t.now.Marker, First: t.now.First(), Pending: t.unsettled()}
@@ -61,7 +61,7 @@ func (e *Engine) thinStream(ctx context.Context, j *job, file string, limit int6
 	if err != nil {
 		return 0, err
 	}
-	defer t.close(false)
+	defer t.shut()
 	for dir := path.Dir(file); dir != "."; dir = path.Dir(dir) {
 		if st, err := t.lstat(dir); err == nil && st.Kind != manifest.Dir {
 			return 0, &nodes.Error{Kind: nodes.Refused, Message: manifest.Quote(dir) + " is not a folder on the node"}

@@ -3,7 +3,6 @@ package sync
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path"
 	"sync"
@@ -13,25 +12,70 @@ import (
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
 
+// lockTimes are how often a lock over SFTP is renewed, and after how long it is
+// stale.
+type lockTimes struct{ beat, stale time.Duration }
+
+// thinLock is our lock on a tree. The file stays open: what is written to renew it
+// goes to the file that was made, even where somebody took the lock over and
+// another file has its name.
+//
+// Nothing over SFTP can compare a name and replace it in one step. So one that is
+// taken away is moved aside first and looked at there, and whoever holds one looks
+// whether it is still under its name before a burst, and again where it was not
+// renewed for half the time after which it may be taken over: then this host, or
+// the network, slept.
+type thinLock struct {
+	lockTimes
+	by    wire.Holder
+	file  nodes.FileWriter // nil: we hold none
+	beats func()           // ends the renewing
+
+	mu   sync.Mutex
+	sure time.Time // when it was surely ours, by this host's clock that goes on in a sleep
+	lost error
+	stop context.CancelCauseFunc // of what is done under the lock
+}
+
 func (t *thin) lockName() nodes.RemotePath {
 	return nodes.RemotePath(path.Join(t.state, wire.ThinLock))
 }
 
-// lock takes the tree's lock, see package wire, or says who holds it; then it
-// reads again what rolls left, for that may be news since.
-func (t *thin) lock() error {
-	by := t.j.by
-	by.Roll, by.Since = t.j.roll, time.Now()
-	b, err := json.Marshal(by)
-	if err != nil {
-		return err
+// clockOnTheWall is a time without the reading of the clock that stands still
+// while the machine sleeps.
+func clockOnTheWall() time.Time { return time.Now().Round(0) }
+
+// onLoss says what ends what is done under the lock.
+func (l *thinLock) onLoss(stop context.CancelCauseFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stop = stop
+	if l.lost != nil {
+		stop(l.lost)
 	}
-	for try := 0; !t.locked; try++ {
-		if err := t.grab(b, try); err != nil {
+}
+
+// takeLock takes the tree's lock, see package wire, or says who holds it; then it
+// reads again what rolls left, for that may be news since.
+func (t *thin) takeLock() error {
+	l := &t.lock
+	l.by = t.j.by
+	l.by.Roll, l.by.Since = t.j.roll, time.Now()
+	for try := 0; l.file == nil; try++ {
+		if err := t.grab(try); err != nil {
 			return err
 		}
 	}
-	if h, held, err := t.heldByAgent(); held || err != nil {
+	var h wire.Holder
+	var held bool
+	err := t.all(2, func(i int) (err error) {
+		if i == 0 {
+			h, held, err = t.heldByAgent()
+			return err
+		}
+		return t.remember()
+	})
+	if held || err != nil {
 		t.unlock()
 		if err != nil {
 			return err
@@ -40,65 +84,95 @@ func (t *thin) lock() error {
 			Kind: nodes.Locked, Message: "the tree is locked by " + holderText(h) + ", with an agent on the node", Hint: "wait until that has ended",
 		}
 	}
-	t.renew(b)
-	return t.remember()
+	l.renew(t)
+	return nil
 }
 
-// grab makes the lock, finds that it is ours, or removes one that is stale.
-func (t *thin) grab(b []byte, try int) error {
-	w, err := t.f.Create(t.lockName(), 0o600)
-	if err == nil {
-		t.locked = true
-		_, err = w.Write(b)
-		if err = errors.Join(err, w.Close()); err != nil {
-			t.unlock()
-		}
+// grab makes the lock, or removes one that is stale or a forgotten one of ours.
+func (t *thin) grab(try int) error {
+	made, err := t.makeLock()
+	if made || err == nil {
 		return err
 	}
-	old, readErr := t.slurp(string(t.lockName()))
-	if readErr != nil && (try > 0 || nodes.KindOf(readErr) != nodes.NotFound) {
+	h, readErr := t.holder(t.lockName())
+	if readErr != nil && (try > 1 || nodes.KindOf(readErr) != nodes.NotFound) {
 		return err // it is not a lock that is in the way
 	} else if readErr != nil {
 		return nil // it went
 	}
-	var h wire.Holder
-	_ = json.Unmarshal(old, &h)
-	if h.Roll == t.j.roll && h.Roll != "" {
-		t.locked = true
-		return t.put(string(t.lockName()), b)
+	if h.Roll == t.j.roll && h.Roll != "" && try < 2 {
+		return t.unseat(func(h wire.Holder, _ time.Time) bool { return h.Roll == t.j.roll })
 	}
 	st, err := t.f.Stat(t.lockName())
-	if nodes.KindOf(err) == nodes.NotFound && try == 0 {
+	if nodes.KindOf(err) == nodes.NotFound && try < 2 {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	if now, err := t.clock(); err == nil && wire.Stale(st.ModTime, now, wire.StaleThinLock) && try == 0 {
-		return t.unseat(st.ModTime)
+	if now, err := t.clock(); err == nil && wire.Stale(st.ModTime, now, t.lock.stale) && try < 2 {
+		return t.unseat(func(_ wire.Holder, renewed time.Time) bool { return renewed.Equal(st.ModTime) })
 	}
 	if h.Since.IsZero() {
 		h.Since = st.ModTime // it is made, and not written yet
 	}
 	return &nodes.Error{
 		Kind: nodes.Locked, Message: "the tree is locked by " + holderText(h),
-		Hint: "wait until that has ended; a lock over SFTP ends by itself after " + wire.StaleThinLock.String(),
+		Hint: "wait until that has ended; a lock over SFTP ends by itself after " + t.lock.stale.String(),
 	}
 }
 
-// unseat takes a stale lock away. Somebody else may have done so meanwhile: a lock
-// of another time is theirs, and is put back.
-func (t *thin) unseat(stale time.Time) error {
+// makeLock makes the lock, which fails when there is one.
+func (t *thin) makeLock() (made bool, err error) {
+	b, err := json.Marshal(t.lock.by)
+	if err != nil {
+		return true, err
+	}
+	began := clockOnTheWall()
+	w, err := t.raw.Create(t.lockName(), 0o600)
+	if err != nil {
+		return false, err
+	}
+	t.lock.file, t.lock.sure, t.lock.lost = w, began, nil
+	if _, err = w.Write(b); err != nil {
+		t.unlock()
+	}
+	return true, err
+}
+
+// holder reads who made a lock; nobody where it is not written yet.
+func (t *thin) holder(name nodes.RemotePath) (h wire.Holder, err error) {
+	r, err := t.raw.Open(name)
+	if err != nil {
+		return h, err
+	}
+	defer func() { go r.Close() }() // nobody waits for it
+	_ = json.NewDecoder(r).Decode(&h)
+	return h, nil
+}
+
+// unseat takes a lock away if it is the one that was looked at. Somebody else may
+// have done so meanwhile: theirs is put back.
+func (t *thin) unseat(is func(h wire.Holder, renewed time.Time) bool) error {
 	aside := nodes.RemotePath(path.Join(t.state, clockName+"lock-"+t.j.roll))
-	if err := t.f.Rename(t.lockName(), aside); nodes.KindOf(err) == nodes.NotFound {
+	if err := t.raw.Rename(t.lockName(), aside); nodes.KindOf(err) == nodes.NotFound {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	st, err := t.f.Stat(aside)
-	if err == nil && st.ModTime.Equal(stale) {
-		return t.f.Remove(aside)
+	st, err := t.raw.Stat(aside)
+	h, readErr := t.holder(aside)
+	if err == nil && readErr == nil && is(h, st.ModTime) {
+		return t.raw.Remove(aside)
 	}
-	return t.f.Rename(aside, t.lockName())
+	if err := t.raw.Link(aside, t.lockName()); err == nil || !t.absentAt(t.lockName()) {
+		return t.raw.Remove(aside) // who came in between has it; who had it sees that before its burst
+	}
+	return t.raw.Rename(aside, t.lockName())
+}
+
+func (t *thin) absentAt(name nodes.RemotePath) bool {
+	_, err := t.raw.Lstat(name)
+	return nodes.KindOf(err) == nodes.NotFound
 }
 
 // clockName begins the names of files that are made to see the node's time.
@@ -141,22 +215,90 @@ func (t *thin) heldByAgent() (h wire.Holder, held bool, err error) {
 }
 
 // renew keeps the lock young until it is given back.
-func (t *thin) renew(b []byte) {
+func (l *thinLock) renew(t *thin) {
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
-	t.beat = func() { close(quit); wg.Wait() }
+	l.beats = func() { close(quit); wg.Wait() }
 	wg.Go(func() {
-		tick := time.NewTicker(wire.LockBeat)
+		tick := time.NewTicker(l.beat)
 		defer tick.Stop()
 		for {
 			select {
 			case <-quit:
 				return
 			case <-tick.C:
-				_ = t.put(string(t.lockName()), b)
+				l.again(t)
 			}
 		}
 	})
+}
+
+// again renews the lock: the node gives the file a new time when a blank is
+// written to it. What is done under a lock that was lost is stopped.
+func (l *thinLock) again(t *thin) {
+	began := clockOnTheWall()
+	if _, err := l.file.Write([]byte("\n")); err != nil {
+		return
+	}
+	if l.young(began) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.sure = began
+		return
+	}
+	_ = l.check(t)
+}
+
+// young reports whether nobody can have taken the lock over: at that time, it was
+// not long since it was surely ours.
+func (l *thinLock) young(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost == nil && now.Sub(l.sure).Abs() < l.stale/2
+}
+
+// hold fails with locked when the lock was lost. It asks the node where that is
+// possible at all.
+func (t *thin) hold() error {
+	if t.lock.young(clockOnTheWall()) {
+		return nil
+	}
+	return t.lock.check(t)
+}
+
+// check looks whether the lock under its name is ours. One that is lost stops
+// what is done under it.
+func (l *thinLock) check(t *thin) error {
+	began := clockOnTheWall()
+	h, err := t.holder(t.lockName())
+	if err != nil && nodes.KindOf(err) != nodes.NotFound {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil && h.Roll == l.by.Roll && l.lost == nil {
+		l.sure = began
+		return nil
+	}
+	if l.lost == nil {
+		l.lost = l.lostTo(t, h, err == nil)
+		l.stop(l.lost)
+	}
+	return l.lost
+}
+
+// lostTo says who has the lock now.
+func (l *thinLock) lostTo(t *thin, h wire.Holder, there bool) error {
+	to := "somebody who has given it back"
+	if there {
+		to = holderText(h)
+	} else if h, err := t.holder(nodes.RemotePath(path.Join(t.state, wire.LockFile))); err == nil && h.Who != "" {
+		to = holderText(h)
+	}
+	return &nodes.Error{
+		Kind: nodes.Locked, Message: "the lock was lost to " + to + ", while this host or the network slept: it was not renewed for " + l.stale.String(),
+		Hint: "push again when that has ended",
+	}
 }
 
 func holderText(h wire.Holder) string {
@@ -167,55 +309,23 @@ func holderText(h wire.Holder) string {
 	return fmt.Sprintf("%s on %s (%s)", h.Who, h.Host, h.Why) + since
 }
 
-// rest ends the renewing.
-func (t *thin) rest() {
-	if t.beat != nil {
-		t.beat()
-		t.beat = nil
-	}
-}
-
+// unlock gives the lock back, if it is still ours.
 func (t *thin) unlock() {
-	t.rest()
-	if t.locked {
-		_ = t.f.Remove(t.lockName())
-		t.locked = false
+	l := &t.lock
+	if l.beats != nil {
+		l.beats()
+		l.beats = nil
 	}
-}
-
-// lastMoment is how long it may take to clear away what was cancelled.
-const lastMoment = 2 * time.Second
-
-// afresh gets the files once more, for a moment, where the work was cancelled: a
-// lock that stays would keep everybody out until it is stale.
-func (t *thin) afresh() {
-	t.rest()
-	if t.ctx.Err() == nil {
+	if l.file == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), lastMoment)
-	f, err := t.conn.Files(ctx)
-	if err != nil {
-		cancel()
-		return
+	file := l.file
+	l.file = nil
+	go func() { _ = file.Close() }() // nobody waits for it
+	switch {
+	case l.young(clockOnTheWall()):
+		_ = t.raw.Remove(t.lockName())
+	case l.check(t) == nil:
+		_ = t.unseat(func(h wire.Holder, _ time.Time) bool { return h.Roll == l.by.Roll })
 	}
-	t.shut()
-	t.f, t.ctx, t.end = f, ctx, cancel
-}
-
-func (t *thin) shut() {
-	_ = t.f.Close()
-	if t.end != nil {
-		t.end()
-	}
-}
-
-// close ends the work; keep leaves a lock of ours in place.
-func (t *thin) close(keep bool) {
-	t.rest()
-	if t.locked && !keep {
-		t.afresh()
-		t.unlock()
-	}
-	t.shut()
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 )
 
-// thinRunner carries out the steps of a burst over SFTP. Every step may have
-// been done before by a run that was cut short; then it does nothing.
+// thinRunner carries out the steps of a burst over SFTP, many at the same time.
+// Every step may have been done before by a run that was cut short; then it does
+// nothing.
 type thinRunner struct {
 	t       *thin
 	from    string        // folder with the prepared files
@@ -18,9 +19,14 @@ type thinRunner struct {
 	lenient bool          // owners are put back as far as that is allowed
 }
 
+// run does the steps wave by wave: where it is cut short, some of one wave are
+// done, all of those before it, and none of those after it.
 func (r *thinRunner) run(steps []manifest.Step) error {
-	for i := range steps {
-		if err := r.step(&steps[i]); err != nil {
+	for _, wave := range manifest.Waves(steps) {
+		if err := r.t.hold(); err != nil {
+			return err
+		}
+		if err := r.t.all(len(wave), func(i int) error { return r.step(&wave[i]) }); err != nil {
 			return err
 		}
 	}
@@ -83,11 +89,10 @@ func (r *thinRunner) put(name nodes.RemotePath, at int) error {
 
 // unlink leaves alone what is not the thing that the plan means.
 func (r *thinRunner) unlink(name nodes.RemotePath, s *manifest.Step) error {
-	if r.t.absent(s.Path) {
-		return nil
-	}
 	l, err := r.t.lstat(s.Path)
-	if err != nil {
+	if gone(err) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if !l.SameStat(s.Entry) {

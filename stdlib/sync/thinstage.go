@@ -3,13 +3,13 @@ package sync
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +27,7 @@ const unixLink = fs.ModeSymlink
 type thinStage struct {
 	e    *Engine
 	j    *job
+	t    *thin  // still open; nil once it was used
 	dir  string // on the node
 	next *wire.Record
 	plan *wire.Journal
@@ -38,26 +39,31 @@ func (e *Engine) thinStage(ctx context.Context, j *job, why string) (*thinStage,
 	if err != nil {
 		return nil, nil, err
 	}
-	keep := false
-	defer func() { t.close(keep) }()
 	e.sayThin(j.events, j.node, why)
-	if err := t.prepare(); err != nil {
+	var s *thinStage
+	var rep *wire.Report
+	if err = t.prepare(); err == nil {
+		s, rep, err = t.stage()
+	}
+	if err != nil {
+		err = t.why(err)
+		t.abandon(path.Join(t.state, wire.StageName(j.roll)))
+		t.shut()
 		return nil, nil, err
 	}
-	s, rep, err := t.stage(ctx)
-	if err != nil || rep.Nothing {
-		if ctx.Err() != nil { // it may take longer than there is time
-			t.afresh()
-			t.unlock()
-		}
-		_ = t.discard(path.Join(t.state, wire.StageName(j.roll)))
-	} else {
-		keep = j.hold
+	if rep.Nothing {
+		t.close()
+		return nil, rep, nil
 	}
-	return s, rep, err
+	if !j.hold {
+		t.unlock()
+	}
+	t.unbind() // whatever ends ctx now, the stage can be dropped
+	s.t = t
+	return s, rep, nil
 }
 
-func (t *thin) stage(ctx context.Context) (*thinStage, *wire.Report, error) {
+func (t *thin) stage() (*thinStage, *wire.Report, error) {
 	t.sweep(t.now.Seq)
 	c, err := t.compare()
 	if err != nil {
@@ -82,10 +88,10 @@ func (t *thin) stage(ctx context.Context) (*thinStage, *wire.Report, error) {
 	if err := c.tellsCase(s); err != nil {
 		return nil, nil, err
 	}
-	if err := t.upload(ctx, s, rep); err != nil {
+	if err := t.upload(s, rep); err != nil {
 		return nil, nil, err
 	}
-	return s, rep, nil
+	return s, rep, t.hold()
 }
 
 // fits refuses contents that would fill the filesystem. Undos make room, the
@@ -173,27 +179,28 @@ func (t *thin) makeDirs(dir string) error {
 
 // upload brings new files and links into the stage, links the old aside, and
 // writes the journal.
-func (t *thin) upload(ctx context.Context, s *thinStage, rep *wire.Report) error {
+func (t *thin) upload(s *thinStage, rep *wire.Report) error {
 	if err := t.makeDirs(s.dir); err != nil {
 		return err
 	}
 	var files, sent atomic.Int64
-	w := &thinWork{ctx: ctx, slots: make(chan struct{}, inFlight)}
-	for i := range s.plan.To {
+	err := t.all(len(s.plan.To), func(i int) error {
 		e := &s.plan.To[i]
 		if s.plan.Source[i] < 0 {
-			continue
+			return nil
 		}
-		w.do(func() error {
-			err := t.one(ctx, path.Join(s.dir, "s", strconv.Itoa(s.plan.Source[i])), e)
-			t.j.events.progress(wire.Beat{Files: files.Add(1), Bytes: sent.Add(e.Size), Step: "receiving"}, rep.Bytes, rep.Files)
+		if err := t.one(path.Join(s.dir, "s", strconv.Itoa(s.plan.Source[i])), e); err != nil {
 			return err
-		})
-	}
-	if err := w.wait(); err != nil {
+		}
+		t.j.events.progress(wire.Beat{Files: files.Add(1), Bytes: sent.Add(e.Size), Step: "receiving"}, rep.Bytes, rep.Files)
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	if err := t.aside(ctx, s.dir, s.plan); err != nil {
+	if err := t.aside(s.dir, s.plan); t.ctx.Err() != nil || nodes.KindOf(err) == nodes.Lost {
+		return err
+	} else if err != nil {
 		rep.Warnings = append(rep.Warnings, "nothing is kept for undo: hard links cannot be made there: "+nodes.AsError(err, nodes.Failed).Message)
 		s.plan.Keep = 0
 	}
@@ -202,19 +209,15 @@ func (t *thin) upload(ctx context.Context, s *thinStage, rep *wire.Report) error
 
 // aside links what stands at the paths concerned to u/N: without that a switch
 // cannot be undone, half way or later.
-func (t *thin) aside(ctx context.Context, dir string, j *wire.Journal) error {
+func (t *thin) aside(dir string, j *wire.Journal) error {
 	touch := j.Touches()
-	w := &thinWork{ctx: ctx, slots: make(chan struct{}, inFlight)}
-	for i := range j.From {
+	return t.all(len(j.From), func(i int) error {
 		o := &j.From[i]
 		if o.Kind == manifest.Dir || touch(o.Path) {
-			continue
+			return nil
 		}
-		w.do(func() error {
-			return t.f.Link(t.at(o.Path), nodes.RemotePath(path.Join(dir, "u", strconv.Itoa(i))))
-		})
-	}
-	return w.wait()
+		return t.f.Link(t.at(o.Path), nodes.RemotePath(path.Join(dir, "u", strconv.Itoa(i))))
+	})
 }
 
 // seal writes the journal, which makes the stage complete.
@@ -232,49 +235,9 @@ func (t *thin) seal(dir string, j *wire.Journal, next *wire.Record) error {
 	return err
 }
 
-// thinWork runs requests to one node at the same time; the first error stays,
-// and nothing is begun after it.
-type thinWork struct {
-	ctx   context.Context //nolint:containedctx // of one stage
-	slots chan struct{}
-	wg    sync.WaitGroup
-	mu    sync.Mutex
-	err   error
-}
-
-func (w *thinWork) failed() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.err
-}
-
-func (w *thinWork) do(f func() error) {
-	if w.ctx.Err() != nil || w.failed() != nil {
-		return
-	}
-	w.slots <- struct{}{}
-	w.wg.Go(func() {
-		defer func() { <-w.slots }()
-		if err := f(); err != nil {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if w.err == nil {
-				w.err = err
-			}
-		}
-	})
-}
-
-func (w *thinWork) wait() error {
-	w.wg.Wait()
-	if w.ctx.Err() != nil {
-		return nodes.Stopped(w.ctx)
-	}
-	return w.failed()
-}
-
-// one uploads a file, whole and checked, or makes a link.
-func (t *thin) one(ctx context.Context, name string, e *manifest.Entry) error {
+// one uploads a file, whole and checked, or makes a link. Nobody else can reach
+// into the stage, so the permissions are set before the contents are there.
+func (t *thin) one(name string, e *manifest.Entry) error {
 	if e.Kind == manifest.Link {
 		return t.f.Symlink(e.Link, nodes.RemotePath(name))
 	}
@@ -283,19 +246,18 @@ func (t *thin) one(ctx context.Context, name string, e *manifest.Entry) error {
 		return &changedSource{e.Path}
 	}
 	defer from.Close()
-	w, err := t.f.Create(nodes.RemotePath(name), 0o600)
+	w, err := t.f.Create(nodes.RemotePath(name), goMode(e.Mode).Perm())
 	if err != nil {
 		return err
 	}
 	h := sha256.New()
-	n, err := io.Copy(paced{ctx, t.j.src, w}, io.TeeReader(io.LimitReader(from, e.Size+1), h))
-	if err == nil {
-		err = w.Sync()
-	}
-	if ce := w.Close(); err == nil {
-		err = ce
-	}
+	in := io.TeeReader(io.LimitReader(from, e.Size+1), h)
+	n, err := io.CopyBuffer(paced{t.ctx, t.j.src, w}, struct{ io.Reader }{in}, make([]byte, min(e.Size+1, uploading)))
 	if err != nil {
+		_ = w.Close()
+		return err
+	}
+	if err := t.complete(w, nodes.RemotePath(name), e); err != nil {
 		return err
 	}
 	var sum manifest.Sum
@@ -303,10 +265,28 @@ func (t *thin) one(ctx context.Context, name string, e *manifest.Entry) error {
 	if n != e.Size || sum != e.Sum {
 		return &changedSource{e.Path}
 	}
-	if err := t.f.Chmod(nodes.RemotePath(name), goMode(e.Mode)); err != nil {
-		return err
+	return nil
+}
+
+// uploading is how much of one file is under way.
+const uploading = 512 << 10
+
+// complete flushes and closes a file that is written, and sets its time and such
+// permissions as writing takes away.
+func (t *thin) complete(w nodes.FileWriter, name nodes.RemotePath, e *manifest.Entry) error {
+	flushed := make(chan error, 1)
+	go func() {
+		err := w.Sync()
+		flushed <- errors.Join(err, w.Close())
+	}()
+	err := t.f.Chtimes(name, time.Unix(0, e.Mtime))
+	if mode := goMode(e.Mode); err == nil && mode != mode.Perm() {
+		err = t.f.Chmod(name, mode)
 	}
-	return t.f.Chtimes(nodes.RemotePath(name), time.Unix(0, e.Mtime))
+	if ferr := <-flushed; ferr != nil {
+		return ferr
+	}
+	return err
 }
 
 // paced writes no faster than the source's pace allows.

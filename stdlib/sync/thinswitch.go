@@ -2,7 +2,6 @@ package sync
 
 import (
 	"context"
-	"errors"
 	"path"
 	"sort"
 	"strconv"
@@ -12,37 +11,97 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
-	"golang.org/x/sys/unix"
 )
 
-// drop throws the stage away.
+// resume gives the session that made the stage, to work for ctx and live so much
+// longer; nil where there is none, or it was cut.
+func (s *thinStage) resume(ctx context.Context, moment time.Duration) *thin {
+	t := s.t
+	if s.t = nil; t == nil {
+		return nil
+	}
+	t.bind(ctx, moment)
+	if !t.alive() {
+		t.shut()
+		return nil
+	}
+	return t
+}
+
+// drop throws the stage away. The lock that somebody else may have does not
+// matter: the stage is ours.
 func (s *thinStage) drop(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
-	t, err := s.e.openThin(ctx, s.j)
-	if err != nil {
-		return err
+	t := s.resume(ctx, 0)
+	if t == nil {
+		var err error
+		if t, err = s.e.openThin(ctx, s.j); err != nil {
+			return err
+		}
+		if s.j.hold {
+			_ = t.takeLock() // to give it back: it was left behind
+		}
 	}
-	defer t.close(false)
-	_ = t.lock() // somebody else's does not matter: the stage is ours
-	return t.discard(s.dir)
+	t.abandon(s.dir)
+	t.shut()
+	return nil
 }
 
-// change is the switch.
+// leave ends the session. The stage stays.
+func (s *thinStage) leave() {
+	if s == nil || s.t == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lastMoment)
+	defer cancel()
+	if t := s.resume(ctx, 0); t != nil {
+		t.close()
+	}
+}
+
+// change is the switch. What a push staged and could not switch goes: nobody would
+// switch it later.
 func (s *thinStage) change(ctx context.Context) (*wire.Report, error) {
-	t, err := s.e.openThin(ctx, s.j)
-	if err != nil {
-		return nil, err
+	t := s.resume(ctx, lastMoment)
+	if t == nil {
+		var err error
+		if t, err = s.e.openThin(ctx, s.j); err != nil {
+			return nil, err
+		}
 	}
-	defer t.close(false)
-	if err := t.lock(); err != nil {
-		return nil, err
-	}
-	if err := t.moved(s.dir, s.plan); err != nil {
+	defer t.close()
+	if err := t.ready(s.dir, s.plan); err != nil {
+		err = t.why(err)
+		if s.j.hold {
+			t.abandon(s.dir)
+		}
 		return nil, err
 	}
 	return t.commit(s.dir, s.plan, s.next)
+}
+
+// ready makes sure, as late as that can be, that a stage may be switched.
+func (t *thin) ready(dir string, j *wire.Journal) error {
+	if t.lock.file == nil {
+		if err := t.takeLock(); err != nil {
+			return err
+		}
+	}
+	if err := t.moved(dir, j); err != nil {
+		return err
+	}
+	if err := t.makeRoot(j); err != nil {
+		return err
+	}
+	if err := t.lock.check(t); err != nil {
+		return err
+	}
+	if t.ctx.Err() != nil {
+		return nodes.Stopped(t.ctx)
+	}
+	return nil
 }
 
 // lstat describes a path of the tree.
@@ -62,7 +121,7 @@ func (t *thin) lstat(p string) (manifest.Entry, error) {
 // absent reports whether nothing is at a path of the tree.
 func (t *thin) absent(p string) bool {
 	_, err := t.f.Lstat(t.at(p))
-	return nodes.KindOf(err) == nodes.NotFound || errors.Is(err, unix.ENOTDIR)
+	return gone(err)
 }
 
 func lookAgain(what string) error {
@@ -74,30 +133,47 @@ func (t *thin) moved(dir string, j *wire.Journal) error {
 	if t.now.Seq != j.Seq || t.now.Digest != j.Base || t.exists == j.MakeRoot {
 		return lookAgain("somebody rolled to this tree since it was looked at")
 	}
-	if _, err := t.f.Lstat(nodes.RemotePath(dir)); err != nil {
+	if _, err := t.f.Lstat(nodes.RemotePath(path.Join(dir, "plan"))); gone(err) {
 		return &nodes.Error{Kind: nodes.Changed, Message: "the stage is no longer on the node", Hint: "stage again"}
+	} else if err != nil {
+		return err
+	}
+	fresh := j.Fresh()
+	now, err := t.lookAt(append(pathsOf(j.From), fresh...))
+	if err != nil {
+		return err
 	}
 	for i := range j.From {
-		o := &j.From[i]
-		if l, err := t.lstat(o.Path); err != nil || !l.SameStat(o) {
+		if o := &j.From[i]; now[i].Kind == 0 || !now[i].SameStat(o) {
 			return lookAgain(manifest.Quote(o.Path) + " changed on the node since it was looked at")
 		}
 	}
-	for _, p := range j.Fresh() {
-		if !t.absent(p) {
+	for i, p := range fresh {
+		if now[len(j.From)+i].Kind != 0 {
 			return lookAgain(manifest.Quote(p) + " appeared on the node since it was looked at")
 		}
 	}
 	return nil
 }
 
-// commit is the point of no return and what comes after it.
-func (t *thin) commit(dir string, j *wire.Journal, next *wire.Record) (*wire.Report, error) {
-	if err := t.makeRoot(j); err != nil {
-		return nil, err
+// pathsOf lists the paths of entries.
+func pathsOf(list []manifest.Entry) []string {
+	out := make([]string, len(list))
+	for i := range list {
+		out[i] = list[i].Path
 	}
+	return out
+}
+
+// commit is the point of no return and what comes after it. A cancel ends it a
+// moment later than other work: a burst takes milliseconds.
+func (t *thin) commit(dir string, j *wire.Journal, next *wire.Record) (*wire.Report, error) {
+	t.careful()
 	if err := t.put(path.Join(dir, "COMMIT"), nil); err != nil {
-		return nil, err
+		if t.ctx.Err() != nil || nodes.KindOf(err) == nodes.Lost {
+			return nil, t.halfDone(err)
+		}
+		return nil, t.why(err)
 	}
 	began := time.Now()
 	if err := t.forward(dir, j); err != nil {
@@ -105,7 +181,7 @@ func (t *thin) commit(dir string, j *wire.Journal, next *wire.Record) (*wire.Rep
 	}
 	took := time.Since(began)
 	if err := t.finish(dir, j); err != nil {
-		return nil, err
+		return nil, t.halfDone(err)
 	}
 	return &wire.Report{Burst: took, Marker: &next.Marker}, nil
 }
@@ -131,16 +207,28 @@ func (t *thin) backward(dir string, j *wire.Journal) error {
 	return r.run(j.Back())
 }
 
-// rollBack undoes a burst that could not be finished, and says so.
+// rollBack undoes a burst that could not be finished, and says so. One that was
+// stopped is left as it is: whoever comes next finishes it.
 func (t *thin) rollBack(dir string, j *wire.Journal, cause error) error {
+	if t.ctx.Err() != nil || t.life.Err() != nil || nodes.KindOf(cause) == nodes.Lost {
+		return t.halfDone(cause)
+	}
 	e := *nodes.AsError(cause, nodes.Failed)
 	if t.keeps(dir, j) && t.put(path.Join(dir, "ROLLBACK"), nil) == nil && t.backward(dir, j) == nil {
 		_ = t.discard(dir)
 		e.Message += "; the tree was put back as it was"
 		return &e
 	}
-	e.Message += "; some files are switched and some are not"
-	e.Hint = "mend the cause and push again: the switch is then finished or undone first"
+	return t.halfDone(&e)
+}
+
+// halfDone says that a switch was begun and not ended.
+func (t *thin) halfDone(cause error) error {
+	e := *nodes.AsError(t.why(cause), nodes.Failed)
+	e.Message += "; some files may be switched and some not"
+	if e.Hint == "" || e.Kind != nodes.Locked {
+		e.Hint = "push again, when the cause is mended: the switch is then finished or undone first"
+	}
 	return &e
 }
 
@@ -163,7 +251,10 @@ func (t *thin) keeps(dir string, j *wire.Journal) bool {
 // finish writes the marker and turns the stage into the undo.
 func (t *thin) finish(dir string, j *wire.Journal) error {
 	err := t.f.Rename(nodes.RemotePath(path.Join(dir, "marker")), nodes.RemotePath(path.Join(t.state, "marker")))
-	if err != nil && nodes.KindOf(err) != nodes.NotFound {
+	if nodes.KindOf(err) == nodes.NotFound {
+		err = t.finished(j)
+	}
+	if err != nil {
 		return err
 	}
 	if j.Undoes != "" || j.Keep <= 0 {
@@ -183,24 +274,37 @@ func (t *thin) finish(dir string, j *wire.Journal) error {
 	return nil
 }
 
+// finished fails unless the switch of j was done before: whoever took over the
+// lock of a host that slept may have undone it.
+func (t *thin) finished(j *wire.Journal) error {
+	if err := t.remember(); err != nil {
+		return err
+	}
+	if t.now.Seq != j.Seq+1 {
+		return lookAgain("somebody rolled to this tree while it was switched")
+	}
+	return nil
+}
+
 // sweep removes what is on its way out, stages that were cut off while they were
 // made, and those that were made before the marker with the number seq, which can
 // never be put in place. What fails here is swept the next time.
 func (t *thin) sweep(seq int) {
 	list, _ := t.f.ReadDir(nodes.RemotePath(t.state))
-	for i := range list {
-		dir := path.Join(t.state, list[i].Name)
-		if strings.HasPrefix(list[i].Name, trashName) || strings.HasPrefix(list[i].Name, clockName) {
+	_ = t.all(len(list), func(i int) error {
+		name, dir := list[i].Name, path.Join(t.state, list[i].Name)
+		switch {
+		case strings.HasPrefix(name, trashName), strings.HasPrefix(name, clockName):
 			_ = t.clear(dir)
-		}
-		if !strings.HasPrefix(list[i].Name, "stage-") {
-			continue
-		}
-		j, err := t.journal(dir)
-		if nodes.KindOf(err) == nodes.NotFound || err == nil && j.Seq < seq {
+		case name == wire.StageName(t.j.roll): // of a try before this one
 			_ = t.discard(dir)
+		case strings.HasPrefix(name, "stage-"):
+			if j, err := t.journal(dir); nodes.KindOf(err) == nodes.NotFound || err == nil && j.Seq < seq {
+				_ = t.discard(dir)
+			}
 		}
-	}
+		return nil
+	})
 }
 
 // undos lists the undo folders, oldest first.
@@ -255,6 +359,8 @@ func (t *thin) cutShort() (finish, undo []string) {
 
 // settle finishes or undoes a switch that was cut short.
 func (t *thin) settle() error {
+	t.careful()
+	defer t.prompt()
 	finish, undo := t.cutShort()
 	for _, dir := range append(finish, undo...) {
 		j, err := t.journal(dir)

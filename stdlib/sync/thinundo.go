@@ -18,19 +18,19 @@ func (e *Engine) thinUndo(ctx context.Context, j *job, roll string, force bool, 
 	if err != nil {
 		return nil, err
 	}
-	defer t.close(false)
+	defer t.close()
 	e.sayThin(j.events, j.node, why)
 	if t.now.First() && !t.begun() {
 		return nil, t.nothing()
 	}
 	if err := t.prepare(); err != nil {
-		return nil, err
+		return nil, t.why(err)
 	}
-	rep, err := t.undo(ctx, roll, force)
+	rep, err := t.undo(roll, force)
 	if rep != nil {
 		rep.Settled = t.settled
 	}
-	return rep, err
+	return rep, t.why(err)
 }
 
 func (t *thin) nothing() error {
@@ -43,7 +43,7 @@ func (t *thin) begun() bool {
 	return len(finish)+len(undo) > 0
 }
 
-func (t *thin) undo(ctx context.Context, roll string, force bool) (*wire.Report, error) {
+func (t *thin) undo(roll string, force bool) (*wire.Report, error) {
 	if t.undone != "" && (roll == "" || roll == t.undone) {
 		return &wire.Report{Roll: t.undone, Marker: &t.now.Marker}, nil // just now: not once more
 	}
@@ -68,11 +68,22 @@ func (t *thin) undo(ctx context.Context, roll string, force bool) (*wire.Report,
 	}
 	next.Undo = t.j.roll
 	dir := path.Join(t.state, wire.StageName(t.j.roll))
-	rep, err := t.reverse(ctx, dir, name, done, next)
-	if err != nil && rep == nil && !t.begun() {
-		_ = t.discard(dir)
+	j, err := t.reverse(dir, name, done, next)
+	if err == nil {
+		err = t.ready(dir, j)
 	}
-	return rep, err
+	if err != nil {
+		err = t.why(err)
+		t.abandon(dir)
+		return nil, err
+	}
+	rep, err := t.commit(dir, j, next)
+	if err != nil {
+		return nil, err
+	}
+	rep.Roll = done.Roll
+	done.Undone(j.To, rep)
+	return rep, nil
 }
 
 // noteIdle writes down that the roll had nothing to do here.
@@ -113,83 +124,65 @@ func (t *thin) stands(j *wire.Journal) error {
 			Hint: "force=true puts the old one back all the same",
 		}
 	}
+	left := j.Gone()
+	now, err := t.lookAt(append(pathsOf(j.To), left...))
+	if err != nil {
+		return err
+	}
 	for i := range j.To {
-		if l, err := t.lstat(j.To[i].Path); err != nil || !l.SameStat(&j.To[i]) {
+		if now[i].Kind == 0 || !now[i].SameStat(&j.To[i]) {
 			return changed(j.To[i].Path)
 		}
 	}
-	for _, p := range j.Gone() {
-		if !t.absent(p) {
+	for i, p := range left {
+		if now[len(j.To)+i].Kind != 0 {
 			return changed(p)
 		}
 	}
 	return nil
 }
 
-// reverse builds the reverse of a journal as a stage and switches it.
-func (t *thin) reverse(ctx context.Context, dir, name string, done *wire.Journal, next *wire.Record) (*wire.Report, error) {
+// reverse builds the reverse of a journal as a stage.
+func (t *thin) reverse(dir, name string, done *wire.Journal, next *wire.Record) (*wire.Journal, error) {
 	if err := t.makeDirs(dir); err != nil {
 		return nil, err
 	}
 	j := &wire.Journal{Roll: t.j.roll, Seq: t.now.Seq, Base: t.now.Digest, Undoes: name, Was: t.now.Marker, MakeRoot: !t.exists, Keep: done.Keep}
 	touch := done.Touches()
-	w := &thinWork{ctx: ctx, slots: make(chan struct{}, inFlight)}
 	for i := range done.From {
 		e, source := done.From[i], -1
 		if e.Kind != manifest.Dir && !touch(e.Path) {
 			source = i
-			from, to := path.Join(t.state, name, "u", strconv.Itoa(i)), path.Join(dir, "s", strconv.Itoa(i))
-			w.do(func() error { return t.f.Link(nodes.RemotePath(from), nodes.RemotePath(to)) })
 		}
 		j.Add(e, source, e.Kind != manifest.Dir && touch(e.Path))
 	}
-	if err := w.wait(); err != nil {
-		return nil, err
+	err := t.all(len(j.Source), func(i int) error {
+		if j.Source[i] < 0 {
+			return nil
+		}
+		n := strconv.Itoa(i)
+		return t.f.Link(nodes.RemotePath(path.Join(t.state, name, "u", n)), nodes.RemotePath(path.Join(dir, "s", n)))
+	})
+	if err == nil {
+		err = t.standing(j, done)
 	}
-	if err := t.standing(j, done); err != nil {
-		return nil, err
+	if err == nil {
+		err = t.aside(dir, j)
 	}
-	if err := t.aside(ctx, dir, j); err != nil {
-		return nil, err
+	if err == nil {
+		err = t.seal(dir, j, next)
 	}
-	if err := t.seal(dir, j, next); err != nil {
-		return nil, err
-	}
-	rep, err := t.commit(dir, j, next)
-	if err != nil {
-		return nil, err
-	}
-	rep.Roll = done.Roll
-	done.Undone(j.To, rep)
-	return rep, nil
+	return j, err
 }
 
 // standing lists what is there now at the paths of a roll.
 func (t *thin) standing(j, done *wire.Journal) error {
-	paths := map[string]bool{}
-	for _, list := range [][]manifest.Entry{done.From, done.To} {
-		for i := range list {
-			paths[list[i].Path] = true
+	paths := slices.Sorted(slices.Values(append(pathsOf(done.From), pathsOf(done.To)...)))
+	now, err := t.lookAt(slices.Compact(paths))
+	for i := range now {
+		if now[i].Kind != 0 {
+			j.From = append(j.From, now[i])
 		}
 	}
-	for _, p := range sorted(paths) {
-		if t.absent(p) {
-			continue
-		}
-		l, err := t.lstat(p)
-		if err != nil {
-			return err
-		}
-		j.From = append(j.From, l)
-	}
-	return nil
-}
-
-func sorted(set map[string]bool) []string {
-	out := make([]string, 0, len(set))
-	for p := range set {
-		out = append(out, p)
-	}
-	slices.Sort(out)
-	return out
+	return err
 }

@@ -3,7 +3,6 @@ package sync
 import (
 	"crypto/sha256"
 	"io"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -11,9 +10,6 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 )
-
-// inFlight is how many requests to one node are under way over SFTP.
-const inFlight = 16
 
 // walker lists a tree over SFTP.
 type walker struct {
@@ -48,6 +44,10 @@ func (w *walker) dir(d string, inside bool) {
 	defer w.wg.Done()
 	w.slots <- struct{}{}
 	defer func() { <-w.slots }()
+	if w.t.ctx.Err() != nil {
+		w.fail(nodes.Stopped(w.t.ctx))
+		return
+	}
 	list, err := w.t.f.ReadDir(w.t.at(d))
 	if err != nil {
 		w.fail(err)
@@ -97,73 +97,26 @@ func asEntry(st *nodes.FileInfo) manifest.Entry {
 	return e
 }
 
-// hash reads files over SFTP to know what is in them.
+// hashing is how many files are read at the same time: one may have 8 MB under way.
+const hashing = 16
+
+// hash reads files over SFTP to know what is in them. One that must not be read is
+// left unknown.
 func (t *thin) hash(live []manifest.Entry, indexes []int) error {
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, inFlight)
-	errs := make(chan error, len(indexes))
-	for _, i := range indexes {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			r, err := t.f.Open(t.at(live[i].Path))
-			if err != nil {
-				if nodes.KindOf(err) != nodes.Permission {
-					errs <- err
-				}
-				return
-			}
-			defer r.Close()
-			h := sha256.New()
-			n, err := io.Copy(h, r)
-			if err != nil {
-				errs <- err
-			} else if n == live[i].Size {
-				copy(live[i].Sum[:], h.Sum(nil))
-			}
-		})
-	}
-	wg.Wait()
-	select {
-	case err := <-errs:
-		return err
-	default:
-		return nil
-	}
-}
-
-// discard removes a stage or an undo. For whoever looks it goes at once: of one
-// that lost only some of its files, nobody could tell what to do with it. What is
-// left when that is cut short is swept later.
-func (t *thin) discard(dir string) error {
-	trash := path.Join(t.state, trashName+path.Base(dir))
-	if t.clear(trash) == nil && t.f.Rename(nodes.RemotePath(dir), nodes.RemotePath(trash)) == nil {
-		dir = trash
-	}
-	return t.clear(dir)
-}
-
-// trashName begins the names of what is on its way out, as the agent has it.
-const trashName = "trash-"
-
-// clear removes what is at name, with all in it, in any order.
-func (t *thin) clear(name string) error {
-	st, err := t.f.Lstat(nodes.RemotePath(name))
-	if nodes.KindOf(err) == nodes.NotFound {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	if st.Mode.IsDir() {
-		list, err := t.f.ReadDir(nodes.RemotePath(name))
-		if err != nil {
+	return t.atOnce(hashing, len(indexes), func(k int) error {
+		e := &live[indexes[k]]
+		r, err := t.f.Open(t.at(e.Path))
+		if nodes.KindOf(err) == nodes.Permission {
+			return nil
+		} else if err != nil {
 			return err
 		}
-		for _, e := range list {
-			if err := t.clear(path.Join(name, e.Name)); err != nil {
-				return err
-			}
+		defer func() { go r.Close() }() // nobody waits for it
+		h := sha256.New()
+		n, err := until(t.work, func() (int64, error) { return io.Copy(h, r) })
+		if err == nil && n == e.Size {
+			copy(e.Sum[:], h.Sum(nil))
 		}
-	}
-	return t.f.Remove(nodes.RemotePath(name))
+		return err
+	})
 }

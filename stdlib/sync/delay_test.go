@@ -1,0 +1,214 @@
+package sync_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+)
+
+// delayLine is a line to a node on which a round trip takes so long. Bytes are held
+// back, not packets: what TCP itself does is not delayed.
+type delayLine struct{ roundTrip atomic.Int64 }
+
+// farAway puts such a line before node i of the rig. It has no delay yet.
+func (r *rig) farAway(i int) *delayLine {
+	r.Helper()
+	d := &delayLine{}
+	near, err := net.Listen("tcp", "127.0.0.1:0")
+	must(r.T, err)
+	r.Cleanup(func() { _ = near.Close() })
+	n := r.set.Nodes[i]
+	_, port, err := net.SplitHostPort(near.Addr().String())
+	must(r.T, err)
+	go d.serve(near, net.JoinHostPort(n.Host, strconv.Itoa(n.Port)))
+	known, err := os.ReadFile(r.bed.KnownHosts)
+	must(r.T, err)
+	var text strings.Builder
+	for line := range strings.Lines(string(known)) {
+		text.WriteString(line + strings.Replace(line, "]:"+strconv.Itoa(n.Port)+" ", "]:"+port+" ", 1))
+	}
+	must(r.T, os.WriteFile(r.bed.KnownHosts, []byte(text.String()), 0o600))
+	n.Port, err = strconv.Atoi(port)
+	must(r.T, err)
+	return d
+}
+
+func (d *delayLine) takes(t time.Duration) { d.roundTrip.Store(int64(t)) }
+
+func (d *delayLine) serve(near net.Listener, to string) {
+	for {
+		c, err := near.Accept()
+		if err != nil {
+			return
+		}
+		far, err := net.Dial("tcp", to)
+		if err != nil {
+			_ = c.Close()
+			continue
+		}
+		go d.carry(far, c)
+		go d.carry(c, far)
+	}
+}
+
+// carry copies a stream; everything arrives half a round trip after it was sent.
+func (d *delayLine) carry(to, from net.Conn) {
+	type piece struct {
+		b  []byte
+		at time.Time
+	}
+	line := make(chan piece, 1<<12)
+	go func() {
+		defer to.Close()
+		for p := range line {
+			time.Sleep(time.Until(p.at))
+			if _, err := to.Write(p.b); err != nil {
+				_ = from.Close()
+			}
+		}
+	}()
+	defer close(line)
+	for {
+		b := make([]byte, 32<<10)
+		n, err := from.Read(b)
+		if err != nil {
+			return
+		}
+		line <- piece{b[:n], time.Now().Add(time.Duration(d.roundTrip.Load() / 2))}
+	}
+}
+
+// far is the longest round trip for which there is time to clear away what was
+// cancelled.
+const far = 300 * time.Millisecond
+
+// nothingInTheWay fails the test where a push that was cancelled left on node i what
+// keeps others out, or what the next push does not sweep.
+func (r *rig) nothingInTheWay(i int) {
+	r.Helper()
+	if got := strings.Join(r.state(i), " "); strings.Contains(got, "lock-") || strings.Contains(" "+got, " stage-") {
+		r.Errorf("left behind: %s", got)
+	}
+	r.push()
+	r.equal(i)
+	for _, name := range r.state(i) {
+		if name != "marker" && !strings.HasPrefix(name, "undo-") {
+			r.Errorf("not swept: %s", name)
+		}
+	}
+}
+
+// awaitStages waits until so many complete stages lie on node i.
+func (r *rig) awaitStages(i, n int) {
+	r.Helper()
+	waitFor(r.T, func() bool {
+		held, err := filepath.Glob(r.stateFile(i, "stage-*/plan"))
+		return err == nil && len(held) == n
+	})
+}
+
+// A push over SFTP to a node far away that is cancelled while files are sent gives
+// its lock back and takes its stage out of the way before it ends.
+func TestCancelledFarAway(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly(0))
+	line := r.farAway(0)
+	for i := range 100 {
+		r.file(strconv.Itoa(i), noise(10_000, int64(i)))
+	}
+	r.wholeSeconds()
+	ctx, cancel := context.WithCancel(r.ctx())
+	pushed := make(chan error, 1)
+	go func() {
+		o := r.options()
+		o.Speed = 200_000
+		_, err := r.engine.Push(ctx, r.set, o)
+		pushed <- err
+	}()
+	waitFor(t, func() bool {
+		sent, err := filepath.Glob(r.stateFile(0, "stage-*/s/*"))
+		return err == nil && len(sent) > 20
+	})
+	line.takes(far)
+	cancel()
+	began := time.Now()
+	wantKind(t, <-pushed, nodes.Cancelled)
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("took %v", took)
+	}
+	line.takes(0)
+	r.nothingInTheWay(0)
+}
+
+// Where one node keeps a push waiting that is then cancelled, what was staged on
+// another one, far away, is dropped, and its lock given back.
+func TestGivenUpFarAway(t *testing.T) {
+	r := newRig(t, 2, nodetest.SFTPOnly())
+	line := r.farAway(0)
+	r.file("a", "1")
+	r.wholeSeconds()
+	r.push()
+	for i := range 300 {
+		r.file(strconv.Itoa(i), noise(100, int64(i)))
+	}
+	r.wholeSeconds()
+	r.bed.Freeze(1)
+	defer r.bed.Thaw(1)
+	ctx, cancel := context.WithCancel(r.ctx())
+	pushed := make(chan error, 1)
+	go func() {
+		_, err := r.engine.Push(ctx, r.set, r.options())
+		pushed <- err
+	}()
+	r.awaitStages(0, 1)
+	line.takes(far)
+	cancel()
+	began := time.Now()
+	wantKind(t, <-pushed, nodes.Cancelled)
+	if took := time.Since(began); took > 1800*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
+	line.takes(0)
+	r.bed.Thaw(1)
+	r.nothingInTheWay(0)
+}
+
+// A burst over SFTP takes some round trips for each part of its order, not one for
+// each file.
+func TestBurstFarAway(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly())
+	line := r.farAway(0)
+	for i := range 100 {
+		r.file("d/changed"+strconv.Itoa(i), "1")
+		r.file("gone/deep/"+strconv.Itoa(i), "1")
+	}
+	r.wholeSeconds()
+	r.push()
+	r.remove("gone")
+	for i := range 100 {
+		r.file("d/changed"+strconv.Itoa(i), "22")
+		r.file("new/deep/"+strconv.Itoa(i), "2")
+	}
+	r.wholeSeconds()
+	hold, pushed := make(chan struct{}), make(chan error, 1)
+	go func() { pushed <- r.engine.HoldStage(r.ctx(), r.set, r.options(), hold) }()
+	r.awaitStages(0, 1)
+	const trip = 20 * time.Millisecond
+	line.takes(trip)
+	began := time.Now()
+	close(hold)
+	must(t, <-pushed)
+	if trips := time.Since(began) / trip; trips > 300 { // 60 or so on a machine at rest; 970 one by one
+		t.Errorf("%d round trips", trips)
+	}
+	line.takes(0)
+	r.equal(0)
+}

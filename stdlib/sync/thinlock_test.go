@@ -1,0 +1,93 @@
+package sync_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/sync"
+)
+
+// A controller that slept while another one took its lock over neither renews nor
+// removes what is theirs now, and switches nothing.
+func TestLockLostInASleep(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly(0))
+	r.file("a", "1")
+	r.wholeSeconds()
+	r.push()
+	r.file("a", "the sleeper's")
+	var said bytes.Buffer
+	sleeper := r.errand(&said, func(a *errand) { a.Beat, a.Hold = time.Millisecond, true })
+	in, err := sleeper.StdinPipe()
+	must(t, err)
+	must(t, sleeper.Start())
+	r.awaitStages(0, 1)
+	must(t, sleeper.Process.Signal(syscall.SIGSTOP))
+	lock := r.stateFile(0, "lock-sftp")
+	age(t, lock, 20*time.Minute)
+	r.file("a", "the other's, of another size")
+	r.wholeSeconds()
+	hold, pushed := make(chan struct{}), make(chan error, 1)
+	go func() { pushed <- newRigOn(r).HoldStage(r.ctx(), r.set, r.options(), hold) }()
+	r.awaitStages(0, 2)
+	theirs, err := os.ReadFile(lock)
+	must(t, err)
+	must(t, sleeper.Process.Signal(syscall.SIGCONT))
+	must(t, in.Close())
+	if err := sleeper.Wait(); err == nil || !strings.Contains(said.String(), "the lock was lost to "+r.s.User+" on deploy (sync.push) since") {
+		t.Errorf("the sleeper: %v: %s", err, said.String())
+	}
+	if now, err := os.ReadFile(lock); err != nil || !bytes.HasPrefix(now, theirs) {
+		t.Errorf("the lock: %v: %q", err, now)
+	}
+	close(hold)
+	must(t, <-pushed)
+	r.equal(0)
+	if got := strings.Join(r.state(0), " "); strings.Contains(got, "lock-") || strings.Contains(got, "stage-") {
+		t.Errorf("left behind: %s", got)
+	}
+}
+
+// age makes a lock look as if it was not renewed for so long, once the node has done
+// what its holder still asked for.
+func age(t *testing.T, lock string, by time.Duration) {
+	t.Helper()
+	old, still := time.Now().Add(-by).Truncate(time.Second), 0
+	waitFor(t, func() bool {
+		st, err := os.Stat(lock)
+		must(t, err)
+		if still++; !st.ModTime().Equal(old) {
+			still = 0
+			must(t, os.Chtimes(lock, old, old))
+		}
+		return still == 10
+	})
+}
+
+// A lock is renewed, by the node's clock, for as long as it is held.
+func TestThinLockIsRenewed(t *testing.T) {
+	b := newBench(t)
+	b.engine.NoAgent()
+	b.engine.LockTimes(time.Millisecond, time.Hour)
+	b.file("a", "1")
+	b.push()
+	b.file("a", "22")
+	lock := filepath.Join(filepath.Dir(b.live), ".rollsh-www", "lock-sftp")
+	set, o := nodes.Set{Nodes: []*nodes.Node{b.node}}, sync.Options{From: nodes.Dir(b.src)}
+	hold, staged := make(chan struct{}), make(chan error, 1)
+	go func() { staged <- b.engine.HoldStage(t.Context(), set, o, hold) }()
+	old := time.Now().Add(-30 * time.Minute)
+	waitFor(t, func() bool { return os.Chtimes(lock, old, old) == nil })
+	waitFor(t, func() bool {
+		st, err := os.Stat(lock)
+		return err == nil && st.ModTime().After(old.Add(time.Minute))
+	})
+	close(hold)
+	must(t, <-staged)
+}
