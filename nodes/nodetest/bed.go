@@ -176,6 +176,18 @@ func (b *Bed) KillCommands(i int) {
 	}
 }
 
+// Connections counts the sshd processes that hold connections to node i, and serve
+// their files.
+func (b *Bed) Connections(i int) int {
+	count := 0
+	for _, p := range under(table(), b.nodes[i].cmd.Process.Pid) {
+		if isSSHD(p.name) {
+			count++
+		}
+	}
+	return count
+}
+
 // Freeze stops node i in its tracks, without closing a connection: it answers
 // nothing until Thaw.
 func (b *Bed) Freeze(i int) {

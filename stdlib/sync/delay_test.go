@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,7 +18,11 @@ import (
 
 // delayLine is a line to a node on which a round trip takes so long. Bytes are held
 // back, not packets: what TCP itself does is not delayed.
-type delayLine struct{ roundTrip atomic.Int64 }
+type delayLine struct {
+	roundTrip atomic.Int64
+	mu        sync.Mutex
+	ends      []net.Conn
+}
 
 // farAway puts such a line before node i of the rig. It has no delay yet.
 func (r *rig) farAway(i int) *delayLine {
@@ -42,6 +47,16 @@ func (r *rig) farAway(i int) *delayLine {
 	return d
 }
 
+// cut ends all connections, with all that is under way.
+func (d *delayLine) cut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.ends {
+		_ = c.Close()
+	}
+	d.ends = nil
+}
+
 func (d *delayLine) takes(t time.Duration) { d.roundTrip.Store(int64(t)) }
 
 func (d *delayLine) serve(near net.Listener, to string) {
@@ -55,6 +70,9 @@ func (d *delayLine) serve(near net.Listener, to string) {
 			_ = c.Close()
 			continue
 		}
+		d.mu.Lock()
+		d.ends = append(d.ends, c, far)
+		d.mu.Unlock()
 		go d.carry(far, c)
 		go d.carry(c, far)
 	}

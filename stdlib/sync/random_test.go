@@ -104,63 +104,101 @@ func randomKills() int {
 	return 3
 }
 
+// strike is a fault, and how to mend it.
+type strike struct {
+	hit, mend func(*rig, *exec.Cmd)
+}
+
+func nothing(*rig, *exec.Cmd) {}
+
+// strikes are the faults that agent and SFTP have in common.
+func strikes() map[string]strike {
+	return map[string]strike{
+		"controller": {func(_ *rig, cmd *exec.Cmd) { _ = cmd.Process.Kill() }, nothing},
+		"sshd":       {func(r *rig, _ *exec.Cmd) { r.bed.Cut(0) }, nothing},
+		"silence":    {func(r *rig, _ *exec.Cmd) { r.bed.Freeze(0) }, func(r *rig, _ *exec.Cmd) { r.bed.Thaw(0) }},
+	}
+}
+
 // A process is killed at a random moment of a push over real ssh: the one that
 // pushes, the agent on the node, or the node's sshd; or the node falls silent.
 // What is found then is wholly old, wholly new or a part of the burst in its
 // order, a success is never told falsely, and the next push or undo makes it
 // whole. ROLLSH_FAULTS=all meets 200 moments of each.
 func TestKilledAtRandom(t *testing.T) {
-	kinds := map[string]func(*rig, *exec.Cmd){
-		"controller": func(_ *rig, cmd *exec.Cmd) { _ = cmd.Process.Kill() },
-		"agent":      func(r *rig, _ *exec.Cmd) { r.bed.KillCommands(0) },
-		"sshd":       func(r *rig, _ *exec.Cmd) { r.bed.Cut(0) },
-		"silence":    func(r *rig, _ *exec.Cmd) { r.bed.Freeze(0) },
+	kinds := strikes()
+	kinds["agent"] = strike{func(r *rig, _ *exec.Cmd) { r.bed.KillCommands(0) }, nothing}
+	for kind, s := range kinds {
+		t.Run(kind, func(t *testing.T) { newRig(t, 1).killManyAtRandom(s, randomKills()) })
 	}
-	for kind, strike := range kinds {
+}
+
+// The same over SFTP: the one that pushes is killed, or the sshd that serves the
+// files, or the line is cut or falls silent.
+func TestKilledAtRandomOverSFTP(t *testing.T) {
+	kinds := strikes()
+	kinds["line"] = strike{func(r *rig, _ *exec.Cmd) { r.line.cut() }, nothing}
+	for kind, s := range kinds {
 		t.Run(kind, func(t *testing.T) {
-			r := newRig(t, 1)
-			config, err := os.ReadFile(r.bed.Config)
-			must(t, err)
-			must(t, os.WriteFile(r.bed.Config, append([]byte("ServerAliveInterval 1\nServerAliveCountMax 1\nConnectTimeout 2\n"), config...), 0o600))
-			b := &bench{T: t, src: r.src, live: r.live(0), files: 60}
-			if randomKills() > 100 {
-				b.files = 400 // the burst lasts longer
+			r := newRig(t, 1, nodetest.SFTPOnly())
+			r.line = r.farAway(0)
+			r.line.takes(5 * time.Millisecond)
+			r.connect()
+			moments := randomKills()
+			if moments < 10 {
+				moments = 1
 			}
-			seen := map[string]int{}
-			for n := range randomKills() {
-				r.killAtRandom(b, n, strike, seen)
-			}
-			t.Logf("%v", seen)
+			r.killManyAtRandom(s, moments)
 		})
 	}
 }
 
+// killManyAtRandom strikes at as many moments as are asked for.
+func (r *rig) killManyAtRandom(s strike, moments int) {
+	config, err := os.ReadFile(r.bed.Config)
+	must(r.T, err)
+	must(r.T, os.WriteFile(r.bed.Config, append([]byte("ServerAliveInterval 1\nServerAliveCountMax 1\nConnectTimeout 2\n"), config...), 0o600))
+	b := &bench{T: r.T, src: r.src, live: r.live(0), files: 60}
+	if moments > 100 {
+		b.files = 400 // the burst lasts longer
+	}
+	seen := map[string]int{}
+	for n := range moments {
+		r.killAtRandom(b, n, s, seen)
+	}
+	r.Logf("%v", seen)
+}
+
 // killAtRandom pushes a second revision over a first, strikes while it does, and
 // checks what is left and what the next push, or undo, makes of it.
-func (r *rig) killAtRandom(b *bench, n int, strike func(*rig, *exec.Cmd), seen map[string]int) {
+func (r *rig) killAtRandom(b *bench, n int, s strike, seen map[string]int) {
 	t := r.T
 	r.engine.Close()
+	r.pool.Close()
 	r.connect()
 	b.revision(1)
+	r.wholeSeconds()
 	began := time.Now()
 	r.push(func(o *sync.Options) { o.Drift = "overwrite" })
 	took := time.Since(began) + 100*time.Millisecond // a process starts besides
 	old := snapshot(t, b.live)
 	b.revision(2)
+	r.wholeSeconds()
 
 	var said bytes.Buffer
 	cmd := r.pushElsewhere(&said)
 	after := time.Duration(rand.Int63n(int64(took)))
 	time.Sleep(after)
-	strike(r, cmd)
+	s.hit(r, cmd)
 	waited := time.Now()
 	err := cmd.Wait()
 	if silent := time.Since(waited); silent > 15*time.Second {
 		t.Errorf("after %v: it took %v to see that the node is silent", after, silent)
 	}
-	r.bed.Thaw(0)
+	s.mend(r, cmd)
 	r.engine.Close()
-	r.awaitNoAgent()
+	r.pool.Close()
+	r.awaitRest()
 
 	state := b.mixed(old, snapshot(t, b.src))
 	seen[state]++
@@ -182,13 +220,21 @@ func (r *rig) killAtRandom(b *bench, n int, strike func(*rig, *exec.Cmd), seen m
 	b.tidy(n)
 }
 
-// awaitNoAgent waits until no agent runs on the node: it has seen that its
-// connection is gone.
-func (r *rig) awaitNoAgent() {
+// awaitRest waits until the node has seen that the connection of one who was
+// killed is gone, and lets a lock over SFTP that is left grow old.
+func (r *rig) awaitRest() {
 	r.Helper()
-	for end := time.Now().Add(20 * time.Second); r.bed.Sessions(0, "/agent-") > 0; time.Sleep(2 * time.Millisecond) {
+	at := func() int { return r.bed.Sessions(0, "/agent-") }
+	if r.line != nil {
+		at = func() int { return r.bed.Connections(0) }
+	}
+	for end := time.Now().Add(20 * time.Second); at() > 0; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			r.Fatal("an agent still runs 20 s after its connection was gone")
+			r.Fatal("the node is still at work 20 s after the connection was gone")
 		}
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(r.stateFile(0, "lock-sftp"), old, old); err != nil && !os.IsNotExist(err) {
+		r.Fatal(err)
 	}
 }

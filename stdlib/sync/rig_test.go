@@ -79,6 +79,8 @@ type rig struct {
 	set    nodes.Set
 	src    string
 	home   string
+	pool   *ssh.Pool
+	line   *delayLine // to the first node; nil: the machine's own
 }
 
 func newRig(t *testing.T, n int, opts ...nodetest.Option) *rig {
@@ -105,7 +107,7 @@ func newRig(t *testing.T, n int, opts ...nodetest.Option) *rig {
 // connect makes a new engine with new connections, as a new rollsh would.
 func (r *rig) connect() {
 	pool := ssh.NewPool(r.s)
-	r.s.Dialer = pool
+	r.pool, r.s.Dialer = pool, pool
 	r.engine = sync.New(r.s)
 	must(r.T, r.engine.UseAgent(rigAgent))
 	engine := r.engine
