@@ -36,3 +36,24 @@ func FuzzQuote(f *testing.F) {
 		}
 	})
 }
+
+// A script of several lines arrives as it is through every login shell, those
+// among them to which "!" means something and a line end in quotes nothing.
+func TestOneLine(t *testing.T) {
+	words := "a!b ! !! 'q' \"d\" `x` $y \\n \\\\ % %s é\xff\ttab\n\nlines\n end"
+	script := "say() {\nprintf '%s' \"$1\"\n}\nif ! false; then\nsay " + nodes.Quote(words) + "\nfi"
+	line := nodes.Quote(nodes.OneLine(script)...)
+	if strings.ContainsAny(line, "\n!") {
+		t.Errorf("not for every shell: %q", line)
+	}
+	for _, shell := range []string{"sh", "bash", "zsh", "fish", "tcsh", "bsd-csh", "mksh"} {
+		if _, err := exec.LookPath(shell); err != nil {
+			t.Logf("%s is not installed", shell)
+			continue
+		}
+		out, err := exec.CommandContext(t.Context(), shell, "-c", line).CombinedOutput()
+		if err != nil || string(out) != words {
+			t.Errorf("%s: %q, %v", shell, out, err)
+		}
+	}
+}

@@ -25,6 +25,18 @@ func Quote(words ...string) string {
 	return strings.Join(out, " ")
 }
 
+// encoding is how OneLine writes what some shell does not read as it stands, as the
+// first argument of printf.
+var encoding = strings.NewReplacer("\\", `\134`, "%", "%%", "'", `\047`, "!", `\041`, "\n", `\n`)
+
+// OneLine gives the words that run a script of POSIX shell in such a way that every
+// login shell passes it on: fish, where two backslashes are one also in quotes, and
+// csh, where a quoted word has no line ends, and "!" stands for earlier commands also
+// in quotes. The script holds no NUL byte.
+func OneLine(script string) []string {
+	return []string{"sh", "-c", `eval "$(printf '` + encoding.Replace(script) + `')"`}
+}
+
 // Shell gives the one line that the node's login shell is to run for c: folder,
 // environment and sudo wrapped around the command. It fails with Usage for a
 // NUL byte or a bad name of a variable, and for an empty command.

@@ -349,7 +349,7 @@ func (p *remote) signaller() func() {
 // killWords are the commands that end a shell and what it started: first as the
 // user that sudo made of the login, if any, then as the login.
 func killWords(pid int, sudo string, password bool) [][]string {
-	own := []string{"sh", "-c", fmt.Sprintf(killScript, pid)}
+	own := nodes.OneLine(fmt.Sprintf(killScript, pid))
 	if sudo == "" {
 		return [][]string{own}
 	}

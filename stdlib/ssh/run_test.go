@@ -346,12 +346,17 @@ func TestThirtyTwoNodesShareNothing(t *testing.T) {
 // Login shells that are no POSIX shells run commands too, and a cancelled command
 // ends there.
 func TestLoginShells(t *testing.T) {
-	for _, shell := range []string{"fish", "zsh"} {
+	for _, shell := range []string{"fish", "zsh", "tcsh", "bsd-csh"} {
+		csh := strings.HasSuffix(shell, "csh")
 		t.Run(shell, func(t *testing.T) {
 			nodetest.Need(t, shell)
 			b := start(t, 1, nodetest.Config(`ForceCommand `+shell+` -c "$SSH_ORIGINAL_COMMAND"`))
 			c := b.dial(t, 0)
-			res := run(t, c, nodes.Cmd{Line: "echo out; echo err >&2"})
+			errs := " >&2"
+			if csh {
+				errs = " >/dev/stderr"
+			}
+			res := run(t, c, nodes.Cmd{Line: "echo out; echo err" + errs})
 			if string(res.Stdout) != "out\n" || string(res.Stderr) != "err\n" {
 				t.Errorf("%q %q", res.Stdout, res.Stderr)
 			}
@@ -359,7 +364,7 @@ func TestLoginShells(t *testing.T) {
 				fails(t, err, nodes.Exit, "did not run the command: fish: ")
 			}
 			// Once the shell is known, one that can tells its process id itself.
-			if res := run(t, c, nodes.Cmd{Line: "echo again >&2"}); string(res.Stderr) != "again\n" || len(res.Stdout) > 0 {
+			if res := run(t, c, nodes.Cmd{Line: "echo again" + errs}); string(res.Stderr) != "again\n" || len(res.Stdout) > 0 {
 				t.Errorf("%q %q", res.Stdout, res.Stderr)
 			}
 			ctx, cancel := context.WithCancel(t.Context())

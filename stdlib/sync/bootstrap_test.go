@@ -162,15 +162,19 @@ func TestAgentPutByBusybox(t *testing.T) {
 	}
 }
 
-// The agent is put there where the login shell is no POSIX shell.
-func TestAgentPutFromFish(t *testing.T) {
-	nodetest.Need(t, "fish")
-	r := newRig(t, 1, nodetest.Config(`ForceCommand fish -c "$SSH_ORIGINAL_COMMAND"`))
-	r.file("a", "1")
-	r.push()
-	r.equal(0)
-	if warned := r.events.Text(nodes.Warned); warned != "" {
-		t.Error(warned)
+// The agent is put there, and used, where the login shell is no POSIX shell.
+func TestAgentPutFromOtherShells(t *testing.T) {
+	for _, shell := range []string{"fish", "tcsh", "bsd-csh"} {
+		t.Run(shell, func(t *testing.T) {
+			nodetest.Need(t, shell)
+			r := newRig(t, 1, nodetest.Config(`ForceCommand `+shell+` -c "$SSH_ORIGINAL_COMMAND"`))
+			r.file("a", "1")
+			r.push()
+			r.equal(0)
+			if warned := r.events.Text(nodes.Warned); warned != "" {
+				t.Error(warned)
+			}
+		})
 	}
 }
 

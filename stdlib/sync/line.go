@@ -60,7 +60,7 @@ var errSilent = errors.New("the agent ended before it answered")
 // start runs the agent. life ends it; for yield see [nodes.Cmd].
 func start(life context.Context, c nodes.Conn, script string, yield func()) (*line, error) {
 	began := time.Now()
-	proc, err := c.Start(life, nodes.Cmd{Argv: []string{"sh", "-c", script}, Quiet: true, Yield: yield})
+	proc, err := c.Start(life, nodes.Cmd{Argv: nodes.OneLine(script), Quiet: true, Yield: yield})
 	if err != nil {
 		return nil, err
 	}
