@@ -68,17 +68,11 @@ func withIncluded(j *job, lang *language, check func(path string, s *staged) (en
 		return check(j.path, &staged{texts: []string{string(text)}})
 	}
 	j.open = slices.ContainsFunc(refs, func(r reference) bool { return !r.none })
-	dir, err := os.MkdirTemp("", "rollsh-lint-")
+	s, err := stage(j, lang)
 	if err != nil {
-		return ending{}, &nodes.Error{Kind: nodes.Failed, Message: "no temporary folder: " + reason(err), Cause: err}
+		return ending{}, err
 	}
-	defer os.RemoveAll(dir)
-	top, err := os.OpenRoot(j.top)
-	if err != nil {
-		return ending{}, unreadable(j.top, err)
-	}
-	defer top.Close()
-	s := &staged{lang: lang, top: top, main: j.path, dir: dir, known: map[string]string{}}
+	defer s.close()
 	path, err := s.copy(j.path)
 	if err != nil {
 		j.report(0, "not checked, as what it takes in cannot be followed: "+reason(err))
@@ -92,6 +86,26 @@ func withIncluded(j *job, lang *language, check func(path string, s *staged) (en
 		j.note("takes in " + name + ", which the tree does not have: checked without it")
 	}
 	return e, err
+}
+
+// stage begins copies of the job's file and of what it takes in; the caller closes it.
+func stage(j *job, lang *language) (*staged, error) {
+	dir, err := os.MkdirTemp("", "rollsh-lint-")
+	if err != nil {
+		return nil, &nodes.Error{Kind: nodes.Failed, Message: "no temporary folder: " + reason(err), Cause: err}
+	}
+	top, err := os.OpenRoot(j.top)
+	if err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, unreadable(j.top, err)
+	}
+	return &staged{lang: lang, top: top, main: j.path, dir: dir, known: map[string]string{}}, nil
+}
+
+// close removes the copies.
+func (s *staged) close() {
+	_ = s.top.Close()       // nothing was written
+	_ = os.RemoveAll(s.dir) // in the system's folder for temporary files
 }
 
 // shown is a file of the tree in a message about the job: its own path, or the name
@@ -120,20 +134,34 @@ func (s *staged) copy(file string) (string, error) {
 	if path, ok := s.known[file]; ok {
 		return path, nil
 	}
-	dir, err := s.folder()
+	path, err := s.place(file)
 	if err != nil {
 		return "", err
 	}
+	return path, s.copyTo(file, path)
+}
+
+// copyOf makes the copy of a file with another text than it has.
+func (s *staged) copyOf(file, text string) (string, error) {
+	path, err := s.place(file)
+	if err != nil {
+		return "", err
+	}
+	return path, s.write(file, path, text)
+}
+
+// place is where the copy of a file goes: in a folder of its own, under its name.
+func (s *staged) place(file string) (string, error) {
+	dir, err := s.folder()
 	path := filepath.Join(dir, filepath.Base(file))
 	s.known[file] = path
-	return path, s.copyTo(file, path)
+	return path, err
 }
 
 func (s *staged) copyTo(file, path string) error {
 	if len(s.copies) >= maxIncluded {
 		return fmt.Errorf("more than %d files", maxIncluded)
 	}
-	s.copies = append(s.copies, [2]string{file, path})
 	rel, err := filepath.Rel(s.top.Name(), file)
 	if err != nil {
 		return err
@@ -149,8 +177,13 @@ func (s *staged) copyTo(file, path string) error {
 	if err != nil {
 		return err
 	}
-	s.texts = append(s.texts, string(text))
-	changed, err := s.change(file, string(text))
+	return s.write(file, path, string(text))
+}
+
+// write makes a copy of a text, with copies of what that takes in.
+func (s *staged) write(file, path, text string) error {
+	s.copies, s.texts = append(s.copies, [2]string{file, path}), append(s.texts, text)
+	changed, err := s.change(file, text)
 	if err != nil {
 		return err
 	}

@@ -30,10 +30,11 @@ lint.rule{ name="puppet", required=false }.`,
 				Returns: "table", Do: lua.Go(l.luaCheck),
 			},
 			{
-				Name: "format", Doc: `Writes what check found: text (folded by file), github (annotations of its build machines) or checkstyle (XML).
+				Name: "format", Doc: `Writes what check found: text (folded by file), github (annotations of its build machines) or checkstyle (XML);
+the latter two have notes as warnings.
 Give check a list, as in lint.check({"htdocs"}, { fail=false }), and the names of files begin with what you gave.`,
 				Example: `print(lint.format(lint.check({"htdocs"}, { fail = false }), "github"))`,
-				Returns: "string", Do: lua.Pure(func(a formatArgs) (string, error) { return Format(a.Result, a.Format) }),
+				Returns: "string", Do: lua.Pure(func(a formatArgs) (string, error) { return a.Result.Format(a.Format) }),
 			},
 			{
 				Name: "rule", Doc: `Adds a rule: a command, in which {file} and {name} (without folder and extension) are quoted for you, or a function(path, text)
@@ -76,20 +77,26 @@ type formatArgs struct {
 }
 
 // findings are the problems in a result of check, as Lua has it.
-type findings []Problem
+type findings struct{ *Result }
 
-// UnpackLua reads errors of a result.
+// UnpackLua reads errors and notes of a result.
 func (f *findings) UnpackLua(v any) error {
-	wrong := errors.New("expected what lint.check returned")
-	result, ok := v.(map[string]any)
-	list, ok2 := result["errors"].([]any)
-	if !ok || !ok2 {
-		return wrong
+	fields, ok := v.(map[string]any)
+	_, ok2 := fields["errors"].([]any)
+	f.Result = &Result{}
+	if !ok || !ok2 || !readProblems(fields["errors"], &f.Errors) || !readProblems(fields["notes"], &f.Notes) {
+		return errors.New("expected what lint.check returned")
 	}
+	return nil
+}
+
+// readProblems reads a list of problems as Lua has it; none is an empty one.
+func readProblems(v any, to *[]Problem) bool {
+	list, ok := v.([]any)
 	for _, item := range list {
 		fields, ok := item.(map[string]any)
 		if !ok {
-			return wrong
+			return false
 		}
 		p := Problem{}
 		p.File, _ = fields["file"].(string) // what is absent stays empty
@@ -98,9 +105,9 @@ func (f *findings) UnpackLua(v any) error {
 		p.Node, _ = fields["node"].(string)
 		line, _ := fields["line"].(float64)
 		p.Line = int(line)
-		*f = append(*f, p)
+		*to = append(*to, p)
 	}
-	return nil
+	return ok || v == nil
 }
 
 // changesets are those of a Changesets object.

@@ -96,17 +96,17 @@ func inLine(name string) string {
 	return strings.ReplaceAll(nodes.Clean(name), "\n", `\n`)
 }
 
-// Format writes problems for a person (text: folded by file) or a program:
-// GitHub's annotations, or Checkstyle's XML. It fails with Usage for another
-// format.
-func Format(list []Problem, format string) (string, error) {
+// Format writes what was found for a person (text: the errors folded by file; a check
+// warns of its notes itself) or a program: GitHub's annotations, or Checkstyle's XML,
+// with errors and, as warnings, notes. It fails with Usage for another format.
+func (r *Result) Format(format string) (string, error) {
 	switch format {
 	case "text":
-		return text(list), nil
+		return text(r.Errors), nil
 	case "github":
-		return github(list), nil
+		return github(r.Errors, "error") + github(r.Notes, "warning"), nil
 	case "checkstyle":
-		return checkstyle(list)
+		return checkstyle(r.Errors, r.Notes)
 	}
 	return "", &nodes.Error{Kind: nodes.Usage, Message: "no format '" + format + "'", Hint: "known are text github checkstyle"}
 }
@@ -131,20 +131,21 @@ var (
 	githubField = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
 
-func github(list []Problem) string {
+// github writes annotations of a level, error or warning.
+func github(list []Problem, level string) string {
 	var b strings.Builder
 	for _, p := range list {
 		line := ""
 		if p.Line > 0 {
 			line = fmt.Sprintf(",line=%d", p.Line)
 		}
-		fmt.Fprintf(&b, "::error file=%s%s,title=%s::%s\n", nodes.Clean(githubField.Replace(p.File)), line, githubField.Replace(p.Rule), githubText.Replace(p.Message))
+		fmt.Fprintf(&b, "::%s file=%s%s,title=%s::%s\n", level, nodes.Clean(githubField.Replace(p.File)), line, githubField.Replace(p.Rule), githubText.Replace(p.Message))
 	}
 	return b.String()
 }
 
 // checkstyle writes the XML that build machines read.
-func checkstyle(list []Problem) (string, error) {
+func checkstyle(errs, notes []Problem) (string, error) {
 	type failure struct {
 		Line     int    `xml:"line,attr,omitempty"`
 		Severity string `xml:"severity,attr"`
@@ -160,13 +161,19 @@ func checkstyle(list []Problem) (string, error) {
 		Version string   `xml:"version,attr"`
 		Files   []file   `xml:"file"`
 	}{Version: checkstyleVer}
-	for _, f := range byFile(list) {
-		out := file{Name: f.name}
-		for _, p := range f.problems {
-			out.Errors = append(out.Errors, failure{p.Line, "error", p.Message, "rollsh.lint." + p.Rule})
+	at := map[string]int{} // of files in doc
+	add := func(list []Problem, severity string) {
+		for _, p := range list {
+			i, ok := at[p.File]
+			if !ok {
+				i, at[p.File] = len(doc.Files), len(doc.Files)
+				doc.Files = append(doc.Files, file{Name: p.File})
+			}
+			doc.Files[i].Errors = append(doc.Files[i].Errors, failure{p.Line, severity, p.Message, "rollsh.lint." + p.Rule})
 		}
-		doc.Files = append(doc.Files, out)
 	}
+	add(errs, "error")
+	add(notes, "warning")
 	written, err := xml.MarshalIndent(doc, "", "  ")
 	if err != nil {
 		return "", &nodes.Error{Kind: nodes.Internal, Message: "cannot write Checkstyle's XML: " + err.Error(), Cause: err}

@@ -354,7 +354,7 @@ func TestCancelEndsWithinASecond(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-			if _, err := os.Stat(started); err == nil {
+			if text, _ := os.ReadFile(started); strings.HasSuffix(string(text), "\n") { // the shell makes the file first
 				break
 			}
 		}
@@ -432,7 +432,12 @@ func TestSerialGrows(t *testing.T) {
 	at := func(serial int, more string) string {
 		return fmt.Sprintf("$TTL 60\n@ IN SOA ns.roll.test. root.roll.test. (\n  %d 60 60 60 60 )\n@ IN NS ns\nns IN A 127.0.0.1\n%s", serial, more)
 	}
+	machine := filepath.Join(t.TempDir(), "hosts") // of this machine, and none of the tree's business
+	write(t, filepath.Dir(machine), map[string]string{"hosts": "nonsense"})
+	include := "$INCLUDE " + machine + " ; not in the tree\n$INCLUDE /rollsh-test/hosts\n"
 	for name, c := range map[string]struct{ was, is, want string }{
+		"included":   {at(7, include), at(7, include+"x IN A 127.0.0.2\n"), "a.zone:3: serial: the records changed, but the serial did not grow: it was 7 and is 7"},
+		"only there": {at(7, "in IN A 127.0.0.3\n"), at(7, include), ""},
 		"grown":      {at(7, ""), at(8, "x IN A 127.0.0.2\n"), ""},
 		"same":       {at(7, ""), at(7, "x IN A 127.0.0.2\n"), "a.zone:3: serial: the records changed, but the serial did not grow: it was 7 and is 7"},
 		"shrunk":     {at(2026113001, ""), at(2026113, "x IN A 127.0.0.2\n"), "a.zone:3: serial: the records changed, but the serial did not grow: it was 2026113001 and is 2026113"},
@@ -443,7 +448,7 @@ func TestSerialGrows(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			write(t, dir, map[string]string{"a.zone": c.is})
+			write(t, dir, map[string]string{"a.zone": c.is, "hosts": "in IN A 127.0.0.3\n"})
 			was := map[string]string{}
 			if c.was != "" {
 				was["a.zone@3"] = c.was
@@ -460,23 +465,24 @@ func TestSerialGrows(t *testing.T) {
 }
 
 func TestFormat(t *testing.T) {
-	list := []lint.Problem{
+	res := &lint.Result{Notes: []lint.Problem{{File: "d.zone", Message: "takes in x", Rule: "zone"}, {File: "g.conf", Message: "takes in y", Rule: "apache"}}, Errors: []lint.Problem{
 		{File: "a,b:c.php", Line: 3, Message: "50% \"bad\"\nand <worse>", Rule: "php"},
 		{File: "d.zone", Message: "no serial", Rule: "zone", Node: "web1"},
 		{File: "a,b:c.php", Line: 9, Message: "more", Rule: "php"},
 		{File: "e\nf\x1b[2J.js", Message: "odd", Rule: "js"},
-	}
+	}}
 	for format, want := range map[string]string{
 		"text": "a,b:c.php: 2 errors\n  a,b:c.php:3: php: 50% \"bad\"\n    and <worse>\n  a,b:c.php:9: php: more\nd.zone: zone: no serial (php of web1)\ne\\nf.js: js: odd\n",
 		"github": "::error file=a%2Cb%3Ac.php,line=3,title=php::50%25 \"bad\"%0Aand <worse>\n::error file=d.zone,title=zone::no serial\n" +
-			"::error file=a%2Cb%3Ac.php,line=9,title=php::more\n::error file=e%0Af.js,title=js::odd\n",
+			"::error file=a%2Cb%3Ac.php,line=9,title=php::more\n::error file=e%0Af.js,title=js::odd\n" +
+			"::warning file=d.zone,title=zone::takes in x\n::warning file=g.conf,title=apache::takes in y\n",
 	} {
-		if got, err := lint.Format(list, format); err != nil || got != want {
+		if got, err := res.Format(format); err != nil || got != want {
 			t.Errorf("%s: %v\n got %q\nwant %q", format, err, got, want)
 		}
 	}
 	nodetest.Need(t, "python3")
-	xml, err := lint.Format(list, "checkstyle")
+	xml, err := res.Format("checkstyle")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -485,7 +491,7 @@ for f in e.parse(sys.stdin).getroot():
     for x in f: print(f.get("name"), x.get("line"), x.get("severity"), x.get("source"), repr(x.get("message")))`)
 	cmd.Stdin = strings.NewReader(xml)
 	out, err := cmd.CombinedOutput()
-	want := "a,b:c.php 3 error rollsh.lint.php '50% \"bad\"\\nand <worse>'\na,b:c.php 9 error rollsh.lint.php 'more'\nd.zone None error rollsh.lint.zone 'no serial'\ne\nf\ufffd[2J.js None error rollsh.lint.js 'odd'\n"
+	want := "a,b:c.php 3 error rollsh.lint.php '50% \"bad\"\\nand <worse>'\na,b:c.php 9 error rollsh.lint.php 'more'\nd.zone None error rollsh.lint.zone 'no serial'\nd.zone None warning rollsh.lint.zone 'takes in x'\ne\nf\ufffd[2J.js None error rollsh.lint.js 'odd'\ng.conf None warning rollsh.lint.apache 'takes in y'\n"
 	if err != nil || string(out) != want {
 		t.Errorf("%v: %s\nwant %s", err, out, want)
 	}

@@ -72,20 +72,11 @@ func serialLint(ctx context.Context, program string, j *job) error {
 	if err != nil || bytes.Equal(now, before) {
 		return nil // a file that went away meanwhile has no serial
 	}
-	old, err := os.CreateTemp("", "rollsh-lint-")
-	if err != nil {
-		return &nodes.Error{Kind: nodes.Failed, Message: "no temporary file: " + reason(err), Cause: err}
-	}
-	defer os.Remove(old.Name())
-	_, err = old.Write(before)
-	if closed := old.Close(); err != nil || closed != nil {
-		return &nodes.Error{Kind: nodes.Failed, Message: "cannot write a temporary file", Cause: err}
-	}
-	was, ok, err := readSOA(ctx, program, j.path, old.Name())
+	was, ok, err := readSOA(ctx, program, j, before)
 	if err != nil || !ok {
 		return err // what was broken before is no measure
 	}
-	is, ok, err := readSOA(ctx, program, j.path, j.path)
+	is, ok, err := readSOA(ctx, program, j, now)
 	if err != nil || !ok || is.records == was.records && is.serial == was.serial {
 		return err // the rule zone tells what is broken now
 	}
@@ -105,9 +96,19 @@ type soa struct {
 
 var zoneSOA = nodes.Pattern(`(?m)^\S+\s+\d+\s+IN\s+SOA\s+\S+\s+\S+\s+(\d+)\s.*$`)
 
-// readSOA reads a text as the zone of the file; ok is false for a broken one.
-func readSOA(ctx context.Context, program, file, text string) (z soa, ok bool, err error) {
-	e, err := checkZone(ctx, program, file, text, "-D", "-q", "-s", "full")
+// readSOA reads a text as the zone of the job's file, with what the tree has of the
+// files that it takes in; ok is false for a broken one.
+func readSOA(ctx context.Context, program string, j *job, text []byte) (z soa, ok bool, err error) {
+	s, err := stage(j, &zoneLanguage)
+	if err != nil {
+		return soa{}, false, err
+	}
+	defer s.close()
+	path, err := s.copyOf(j.path, string(text))
+	if err != nil {
+		return soa{}, false, nil // the rule zone tells that it cannot be followed
+	}
+	e, err := checkZone(ctx, program, j.path, path, "-D", "-q", "-s", "full")
 	m := zoneSOA().FindStringSubmatchIndex(e.output)
 	if err != nil || e.code != 0 || m == nil {
 		return soa{}, false, err
@@ -116,11 +117,9 @@ func readSOA(ctx context.Context, program, file, text string) (z soa, ok bool, e
 	if err != nil {
 		return soa{}, false, nil // named would not write such a serial
 	}
-	z = soa{serial: uint32(serial), records: e.output[:m[0]] + e.output[m[1]:]}
-	if source, err := os.ReadFile(text); err == nil {
-		z.line = lineOfWord(source, e.output[m[2]:m[3]])
-	}
-	return z, true, nil
+	return soa{
+		serial: uint32(serial), records: e.output[:m[0]] + e.output[m[1]:], line: lineOfWord(text, e.output[m[2]:m[3]]),
+	}, true, nil
 }
 
 // lineOfWord is the first line that holds the word; 0 when there is none.
