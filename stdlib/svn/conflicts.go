@@ -40,6 +40,7 @@ type Conflict struct {
 
 	sides   *[3]*string             // base, mine and theirs where svn put none beside the file; nil: files has them
 	settled func(text []byte) error // takes the resolved text instead of svn; nil: svn is told
+	sorts   *[2]string              // what mine and theirs are where they are not of one sort: file, symlink or folder
 }
 
 // maxSide bounds a side of a conflict that is shown or merged as text.

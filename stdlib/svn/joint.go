@@ -31,11 +31,10 @@ type joint struct {
 // jointKind is file or folder where both sides added one, moved where both moved a
 // file; empty where the conflict is another one.
 func (k *Conflict) jointKind() string {
-	t := k.tree
 	if k.bothMoved() == "file" {
 		return "moved"
 	}
-	if k.Kind != treeConflict || t.Action != "add" || !slices.Contains([]string{"add", "added", "obstruction", "obstructed"}, t.Reason) {
+	if !k.bothAdded() || k.alike() {
 		return ""
 	}
 	fi, err := os.Lstat(filepath.Join(k.merge.Into.Path, k.Path))
@@ -62,8 +61,13 @@ func (k *Conflict) planJoint() ([]action, error) {
 	case "folder":
 		return []action{{args: []string{"copy", at(from+"/NEW", k.right.Revision), k.Path + "/NEW"}}, {path: k.Path + "/BOTH"}, done}, nil
 	}
-	if k.bothMoved() != "" {
+	switch {
+	case k.bothMoved() != "":
 		return k.planMoved("merge"), nil
+	case k.alike():
+		return k.planAlike(), nil
+	case k.movedAlike():
+		return []action{done}, nil
 	}
 	return nil, errInapplicable
 }
@@ -100,6 +104,9 @@ func (j *joint) folder(ctx context.Context, p *picture) error {
 	var both []string
 	for _, e := range list {
 		rel := j.k.Path + "/" + e.Name
+		if j.within(rel) { // comes with it, or not at all
+			continue
+		}
 		fi, err := os.Lstat(filepath.Join(j.k.merge.Into.Path, rel))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -107,7 +114,9 @@ func (j *joint) folder(ctx context.Context, p *picture) error {
 		case err != nil:
 			return diskError(err)
 		case fi.IsDir() != (e.Kind == "dir"):
-			return &nodes.Error{Kind: nodes.Conflict, Message: rel + " is a folder on one side and a file on the other", Hint: "choose mine or theirs"}
+			if err := j.unlike(ctx, rel, fi, e.Kind); err != nil {
+				return err
+			}
 		default:
 			if err := j.properties(ctx, rel); err != nil {
 				return err
@@ -149,8 +158,11 @@ func (j *joint) pair(ctx context.Context, p *picture, rel string) error {
 	case err == nil && isLink(splitLines(string(theirs))):
 		j.addChild(rel, nil, []byte(link), theirs).Symlink = true
 		return nil
-	case err == nil || isLink(splitLines(string(theirs))):
-		return &nodes.Error{Kind: nodes.Conflict, Message: rel + " is a symlink on one side and a file on the other", Hint: "choose mine or theirs"}
+	case err == nil:
+		return j.addUnlike(rel, sort{"symlink", link}, sort{"file", string(theirs)})
+	case isLink(splitLines(string(theirs))):
+		mine, err := readWhole(name)
+		return firstError(err, j.addUnlike(rel, sort{"file", string(mine)}, sort{"symlink", string(theirs)}))
 	}
 	mine, err := readWhole(name)
 	if err != nil || bytes.Equal(mine, theirs) {
@@ -302,6 +314,12 @@ func (w *work) putJoint(ctx context.Context, j *joint) error {
 		text := j.texts[k.Path]
 		if err := k.keep(text); err != nil {
 			return err
+		}
+		if k.sorts != nil {
+			if err := w.putUnlike(ctx, j, k, text); err != nil {
+				return err
+			}
+			continue
 		}
 		put := action{path: k.Path, write: text}
 		if k.Symlink {

@@ -129,8 +129,7 @@ func TestWhatWasJoinedIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	journal := filepath.Join(m.Into.Path, ".svn", "rollsh-merge.json")
-	writeFile(t, journal, strings.Replace(readFile(t, journal), `"step": "conflicts"`, `"step": "merging"`, 1)) // as after a kill
+	begunAnew(t, m)
 	taken := must[svn.Taken](t)(m.Take(ctx, revs(t, "5"), false))
 	if len(taken.Conflicts) != 1 || taken.Conflicts[0].Path != "mod" {
 		t.Errorf("conflicts %v", taken.Conflicts)

@@ -108,6 +108,8 @@ func (k *Conflict) offered() []string {
 			return true
 		case "working":
 			return err != nil || k.Kind == treeConflict
+		case "merge": // which is mine where both sides moved alike
+			return err != nil || k.movedAlike()
 		case "recommended":
 			return k.why.Moved == "" || k.bothMoved() != ""
 		case "theirs": // follows a move too

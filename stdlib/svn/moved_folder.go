@@ -15,11 +15,7 @@ func (k *Conflict) planMovedFolder(choice string) []action {
 	mine, theirs := k.why.movedMine, k.why.movedTheirs
 	away := removeAction(theirs)
 	bring := func(into string) action {
-		return action{args: []string{
-			"merge", "--ignore-ancestry", "--accept", "postpone",
-			at(join("^", k.left.Path), k.left.Revision), at(join("^", k.theirsNow()), k.right.Revision),
-			strings.TrimSuffix(local(into), "@"), // where to is read as it is
-		}}
+		return bringAction(at(join("^", k.left.Path), k.left.Revision), at(join("^", k.theirsNow()), k.right.Revision), into)
 	}
 	done := resolveAction("working", k.Path)
 	if choice == "merge" {
@@ -31,6 +27,15 @@ func (k *Conflict) planMovedFolder(choice string) []action {
 		removeAction(mine),
 		bring(theirs), done,
 	}
+}
+
+// bringAction merges what differs between two folders of the repository into a path of
+// the checkout.
+func bringAction(from, to, into string) action {
+	return action{args: []string{
+		"merge", "--ignore-ancestry", "--accept", "postpone", from, to,
+		strings.TrimSuffix(local(into), "@"), // where to is read as it is
+	}}
 }
 
 // theirsNow is the path in the repository to which theirs moved what is in conflict.
@@ -49,6 +54,9 @@ func (w *work) moveFolder(ctx context.Context, k *Conflict, plan []action) error
 				return err
 			}
 		}
+		if k.alike() { // ended first: what is in conflict there now is another one
+			return nil
+		}
 		still, err := k.still(ctx)
 		if err == nil && still {
 			err = &nodes.Error{Kind: nodes.Conflict, Message: "the conflict of " + k.Path + " is still there"}
@@ -65,11 +73,14 @@ func (k *Conflict) movable(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := c.listAt(ctx, k.theirsNow(), k.right.Revision)
+	mine, theirs, now := k.why.movedMine, k.why.movedTheirs, k.theirsNow()
+	if k.alike() {
+		mine, theirs, now = k.Path, k.Path, "/"+k.right.Path
+	}
+	list, err := c.listAt(ctx, now, k.right.Revision)
 	if err != nil {
 		return err
 	}
-	mine, theirs := k.why.movedMine, k.why.movedTheirs
 	var bad []string
 	for _, e := range entries {
 		s := e.status()
@@ -77,8 +88,8 @@ func (k *Conflict) movable(ctx context.Context) error {
 		rel, in := below(mine, s.Path)
 		_, new := below(theirs, s.Path)
 		switch {
-		case new && s.Path != theirs && s.own():
-		case in && s.Conflicted():
+		case new && s.Path != theirs && mine != theirs && s.own():
+		case in && s.Conflicted() && s.Path != k.Path:
 		case in && loose && slices.ContainsFunc(list, func(l listXML) bool { return meets(rel, l.Name) }):
 		default:
 			continue
@@ -88,10 +99,15 @@ func (k *Conflict) movable(ctx context.Context) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	return &nodes.Error{
+	e := &nodes.Error{
 		Kind: nodes.Conflict, Message: "the folders " + mine + " and " + theirs + " cannot be made one while the checkout has " + shorten(bad),
 		Hint: "move it away or revert it, then choose again; or keep both folders",
 	}
+	if mine == theirs {
+		e.Message = "the two folders " + mine + " cannot be made one while the checkout has " + shorten(bad)
+		e.Hint = "move it away or revert it, then choose again; or choose mine or theirs"
+	}
+	return e
 }
 
 // meets reports whether one of two paths is the other or a folder above it.

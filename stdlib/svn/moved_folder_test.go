@@ -49,6 +49,26 @@ func takeFolders(t *testing.T, b *bench, m *svn.Merge) *svn.Conflict {
 	return list[0]
 }
 
+// begunAnew makes the merge one that was killed: the next take begins anew.
+func begunAnew(t *testing.T, m *svn.Merge) {
+	t.Helper()
+	journal := filepath.Join(m.Into.Path, ".svn", "rollsh-merge.json")
+	writeFile(t, journal, strings.Replace(readFile(t, journal), `"step": "conflicts"`, `"step": "merging"`, 1))
+}
+
+// texts are the files below a folder with what is in them; folders end in a slash.
+func texts(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	for f, text := range tree(t, dir) {
+		got[f] = strings.TrimPrefix(text, "-rw-r--r-- ")
+		if strings.HasSuffix(f, "/") {
+			got[f] = ""
+		}
+	}
+	return got
+}
+
 func TestFolderThatBothSidesMovedGetsOneName(t *testing.T) {
 	t.Parallel()
 	for choice, name := range map[string]string{"merge": "our@1", "theirs": "their@1"} {
@@ -65,8 +85,7 @@ func TestFolderThatBothSidesMovedGetsOneName(t *testing.T) {
 			if left := must[[]svn.Remaining](t)(m.Assist(ctx, nil, true)); len(left) != 0 {
 				t.Fatalf("left %v in\n%s", left, b.events.Text(nodes.Said))
 			}
-			journal := filepath.Join(m.Into.Path, ".svn", "rollsh-merge.json")
-			writeFile(t, journal, strings.Replace(readFile(t, journal), `"step": "conflicts"`, `"step": "merging"`, 1)) // as after a kill
+			begunAnew(t, m)
 			if list := must[svn.Taken](t)(m.Take(ctx, revs(t, "all"), false)).Conflicts; len(list) != 0 {
 				t.Fatalf("begun anew, it asks again about %v", list)
 			}
@@ -75,14 +94,7 @@ func TestFolderThatBothSidesMovedGetsOneName(t *testing.T) {
 				"./": "", "own.php": "mine\n", "new/": "", "new/c.php": "theirs\n", "sub/": "", "sub/b@1.php": lines("5 theirs"),
 				"a.php": lines("2 mine", "8 theirs"), "logo.png": "\x00theirs",
 			}
-			got := map[string]string{}
-			for f, text := range tree(t, filepath.Join(m.Into.Path, name)) {
-				got[f] = strings.TrimPrefix(text, "-rw-r--r-- ")
-				if strings.HasSuffix(f, "/") {
-					got[f] = ""
-				}
-			}
-			if d := cmp.Diff(want, got); d != "" {
+			if d := cmp.Diff(want, texts(t, filepath.Join(m.Into.Path, name))); d != "" {
 				t.Error(d)
 			}
 			if list, _ := os.ReadDir(m.Into.Path); len(list) != 2 { // .svn

@@ -144,8 +144,11 @@ func (w *work) settle(ctx context.Context, k *Conflict, choice string, text []by
 		if choice == "theirs" && k.bothMoved() == "" {
 			break
 		}
-		if k.bothMoved() == "folder" {
+		if k.bothMoved() == "folder" || k.alike() {
 			return w.moveFolder(ctx, k, plan)
+		}
+		if k.movedAlike() {
+			break
 		}
 		j, err := k.joint(ctx, choice)
 		if err != nil {

@@ -18,6 +18,7 @@ type Why struct {
 	known  bool              // the histories were read
 
 	movedMine, movedTheirs string // the new names, relative to the checkout
+	origin                 string // of a folder that both sides made of one: its path in the repository before what is merged
 }
 
 // explain finds who changed the paths in conflict on both sides, from the
@@ -71,6 +72,7 @@ func (j *journal) taken() revset {
 func (p *picture) why(target string, k *Conflict, picked revset) Why {
 	out := Why{known: true}
 	p.moved(target, k, &out)
+	out.origin = p.origin(target, k)
 	if k.left.Path == "" && k.right.Path == "" {
 		out.Theirs = p.followed(target, k, picked)
 	}

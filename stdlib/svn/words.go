@@ -47,6 +47,9 @@ func (k *Conflict) whatTree() string {
 	}
 	if to := k.why.movedMine; to != "" && ours == "is not here" {
 		ours = "was moved to " + to + " here"
+		if k.movedAlike() {
+			ours = "was moved there here too"
+		}
 	}
 	return fmt.Sprintf("what is merged %s the %s %s, which %s", theirs, kind, name, ours)
 }
@@ -59,24 +62,41 @@ func (k *Conflict) facts() []string {
 		return nil
 	}
 	for i, side := range []string{"base", "mine", "theirs"} {
-		name := k.files[i]
-		if k.sides != nil {
-			if text := k.sides[i]; text != nil && k.Symlink && *text != "" {
-				out = append(out, fmt.Sprintf("%-7s points to %s", side, oneLine(strings.TrimPrefix(*text, "link "))))
-			} else if text != nil && !k.Symlink && (i > 0 || *text != "") {
-				out = append(out, fmt.Sprintf("%-7s %d bytes%s", side, len(*text), digest([]byte(*text))))
-			}
-			continue
-		}
-		if target, err := linkTarget(name); k.Symlink && err == nil {
-			out = append(out, fmt.Sprintf("%-7s points to %s", side, oneLine(target)))
-		} else if fi, err := os.Stat(name); k.Binary && !k.Symlink && name != "" && err == nil {
-			text, _ := readSome(name)
-			out = append(out, fmt.Sprintf("%-7s %d bytes%s", side, fi.Size(), digest(text)))
+		if fact := k.fact(i); fact != "" {
+			out = append(out, fmt.Sprintf("%-7s %s", side, fact))
 		}
 	}
 	return out
 }
+
+// fact is what facts tell of one side; empty where there is nothing to tell.
+func (k *Conflict) fact(i int) string {
+	switch {
+	case k.sorts != nil && i == 0:
+		return ""
+	case k.sorts != nil:
+		return k.sortOf(i)
+	case k.sides != nil && k.sides[i] == nil:
+		return ""
+	case k.sides != nil && k.Symlink && *k.sides[i] != "":
+		return "points to " + oneLine(strings.TrimPrefix(*k.sides[i], "link "))
+	case k.sides != nil && !k.Symlink && (i > 0 || *k.sides[i] != ""):
+		return sizeOf(*k.sides[i])
+	case k.sides != nil:
+		return ""
+	}
+	name := k.files[i]
+	if target, err := linkTarget(name); k.Symlink && err == nil {
+		return "points to " + oneLine(target)
+	} else if fi, err := os.Stat(name); k.Binary && !k.Symlink && name != "" && err == nil {
+		text, _ := readSome(name)
+		return fmt.Sprintf("%d bytes%s", fi.Size(), digest(text))
+	}
+	return ""
+}
+
+// sizeOf tells a text from others by its size and digest.
+func sizeOf(text string) string { return fmt.Sprintf("%d bytes%s", len(text), digest([]byte(text))) }
 
 // digest is the beginning of the sha256 of what was read of a file, to tell files of
 // one size apart; empty where nothing was.
@@ -98,6 +118,10 @@ func (k *Conflict) meaning(choice string) string {
 		return "follow the move " + k.why.Moved
 	case k.bothMoved() != "":
 		return k.named(choice)
+	case choice == "merge" && k.alike():
+		return "make one folder of the two, with the changes of both"
+	case (choice == "merge" || choice == "mine") && k.movedAlike():
+		return "leave it moved, as on both sides"
 	case choice == "merge":
 		return "merge the two " + k.jointKind() + "s into one"
 	case choice == "union":
