@@ -27,6 +27,12 @@ func (f figure) median() (mid, low, high time.Duration) {
 	return walls[len(walls)/2], walls[0], walls[len(walls)-1]
 }
 
+// wall is the median wall time.
+func (f figure) wall() time.Duration {
+	mid, _, _ := f.median()
+	return mid
+}
+
 // cpu is the median processor time.
 func (f figure) cpu() time.Duration {
 	return f.each(func(s sample) time.Duration { return s.cpu })[len(f.runs)/2]
