@@ -31,6 +31,7 @@ type connection struct {
 	lost   chan struct{} // closed when the connection has ended
 	agents agents
 	second second
+	ahead  ahead
 	posix  atomic.Bool // the login shell is one of posixShells
 
 	mu    sync.Mutex
@@ -195,23 +196,33 @@ func (c *connection) session(ctx context.Context) (*ssh.Session, error) {
 	}
 }
 
-// sessionNow opens a session, or gives an error that is noRoom.
+// sessionNow opens a session, or gives an error that is noRoom. Where there is no
+// room, the one that was opened beforehand may be there.
 func (c *connection) sessionNow(ctx context.Context) (*ssh.Session, error) {
 	alive, done := c.alive(ctx)
 	defer done()
-	s, err := within(alive, c.client.NewSession, func(s *ssh.Session) { s.Close() })
+	s, err := within(alive, c.newSession, func(s *ssh.Session) { s.Close() })
 	switch {
 	case err == nil:
-		c.mu.Lock()
-		c.open++
-		c.mu.Unlock()
-		return s, nil
 	case ctx.Err() != nil:
 		return nil, nodes.Stopped(ctx)
-	case noRoom(err) != nil:
-		return nil, err
+	case noRoom(err) == nil:
+		return nil, c.gone(err)
+	default:
+		if s = c.takeAhead(ctx); s == nil {
+			return nil, err
+		}
 	}
-	return nil, c.gone(err)
+	c.count()
+	return s, nil
+}
+
+// count says that a session is in use, until release.
+func (c *connection) count() {
+	c.aheadBegan()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open++
 }
 
 // noRoom is the answer of a node that opens no session now; nil for any other
@@ -265,6 +276,7 @@ func (c *connection) mayYield(p *remote, ask func()) (forget func()) {
 
 // release says that a session has ended.
 func (c *connection) release() {
+	c.aheadEnded()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open--

@@ -11,6 +11,7 @@
 // when it was lost. Connections through a jump host share one to that host. A
 // connection that stops answering is found by keepalives (every 15 seconds,
 // three may be missed, unless ServerAliveInterval says else) and ends as Lost.
+// On a connection that is in use a session is kept open for the next command.
 //
 // Host keys are checked as OpenSSH does with StrictHostKeyChecking=ask: an
 // unknown key is refused unless a person types yes, a changed or revoked one is

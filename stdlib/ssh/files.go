@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path"
 	"strings"
@@ -46,7 +47,7 @@ func (c *connection) files(ctx context.Context) (*files, error) {
 }
 
 func (c *connection) filesOnce(ctx context.Context) (*files, error) {
-	s, err := c.session(ctx)
+	s, err := c.sessionAhead(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +148,8 @@ func (f *files) done(verb string, name nodes.RemotePath, err error) error {
 	if f.ctx.Err() != nil {
 		return nodes.Stopped(f.ctx)
 	}
-	if errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.Is(err, io.ErrUnexpectedEOF) || endsWithin(f.conn.lost, 0) {
+	var cut *net.OpError
+	if errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &cut) || endsWithin(f.conn.lost, 0) {
 		return f.conn.broken("file access", err)
 	}
 	what := "cannot " + verb + " " + string(name) + ": "

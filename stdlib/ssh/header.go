@@ -75,7 +75,7 @@ func (h *header) Read(p []byte) (int, error) {
 
 // more reads on and decides about the line; h.reading is held.
 func (h *header) more() {
-	buf := make([]byte, 4096)
+	buf := make([]byte, 512)
 	n, err := h.from.Read(buf)
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -1,8 +1,6 @@
 package ssh_test
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"net"
 	"runtime"
@@ -103,20 +101,7 @@ func allow(password string) error {
 // silentServer takes one connection and answers commands without a status.
 func silentServer(t *testing.T, config *xssh.ServerConfig) (port int) {
 	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := xssh.NewSignerFromKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.AddHostKey(signer)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
+	l := listenSSH(t, config)
 	go func() {
 		conn, err := l.Accept()
 		if err != nil {

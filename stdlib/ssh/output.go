@@ -136,9 +136,9 @@ func (c *counter) next() uint64 { return c.source<<32 | c.n.Add(1) }
 
 // drain copies a stream to its writers; when one of them fails, the rest of the
 // stream is read all the same, so that nothing stands still, and the failure is
-// given.
+// given. Most streams are short: the buffer grows with what comes.
 func drain(from io.Reader, to ...io.Writer) (readErr, writeErr error) {
-	buf := make([]byte, 32<<10)
+	buf := make([]byte, 512)
 	for {
 		n, err := from.Read(buf)
 		for _, w := range to {
@@ -151,6 +151,9 @@ func drain(from io.Reader, to ...io.Writer) (readErr, writeErr error) {
 		}
 		if err != nil {
 			return err, writeErr
+		}
+		if n == len(buf) && n < 32<<10 {
+			buf = make([]byte, 8*n)
 		}
 	}
 }

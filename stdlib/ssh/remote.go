@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -70,8 +69,8 @@ type remote struct {
 	err   error         // of session.Wait
 }
 
-// spawn starts a command on the node. One that a hasty node did not start is
-// started again.
+// spawn starts a command on the node. One that the node did not start is started
+// again.
 func (c *connection) spawn(ctx context.Context, cmd nodes.Cmd) (*remote, error) {
 	for try := 1; ; try++ {
 		p, err := c.spawnOnce(ctx, cmd)
@@ -84,14 +83,18 @@ func (c *connection) spawn(ctx context.Context, cmd nodes.Cmd) (*remote, error) 
 // hastyTries is how often a session is asked for.
 const hastyTries = 5
 
-// hasty reports whether a session is worth another try, after a pause: dropbear
-// (2022.83) at times ends a session that begins while another one ends, before
-// it looks at what is asked for; ssh with a ControlMaster sees the same. A
+// hasty reports whether a session that the node closed is worth another try. A
 // server works on requests in their order, so one that was closed without an
-// answer was not begun.
+// answer was not begun. Dropbear (2022.83) at times ends a session that begins
+// while another one ends, before it looks at what is asked for; ssh with a
+// ControlMaster sees the same: that is tried again after a pause. OpenSSH may have
+// closed the one that was opened beforehand (ChannelTimeout in sshd_config).
 func (c *connection) hasty(ctx context.Context, err error, try int) bool {
-	if try == hastyTries || !errors.Is(err, io.EOF) || !strings.Contains(string(c.client.ServerVersion()), "dropbear") {
+	if try == hastyTries || !errors.Is(err, io.EOF) || endsWithin(c.lost, 0) {
 		return false
+	}
+	if !strings.Contains(string(c.client.ServerVersion()), "dropbear") {
+		return try == 1
 	}
 	select {
 	case <-ctx.Done():
@@ -107,7 +110,7 @@ func (c *connection) spawnOnce(ctx context.Context, cmd nodes.Cmd) (*remote, err
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.session(ctx)
+	s, err := c.sessionAhead(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +143,6 @@ func (p *remote) start(ctx context.Context, line string) error {
 		return err
 	}
 	p.lend(end)
-	p.setEnv()
 	if p.cmd.Pty {
 		if err := s.RequestPty("xterm", 24, 80, ssh.TerminalModes{}); err != nil {
 			return &nodes.Error{Kind: nodes.Permission, Message: p.conn.s.where() + " gives no terminal", Cause: err}
@@ -171,28 +173,6 @@ func (p *remote) takeAgent() {
 	if p.lent != nil {
 		p.lent()
 	}
-}
-
-// setEnv sends the variables of SetEnv and SendEnv. The node may not accept
-// them, and is not asked whether it did, as with ssh: each answer would take a
-// round trip.
-func (p *remote) setEnv() {
-	for _, pair := range p.conn.s.values["setenv"] {
-		if name, value, ok := strings.Cut(pair, "="); ok {
-			p.setVariable(name, value)
-		}
-	}
-	for _, pair := range os.Environ() {
-		if name, value, ok := strings.Cut(pair, "="); ok && wildList(p.conn.s.values["sendenv"], name) {
-			p.setVariable(name, value)
-		}
-	}
-}
-
-// setVariable sends one of them (RFC 4254, section 6.4).
-func (p *remote) setVariable(name, value string) {
-	pair := struct{ Name, Value string }{name, value}
-	_, _ = p.session.SendRequest("env", false, ssh.Marshal(&pair))
 }
 
 // connect makes the command's streams.
@@ -299,11 +279,8 @@ func (p *remote) end() {
 	if endsWithin(p.ended, 0) {
 		return
 	}
-	go p.header.seen()
-	endsWithin(p.header.known, 500*time.Millisecond)
-	pid := p.header.process()
-	if pid == 0 { // something else runs there; sshd may pass on a signal
-		_ = p.session.Signal(ssh.SIGKILL)
+	pid := p.process()
+	if pid == 0 {
 		p.session.Close()
 		return
 	}
@@ -322,6 +299,18 @@ func (p *remote) end() {
 		}
 	}
 	p.session.Close()
+}
+
+// process is the process id of the command's shell; 0 where it does not come.
+// Something else may run there, to which sshd may pass on a signal; or the line is
+// long, or the node busy.
+func (p *remote) process() int {
+	go p.header.seen()
+	if !endsWithin(p.header.known, 500*time.Millisecond) || p.header.process() == 0 {
+		_ = p.session.Signal(ssh.SIGKILL)
+		endsWithin(p.header.known, time.Second)
+	}
+	return p.header.process()
 }
 
 // outlived says that the command could not be ended, unless it ended all the same.

@@ -119,7 +119,9 @@ func (d *dialer) again(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.pool.newConnection(client, other), nil
+	c := d.pool.newConnection(client, other)
+	c.ahead.off = true
+	return c, nil
 }
 
 // asker is who answers the questions of a login.

@@ -2,8 +2,7 @@ package ssh_test
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -101,15 +100,16 @@ func TestSecondConnectionWithPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	line := fmt.Sprintf("sleep 719.%d", os.Getpid()) // of this run alone
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() {
-		await(t, "the command runs", func() bool { return running(t, "sleep 719") != "" })
+		await(t, "the command runs", func() bool { return running(t, line) != "" })
 		cancel()
 	}()
-	_, err = c.Run(ctx, nodes.Cmd{Line: "sleep 719; :"})
+	_, err = c.Run(ctx, nodes.Cmd{Line: line + "; :"})
 	fails(t, err, nodes.Cancelled)
-	await(t, "sleep is gone", func() bool { return running(t, "sleep 719") == "" })
+	await(t, "sleep is gone", func() bool { return running(t, line) == "" })
 	if len(person.Asked) != 2 {
 		t.Errorf("asked %q", person.Asked)
 	}
@@ -118,36 +118,23 @@ func TestSecondConnectionWithPassword(t *testing.T) {
 // tightServer takes a password and runs commands, one session a connection.
 func tightServer(t *testing.T) (port int) {
 	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := xssh.NewSignerFromKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	config := &xssh.ServerConfig{
 		PasswordCallback: func(_ xssh.ConnMetadata, pass []byte) (*xssh.Permissions, error) { return nil, allow(string(pass)) },
 	}
-	config.AddHostKey(signer)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
+	l := listenSSH(t, config)
 	go func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go serveTight(conn, config)
+			go serveTight(t.Context(), conn, config)
 		}
 	}()
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-func serveTight(conn net.Conn, config *xssh.ServerConfig) {
+func serveTight(ctx context.Context, conn net.Conn, config *xssh.ServerConfig) {
 	_, channels, requests, err := xssh.NewServerConn(conn, config)
 	if err != nil {
 		return
@@ -157,15 +144,16 @@ func serveTight(conn net.Conn, config *xssh.ServerConfig) {
 	for ch := range channels {
 		select {
 		case room <- struct{}{}:
-			go func() { runTight(ch); <-room }()
+			go func() { runTight(ctx, ch); <-room }()
 		default:
 			ch.Reject(xssh.ResourceShortage, "no more sessions")
 		}
 	}
 }
 
-// runTight runs the command of a session, in a process group of its own.
-func runTight(ch xssh.NewChannel) {
+// runTight runs the command of a session, in a process group of its own that ends
+// with ctx.
+func runTight(ctx context.Context, ch xssh.NewChannel) {
 	c, asked, err := ch.Accept()
 	if err != nil {
 		return
@@ -178,7 +166,8 @@ func runTight(ch xssh.NewChannel) {
 			continue
 		}
 		r.Reply(true, nil)
-		cmd := exec.Command("sh", "-c", line.Text)
+		cmd := exec.CommandContext(ctx, "sh", "-c", line.Text)
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 		cmd.Stdout, cmd.Stderr = c, c.Stderr()
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		code := uint32(0)
