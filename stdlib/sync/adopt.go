@@ -82,7 +82,10 @@ func (d *Drift) finding(file string) (*Found, error) {
 // untouched fails with changed unless the file in the source is as it was when
 // the drift was taken.
 func (d *Drift) untouched(root int, file string) error {
-	was := manifest.Find(d.known, file)
+	was, err := manifest.Look(d.known, file)
+	if err != nil {
+		return cannotKeep(err)
+	}
 	dir, name := beneath.Split(file)
 	var now manifest.Entry
 	fd, err := beneath.Dir(root, dir)

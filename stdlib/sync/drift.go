@@ -26,8 +26,8 @@ type Drift struct {
 	e      *Engine
 	node   *nodes.Node
 	path   nodes.RemotePath
-	source string           // folder to compare contents with; empty: none was given
-	known  []manifest.Entry // of the source
+	source string        // folder to compare contents with; empty: none was given
+	known  manifest.List // of the source
 }
 
 // String tells the drift to a person: a line that counts, then a line a file;
@@ -86,7 +86,7 @@ func (e *Engine) Drift(ctx context.Context, set nodes.Set, o Options) (*nodes.Re
 		}
 		d := &Drift{e: e, node: n, path: path}
 		if src != nil {
-			d.source, d.known = src.root, src.entries
+			d.source, d.known = src.root, src.list
 		}
 		for _, f := range found(rep.Drift) {
 			switch f.What {
@@ -108,7 +108,7 @@ func (j *job) drift(ctx context.Context) (*wire.Report, error) {
 		Rules: wire.Carry(j.o.patterns(nil)),
 	}
 	if j.src != nil {
-		req.Rules, req.Want = j.src.carried, j.src.digest
+		req.Rules, req.Want = j.src.carried, j.src.list.Digest
 	}
 	var rep *wire.Report
 	err := j.e.converse(ctx, j.node, func(ctx context.Context, l *line) error {

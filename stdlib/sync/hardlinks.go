@@ -6,30 +6,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// join marks the files that are hard links of a file before them, if that is
-// asked for. They are not read: what is known of that file holds for them.
-func (s *source) join(o *Options) {
-	if !o.Hard {
+// links are the files of a source that have more than one name: the first name
+// of each, and what is known of it.
+type links struct {
+	first map[inode]string
+	known map[string]*manifest.Entry
+}
+
+type inode struct{ dev, ino uint64 }
+
+// link marks a file that is a hard link of one before it, if that is asked for.
+// It is not read: what is known of that file holds for it.
+func (r *reading) link(e *manifest.Entry) {
+	if !r.o.Hard || e.Kind != manifest.File || !e.Many {
 		return
 	}
-	type inode struct{ dev, ino uint64 }
-	first := map[inode]int{}
-	for i := range s.entries {
-		e := &s.entries[i]
-		if e.Kind != manifest.File || !e.Many {
-			continue
-		}
-		dev, err := s.device(e.Path)
-		if err != nil {
-			continue // it went, which its reading will tell
-		}
-		at, found := first[inode{dev, e.Ino}]
-		if !found {
-			first[inode{dev, e.Ino}] = i
-			continue
-		}
-		e.Link = s.entries[at].Path
-		s.peers = append(s.peers, [2]int{i, at})
+	dev, err := r.s.device(e.Path)
+	if err != nil {
+		return // it went, which its reading will tell
+	}
+	if r.links.first == nil {
+		r.links = links{map[inode]string{}, map[string]*manifest.Entry{}}
+	}
+	at := inode{dev, e.Ino}
+	if first, found := r.links.first[at]; found {
+		e.Link = first
+		return
+	}
+	r.links.first[at] = e.Path
+	r.links.known[e.Path] = nil
+}
+
+// linked gives a file that is a hard link what its first name has.
+func (r *reading) linked(e *manifest.Entry) {
+	if first := r.links.known[e.Link]; e.Kind == manifest.File && first != nil {
+		e.Mode, e.Size, e.Mtime, e.Sum = first.Mode, first.Size, first.Mtime, first.Sum
+	} else if _, more := r.links.known[e.Path]; more {
+		c := *e
+		r.links.known[e.Path] = &c
 	}
 }
 
@@ -43,13 +57,4 @@ func (s *source) device(p string) (uint64, error) {
 	var st unix.Stat_t
 	err = unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	return st.Dev, err
-}
-
-// joined gives the files that are hard links what their first name has.
-func (s *source) joined() {
-	for _, p := range s.peers {
-		e, of := &s.entries[p[0]], &s.entries[p[1]]
-		e.Mode, e.Size, e.Mtime, e.Sum = of.Mode, of.Size, of.Mtime, of.Sum
-	}
-	s.peers = nil
 }

@@ -18,15 +18,21 @@ import (
 // it was hashed is not remembered: a later change might show the same times
 // (the race that git's index knows).
 //
-// It is a file in the order of the paths, read along with the entries.
+// It is a file in the order of the paths, read along with the entries and, from
+// the first of which it does not know the sum, written anew along with them.
 type hashes struct {
 	name  string
 	f     *os.File
 	r     *bufio.Reader // nil: nothing more is known
 	path  string        // of next
 	next  hashed        // the last that was read
-	miss  bool          // something was not known
+	off   int64         // where it ends
+	good  int64         // where what was found to be true ends
 	began time.Time
+
+	fresh *os.File // the new file; nil: nothing has to be written yet
+	w     *bufio.Writer
+	from  string // the path from which on entries are written
 }
 
 type hashed struct {
@@ -52,89 +58,144 @@ func openHashes(cache, root string) *hashes {
 	magic := make([]byte, len(hashesMagic))
 	if _, err := io.ReadFull(h.r, magic); err != nil || string(magic) != hashesMagic {
 		h.r = nil
+		return h
 	}
+	h.off = int64(len(magic))
+	h.good = h.off
 	return h
 }
 
+// close forgets what was not kept.
 func (h *hashes) close() {
 	if h.f != nil {
 		_ = h.f.Close()
 	}
+	if h.fresh != nil {
+		_ = h.fresh.Close()
+		_ = os.Remove(h.fresh.Name())
+	}
 }
 
-// seek reads on to a path, and tells whether it is there.
-func (h *hashes) seek(p string) bool {
+// seek reads on to a path, and tells whether it is there and nothing lay before
+// it.
+func (h *hashes) seek(p string) (there, next bool) {
+	next = true
 	for h.r != nil && h.path < p {
+		next = h.good == h.off
 		var err error
-		if h.path, h.next, err = readHashed(h.r); err != nil {
+		var n int
+		if h.path, h.next, n, err = readHashed(h.r); err != nil {
 			h.r = nil
 		}
+		h.off += int64(n)
 	}
-	return h.r != nil && h.path == p
+	return h.r != nil && h.path == p, next
 }
 
-func readHashed(r *bufio.Reader) (string, hashed, error) {
-	var v hashed
-	n, err := binary.ReadUvarint(r)
-	if err != nil || n > 1<<16 {
-		return "", v, io.EOF
+// readHashed reads what add writes; n is how long it is.
+func readHashed(r *bufio.Reader) (path string, v hashed, n int, err error) {
+	c := &counted{r: r}
+	k, err := binary.ReadUvarint(c)
+	if err != nil || k > 1<<16 {
+		return "", v, 0, io.EOF
 	}
-	p := make([]byte, n)
-	if _, err := io.ReadFull(r, p); err != nil {
-		return "", v, err
+	p := make([]byte, k)
+	if _, err := io.ReadFull(c, p); err != nil {
+		return "", v, 0, err
 	}
 	for _, to := range []*int64{&v.size, &v.mtime, &v.ctime} {
-		if *to, err = binary.ReadVarint(r); err != nil {
-			return "", v, err
+		if *to, err = binary.ReadVarint(c); err != nil {
+			return "", v, 0, err
 		}
 	}
-	if v.ino, err = binary.ReadUvarint(r); err != nil {
-		return "", v, err
+	if v.ino, err = binary.ReadUvarint(c); err != nil {
+		return "", v, 0, err
 	}
-	_, err = io.ReadFull(r, v.sum[:])
-	return string(p), v, err
+	_, err = io.ReadFull(c, v.sum[:])
+	return string(p), v, c.n, err
+}
+
+// counted counts what is read.
+type counted struct {
+	r *bufio.Reader
+	n int
+}
+
+// Read implements io.Reader.
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += n
+	return n, err
+}
+
+// ReadByte implements io.ByteReader.
+func (c *counted) ReadByte() (byte, error) {
+	b, err := c.r.ReadByte()
+	if err == nil {
+		c.n++
+	}
+	return b, err
 }
 
 // fill gives a file its sum when it is known. Files are asked for in the order
 // of their paths.
 func (h *hashes) fill(e *manifest.Entry) bool {
-	ok := h.seek(e.Path)
+	there, next := h.seek(e.Path)
 	v := &h.next
-	if !ok || v.size != e.Size || v.mtime != e.Mtime || v.ctime != e.Ctime || v.ino != e.Ino {
-		h.miss = true
-		return false
+	known := there && v.size == e.Size && v.mtime == e.Mtime && v.ctime == e.Ctime && v.ino == e.Ino
+	if known {
+		e.Sum = v.sum
 	}
-	e.Sum = v.sum
-	return true
+	switch {
+	case known && next && h.fresh == nil:
+		h.good = h.off
+	case h.from == "":
+		h.from = e.Path
+		h.anew()
+	}
+	return known
 }
 
-// save writes what is known now. It must see the entries as they were scanned.
-func (h *hashes) save(entries []manifest.Entry) {
-	if h.name == "" || !h.miss || os.MkdirAll(filepath.Dir(h.name), 0o700) != nil {
+// anew begins a new file with what of the old one is still true.
+func (h *hashes) anew() {
+	if h.name == "" || os.MkdirAll(filepath.Dir(h.name), 0o700) != nil {
 		return
 	}
 	f, err := os.CreateTemp(filepath.Dir(h.name), "new-")
 	if err != nil {
 		return
 	}
-	w := bufio.NewWriterSize(f, 256<<10)
-	_, _ = w.WriteString(hashesMagic)
-	racy := h.began.Add(-2 * time.Second).UnixNano()
-	for i := range entries {
-		e := &entries[i]
-		if e.Kind != manifest.File || !e.Sum.Known() || e.Ctime > racy {
-			continue
-		}
-		b := binary.AppendUvarint(nil, uint64(len(e.Path)))
-		b = append(b, e.Path...)
-		b = binary.AppendVarint(b, e.Size)
-		b = binary.AppendVarint(b, e.Mtime)
-		b = binary.AppendVarint(b, e.Ctime)
-		b = binary.AppendUvarint(b, e.Ino)
-		_, _ = w.Write(append(b, e.Sum[:]...))
+	h.fresh, h.w = f, bufio.NewWriterSize(f, 256<<10)
+	if h.good == 0 {
+		_, _ = h.w.WriteString(hashesMagic)
+	} else {
+		_, _ = io.Copy(h.w, io.NewSectionReader(h.f, 0, h.good))
 	}
-	err = w.Flush()
-	if e := f.Close(); err != nil || e != nil || os.Rename(f.Name(), h.name) != nil {
-		_ = os.Remove(f.Name())
+}
+
+// add writes what is known of an entry, as it was scanned; they come in the
+// order of their paths.
+func (h *hashes) add(e *manifest.Entry) {
+	if h.fresh == nil || e.Path < h.from || e.Kind != manifest.File || !e.Sum.Known() || e.Ctime > h.began.Add(-2*time.Second).UnixNano() {
+		return
 	}
+	b := binary.AppendUvarint(h.w.AvailableBuffer(), uint64(len(e.Path)))
+	b = append(b, e.Path...)
+	b = binary.AppendVarint(b, e.Size)
+	b = binary.AppendVarint(b, e.Mtime)
+	b = binary.AppendVarint(b, e.Ctime)
+	b = binary.AppendUvarint(b, e.Ino)
+	_, _ = h.w.Write(append(b, e.Sum[:]...)) // keep tells the error
+}
+
+// keep puts the new file, if there is one, in the place of the old one.
+func (h *hashes) keep() {
+	if h.fresh == nil {
+		return
+	}
+	err := h.w.Flush()
+	if e := h.fresh.Close(); err != nil || e != nil || os.Rename(h.fresh.Name(), h.name) != nil {
+		_ = os.Remove(h.fresh.Name())
+	}
+	h.fresh = nil
 }

@@ -61,15 +61,14 @@ func (h *namesHere) group(id uint32) string {
 	return name
 }
 
-// own says who all entries shall belong to, and folders that are made around
-// them.
-func (s *source) own(o *Options) {
-	if o.Owner == "" {
+func newNames(o *Options) *namesHere {
+	return &namesHere{o: o, users: map[uint32]string{}, groups: map[uint32]string{}, owners: map[[2]uint32]manifest.Owner{}}
+}
+
+// own says who folders shall belong to that are made around the entries.
+func (s *source) own(h *namesHere) {
+	if h.o.Owner == "" {
 		return
-	}
-	h := &namesHere{o: o, users: map[uint32]string{}, groups: map[uint32]string{}, owners: map[[2]uint32]manifest.Owner{}}
-	for i := range s.entries {
-		s.entries[i].Owner = h.owner(&s.entries[i])
 	}
 	var root manifest.Entry
 	var st unix.Stat_t

@@ -32,17 +32,28 @@ type pack struct {
 	used  bool // of the source
 }
 
-// part is a file of the source to be sent: from an offset on, or in terms of
-// the version that a node has.
-type part struct {
-	*manifest.Entry
-	offset int64
-	old    *delta.Outline
+// parts are the files of the source that are to be sent, in their order.
+type parts struct {
+	manifest.List
+	// how says of the n-th from which offset on, or in terms of which version that a
+	// node has; nil: all are sent whole.
+	how func(n int) (offset int64, old *delta.Outline)
+}
+
+// of tells how the n-th file is sent.
+func (p *parts) of(n int) (offset int64, old *delta.Outline) {
+	if p.how == nil {
+		return 0, nil
+	}
+	return p.how(n)
 }
 
 // pack gives the contents of files of the source.
-func (s *source) pack(parts []part) (*pack, error) {
-	id := nameOf(parts)
+func (s *source) pack(parts parts) (*pack, error) {
+	id, err := nameOf(parts)
+	if err != nil {
+		return nil, cannotKeep(err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.packOf(id, parts)
@@ -52,7 +63,7 @@ func (s *source) pack(parts []part) (*pack, error) {
 	return p, err
 }
 
-func (s *source) packOf(id string, parts []part) (*pack, error) {
+func (s *source) packOf(id string, parts parts) (*pack, error) {
 	if p := s.packs[id]; p != nil {
 		return p, nil
 	}
@@ -69,18 +80,17 @@ func (s *source) packOf(id string, parts []part) (*pack, error) {
 // hope begins to pack what a node lacks that has nothing: one of which nothing
 // is known may be such a node. What it gives is called when the node has said
 // what it lacks; a pack that nobody turns out to want is given up.
-func (s *source) hope(pol manifest.Policy) (said func()) {
-	var parts []part
-	for _, e := range manifest.Predict(nil, s.entries, pol) {
-		parts = append(parts, part{Entry: e})
-	}
-	if len(parts) == 0 {
+func (s *source) hope() (said func()) {
+	files := parts{List: manifest.Some(s.list, func() func(*manifest.Entry) bool {
+		return func(e *manifest.Entry) bool { return e.Kind == manifest.File && e.Link == "" }
+	})}
+	id, err := nameOf(files)
+	if err != nil || s.list.Bytes == 0 {
 		return func() {}
 	}
-	id := nameOf(parts)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := s.packOf(id, parts)
+	p, err := s.packOf(id, files)
 	if err != nil {
 		return func() {} // told when it is needed
 	}
@@ -96,20 +106,24 @@ func (s *source) hope(pol manifest.Policy) (said func()) {
 }
 
 // nameOf tells packs apart: nodes that lack the same get the same one.
-func nameOf(parts []part) string {
+func nameOf(parts parts) (string, error) {
 	h := sha256.New()
-	refs := make([]*manifest.Entry, len(parts))
-	for i := range parts {
-		refs[i] = parts[i].Entry
-		if parts[i].offset > 0 || parts[i].old != nil {
-			fmt.Fprintf(h, "%d %d ", i, parts[i].offset)
+	w := manifest.NewWriter(h)
+	files := parts.Read()
+	n := 0
+	for e := files.Next(); e != nil; e = files.Next() {
+		offset, old := parts.of(n)
+		if offset > 0 || old != nil {
+			fmt.Fprintf(h, "%d %d ", n, offset)
 		}
-		if parts[i].old != nil {
-			h.Write(parts[i].old.Encode())
+		if old != nil {
+			h.Write(old.Encode())
 		}
+		w.Add(e)
+		n++
 	}
-	manifest.HashRefs(h, refs)
-	return string(h.Sum(nil))
+	_, err := w.Done()
+	return string(h.Sum(nil)), errors.Join(err, files.Err())
 }
 
 func tempFile(dir string) (*os.File, error) {
@@ -123,7 +137,7 @@ func tempFile(dir string) (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
-func (p *pack) make(s *source, parts []part) {
+func (p *pack) make(s *source, parts parts) {
 	z, err := zstd.NewWriter(p, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(2))
 	if err == nil {
 		err = s.contents(z, parts, p.givenUp)
@@ -173,20 +187,26 @@ func (p *pack) givenUp() bool {
 
 // contents writes the files one after another and makes sure that they are
 // what was scanned. It ends early when nobody wants them any more.
-func (s *source) contents(w io.Writer, parts []part, givenUp func() bool) error {
+func (s *source) contents(w io.Writer, parts parts, givenUp func() bool) error {
 	buf := make([]byte, 256<<10)
-	for i := range parts {
+	files := parts.Read()
+	n := 0
+	for e := files.Next(); e != nil; e = files.Next() {
 		if givenUp() {
 			return errGivenUp
 		}
-		if err := s.content(w, &parts[i], buf); err != nil {
+		offset, old := parts.of(n)
+		if err := s.content(w, e, offset, old, buf); err != nil {
 			return err
 		}
+		n++
 	}
-	return nil
+	return files.Err()
 }
 
-func (s *source) content(w io.Writer, p *part, buf []byte) error {
+// content writes one file: what comes after offset, or in terms of an old
+// version.
+func (s *source) content(w io.Writer, p *manifest.Entry, offset int64, old *delta.Outline, buf []byte) error {
 	f, err := beneath.File(s.fd, p.Path)
 	if err != nil {
 		return &changedSource{p.Path}
@@ -194,10 +214,10 @@ func (s *source) content(w io.Writer, p *part, buf []byte) error {
 	defer f.Close()
 	h := &sumWriter{Hash: sha256.New()}
 	from := io.TeeReader(io.LimitReader(f, p.Size+1), h)
-	if p.old != nil {
-		err = p.old.Write(w, from)
+	if old != nil {
+		err = old.Write(w, from)
 	} else {
-		_, err = io.CopyBuffer(&after{w: w, skip: p.offset}, from, buf)
+		_, err = io.CopyBuffer(&after{w: w, skip: offset}, from, buf)
 	}
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func (e *Engine) Plan(ctx context.Context, set nodes.Set, o Options) (*Plan, err
 		return nil, nodes.At(asSource(err), op, "")
 	}
 	defer src.close()
-	p := &Plan{set: set, o: o, e: e, source: src.digest, from: treeName(o.From), on: map[nodes.Name]*NodePlan{}}
+	p := &Plan{set: set, o: o, e: e, source: src.list.Digest, from: treeName(o.From), on: map[nodes.Name]*NodePlan{}}
 	res := &nodes.Results{Op: op, List: make([]nodes.Outcome, len(set.Nodes))}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -326,7 +326,7 @@ func (st *Staged) Plan() (*Plan, error) {
 	if st.foreseen != nil {
 		return st.foreseen, nil
 	}
-	p := &Plan{set: st.all, o: st.o, e: st.e, source: st.src.digest, from: treeName(st.o.From), on: map[nodes.Name]*NodePlan{}}
+	p := &Plan{set: st.all, o: st.o, e: st.e, source: st.src.list.Digest, from: treeName(st.o.From), on: map[nodes.Name]*NodePlan{}}
 	for _, n := range st.all.Nodes {
 		np, err := st.o.nodePlan(st.jobs[n.Name].rep)
 		if err != nil {

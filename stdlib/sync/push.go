@@ -126,7 +126,7 @@ func (e *Engine) stageOnce(ctx context.Context, op string, set nodes.Set, o Opti
 	}
 	defer release()
 	st.src = src
-	if plan != nil && plan.source != src.digest {
+	if plan != nil && plan.source != src.list.Digest {
 		return nil, &nodes.Error{Kind: nodes.Changed, Message: src.root + " is not as it was when the plan was made", Hint: "plan again"}
 	}
 	each(set, func(n *nodes.Node) {

@@ -3,6 +3,8 @@ package sync
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,9 +13,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
-	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
 
 // record remembers what each tree on each node held after the last sync from
@@ -23,7 +25,7 @@ type record struct {
 	dir string
 	mu  sync.Mutex
 	at  map[string]manifest.Digest
-	all map[manifest.Digest][]manifest.Entry
+	all map[manifest.Digest]manifest.List
 }
 
 const keptManifests = 64
@@ -33,7 +35,7 @@ func newRecord(cache string) *record {
 	if cache != "" {
 		dir = filepath.Join(cache, "sync")
 	}
-	return &record{dir: dir, at: map[string]manifest.Digest{}, all: map[manifest.Digest][]manifest.Entry{}}
+	return &record{dir: dir, at: map[string]manifest.Digest{}, all: map[manifest.Digest]manifest.List{}}
 }
 
 func treeKey(n *nodes.Node, path nodes.RemotePath) string {
@@ -43,7 +45,7 @@ func treeKey(n *nodes.Node, path nodes.RemotePath) string {
 
 // base gives what is believed to be ours in a tree; an empty digest when
 // nothing is known. What is the same as the source is taken from there.
-func (r *record) base(n *nodes.Node, path nodes.RemotePath, src *source) (manifest.Digest, []manifest.Entry) {
+func (r *record) base(n *nodes.Node, path nodes.RemotePath, src *source) (manifest.Digest, manifest.List) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := treeKey(n, path)
@@ -60,10 +62,10 @@ func (r *record) base(n *nodes.Node, path nodes.RemotePath, src *source) (manife
 	switch {
 	case ok:
 		return d, list
-	case d == src.digest:
-		list = src.entries
+	case d == src.list.Digest:
+		list = src.list
 	default:
-		if list, ok = r.load(d); !ok {
+		if list = r.load(d); list == nil {
 			return "", nil
 		}
 	}
@@ -77,53 +79,96 @@ func (r *record) forget() {
 	for _, d := range r.at {
 		used[d] = true
 	}
-	maps.DeleteFunc(r.all, func(d manifest.Digest, _ []manifest.Entry) bool { return !used[d] })
+	maps.DeleteFunc(r.all, func(d manifest.Digest, _ manifest.List) bool { return !used[d] })
 }
 
-func (r *record) load(d manifest.Digest) ([]manifest.Entry, bool) {
+// load reads a list that was kept; nil where that fails.
+func (r *record) load(d manifest.Digest) manifest.List {
 	if r.dir == "" || strings.ContainsAny(string(d), "/.") {
-		return nil, false
+		return nil
 	}
 	name := filepath.Join(r.dir, "manifest-"+string(d))
-	packed, err := os.ReadFile(name)
+	f, err := os.Open(name)
 	if err != nil {
-		return nil, false
+		return nil
 	}
-	b, err := wire.Unpack(packed)
-	if err != nil || manifest.DigestOf(b) != d {
-		return nil, false
+	defer f.Close()
+	z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil
 	}
-	list, err := manifest.Decode(b)
+	defer z.Close()
+	to := r.spool()
+	if _, err := io.Copy(to, z); err != nil {
+		return nil
+	}
+	list, err := manifest.Open(to, 0, to.Size())
+	if err != nil || list.Digest != d {
+		return nil
+	}
 	now := time.Now()
 	_ = os.Chtimes(name, now, now)
-	return list, err == nil
+	return list
+}
+
+func (r *record) spool() *manifest.Spool {
+	return manifest.NewSpool(func() (*os.File, error) { return tempFile(r.dir) })
 }
 
 // keep notes what is ours in a tree now. A list that does not have the digest
 // is not kept.
-func (r *record) keep(n *nodes.Node, path nodes.RemotePath, d manifest.Digest, list []manifest.Entry) {
+func (r *record) keep(n *nodes.Node, path nodes.RemotePath, d manifest.Digest, list manifest.List) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := treeKey(n, path)
 	known := r.all[d] != nil
 	if !known {
-		b := manifest.Encode(list)
-		if manifest.DigestOf(b) != d {
+		if kept := r.own(list, d); kept == nil {
 			d = ""
 		} else {
-			r.all[d] = list
-			r.store("manifest-"+string(d), wire.Pack(b))
+			r.all[d] = kept
+			r.store("manifest-"+string(d), func(w io.Writer) error { return compress(w, kept) })
 			r.prune()
 		}
 	}
 	if r.at[key] != d || !known {
 		r.at[key] = d
-		r.store("at-"+key, []byte(d))
+		r.store("at-"+key, func(w io.Writer) error {
+			_, err := io.WriteString(w, string(d))
+			return err
+		})
 		r.forget()
 	}
 }
 
-func (r *record) store(name string, b []byte) {
+// own gives a list with this digest that rests on no other; nil where it has
+// another one.
+func (r *record) own(list manifest.List, d manifest.Digest) *manifest.Encoded {
+	kept, ok := list.(*manifest.Encoded)
+	if !ok {
+		var err error
+		if kept, err = manifest.Keep(list, r.spool()); err != nil {
+			return nil
+		}
+	}
+	if kept.Digest != d {
+		return nil
+	}
+	return kept
+}
+
+// compress writes the encoding of a list, packed.
+func compress(w io.Writer, l *manifest.Encoded) error {
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(z, l.Encoding())
+	return errors.Join(err, z.Close())
+}
+
+// store makes a file of the record appear whole.
+func (r *record) store(name string, fill func(io.Writer) error) {
 	if r.dir == "" || os.MkdirAll(r.dir, 0o700) != nil {
 		return
 	}
@@ -131,7 +176,7 @@ func (r *record) store(name string, b []byte) {
 	if err != nil {
 		return
 	}
-	_, err = f.Write(b)
+	err = fill(f)
 	if e := f.Close(); err != nil || e != nil || os.Rename(f.Name(), filepath.Join(r.dir, name)) != nil {
 		_ = os.Remove(f.Name())
 	}

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/beneath"
@@ -26,17 +23,15 @@ type source struct {
 	fd      int
 	rules   *manifest.Rules
 	carried wire.Patterns
-	entries []manifest.Entry
-	encoded []byte
-	digest  manifest.Digest
+	list    *manifest.Encoded // what is wanted on the nodes; it stays when the source is closed
 	rev     nodes.Revision
 	around  manifest.Owner // of folders that are made around the entries
-	peers   [][2]int       // entries that are hard links, and of which; while it is being scanned
 	temp    string         // folder for packs
 	pace    *rate.Limiter
 	piece   int // bytes that are sent at once
 
-	packed func() []byte // encoded, compressed
+	packed  func() (*manifest.Spool, error) // the encoded list, compressed
+	guesses guesses
 
 	mu    sync.Mutex
 	packs map[string]*pack
@@ -58,17 +53,23 @@ func (e *Engine) scan(ctx context.Context, o *Options) (*source, error) {
 	if err := s.open(o); err != nil {
 		return nil, err
 	}
-	list, err := manifest.Scan(s.fd, s.rules, max(4, runtime.NumCPU()), 0, nil)
-	if err != nil {
-		s.close()
-		return nil, &nodes.Error{Kind: nodes.Failed, Message: s.root + ": " + err.Error(), Cause: err}
-	}
-	s.entries = list.Entries
-	if err := s.ready(ctx, e, o, times); err != nil {
+	if err := s.read(ctx, e, o, times); err != nil {
 		s.close()
 		return nil, err
 	}
+	s.packed = sync.OnceValues(s.compress)
 	return s, nil
+}
+
+// spool keeps a list for as long as anybody refers to it.
+func (s *source) spool() *manifest.Spool {
+	return manifest.NewSpool(func() (*os.File, error) { return tempFile(s.temp) })
+}
+
+// compress packs the list for all nodes.
+func (s *source) compress() (*manifest.Spool, error) {
+	to := s.spool()
+	return to, compress(to, s.list)
 }
 
 // wait holds n bytes back until the pace allows them; n is at most s.piece.
@@ -107,105 +108,6 @@ func (s *source) open(o *Options) error {
 		return usage(s.root + "/" + manifest.IgnoreFile + ": " + err.Error())
 	}
 	s.carried = wire.Carry(p)
-	return nil
-}
-
-// ready turns what was scanned into what is wanted on the nodes.
-func (s *source) ready(ctx context.Context, e *Engine, o *Options, times map[string]time.Time) error {
-	kept := s.entries[:0]
-	for _, en := range s.entries {
-		if en.Kind == manifest.Other {
-			e.warn(ctx, o, manifest.Quote(en.Path)+" is a device, socket or fifo and is not sent")
-			continue
-		}
-		kept = append(kept, en)
-	}
-	s.entries = kept
-	s.join(o)
-	cache := openHashes(e.session.Cache, s.root)
-	defer cache.close()
-	if err := s.hash(ctx, cache); err != nil {
-		return err
-	}
-	if !s.rules.Partial() { // a part would push the rest out
-		cache.save(s.entries)
-	}
-	for i := range s.entries {
-		dress(&s.entries[i], o, times)
-	}
-	s.joined()
-	if err := s.addParents(o); err != nil {
-		return err
-	}
-	s.own(o)
-	s.encoded = manifest.Encode(s.entries)
-	s.digest = manifest.DigestOf(s.encoded)
-	s.packed = sync.OnceValue(func() []byte { return wire.Pack(s.encoded) })
-	for _, p := range s.unmatched(o) {
-		e.warn(ctx, o, "only: '"+p+"' matches nothing in "+s.root)
-	}
-	return nil
-}
-
-// dress gives an entry the permissions and time that the nodes shall see.
-func dress(en *manifest.Entry, o *Options, times map[string]time.Time) {
-	switch en.Kind {
-	case manifest.File:
-		if !o.Setuid {
-			en.Mode &^= 0o6000
-		}
-		if o.Perms.Files != nil {
-			en.Mode = *o.Perms.Files
-		}
-		if t, ok := times[en.Path]; ok && !t.IsZero() {
-			en.Mtime = t.UnixNano()
-		}
-	case manifest.Dir:
-		en.Mode &^= 0o6000
-		if o.Perms.Dirs != nil {
-			en.Mode = *o.Perms.Dirs
-		}
-	}
-}
-
-// hash fills in the sums, from the cache where the file was not touched.
-func (s *source) hash(ctx context.Context, cache *hashes) error {
-	jobs := make(chan int)
-	errs := make(chan error, 1)
-	var wg sync.WaitGroup
-	for range max(2, runtime.NumCPU()) {
-		wg.Go(func() {
-			buf := make([]byte, 256<<10)
-			for i := range jobs {
-				if err := s.hashOne(&s.entries[i], buf); err != nil {
-					select {
-					case errs <- err:
-					default:
-					}
-				}
-			}
-		})
-	}
-	for i := range s.entries {
-		en := &s.entries[i]
-		if en.Kind != manifest.File || en.Link != "" || cache.fill(en) {
-			continue
-		}
-		if ctx.Err() != nil || len(errs) > 0 {
-			break
-		}
-		jobs <- i
-	}
-	close(jobs)
-	wg.Wait()
-	select {
-	case err := <-errs:
-		return err
-	default:
-	}
-	if ctx.Err() != nil {
-		return nodes.Stopped(ctx)
-	}
 	return nil
 }
 
@@ -248,48 +150,6 @@ func (s *source) lstat(p string) (manifest.Entry, error) {
 	e, err := manifest.Lstat(fd, name)
 	e.Path = p
 	return e, err
-}
-
-// addParents puts the folders above a part of the tree among what is wanted: a
-// node that has none of them gets them.
-func (s *source) addParents(o *Options) error {
-	if !s.rules.Partial() {
-		return nil
-	}
-	have := map[string]bool{"": true}
-	for i := range s.entries {
-		have[s.entries[i].Path] = true
-	}
-	var more []manifest.Entry
-	for i := range s.entries {
-		for d, _ := beneath.Split(s.entries[i].Path); !have[d]; d, _ = beneath.Split(d) {
-			have[d] = true
-			e, err := s.lstat(d)
-			if err != nil {
-				return &changedSource{d}
-			}
-			dress(&e, o, nil)
-			more = append(more, e)
-		}
-	}
-	slices.SortFunc(more, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
-	s.entries = manifest.Merge(s.entries, more)
-	return nil
-}
-
-// unmatched lists the elements of only= that match nothing here.
-func (s *source) unmatched(o *Options) []string {
-	var out []string
-	for _, p := range o.Only {
-		r, err := manifest.Compile(manifest.Patterns{Only: []string{p}})
-		if err != nil {
-			continue
-		}
-		if in, _ := r.Filter(s.entries); len(in) == 0 {
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 // close ends the packs under way and waits for them: their goroutines read

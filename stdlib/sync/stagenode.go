@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/delta"
@@ -28,19 +29,33 @@ type job struct {
 	events emitter
 	by     wire.Holder
 
-	next   []manifest.Entry // what will be ours, as far as it can be told from here
-	digest manifest.Digest  // of what will be ours, as the node says
+	next   manifest.List   // what will be ours, as far as it can be told from here
+	digest manifest.Digest // of what will be ours, as the node says
 }
 
-// request is what opens the operation, with the guess of what is ours there.
-func (j *job) request() (wire.Request, []manifest.Entry) {
+// request is what opens the operation, with the guess of what is ours there;
+// nil where nothing is known of it.
+func (j *job) request() (wire.Request, *guess, error) {
 	digest, base := j.e.recent.base(j.node, j.path, j.src)
-	return wire.Request{
+	req := wire.Request{
 		Op: j.op, Root: []byte(j.path), Roll: j.roll, By: j.by, Rules: j.src.carried, Policy: j.o.policy(),
-		Verify: j.o.Verify, Base: digest, Want: j.src.digest, Expect: j.expect, Lists: j.lists, Keep: j.o.Undo,
+		Verify: j.o.Verify, Base: digest, Want: j.src.list.Digest, Expect: j.expect, Lists: j.lists, Keep: j.o.Undo,
 		Hold: j.hold, Rev: string(j.src.rev), Layout: j.o.layout(), Shared: wire.Bytes(j.o.Shared), Owner: j.src.around.String(),
-	}, base
+	}
+	if digest == "" {
+		return req, nil, nil
+	}
+	g, err := j.src.guess(digest, base, req.Policy)
+	if err != nil {
+		return req, nil, cannotKeep(err)
+	}
+	req.Ask = j.op == wire.OpStage && g.bytes >= askFrom
+	return req, g, nil
 }
+
+// askFrom is how many bytes are not sent on a guess: the node may have some of
+// them, of a push that was cut off.
+const askFrom = 16 << 20
 
 // run does the whole operation over the agent.
 func (j *job) run(ctx context.Context) (*wire.Report, error) {
@@ -51,20 +66,22 @@ func (j *job) run(ctx context.Context) (*wire.Report, error) {
 	}
 	var rep *wire.Report
 	err := j.e.converse(ctx, j.node, func(ctx context.Context, l *line) error {
-		req, base := j.request()
-		req.Ask = j.op == wire.OpStage && req.Base != "" && j.large(base)
+		req, guessed, err := j.request()
+		if err != nil {
+			return err
+		}
 		req.Ways = j.ways(l)
 		t := &talk{j: j, l: l, lanes: &lanes{main: l}, ask: req.Ask, said: said}
 		defer t.end()
 		if err := wireJSON(ctx, l, req); err != nil {
 			return err
 		}
-		err := t.open(ctx, req.Base != "", base)
+		err = t.open(ctx, guessed)
 		if err == nil {
 			rep, err = t.answers(ctx)
 		}
 		if err == nil && j.op == wire.OpStage {
-			j.remember(rep, req.Base, base)
+			err = j.remember(rep, guessed)
 		}
 		return err
 	})
@@ -80,7 +97,7 @@ func (j *job) hope() (said func()) {
 	if digest, _ := j.e.recent.base(j.node, j.path, j.src); digest != "" || j.op != wire.OpStage {
 		return func() {}
 	}
-	return j.src.hope(j.o.policy())
+	return j.src.hope()
 }
 
 // talk is one exchange: this side sends contents while the other answers.
@@ -100,63 +117,47 @@ type talk struct {
 	outlines map[int]*delta.Outline // of what is there, by index of the entry
 }
 
-// open says what is wanted: as a delta to what is believed to be there, or
-// whole where nothing is known of it.
-func (t *talk) open(ctx context.Context, known bool, base []manifest.Entry) error {
-	if known {
-		return t.guess(ctx, base)
+// open says what is wanted: as a delta to what is believed to be there, with
+// the contents that this needs, or whole where nothing is known of it.
+func (t *talk) open(ctx context.Context, g *guess) error {
+	if g == nil {
+		return t.tell(ctx)
 	}
-	return t.tell(ctx)
-}
-
-// tell sends the manifest.
-func (t *talk) tell(ctx context.Context) error {
-	t.told = true
-	return t.l.send(ctx, wire.TypeManifest, t.j.src.packed())
-}
-
-// guess sends the delta and what it needs, if the tree there is as believed.
-func (t *talk) guess(ctx context.Context, base []manifest.Entry) error {
-	src := t.j.src
-	ours, _ := src.rules.Filter(base)
-	change, gone := manifest.Delta(ours, src.entries)
-	d := wire.Delta{Change: manifest.Encode(change), Gone: manifest.EncodePaths(gone)}
-	if err := t.l.send(ctx, wire.TypeDelta, d.Encode()); err != nil {
+	if err := t.l.send(ctx, wire.TypeDelta, g.delta); err != nil {
 		return err
 	}
 	if t.j.op != wire.OpStage || t.ask {
 		return nil
 	}
-	var parts []part
-	for _, e := range manifest.Predict(ours, src.entries, t.j.o.policy()) {
-		parts = append(parts, part{Entry: e})
-	}
-	return t.contents(ctx, parts)
+	return t.contents(ctx, parts{List: g.files}, len(g.files), g.bytes)
 }
 
-// askFrom is how many bytes are not sent on a guess: the node may have some of
-// them, of a push that was cut off.
-const askFrom = 16 << 20
-
-// large reports whether what a guess would send is too much for that.
-func (j *job) large(base []manifest.Entry) bool {
-	ours, _ := j.src.rules.Filter(base)
-	var bytes int64
-	for _, e := range manifest.Predict(ours, j.src.entries, j.o.policy()) {
-		bytes += e.Size
+// tell sends the manifest.
+func (t *talk) tell(ctx context.Context) error {
+	t.told = true
+	packed, err := t.j.src.packed()
+	if err != nil {
+		return cannotKeep(err)
 	}
-	return bytes >= askFrom
+	buf := make([]byte, wire.PieceSize)
+	for off := int64(0); ; {
+		n, err := packed.ReadAt(buf, off)
+		if n == 0 && !errors.Is(err, io.EOF) {
+			return cannotKeep(err)
+		}
+		if err := t.l.send(ctx, wire.TypeManifest, buf[:n]); err != nil || n == 0 {
+			return err
+		}
+		off += int64(n)
+	}
 }
 
-// contents starts to send files.
-func (t *talk) contents(ctx context.Context, parts []part) error {
-	if len(parts) == 0 {
+// contents starts to send so many files of so many bytes.
+func (t *talk) contents(ctx context.Context, parts parts, files int, bytes int64) error {
+	if files == 0 {
 		return t.l.send(ctx, wire.TypeEnd, nil)
 	}
-	for i := range parts {
-		t.files++
-		t.bytes += parts[i].Size - parts[i].offset
-	}
+	t.files, t.bytes = t.files+files, t.bytes+bytes
 	p, err := t.j.src.pack(parts)
 	if err != nil {
 		return err
@@ -228,7 +229,7 @@ func damaged(err error) error {
 // outline keeps what the node says of a file that is there.
 func (t *talk) outline(p []byte) error {
 	at, n := binary.Uvarint(p)
-	if n <= 0 || at >= uint64(len(t.j.src.entries)) {
+	if n <= 0 || at >= uint64(t.j.src.list.Count) {
 		return damaged(errors.New("an outline of no file"))
 	}
 	b, err := wire.Unpack(p[n:])
@@ -250,23 +251,43 @@ func (t *talk) need(ctx context.Context, p []byte) error {
 	if err := t.halt(); err != nil {
 		return err
 	}
-	entries := t.j.src.entries
-	needs, err := wire.DecodeNeed(p, len(entries))
+	list := t.j.src.list
+	needs, err := wire.DecodeNeed(p, list.Count)
 	if err != nil {
 		return damaged(err)
 	}
-	list := make([]part, 0, len(needs))
-	for _, n := range needs {
-		e := &entries[n.Index]
-		if e.Kind != manifest.File || n.Offset > e.Size {
+	files := parts{List: needed(list, needs), how: func(n int) (int64, *delta.Outline) { return needs[n].Offset, t.outlines[needs[n].Index] }}
+	bytes := int64(0)
+	s := files.Read()
+	for n := range needs {
+		e := s.Next()
+		if e == nil {
+			return cannotKeep(s.Err())
+		}
+		if e.Kind != manifest.File || needs[n].Offset > e.Size {
 			return damaged(errors.New("contents are asked for that there are not"))
 		}
-		list = append(list, part{Entry: e, offset: n.Offset, old: t.outlines[n.Index]})
+		bytes += e.Size - needs[n].Offset
 	}
 	t.lanes.widen(ctx, t.j, t.offer)
-	err = t.contents(ctx, list)
+	err = t.contents(ctx, files, len(needs), bytes)
 	t.said()
 	return err
+}
+
+// needed is the part of a list that is asked for by its indexes.
+func needed(list manifest.List, needs []wire.Need) manifest.List {
+	return manifest.Some(list, func() func(*manifest.Entry) bool {
+		i, left := -1, needs
+		return func(*manifest.Entry) bool {
+			i++
+			if len(left) == 0 || left[0].Index != i {
+				return false
+			}
+			left = left[1:]
+			return true
+		}
+	})
 }
 
 // why prefers the reason that sending stopped to the agent's word that it did.
@@ -294,20 +315,18 @@ func (t *talk) progress(b wire.Beat) { t.j.events.progress(b, t.bytes, t.files) 
 
 // remember works out what will be ours once the stage is switched, if that can
 // be told from here.
-func (j *job) remember(rep *wire.Report, digest manifest.Digest, base []manifest.Entry) {
+func (j *job) remember(rep *wire.Report, g *guess) (err error) {
 	if rep.Marker == nil {
-		return
+		return nil
 	}
-	j.next, j.digest = j.src.entries, rep.Marker.Digest
-	if j.digest == digest {
-		j.next = base
-		return
+	j.next, j.digest = j.src.list, rep.Marker.Digest
+	switch {
+	case g != nil && j.digest == g.digest:
+		j.next = g.base
+	case g != nil && j.digest != j.src.list.Digest:
+		j.next, err = g.after()
 	}
-	if rep.Marker.Digest != j.src.digest && digest != "" {
-		ours, rest := j.src.rules.Filter(base)
-		d := manifest.Decide(ours, manifest.Listing{Entries: ours}, j.src.entries, j.o.policy())
-		j.next = manifest.Copied(manifest.MergeRefs(d.Ours, rest))
-	}
+	return err
 }
 
 // switched makes what was remembered the guess for the next time.

@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 	"strconv"
 	"time"
 
@@ -60,7 +59,7 @@ func (e *Engine) openThin(ctx context.Context, j *job) (*thin, error) {
 	if err := thinOptions(j.o); err != nil {
 		return nil, err
 	}
-	t := &thin{e: e, j: j, root: path.Clean(string(j.path)), now: &wire.Record{}, lock: thinLock{lockTimes: e.locks}}
+	t := &thin{e: e, j: j, root: path.Clean(string(j.path)), now: wire.NoRecord(), lock: thinLock{lockTimes: e.locks}}
 	err := t.open(ctx)
 	if err != nil {
 		return nil, err
@@ -114,7 +113,7 @@ func (t *thin) find() error {
 
 // remember reads what rolls left.
 func (t *thin) remember() error {
-	t.now = &wire.Record{}
+	t.now = wire.NoRecord()
 	b, err := t.slurp(path.Join(t.state, "marker"))
 	if nodes.KindOf(err) == nodes.NotFound {
 		return nil
@@ -176,83 +175,80 @@ func (t *thin) mkdirs(dir string) error {
 func (t *thin) compare() (*comparison, error) {
 	c := &comparison{t: t}
 	rules := t.j.src.rules
-	_, c.rest = rules.Filter(t.now.Ours)
-	var err error
-	if c.ours, c.live, err = t.look(rules); err != nil {
+	want, err := t.wanted(rules)
+	if err != nil {
 		return nil, err
 	}
-	if err := c.parents(rules); err != nil {
+	sides, failed, err := t.sides(rules, want)
+	if err != nil {
 		return nil, err
 	}
-	if err := t.sums(c.ours, c.live.Entries, c.want); err != nil {
-		return nil, err
+	sides.Policy, sides.Lists = t.j.o.policy(), true
+	sides.Policy.First = t.now.First()
+	if c.dec, err = sides.Decide(); err == nil {
+		err = failed()
 	}
-	pol := t.j.o.policy()
-	pol.First = t.now.First()
-	c.dec = manifest.Decide(c.ours, c.live, c.want, pol)
-	return c, nil
+	return c, err
 }
 
-// look lists what rolls left, without owners, for SFTP tells no names, and what
-// is there.
-func (t *thin) look(rules *manifest.Rules) (ours []manifest.Entry, live manifest.Listing, err error) {
-	in, _ := rules.Filter(t.now.Ours)
-	ours = slices.Clone(in)
-	for i := range ours {
-		ours[i].Owner = manifest.Owner{}
+// sides are what is compared: what rolls left, without owners, for SFTP tells no
+// names; what is there; and what is wanted. failed tells afterwards why a sum
+// could not be taken.
+func (t *thin) sides(rules *manifest.Rules, want manifest.List) (c *manifest.Comparison, failed func() error, err error) {
+	ours, _ := rules.Filter(t.now.Ours)
+	c = &manifest.Comparison{
+		Ours: manifest.Mapped(ours, func(e *manifest.Entry) { e.Owner = manifest.Owner{} }),
+		Live: manifest.Slice(nil).Read(), Want: want, All: t.j.o.Verify == "checksum",
+	}
+	var first error
+	c.Hash = func(files []*manifest.Entry) {
+		if err := t.hash(files); err != nil && first == nil {
+			first = err
+		}
 	}
 	if t.exists {
-		live, err = t.walk(rules)
-	}
-	return ours, live, err
-}
-
-// sums fills in the sums of live files that must be known.
-func (t *thin) sums(ours, live, want []manifest.Entry) error {
-	unknown := manifest.Inherit(ours, live, want)
-	if t.j.o.Verify == "checksum" {
-		unknown = unknown[:0]
-		for i := range live {
-			if live[i].Kind == manifest.File {
-				unknown = append(unknown, i)
-			}
+		live, held, err := t.walk(rules)
+		if err != nil {
+			return nil, nil, err
 		}
+		c.Live, c.Held = live.Read(), func() map[string]bool { return held }
 	}
-	return t.hash(live, unknown)
+	return c, func() error { return first }, nil
 }
 
-// comparison is what a decision over SFTP was made of.
+// comparison is what was decided over SFTP.
 type comparison struct {
-	t          *thin
-	ours, rest []manifest.Entry
-	want       []manifest.Entry
-	live       manifest.Listing
-	dec        manifest.Decision
+	t   *thin
+	dec manifest.Decision
 }
 
-// parents leaves out folders that are only wanted as a place and are there.
-func (c *comparison) parents(rules *manifest.Rules) error {
-	c.want = c.t.j.src.entries
+// wanted is what the source holds, without folders that are only wanted as a
+// place and are there.
+func (t *thin) wanted(rules *manifest.Rules) (manifest.List, error) {
+	list := t.j.src.list
 	if !rules.Partial() {
-		return nil
+		return list, nil
 	}
-	in, rest := rules.Filter(c.want)
-	there, err := c.t.lookAt(pathsOf(rest))
+	in, rest := rules.Filter(list)
+	places, err := manifest.Collect(rest)
 	if err != nil {
-		return err
+		return nil, cannotKeep(err)
 	}
-	var make []manifest.Entry
-	for i, e := range rest {
+	there, err := t.lookAt(pathsOf(places))
+	if err != nil {
+		return nil, err
+	}
+	var missing manifest.Patch
+	for i := range places {
 		switch there[i].Kind {
 		case 0:
-			make = append(make, e)
+			missing.Change = append(missing.Change, &places[i])
 		case manifest.Dir:
 		default:
-			return &nodes.Error{Kind: nodes.Refused, Message: manifest.Quote(e.Path) + " is not a folder on the node"}
+			return nil, &nodes.Error{Kind: nodes.Refused, Message: manifest.Quote(places[i].Path) + " is not a folder on the node"}
 		}
 	}
-	c.want = manifest.Merge(in, make)
-	return nil
+	return manifest.Patched(in, missing), nil
 }
 
 func (t *thin) at(p string) nodes.RemotePath { return nodes.RemotePath(path.Join(t.root, p)) }
@@ -282,7 +278,7 @@ func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report
 	if err != nil {
 		return nil, t.why(err)
 	}
-	rep := agent.Summary(&c.dec, c.live.Entries, true)
+	rep := agent.Summary(&c.dec, true)
 	rep.First, rep.Drift = t.now.First(), c.findings()
 	rep.Facts, rep.Pending = t.free(), t.unsettled()
 	if !rep.First {
@@ -319,9 +315,8 @@ func (c *comparison) refuse(digest string) error {
 // next is the marker that the switch will leave.
 func (c *comparison) next() *wire.Record {
 	j, now := c.t.j, c.t.now
-	n := &wire.Record{Ours: manifest.Copied(manifest.MergeRefs(c.dec.Ours, c.rest))}
+	n := &wire.Record{Ours: manifest.Patched(now.Ours, c.dec.Ours)}
 	n.Marker = wire.Marker{Roll: j.roll, Rev: string(j.src.rev), Who: j.by.Who, Host: j.by.Host, At: time.Now(), Seq: now.Seq + 1}
-	n.Digest = manifest.DigestOf(manifest.Encode(n.Ours))
 	if j.src.rules.Partial() {
 		n.Rev, n.Partial = now.Rev, append(append([]string(nil), now.Partial...), j.o.Only...)
 	}

@@ -26,20 +26,24 @@ func (e *Engine) thinDrift(ctx context.Context, j *job, why string) (*wire.Repor
 	if err != nil {
 		return nil, err
 	}
-	ours, live, err := t.look(rules)
+	sides, failed, err := t.sides(rules, nil)
 	if err != nil {
 		return nil, t.why(err)
 	}
-	base := ours
+	sides.Want = sides.Ours
 	if j.src != nil {
-		base, _ = rules.Filter(j.src.entries)
+		sides.Want, _ = rules.Filter(j.src.list)
 	}
-	if err := t.sums(ours, live.Entries, base); err != nil {
+	list, err := sides.Differences()
+	if err == nil {
+		err = failed()
+	}
+	if err != nil {
 		return nil, t.why(err)
 	}
 	name := func(id uint32) string { return strconv.Itoa(int(id)) }
 	rep := &wire.Report{Marker: &t.now.Marker, First: t.now.First(), Pending: t.unsettled()}
-	rep.Drift = wire.Findings(manifest.Differences(ours, base, live.Entries), name)
+	rep.Drift = wire.Findings(list, name)
 	return rep, nil
 }
 

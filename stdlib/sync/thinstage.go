@@ -69,7 +69,7 @@ func (t *thin) stage() (*thinStage, *wire.Report, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	rep := agent.Summary(&c.dec, c.live.Entries, t.j.lists)
+	rep := agent.Summary(&c.dec, t.j.lists)
 	rep.First, rep.Drift, rep.Settled = t.now.First(), c.findings(), t.settled
 	if err := c.refuse(rep.Digest); err != nil {
 		return nil, nil, err
@@ -130,13 +130,13 @@ func (c *comparison) plan(next *wire.Record) *thinStage {
 			j.Bytes += p.Size
 		}
 		j.Add(*p.Entry, source, touch)
-		if l := manifest.Find(c.live.Entries, p.Path); l != nil {
-			j.From = append(j.From, *l)
+		if p.Live != nil {
+			j.From = append(j.From, *p.Live)
 		}
 	}
 	j.From = append(j.From, c.dec.Deletes...)
 	slices.SortFunc(j.From, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
-	j.Remember(next, t.now)
+	j.Remember(c.dec.Was)
 	s.plan = j
 	return s
 }
@@ -156,7 +156,7 @@ func (c *comparison) tellsCase(s *thinStage) error {
 			}
 		}
 	}
-	twins := manifest.Twins(c.dec.Puts, c.live.Entries)
+	twins := manifest.Twins(c.dec.Puts)
 	if len(twins) == 0 {
 		return nil
 	}

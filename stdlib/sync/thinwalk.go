@@ -18,18 +18,18 @@ type walker struct {
 	slots chan struct{}
 	wg    sync.WaitGroup
 	mu    sync.Mutex
-	out   manifest.Listing
+	out   manifest.Slice
+	held  map[string]bool // as of manifest.Scanner
 	err   error
 }
 
-func (t *thin) walk(rules *manifest.Rules) (manifest.Listing, error) {
-	w := &walker{t: t, rules: rules, slots: make(chan struct{}, inFlight)}
-	w.out.Held = map[string]bool{}
+func (t *thin) walk(rules *manifest.Rules) (live manifest.Slice, held map[string]bool, err error) {
+	w := &walker{t: t, rules: rules, slots: make(chan struct{}, inFlight), held: map[string]bool{}}
 	w.wg.Add(1)
 	go w.dir("", !rules.Partial())
 	w.wg.Wait()
-	slices.SortFunc(w.out.Entries, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
-	return w.out, w.err
+	slices.SortFunc(w.out, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
+	return w.out, w.held, w.err
 }
 
 func (w *walker) fail(err error) {
@@ -66,9 +66,9 @@ func (w *walker) dir(d string, inside bool) {
 		}
 		w.mu.Lock()
 		if v == manifest.In {
-			w.out.Entries = append(w.out.Entries, e)
+			w.out = append(w.out, e)
 		} else {
-			w.out.Held[d] = true
+			w.held[d] = true
 		}
 		w.mu.Unlock()
 	}
@@ -102,9 +102,9 @@ const hashing = 16
 
 // hash reads files over SFTP to know what is in them. One that must not be read is
 // left unknown.
-func (t *thin) hash(live []manifest.Entry, indexes []int) error {
-	return t.atOnce(hashing, len(indexes), func(k int) error {
-		e := &live[indexes[k]]
+func (t *thin) hash(files []*manifest.Entry) error {
+	return t.atOnce(hashing, len(files), func(k int) error {
+		e := files[k]
 		r, err := t.f.Open(t.at(e.Path))
 		if nodes.KindOf(err) == nodes.Permission {
 			return nil

@@ -108,11 +108,7 @@ func (j *job) ways(l *line) int {
 	if j.op != wire.OpStage || j.o.Speed > 0 || l.opened < j.e.far {
 		return 0
 	}
-	var bytes int64
-	for i := range j.src.entries {
-		bytes += j.src.entries[i].Size
-	}
-	if bytes < wideFrom {
+	if j.src.list.Bytes < wideFrom {
 		return 0
 	}
 	return moreWays

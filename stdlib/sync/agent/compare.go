@@ -4,12 +4,15 @@ package agent
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os/user"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
@@ -22,16 +25,14 @@ type comparison struct {
 	req   *wire.Request
 	rules *manifest.Rules
 	now   *wire.Record
-	ours  []manifest.Entry // of now, what the rules look at
-	rest  []manifest.Entry // of now, what they do not
-	want  []manifest.Entry // what is to be there
-	live  manifest.Listing
+	ours  manifest.List // of now, what the rules look at
+	want  manifest.List // what is to be there
+	live  manifest.Seq  // what is there
+	held  func() map[string]bool
 	dec   manifest.Decision
 
-	announced []manifest.Entry // want as the controller knows it: needs are indexes into it
-
-	change []manifest.Entry // of the delta, when the guess was right
-	gone   []string
+	announced manifest.List  // want as the controller knows it: needs are indexes into it
+	delta     manifest.Patch // from ours to it, when the guess was right
 
 	doubt   string // why the tree was looked at although verify is trust
 	trusted bool   // it was not looked at
@@ -50,7 +51,7 @@ func newComparison(s *server, t *tree, req *wire.Request) (*comparison, error) {
 	if c.rules, err = manifest.Compile(patterns); err != nil {
 		return nil, failure("usage", err.Error())
 	}
-	c.ours, c.rest = c.rules.Filter(c.now.Ours)
+	c.ours, _ = c.rules.Filter(c.now.Ours)
 	return c, nil
 }
 
@@ -67,16 +68,32 @@ func (c *comparison) guess() (right bool, err error) {
 	if f.t != wire.TypeDelta {
 		return false, failure("protocol", "expected a delta")
 	}
-	if c.change, c.gone, err = wire.DecodeDelta(f.p); err != nil {
+	if c.delta, err = wire.DecodeDelta(f.p); err != nil {
 		return false, failure("protocol", err.Error())
 	}
-	c.want = manifest.Apply(c.ours, c.change, c.gone)
-	c.announced = c.want
-	if manifest.DigestOf(manifest.Encode(c.want)) != c.req.Want {
+	c.s.careful(len(c.delta.Change) + len(c.delta.Gone))
+	c.announced = manifest.Patched(c.ours, c.delta)
+	digest, err := c.digest()
+	if err != nil {
+		return false, c.t.damaged(err)
+	}
+	if digest != c.req.Want {
 		return false, nil
 	}
-	return true, c.resolve(c.want)
+	c.want, err = c.resolved(c.announced)
+	return true, err
 }
+
+// digest is that of what was announced as a delta.
+func (c *comparison) digest() (manifest.Digest, error) {
+	if c.delta.Empty() && c.rules.Plain() {
+		return c.now.Digest, nil
+	}
+	return manifest.Write(nil, c.announced)
+}
+
+// longestManifest limits what is taken of a manifest.
+const longestManifest = 8 << 30
 
 // ask has the controller send all that is wanted. What it sent on its guess is
 // passed over.
@@ -84,74 +101,134 @@ func (c *comparison) ask() error {
 	if err := wire.Write(c.s.out, wire.TypeResend, []byte(c.now.Digest)); err != nil {
 		return err
 	}
-	for {
-		f, err := c.s.next(pieceWait)
-		if err != nil {
-			return err
-		}
-		if f.t != wire.TypeManifest {
-			continue
-		}
-		b, err := wire.Unpack(f.p)
-		if err != nil {
-			return failure("protocol", err.Error())
-		}
-		c.s.careful(len(b))
-		if manifest.DigestOf(b) != c.req.Want {
-			return failure("protocol", "the manifest is not the one that was announced")
-		}
-		if c.want, err = manifest.Decode(b); err != nil {
-			return failure("protocol", err.Error())
-		}
-		c.announced = c.want
-		return c.resolve(c.want)
+	z, err := zstd.NewReader(&manifestPieces{s: c.s}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(32<<20))
+	if err != nil {
+		return err
 	}
+	defer z.Close()
+	to := c.t.spool()
+	if _, err := io.Copy(to, io.LimitReader(z, longestManifest)); err != nil {
+		return manifestBroke(err)
+	}
+	list, err := manifest.Open(to, 0, to.Size())
+	if err != nil {
+		return failure("protocol", err.Error())
+	}
+	if list.Digest != c.req.Want {
+		return failure("protocol", "the manifest is not the one that was announced")
+	}
+	c.s.careful(list.Count)
+	c.announced = list
+	c.want, err = c.resolved(list)
+	return err
+}
+
+// manifestBroke tells a lost connection, a full disk and rubbish apart.
+func manifestBroke(err error) error {
+	var errno unix.Errno
+	switch gone := controllerGone(err); {
+	case gone != err: //nolint:errorlint // the very same
+		return gone
+	case errors.As(err, &errno):
+		return cannot("keep", "what is wanted", err)
+	}
+	return failure("protocol", "the manifest: "+err.Error())
+}
+
+// manifestPieces turns Manifest frames into a stream. What was sent on a guess
+// before them is passed over.
+type manifestPieces struct {
+	s     *server
+	cur   []byte
+	begun bool
+	done  bool
+}
+
+// Read implements io.Reader.
+func (p *manifestPieces) Read(b []byte) (int, error) {
+	for len(p.cur) == 0 {
+		if p.done {
+			return 0, io.EOF
+		}
+		f, err := p.s.next(pieceWait)
+		switch {
+		case err != nil:
+			return 0, &brokenStream{err}
+		case f.t == wire.TypeManifest:
+			p.begun, p.cur, p.done = true, f.p, len(f.p) == 0
+		case p.begun:
+			return 0, fmt.Errorf("frame %q among its pieces", byte(f.t))
+		}
+	}
+	n := copy(b, p.cur)
+	p.cur = p.cur[n:]
+	return n, nil
 }
 
 // predicted lists the files whose contents come with a right guess: what a
 // decision needs if the tree is as the last roll left it.
-func (c *comparison) predicted() []*manifest.Entry {
-	return manifest.Predict(c.ours, c.want, c.req.Policy)
+func (c *comparison) predicted() ([]*manifest.Entry, error) {
+	list, err := manifest.Predict(c.ours, c.want, c.req.Policy)
+	if err != nil {
+		return nil, c.t.damaged(err)
+	}
+	return list, nil
 }
 
-// look finds out what is there, as thoroughly as was asked.
-func (c *comparison) look(guessed bool) error {
-	if c.t.root < 0 {
-		c.live = manifest.Listing{}
-		return nil
-	}
-	if guessed && c.req.Verify == "trust" {
-		if c.doubt = c.distrust(); c.doubt == "" {
-			return c.trust()
-		}
-	}
-	c.s.step.Store("comparing")
-	var err error
-	c.live, err = manifest.Scan(c.t.root, c.rules, max(4, runtime.NumCPU()), len(c.ours), func(n int) { c.t.tick(n, 0) })
+// compare finds out what is there, as thoroughly as was asked, and what has to
+// change. What rests on folders of the tree that are kept open is left to
+// judge.
+func (c *comparison) compare(guessed bool) error {
+	stop, err := c.look(guessed)
 	if err != nil {
-		return &Error{Failure: wire.Failure{Kind: kindOf(err), Message: err.Error()}, cause: err}
+		return err
+	}
+	defer stop()
+	pol := c.req.Policy
+	pol.First = c.now.First()
+	cmp := c.sides(c.want)
+	cmp.Policy, cmp.Lists = pol, c.req.Lists
+	if c.dec, err = cmp.Decide(); err != nil {
+		return c.unreadable(err)
 	}
 	return nil
 }
 
-// decide says what has to change, hashing what must be known for that.
-func (c *comparison) decide() error {
-	if err := c.parents(); err != nil {
-		return err
+// sides are the lists that are compared, with how doubts are settled.
+func (c *comparison) sides(want manifest.List) *manifest.Comparison {
+	return &manifest.Comparison{
+		Ours: c.ours, Want: want, Live: c.live, Held: c.held,
+		Hash: c.hash, All: c.req.Verify == "checksum",
 	}
-	unknown := manifest.Inherit(c.ours, c.live.Entries, c.want)
-	if c.req.Verify == "checksum" {
-		unknown = unknown[:0]
-		for i := range c.live.Entries {
-			if c.live.Entries[i].Kind == manifest.File {
-				unknown = append(unknown, i)
-			}
+}
+
+// unreadable is what a list that cannot be read on gives.
+func (c *comparison) unreadable(err error) error {
+	return &Error{Failure: wire.Failure{Kind: kindOf(err), Message: err.Error()}, cause: err}
+}
+
+// look begins to find out what is there. What it gives ends that.
+func (c *comparison) look(guessed bool) (stop func(), err error) {
+	c.live = manifest.Slice(nil).Read()
+	if c.t.root < 0 {
+		return func() {}, nil
+	}
+	if guessed && c.req.Verify == "trust" {
+		if c.doubt, err = c.distrust(); err != nil {
+			return nil, err
+		}
+		if c.doubt == "" {
+			return func() {}, c.trust()
 		}
 	}
-	c.hash(unknown)
-	pol := c.req.Policy
-	pol.First = c.now.First()
-	c.dec = manifest.Decide(c.ours, c.live, c.want, pol)
+	c.s.step.Store("comparing")
+	scan := manifest.Scan(c.t.root, c.rules, max(4, runtime.NumCPU()), func(n int) { c.t.tick(n, 0) })
+	c.live, c.held = scan, scan.Held
+	return scan.Close, nil
+}
+
+// judge finds what stands in the way of what was decided.
+func (c *comparison) judge() error {
 	c.blockShared()
 	c.blockTwins()
 	return c.blockOwners()
@@ -164,36 +241,34 @@ func (c *comparison) parents() error {
 		return nil
 	}
 	in, rest := c.rules.Filter(c.want)
-	var make []manifest.Entry
-	for i := range rest {
-		e, err := c.t.lstat(rest[i].Path)
+	var missing manifest.Patch
+	s := rest.Read()
+	for w := s.Next(); w != nil; w = s.Next() {
+		e, err := c.t.lstat(w.Path)
 		switch {
 		case errors.Is(err, unix.ENOENT):
-			make = append(make, rest[i])
+			place := *w
+			missing.Change = append(missing.Change, &place)
 		case err != nil:
-			return cannot("look at", rest[i].Path, err)
+			return cannot("look at", w.Path, err)
 		case e.Kind != manifest.Dir:
-			return hinted("refused", show(rest[i].Path)+" is not a folder on the node", "roll the whole tree, or move it away")
+			return hinted("refused", show(w.Path)+" is not a folder on the node", "roll the whole tree, or move it away")
 		}
 	}
-	c.want = manifest.Merge(in, make)
-	return nil
+	c.want = manifest.Patched(in, missing)
+	return s.Err()
 }
 
 // hash fills in the sums of live files; one that cannot be read stays unknown
 // and so counts as different.
-func (c *comparison) hash(indexes []int) {
-	if len(indexes) == 0 {
-		return
-	}
+func (c *comparison) hash(files []*manifest.Entry) {
 	c.s.step.Store("hashing")
-	jobs := make(chan int)
+	jobs := make(chan *manifest.Entry)
 	var wg sync.WaitGroup
-	for range max(2, runtime.NumCPU()) {
+	for range min(len(files), max(2, runtime.NumCPU())) {
 		wg.Go(func() {
 			buf := make([]byte, 128<<10)
-			for i := range jobs {
-				e := &c.live.Entries[i]
+			for e := range jobs {
 				sum, n, err := manifest.HashFile(c.t.root, e.Path, buf)
 				if err == nil && n == e.Size {
 					e.Sum = sum
@@ -202,8 +277,8 @@ func (c *comparison) hash(indexes []int) {
 			}
 		})
 	}
-	for _, i := range indexes {
-		jobs <- i
+	for _, e := range files {
+		jobs <- e
 	}
 	close(jobs)
 	wg.Wait()

@@ -35,26 +35,18 @@ func (s *server) drift(req *wire.Request) (*wire.Report, error) {
 	} else if c.now.First() {
 		return nil, hinted("notfound", "no roll was made to "+show(t.path), "give from= to compare with")
 	}
-	if err := c.look(false); err != nil {
+	stop, err := c.look(false)
+	if err != nil {
 		return nil, err
 	}
-	return c.compareWith(base)
-}
-
-func (c *comparison) compareWith(base []manifest.Entry) (*wire.Report, error) {
-	unknown := manifest.Inherit(c.ours, c.live.Entries, base)
-	if c.req.Verify == "checksum" {
-		unknown = unknown[:0]
-		for i := range c.live.Entries {
-			if c.live.Entries[i].Kind == manifest.File {
-				unknown = append(unknown, i)
-			}
-		}
+	defer stop()
+	list, err := c.sides(base).Differences()
+	if err != nil {
+		return nil, c.unreadable(err)
 	}
-	c.hash(unknown)
 	rep := &wire.Report{Marker: &c.now.Marker, First: c.now.First(), Pending: c.t.unsettled()}
 	owners := map[uint32]string{}
-	rep.Drift = wire.Findings(manifest.Differences(c.ours, base, c.live.Entries), func(id uint32) string { return owner(owners, id) })
+	rep.Drift = wire.Findings(list, func(id uint32) string { return owner(owners, id) })
 	return rep, nil
 }
 

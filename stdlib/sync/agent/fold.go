@@ -20,8 +20,7 @@ import (
 // appeared refuses a wanted path at which something is that the scan did not
 // list: it came since, or has there another name.
 func (st *stager) appeared(p string, e *manifest.Entry) error {
-	live := st.c.live.Entries
-	if st.c.want == nil || manifest.Find(live, p) != nil {
+	if st.c.want == nil || st.seen(p) != nil {
 		return nil
 	}
 	if st.t.listed(p) {
@@ -54,7 +53,7 @@ func (t *tree) listed(p string) bool {
 // blockTwins finds new names that differ in case only and would be one on the
 // node.
 func (c *comparison) blockTwins() {
-	for _, pair := range manifest.Twins(c.dec.Puts, c.live.Entries) {
+	for _, pair := range manifest.Twins(c.dec.Puts) {
 		if d, _ := beneath.Split(pair[1]); c.t.folds(d) {
 			c.dec.Blocked = append(c.dec.Blocked, show(pair[0])+" and "+show(pair[1])+" would be one name"+manifest.Folded)
 		}

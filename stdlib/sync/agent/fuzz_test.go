@@ -25,15 +25,15 @@ func FuzzServe(f *testing.F) {
 	e := manifest.Entry{Path: "a", Kind: manifest.File, Mode: 0o644, Size: 1}
 	list := manifest.Encode([]manifest.Entry{e})
 	f.Add(string(wire.OpStage), string(manifest.DigestOf(list)), bytes.Join([][]byte{
-		frame(wire.TypeManifest, wire.Pack(list)),
+		frame(wire.TypeManifest, wire.Pack(list)), frame(wire.TypeManifest, nil),
 		frame(wire.TypePack, wire.Pack([]byte("x"))), frame(wire.TypeEnd, nil),
 	}, nil))
 	large := manifest.Encode([]manifest.Entry{{Path: "a", Kind: manifest.File, Mode: 0o644, Size: 17 << 20}})
 	f.Add(string(wire.OpStage), string(manifest.DigestOf(large)), bytes.Join([][]byte{
-		frame(wire.TypeManifest, wire.Pack(large)), frame(wire.TypePack, []byte("x")),
+		frame(wire.TypeManifest, wire.Pack(large)), frame(wire.TypeManifest, nil), frame(wire.TypePack, []byte("x")),
 		frame(wire.TypeWay, []byte{0}), frame(wire.TypeWay, []byte{0}), frame(wire.TypePack, []byte("y")),
 	}, nil))
-	f.Add(string(wire.OpLook), "", frame(wire.TypeDelta, wire.Delta{}.Encode()))
+	f.Add(string(wire.OpLook), "", frame(wire.TypeDelta, wire.EncodeDelta(manifest.Patch{})))
 	f.Add(string(wire.OpUndo), "", []byte("rubbish"))
 	f.Fuzz(func(t *testing.T, op, digest string, rest []byte) {
 		dir := t.TempDir()

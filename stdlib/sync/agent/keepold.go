@@ -23,7 +23,6 @@ func (st *stager) journal(next *wire.Record) error {
 	if err := st.open(); err != nil {
 		return err
 	}
-	st.next = next
 	c := st.c
 	j := &wire.Journal{
 		Roll: c.req.Roll, Seq: c.now.Seq, Base: c.now.Digest, Keep: c.req.Keep,
@@ -50,7 +49,7 @@ func (st *stager) journal(next *wire.Record) error {
 			return err
 		}
 	}
-	j.Remember(next, c.now)
+	j.Remember(c.dec.Was)
 	return st.seal(j, next)
 }
 
@@ -180,8 +179,8 @@ func (st *stager) keepOld(j *wire.Journal) error {
 		if err := st.appeared(p, &e); err != nil {
 			return err
 		}
-		if e.Kind == manifest.File {
-			e.Sum = st.sumOf(p)
+		if was := st.seen(p); was != nil && e.Kind == manifest.File {
+			e.Sum = was.Sum
 		}
 		j.From = append(j.From, asFound(e))
 		if e.Kind != manifest.Dir && !touched[p] && !st.t.releases { // the old release keeps them
@@ -194,14 +193,21 @@ func (st *stager) keepOld(j *wire.Journal) error {
 	return nil
 }
 
-// sumOf gives what the comparison learnt about a live file.
-func (st *stager) sumOf(p string) manifest.Sum {
-	list := st.c.live.Entries
-	i, ok := slices.BinarySearchFunc(list, p, func(x manifest.Entry, p string) int { return strings.Compare(x.Path, p) })
-	if !ok {
-		return manifest.Sum{}
+// seen gives what the comparison saw at a path that is changed or deleted; nil
+// for nothing.
+func (st *stager) seen(p string) *manifest.Entry {
+	if st.there == nil {
+		st.there = make(map[string]*manifest.Entry, len(st.c.dec.Deletes))
+		for i := range st.c.dec.Puts {
+			if put := &st.c.dec.Puts[i]; put.Live != nil {
+				st.there[put.Path] = put.Live
+			}
+		}
+		for i := range st.c.dec.Deletes {
+			st.there[st.c.dec.Deletes[i].Path] = &st.c.dec.Deletes[i]
+		}
 	}
-	return list[i].Sum
+	return st.there[p]
 }
 
 // aside links the old file to u/N; where the system forbids to link a file of
@@ -255,11 +261,7 @@ func (st *stager) copyAside(p string, e *manifest.Entry, n int) error {
 // seal brings everything to the disk, the journal last.
 func (st *stager) seal(j *wire.Journal, next *wire.Record) error {
 	place := st.t.place
-	b, err := next.Encode()
-	if err != nil {
-		return err
-	}
-	if err := writeAt(st.dir, "marker", b); err != nil {
+	if err := writeBy(st.dir, "marker", func(f *os.File) error { return next.Write(f) }); err != nil {
 		return cannot("write", place, err)
 	}
 	if len(j.To) > syncEach {
@@ -273,7 +275,8 @@ func (st *stager) seal(j *wire.Journal, next *wire.Record) error {
 		}
 	}
 	crash("seal")
-	if b, err = j.Encode(); err != nil {
+	b, err := j.Encode()
+	if err != nil {
 		return err
 	}
 	if err := writeAt(st.dir, "plan", b); err != nil {

@@ -14,23 +14,51 @@ import (
 
 // marker reads what rolls left; an absent marker is an empty one.
 func (t *tree) marker() (*wire.Record, error) {
-	if t.state < 0 {
-		return &wire.Record{}, nil
+	f, size, err := t.openMarker()
+	if f == nil || err != nil {
+		return wire.NoRecord(), err
 	}
-	b, err := readAt(t.state, "marker")
-	if errors.Is(err, unix.ENOENT) {
-		return &wire.Record{}, nil
-	}
-	if err != nil {
-		return nil, cannot("read", t.place+"/marker", err)
-	}
-	t.server.careful(len(b))
-	l, err := wire.DecodeRecord(b)
+	t.open = append(t.open, f) // its entries are read from there
+	l, err := wire.OpenRecord(f, size)
 	if err != nil {
 		return nil, t.damaged(err)
 	}
-	t.owners.resolve(l.Ours) // who is no longer known differs from everybody
+	l.Ours, _ = t.owners.resolved(l.Ours) // who is no longer known differs from everybody
 	return l, nil
+}
+
+// markerAlone reads what the last roll left, without the entries.
+func (t *tree) markerAlone() (*wire.Marker, error) {
+	f, size, err := t.openMarker()
+	if f == nil || err != nil {
+		return &wire.Marker{}, err
+	}
+	defer f.Close()
+	m, err := wire.ReadMarker(f, size)
+	if err != nil {
+		return nil, t.damaged(err)
+	}
+	return m, nil
+}
+
+// openMarker gives nil where there is none.
+func (t *tree) openMarker() (f *os.File, size int64, err error) {
+	if t.state < 0 {
+		return nil, 0, nil
+	}
+	fd, err := unix.Openat(t.state, "marker", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, 0, nil
+	}
+	f = os.NewFile(uintptr(fd), "marker")
+	var st os.FileInfo
+	if err == nil {
+		st, err = f.Stat()
+	}
+	if err != nil {
+		return nil, 0, cannot("read", t.place+"/marker", err)
+	}
+	return f, st.Size(), nil
 }
 
 func (t *tree) damaged(err error) error {
@@ -55,7 +83,15 @@ func readAt(dir int, name string) ([]byte, error) {
 
 // writeAt makes a file of the state appear whole and on the disk.
 func writeAt(dir int, name string, b []byte) error {
-	if err := write(dir, name, b, (*os.File).Sync); err != nil {
+	return writeBy(dir, name, func(f *os.File) error {
+		_, err := f.Write(b)
+		return err
+	})
+}
+
+// writeBy is writeAt for what fill writes.
+func writeBy(dir int, name string, fill func(*os.File) error) error {
+	if err := write(dir, name, fill, (*os.File).Sync); err != nil {
 		return err
 	}
 	return unix.Fsync(dir)
@@ -64,18 +100,21 @@ func writeAt(dir int, name string, b []byte) error {
 // writeLazily makes a file of the state appear whole; when it gets to the disk
 // is left to the system.
 func writeLazily(dir int, name string, b []byte) error {
-	return write(dir, name, b, func(*os.File) error { return nil })
+	fill := func(f *os.File) error {
+		_, err := f.Write(b)
+		return err
+	}
+	return write(dir, name, fill, func(*os.File) error { return nil })
 }
 
-func write(dir int, name string, b []byte, flush func(*os.File) error) error {
+func write(dir int, name string, fill, flush func(*os.File) error) error {
 	tmp := name + ".new"
 	fd, err := unix.Openat(dir, tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
 	f := os.NewFile(uintptr(fd), name)
-	_, err = f.Write(b)
-	if err == nil {
+	if err = fill(f); err == nil {
 		err = flush(f)
 	}
 	if e := f.Close(); err == nil {

@@ -10,14 +10,13 @@ import (
 
 // The agent is a guest on the node. With a small tree it has done its work before
 // collecting garbage pays: it takes up to easyMemory before it does so often.
-// From largeTree entries on, or largeList bytes of their encoding, it takes half
-// as much again as it needs.
+// With largeChange entries to change or more it takes half as much again as it
+// needs.
 const (
-	easyMemory = 48 << 20
-	easyCare   = 400 // percent, as of debug.SetGCPercent
-	care       = 50
-	largeTree  = 25_000
-	largeList  = 1 << 20
+	easyMemory  = 48 << 20
+	easyCare    = 400 // percent, as of debug.SetGCPercent
+	care        = 50
+	largeChange = 25_000
 )
 
 // easy is how the agent begins.
@@ -26,9 +25,9 @@ func easy() {
 	debug.SetMemoryLimit(easyMemory)
 }
 
-// careful is told of a list of so many bytes.
-func (s *server) careful(list int) {
-	if s == nil || list < largeList {
+// careful is told how many entries may have to be changed.
+func (s *server) careful(entries int) {
+	if entries < largeChange {
 		return
 	}
 	s.large.Do(func() {

@@ -28,16 +28,17 @@ const (
 type version struct {
 	outline *delta.Outline
 	f       *os.File
+	live    *manifest.Entry
 }
 
-// describe sends the outline of the file that e replaces, where that may save
-// sending it all.
-func (st *stager) describe(e *manifest.Entry) error {
-	l := manifest.Find(st.c.live.Entries, e.Path)
-	if e.Size < outlineFrom || l == nil || l.Kind != manifest.File || l.Size < e.Size/8 || len(st.versions) == outlines {
+// describe sends the outline of the file that a put replaces, where that may
+// save sending it all; at is its index in what was announced.
+func (st *stager) describe(p *manifest.Put, at int) error {
+	l := p.Live
+	if p.Size < outlineFrom || l == nil || l.Kind != manifest.File || l.Size < p.Size/8 || len(st.versions) == outlines {
 		return nil
 	}
-	f, err := beneath.File(st.t.root, e.Path)
+	f, err := beneath.File(st.t.root, p.Path)
 	if err != nil {
 		return nil // it is sent whole
 	}
@@ -54,23 +55,9 @@ func (st *stager) describe(e *manifest.Entry) error {
 	if st.versions == nil {
 		st.versions = map[string]*version{}
 	}
-	st.versions[e.Path] = &version{o, f}
-	at := binary.AppendUvarint(nil, uint64(st.indexOf(e.Path)))
-	return wire.Write(st.c.s.out, wire.TypeOutline, append(at, wire.Pack(o.Encode())...))
-}
-
-// indexOf is where a path is in what was announced.
-func (st *stager) indexOf(p string) int {
-	list := st.c.announced
-	lo, hi := 0, len(list)
-	for lo < hi {
-		if mid := (lo + hi) / 2; list[mid].Path < p {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo
+	st.versions[p.Path] = &version{o, f, l}
+	head := binary.AppendUvarint(nil, uint64(at))
+	return wire.Write(st.c.s.out, wire.TypeOutline, append(head, wire.Pack(o.Encode())...))
 }
 
 // rebuild makes s/N of a file that is told in terms of the version that is
@@ -83,8 +70,7 @@ func (st *stager) rebuild(e *manifest.Entry, n int, own ownership, flush bool, v
 	var f *Error
 	if errors.As(err, &f) && f.Kind == "protocol" {
 		var now unix.Stat_t
-		l := manifest.Find(st.c.live.Entries, e.Path)
-		if unix.Fstat(int(v.f.Fd()), &now) == nil && l != nil && (now.Ctim.Nano() != l.Ctime || now.Size != l.Size) {
+		if unix.Fstat(int(v.f.Fd()), &now) == nil && (now.Ctim.Nano() != v.live.Ctime || now.Size != v.live.Size) {
 			return hinted("changed", show(e.Path)+" was written to on the node while it was read", "push again")
 		}
 	}

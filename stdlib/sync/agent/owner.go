@@ -78,35 +78,48 @@ func getent(database, name string) string {
 	return fields[2]
 }
 
-// resolve fills in what the owners of entries mean here, NoID for those that
-// there are not, and names one of these.
-func (o *owners) resolve(list []manifest.Entry) (unknown string) {
-	for i := range list {
-		e := &list[i]
-		if !e.Owner.Given() {
-			continue
+// fill puts into an entry what its owner means here, NoID for those that there
+// are not, and names one of these.
+func (o *owners) fill(e *manifest.Entry) (unknown string) {
+	u, g := e.Owner.Parts()
+	if u != "" {
+		if e.UID = o.number(u, false); e.UID == manifest.NoID {
+			unknown = "user '" + u + "'"
 		}
-		u, g := e.Owner.Parts()
-		if u != "" {
-			if e.UID = o.number(u, false); e.UID == manifest.NoID {
-				unknown = "user '" + u + "'"
-			}
-		}
-		if g != "" {
-			if e.GID = o.number(g, true); e.GID == manifest.NoID {
-				unknown = "group '" + g + "'"
-			}
+	}
+	if g != "" {
+		if e.GID = o.number(g, true); e.GID == manifest.NoID {
+			unknown = "group '" + g + "'"
 		}
 	}
 	return unknown
 }
 
-// resolve is owners.resolve for what is wanted, where all must be known.
-func (c *comparison) resolve(list []manifest.Entry) error {
-	if unknown := c.t.owners.resolve(list); unknown != "" {
-		return noSuch(unknown)
+// resolved is a list with what its owners mean here, as fill tells it.
+func (o *owners) resolved(l manifest.List) (_ manifest.List, unknown string) {
+	given := l.Traits().Owners
+	for _, owner := range given {
+		if who := o.fill(&manifest.Entry{Owner: owner}); who != "" {
+			unknown = who
+		}
 	}
-	return nil
+	if len(given) == 0 {
+		return l, ""
+	}
+	return manifest.Mapped(l, func(e *manifest.Entry) {
+		if e.Owner.Given() {
+			o.fill(e)
+		}
+	}), unknown
+}
+
+// resolved is owners.resolved for what is wanted, where all must be known.
+func (c *comparison) resolved(l manifest.List) (manifest.List, error) {
+	l, unknown := c.t.owners.resolved(l)
+	if unknown != "" {
+		return nil, noSuch(unknown)
+	}
+	return l, nil
 }
 
 func noSuch(who string) error {
@@ -158,11 +171,10 @@ func (c *comparison) around() (manifest.Entry, error) {
 	if e.Owner, err = manifest.ParseOwner(c.req.Owner); err != nil {
 		return e, failure("usage", "owner: "+err.Error())
 	}
-	one := []manifest.Entry{e}
-	if err := c.resolve(one); err != nil {
-		return e, err
+	if unknown := c.t.owners.fill(&e); unknown != "" {
+		return e, noSuch(unknown)
 	}
-	return asNumbers(one[0]), nil
+	return asNumbers(e), nil
 }
 
 func loginName() string {

@@ -316,9 +316,13 @@ func (t *tree) leadBack(req *wire.Request, done *wire.Journal, now, next *wire.R
 		return err
 	}
 	m := &mirror{from: t, to: old, except: map[string]bool{}, skip: shared(now.Shared, next.Shared)}
-	for _, list := range [][]manifest.Entry{now.Ours, next.Ours} {
-		for i := range list {
-			m.except[list[i].Path] = true
+	for _, list := range []manifest.List{now.Ours, next.Ours} {
+		s := list.Read()
+		for e := s.Next(); e != nil; e = s.Next() {
+			m.except[e.Path] = true
+		}
+		if s.Err() != nil {
+			return t.damaged(s.Err())
 		}
 	}
 	if err := m.run(); err != nil {
@@ -333,8 +337,8 @@ func (t *tree) unchanged(req *wire.Request, now *wire.Record, old *tree) error {
 	if req.Force {
 		return nil
 	}
-	for i := range now.Ours {
-		o := &now.Ours[i]
+	s := now.Ours.Read()
+	for o := s.Next(); o != nil; o = s.Next() {
 		l, err := t.lstat(o.Path)
 		if err == nil && l.SameStat(o) {
 			continue
@@ -346,6 +350,9 @@ func (t *tree) unchanged(req *wire.Request, now *wire.Record, old *tree) error {
 			}
 		}
 		return changedSince(o.Path)
+	}
+	if s.Err() != nil {
+		return t.damaged(s.Err())
 	}
 	return nil
 }
@@ -365,24 +372,6 @@ func shared(lists ...[][]byte) map[string]bool {
 		}
 	}
 	return out
-}
-
-// markerAlone reads what the last roll left, without the entries.
-func (t *tree) markerAlone() (*wire.Marker, error) {
-	if t.state < 0 {
-		return &wire.Marker{}, nil
-	}
-	b, err := readAt(t.state, "marker")
-	if errors.Is(err, unix.ENOENT) {
-		return &wire.Marker{}, nil
-	} else if err != nil {
-		return nil, cannot("read", t.place+"/marker", err)
-	}
-	m, err := wire.DecodeMarker(b)
-	if err != nil {
-		return nil, t.damaged(err)
-	}
-	return m, nil
 }
 
 // makeShared makes root/shared and, below it, a folder for an owner that is

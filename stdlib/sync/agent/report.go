@@ -19,15 +19,13 @@ import (
 )
 
 // Summary puts a decision into a report: counts, and with lists every path.
-// live tells what stands at a path now.
-func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Report {
-	at := func(p string) bool { return manifest.Find(live, p) != nil }
-	var added, changed, deleted, extra []string
+func Summary(d *manifest.Decision, lists bool) *wire.Report {
+	var added, changed, deleted []string
 	fresh := map[string]bool{}
 	for i := range d.Puts {
 		p := &d.Puts[i]
 		switch {
-		case at(p.Path):
+		case p.Live != nil:
 			changed = append(changed, p.Path)
 		case p.Kind != manifest.Dir:
 			added = append(added, p.Path)
@@ -35,7 +33,7 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 		}
 	}
 	for i := range d.Puts {
-		if p := &d.Puts[i]; p.Kind == manifest.Dir && !at(p.Path) && !fresh[p.Path] {
+		if p := &d.Puts[i]; p.Kind == manifest.Dir && p.Live == nil && !fresh[p.Path] {
 			added = append(added, p.Path)
 			full(fresh, p.Path)
 		}
@@ -53,11 +51,8 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 			full(emptied, e.Path)
 		}
 	}
-	for i := range d.Extra {
-		extra = append(extra, d.Extra[i].Path)
-	}
 	rep := &wire.Report{
-		Added: len(added), Changed: len(changed), Deleted: len(deleted), Extra: len(extra),
+		Added: len(added), Changed: len(changed), Deleted: len(deleted), Extra: d.Extras,
 		Adopted: d.Adopted, Blocked: d.Blocked, Digest: digest(d), Nothing: len(d.Puts)+len(d.Deletes) == 0,
 	}
 	for i := range d.Puts {
@@ -66,23 +61,23 @@ func Summary(d *manifest.Decision, live []manifest.Entry, lists bool) *wire.Repo
 			rep.Bytes += p.Size
 		}
 	}
-	if w := closing(d, live); w != "" {
+	if w := closing(d); w != "" {
 		rep.Warnings = append(rep.Warnings, w)
 	}
 	if lists {
 		rep.Lists = &wire.Lists{
 			Added: manifest.EncodePaths(added), Changed: manifest.EncodePaths(changed),
-			Deleted: manifest.EncodePaths(deleted), Extra: manifest.EncodePaths(extra), Attributes: attributes(d, live),
+			Deleted: manifest.EncodePaths(deleted), Extra: manifest.EncodePaths(d.Extra), Attributes: attributes(d),
 		}
 	}
 	return rep
 }
 
 // attributes lists what changes in permissions, owner or time alone.
-func attributes(d *manifest.Decision, live []manifest.Entry) (out []wire.Attribute) {
+func attributes(d *manifest.Decision) (out []wire.Attribute) {
 	for i := range d.Puts {
 		p := &d.Puts[i]
-		l := manifest.Find(live, p.Path)
+		l := p.Live
 		stays := l != nil && l.Kind == p.Kind && !p.Joins && (p.Kind == manifest.Dir || p.Have || p.Kind == manifest.Link && p.Link == l.Link)
 		if !stays {
 			continue
@@ -104,11 +99,11 @@ func attributes(d *manifest.Decision, live []manifest.Entry) (out []wire.Attribu
 
 // closing warns of files that everybody could read and soon cannot: a web
 // server, say.
-func closing(d *manifest.Decision, live []manifest.Entry) string {
+func closing(d *manifest.Decision) string {
 	count, name := 0, ""
 	for i := range d.Puts {
 		p := &d.Puts[i]
-		l := manifest.Find(live, p.Path)
+		l := p.Live
 		if l != nil && l.Kind == p.Kind && p.Kind != manifest.Link && l.Mode&0o004 != 0 && p.Mode&0o004 == 0 {
 			if count++; name == "" {
 				name = show(p.Path)
@@ -136,17 +131,18 @@ func full(m map[string]bool, p string) {
 // digest names what a decision does, down to the bytes.
 func digest(d *manifest.Decision) string {
 	h := sha256.New()
-	puts, deletes := make([]*manifest.Entry, len(d.Puts)), make([]*manifest.Entry, len(d.Deletes))
+	puts, deletes := make(manifest.Refs, len(d.Puts)), make(manifest.Refs, len(d.Deletes))
 	for i := range d.Puts {
 		puts[i] = d.Puts[i].Entry
 	}
 	for i := range d.Deletes {
 		deletes[i] = &d.Deletes[i]
 	}
-	for _, part := range [][]*manifest.Entry{puts, deletes, d.Ours} {
+	for _, part := range []manifest.Refs{puts, deletes, d.Ours.Change} {
 		fmt.Fprintf(h, "%d ", len(part))
-		manifest.HashRefs(h, part)
+		_, _ = manifest.Write(h, part) // of what is in memory
 	}
+	fmt.Fprintf(h, "%q", d.Ours.Gone)
 	for i := range d.Drift {
 		fmt.Fprintf(h, "%q %s ", d.Drift[i].Path, d.Drift[i].What)
 	}

@@ -57,27 +57,22 @@ func (s *server) stage(req *wire.Request) (rep *wire.Report, err error) {
 // the tree is scanned.
 func (st *stager) run() (*wire.Report, error) {
 	c := st.c
-	guessed, err := c.guess()
+	guessed, err := c.announce()
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case guessed && c.req.Ask:
-		err = c.look(true)
-	case guessed:
-		err = st.receiveAndLook()
-	default:
-		if err = c.ask(); err == nil {
-			err = c.look(false)
-		}
+	if guessed && !c.req.Ask {
+		err = st.receiveAndCompare()
+	} else {
+		err = c.compare(guessed)
+	}
+	if err == nil {
+		err = c.judge()
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := c.decide(); err != nil {
-		return nil, err
-	}
-	rep := Summary(&c.dec, c.live.Entries, c.req.Lists)
+	rep := Summary(&c.dec, c.req.Lists)
 	rep.First, rep.Drift = c.now.First(), c.findings()
 	if c.doubt != "" {
 		rep.Warnings = append(rep.Warnings, `verify="trust" was not used: `+c.doubt)
@@ -85,7 +80,10 @@ func (st *stager) run() (*wire.Report, error) {
 	if err := c.refuse(rep.Digest); err != nil {
 		return nil, err
 	}
-	next := c.next()
+	next, err := c.next()
+	if err != nil {
+		return nil, err
+	}
 	if rep.Nothing && next == nil {
 		rep.Marker = &c.now.Marker
 		return rep, nil
@@ -102,32 +100,48 @@ func (st *stager) run() (*wire.Report, error) {
 	if st.forgotten > 0 {
 		rep.Warnings = append(rep.Warnings, wire.MadeRoom(st.forgotten, show(st.t.path)))
 	}
-	rep.Marker = &st.next.Marker
+	rep.Marker = &next.Marker
 	return rep, nil
 }
 
-// receiveAndLook does both at once: the scan costs no time then.
-func (st *stager) receiveAndLook() error {
+// announce learns what is wanted: by a delta to what is believed to be ours
+// here, or in full.
+func (c *comparison) announce() (guessed bool, err error) {
+	guessed, err = c.guess()
+	if err == nil && !guessed {
+		err = c.ask()
+	}
+	if err == nil {
+		err = c.parents()
+	}
+	return guessed, err
+}
+
+// receiveAndCompare does both at once: the scan costs no time then.
+func (st *stager) receiveAndCompare() error {
+	coming, err := st.c.predicted()
+	if err != nil {
+		return err
+	}
 	if st.c.req.Verify == "trust" {
-		if err := st.receive(st.c.predicted(), nil); err != nil {
+		if err := st.receive(coming, nil); err != nil {
 			return err
 		}
-		return st.c.look(true)
+		return st.c.compare(true)
 	}
-	looked := make(chan error, 1)
-	go func() { looked <- st.c.look(true) }()
-	err := st.receive(st.c.predicted(), nil)
-	if e := <-looked; err == nil {
+	compared := make(chan error, 1)
+	go func() { compared <- st.c.compare(true) }()
+	err = st.receive(coming, nil)
+	if e := <-compared; err == nil {
 		err = e
 	}
 	return err
 }
 
-// next makes the marker that the switch will leave; nil when it would say what
+// next makes the record that the switch will leave; nil when it would say what
 // the present one says and nothing has to be done.
-func (c *comparison) next() *wire.Record {
-	ours := manifest.MergeRefs(c.dec.Ours, c.rest)
-	n := &wire.Record{}
+func (c *comparison) next() (*wire.Record, error) {
+	n := &wire.Record{Ours: manifest.Patched(c.now.Ours, c.dec.Ours)}
 	n.Marker = wire.Marker{
 		Roll: c.req.Roll, Rev: c.req.Rev, Who: c.req.By.Who, Host: c.req.By.Host,
 		At: time.Now(), Seq: c.now.Seq + 1,
@@ -138,9 +152,10 @@ func (c *comparison) next() *wire.Record {
 	}
 	if c.t.releases {
 		n.Layout, n.Shared = wire.LayoutRelease, c.req.Shared
-		ours = without(ours, shared(n.Shared))
+		if err := c.leaveOut(n); err != nil {
+			return nil, c.t.damaged(err)
+		}
 	}
-	n.Digest = manifest.DigestOfRefs(ours)
 	if c.rules.Partial() {
 		n.Rev, n.Partial = c.now.Rev, c.now.Partial
 		for _, p := range c.req.Rules.Only {
@@ -149,27 +164,33 @@ func (c *comparison) next() *wire.Record {
 			}
 		}
 	}
-	if !c.now.First() && len(c.dec.Puts)+len(c.dec.Deletes) == 0 && n.Digest == c.now.Digest &&
+	if !c.now.First() && len(c.dec.Puts)+len(c.dec.Deletes) == 0 && c.dec.Ours.Empty() &&
 		n.Rev == c.now.Rev && slices.Equal(n.Partial, c.now.Partial) && slices.EqualFunc(n.Shared, c.now.Shared, bytes.Equal) {
-		return nil
+		return nil, nil //nolint:nilnil // as said
 	}
-	n.Ours = manifest.Copied(ours)
-	return n
+	return n, nil
 }
 
-// without leaves out what is at or below the paths in skip.
-func without(list []*manifest.Entry, skip map[string]bool) []*manifest.Entry {
+// leaveOut takes what is shared out of what will be ours.
+func (c *comparison) leaveOut(n *wire.Record) (err error) {
+	skip := shared(n.Shared)
 	if len(skip) == 0 {
-		return list
+		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(list), func(e *manifest.Entry) bool {
-		for p := e.Path; p != ""; p, _ = beneath.Split(p) {
-			if skip[p] {
-				return true
+	n.Ours = manifest.Some(n.Ours, func() func(*manifest.Entry) bool {
+		return func(e *manifest.Entry) bool {
+			for p := e.Path; p != ""; p, _ = beneath.Split(p) {
+				if skip[p] {
+					return false
+				}
 			}
+			return true
 		}
-		return false
 	})
+	if c.dec.Ours, err = manifest.Delta(c.now.Ours, n.Ours); err == nil {
+		c.dec.Was, err = manifest.Delta(n.Ours, c.now.Ours)
+	}
+	return err
 }
 
 // look says what a stage would do, without a lock and without changing
@@ -184,25 +205,24 @@ func (s *server) look(req *wire.Request) (*wire.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	guessed, err := c.guess()
+	guessed, err := c.announce()
+	if err == nil {
+		err = c.compare(guessed)
+	}
+	if err == nil {
+		err = c.judge()
+	}
 	if err != nil {
 		return nil, err
 	}
-	if !guessed {
-		if err := c.ask(); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.look(guessed); err != nil {
-		return nil, err
-	}
-	if err := c.decide(); err != nil {
-		return nil, err
-	}
-	rep := Summary(&c.dec, c.live.Entries, req.Lists)
+	rep := Summary(&c.dec, req.Lists)
 	rep.First, rep.Drift, rep.Pending, rep.Facts = c.now.First(), c.findings(), t.unsettled(), t.facts()
 	t.makeRoom(rep.Facts, rep)
-	rep.Nothing = rep.Nothing && c.next() == nil
+	next, err := c.next()
+	if err != nil {
+		return nil, err
+	}
+	rep.Nothing = rep.Nothing && next == nil
 	if !c.now.First() {
 		rep.Marker = &c.now.Marker
 	}

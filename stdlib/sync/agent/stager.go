@@ -35,8 +35,8 @@ type stager struct {
 	count   int
 	arrived map[string]int // s/N by path
 	local   int64
-	next    *wire.Record
-	ways    *ways // that contents come over, beside the input
+	there   map[string]*manifest.Entry // what the comparison saw at the paths concerned
+	ways    *ways                      // that contents come over, beside the input
 
 	versions  map[string]*version // live files that new versions are told in terms of, by path
 	reused    int64               // bytes that came from these
@@ -86,45 +86,56 @@ func (st *stager) open() error {
 
 // fetch asks for the contents that did not come on the guess.
 func (st *stager) fetch() error {
-	var want []*manifest.Entry
+	var want []*manifest.Put
 	offsets := map[string]int64{} // how much is there already
 	for i := range st.c.dec.Puts {
 		p := &st.c.dec.Puts[i]
-		if _, here := st.arrived[p.Path]; p.Kind == manifest.File && !p.Have && !here {
-			n, offset, err := st.resume(p.Entry)
-			if err != nil {
-				return err
-			}
-			if n >= 0 {
-				st.arrived[p.Path] = n
-				continue
-			}
-			want = append(want, p.Entry)
-			if offset > 0 {
-				offsets[p.Path] = offset
-			} else if err := st.describe(p.Entry); err != nil {
-				return err
-			}
+		if _, here := st.arrived[p.Path]; p.Kind != manifest.File || p.Have || here {
+			continue
+		}
+		n, offset, err := st.resume(p.Entry)
+		if err != nil {
+			return err
+		}
+		if n >= 0 {
+			st.arrived[p.Path] = n
+			continue
+		}
+		want = append(want, p)
+		if offset > 0 {
+			offsets[p.Path] = offset
 		}
 	}
 	if len(want) == 0 {
 		return nil
 	}
-	st.c.s.bytes.Store(0) // what was read for outlines
 	return st.need(want, offsets)
 }
 
-// need names the files by their index in the manifest that was announced, and
-// receives them.
-func (st *stager) need(entries []*manifest.Entry, offsets map[string]int64) error {
-	needs := make([]wire.Need, 0, len(entries))
-	i := 0
-	for _, e := range entries {
-		for st.c.announced[i].Path != e.Path {
-			i++
+// need names the files by their index in the manifest that was announced,
+// describes what is there of them, and receives them.
+func (st *stager) need(puts []*manifest.Put, offsets map[string]int64) error {
+	needs := make([]wire.Need, 0, len(puts))
+	entries := make([]*manifest.Entry, 0, len(puts))
+	s := st.c.announced.Read()
+	for i := 0; len(needs) < len(puts); i++ {
+		e := s.Next()
+		if e == nil {
+			return st.c.t.damaged(errors.Join(s.Err(), errors.New("it does not hold what was decided")))
 		}
-		needs = append(needs, wire.Need{Index: i, Offset: offsets[e.Path]})
+		if p := puts[len(needs)]; p.Path == e.Path {
+			needs = append(needs, wire.Need{Index: i, Offset: offsets[e.Path]})
+			entries = append(entries, p.Entry)
+		}
 	}
+	for i, p := range puts {
+		if needs[i].Offset == 0 {
+			if err := st.describe(p, needs[i].Index); err != nil {
+				return err
+			}
+		}
+	}
+	st.c.s.bytes.Store(0) // what was read for outlines
 	if err := st.widen(entries); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type tree struct {
 	server   *server // whose counters are kept going; nil for none
 
 	owners   owners
+	open     []*os.File     // that lists are read from
 	dirs     map[string]int // open folders of the tree
 	releases bool           // the layout is wire.LayoutRelease
 	current  string         // then, the text of the link to the live release; empty: there is none
@@ -170,6 +171,10 @@ func device(fd int) uint64 {
 
 func (t *tree) close() {
 	t.forget()
+	for _, f := range t.open {
+		_ = f.Close()
+	}
+	t.open = nil
 	t.unlock()
 	if t.root == t.base {
 		t.root = -1
@@ -245,9 +250,38 @@ func openSub(at int, name string) (int, error) {
 // tick counts towards the beat.
 func (t *tree) tick(files int, bytes int64) {
 	if t.server != nil {
-		if t.server.files.Add(int64(files)) > largeTree {
-			t.server.careful(largeList)
-		}
+		t.server.files.Add(int64(files))
 		t.server.bytes.Add(bytes)
 	}
+}
+
+// spool gives a place for a list: in the state of a tree that is being worked
+// on; a request that writes nothing takes the system's folder for such files.
+func (t *tree) spool() *manifest.Spool {
+	return manifest.NewSpool(func() (*os.File, error) {
+		f, err := t.temp()
+		if err == nil {
+			t.open = append(t.open, f)
+		}
+		return f, err
+	})
+}
+
+// temp makes a file without a name.
+func (t *tree) temp() (*os.File, error) {
+	if t.lock == nil {
+		f, err := os.CreateTemp("", "rollsh-")
+		if err == nil {
+			_ = os.Remove(f.Name())
+		}
+		return f, err
+	}
+	const name = "trash-list" // swept, should the name outlive us
+	_ = unix.Unlinkat(t.state, name, 0)
+	fd, err := unix.Openat(t.state, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	_ = unix.Unlinkat(t.state, name, 0)
+	return os.NewFile(uintptr(fd), name), nil
 }

@@ -26,32 +26,53 @@ const (
 )
 
 // distrust says why a tree must be looked at in full; empty when it need not.
-func (c *comparison) distrust() string {
+func (c *comparison) distrust() (string, error) {
 	m := &c.now.Marker
 	age := time.Since(m.Looked)
 	switch {
 	case c.t.settled != "":
-		return "a roll was cut short"
+		return "a roll was cut short", nil
 	case m.Boot != bootID():
-		return "the node was started anew since the last roll"
+		return "the node was started anew since the last roll", nil
 	case m.Agent != agentName():
-		return "the last roll was made by another version"
+		return "the last roll was made by another version", nil
 	case age > trustFor || age < 0:
-		return "it was not looked at in full within " + trustFor.String()
+		return "it was not looked at in full within " + trustFor.String(), nil
 	}
-	if p := c.sample(); p != "" {
-		return show(p) + " is not as the last roll left it"
+	some, err := c.pick()
+	if err != nil {
+		return "", c.t.damaged(err)
 	}
-	return ""
+	if p := c.sample(some); p != "" {
+		return show(p) + " is not as the last roll left it", nil
+	}
+	return "", nil
 }
 
-// sample looks at some of what is ours, chosen at random, and gives a path that
-// is not as it was left; empty when there is none.
-func (c *comparison) sample() string {
+// pick chooses some of what is ours at random. Source: Vitter, Random Sampling
+// with a Reservoir, algorithm R.
+func (c *comparison) pick() ([]manifest.Entry, error) {
+	var out []manifest.Entry
+	s := c.ours.Read()
+	n := 0
+	for o := s.Next(); o != nil; o = s.Next() {
+		if n++; len(out) < sampleStat {
+			out = append(out, *o)
+		} else if at := rand.Intn(n); at < sampleStat {
+			out[at] = *o
+		}
+	}
+	rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out, s.Err()
+}
+
+// sample looks at some of what is ours, and gives a path that is not as it was
+// left; empty when there is none.
+func (c *comparison) sample(some []manifest.Entry) string {
 	buf := make([]byte, 128<<10)
 	sums := 0
-	for _, i := range rand.Perm(len(c.ours))[:min(sampleStat, len(c.ours))] {
-		o := &c.ours[i]
+	for i := range some {
+		o := &some[i]
 		l, err := c.t.lstat(o.Path)
 		if err != nil || !l.SameStat(o) {
 			return o.Path
@@ -71,28 +92,37 @@ func (c *comparison) sample() string {
 // trust takes the tree as rolls left it, but for the paths to be changed.
 func (c *comparison) trust() error {
 	c.trusted = true
-	var seen []manifest.Entry
-	var missing []string
-	paths := slices.Clone(c.gone)
-	for i := range c.change {
-		paths = append(paths, c.change[i].Path)
+	concerned := make(manifest.Slice, 0, len(c.delta.Change)+len(c.delta.Gone))
+	for _, e := range c.delta.Change {
+		concerned = append(concerned, manifest.Entry{Path: e.Path})
 	}
-	slices.Sort(paths)
-	for _, p := range paths {
+	for _, p := range c.delta.Gone {
+		concerned = append(concerned, manifest.Entry{Path: p})
+	}
+	slices.SortFunc(concerned, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
+	var seen manifest.Patch
+	var failed error
+	err := manifest.Walk([]manifest.Seq{c.ours.Read(), concerned.Read()}, func(p string, at []*manifest.Entry) {
+		if at[1] == nil || failed != nil {
+			return
+		}
 		e, err := c.t.lstat(p)
 		switch {
-		case err == nil && manifest.Find(c.ours, p) == nil && !c.t.listed(p):
-			missing = append(missing, p) // it has another name there
+		case err == nil && at[0] == nil && !c.t.listed(p):
+			seen.Gone = append(seen.Gone, p) // it has another name there
 		case err == nil:
-			seen = append(seen, e)
+			seen.Change = append(seen.Change, &e)
 		case errors.Is(err, unix.ENOENT):
-			missing = append(missing, p)
+			seen.Gone = append(seen.Gone, p)
 		default:
-			return cannot("look at", p, err)
+			failed = cannot("look at", p, err)
 		}
+	})
+	if err != nil {
+		return c.t.damaged(err)
 	}
-	c.live = manifest.Listing{Entries: manifest.Apply(c.ours, seen, missing)}
-	return nil
+	c.live = manifest.Patched(c.ours, seen).Read()
+	return failed
 }
 
 // bootID tells one run of the node's kernel from another.

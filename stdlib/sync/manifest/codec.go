@@ -4,9 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
+	"io"
 )
 
 // Digest names the content of a list of entries: the SHA-256 of its encoding
@@ -36,25 +36,57 @@ func Encode(entries []Entry) []byte {
 	return c.b
 }
 
-// DigestOfRefs is DigestOf what Encode would write of these entries, without
-// holding that.
-func DigestOfRefs(entries []*Entry) Digest {
-	h := sha256.New()
-	HashRefs(h, entries)
-	return Digest(hex.EncodeToString(h.Sum(nil)))
+// piece is how much of an encoding is held at once.
+const piece = 32 << 10
+
+// Writer encodes a list an entry at a time.
+type Writer struct {
+	c    encoder
+	to   io.Writer
+	h    hash.Hash
+	n    int
+	size int64
+	err  error
 }
 
-// HashRefs writes to h what Encode would give, a piece at a time.
-func HashRefs(h hash.Hash, entries []*Entry) {
-	const piece = 32 << 10
-	var c encoder
-	for _, e := range entries {
-		if c.add(e); len(c.b) >= piece {
-			h.Write(c.b)
-			c.b = c.b[:0]
-		}
+// NewWriter writes to w what Encode would give; nil stands for nowhere.
+func NewWriter(w io.Writer) *Writer { return &Writer{to: w, h: sha256.New()} }
+
+// Add writes the next entry. An error is told by Done.
+func (w *Writer) Add(e *Entry) {
+	w.n++
+	if w.c.add(e); len(w.c.b) >= piece {
+		w.flush()
 	}
-	h.Write(c.b)
+}
+
+func (w *Writer) flush() {
+	w.h.Write(w.c.b)
+	w.size += int64(len(w.c.b))
+	if w.to != nil && w.err == nil {
+		_, w.err = w.to.Write(w.c.b)
+	}
+	w.c.b = w.c.b[:0]
+}
+
+// Done writes what is left and gives the digest of all.
+func (w *Writer) Done() (Digest, error) {
+	w.flush()
+	return Digest(hex.EncodeToString(w.h.Sum(nil))), w.err
+}
+
+// Write encodes a list to w, nil for nowhere, and gives its digest.
+func Write(w io.Writer, l List) (Digest, error) {
+	out := NewWriter(w)
+	s := l.Read()
+	for e := s.Next(); e != nil; e = s.Next() {
+		out.Add(e)
+	}
+	d, err := out.Done()
+	if s.Err() != nil {
+		return "", s.Err()
+	}
+	return d, err
 }
 
 // encoder appends entries to b, each as what it differs by from the last.
@@ -118,138 +150,6 @@ func common(a, b string) int {
 func appendString(b []byte, s string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
 	return append(b, s...)
-}
-
-// errCut is what every damaged encoding gives.
-var errCut = errors.New("damaged manifest")
-
-// decoder reads an encoding; the first failure stays.
-type decoder struct {
-	b     []byte
-	err   error
-	owner Owner // of the last entry that had one
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.b = d.b[n:]
-	return v
-}
-
-func (d *decoder) bytes(n uint64) []byte {
-	if n > uint64(len(d.b)) {
-		d.fail()
-		return nil
-	}
-	out := d.b[:n]
-	d.b = d.b[n:]
-	return out
-}
-
-func (d *decoder) fail() {
-	if d.err == nil {
-		d.err = errCut
-	}
-	d.b = nil
-}
-
-// Decode reads what Encode wrote. It refuses paths that are not plain, out of
-// order or repeated, and modes and kinds that do not exist.
-func Decode(b []byte) ([]Entry, error) {
-	d := &decoder{b: b}
-	var out []Entry
-	prev, prevTime := "", int64(0)
-	for len(d.b) > 0 && d.err == nil {
-		e := d.entry(prev, &prevTime)
-		if d.err != nil {
-			break
-		}
-		if !Clean(e.Path) || e.Path <= prev {
-			return nil, fmt.Errorf("damaged manifest: path %q", e.Path)
-		}
-		prev = e.Path
-		out = append(out, e)
-	}
-	return out, d.err
-}
-
-func (d *decoder) entry(prev string, prevTime *int64) (e Entry) {
-	k := d.uvarint()
-	if k > uint64(len(prev)) {
-		d.fail()
-		return e
-	}
-	e.Path = prev[:k] + string(d.bytes(d.uvarint()))
-	if kind := d.bytes(1); kind != nil {
-		e.Kind = Kind(kind[0])
-	}
-	mode := d.uvarint()
-	e.Mode = uint32(mode) & 0o7777
-	if d.owned(&e, mode); mode&hardLink != 0 {
-		d.joined(&e)
-	}
-	switch {
-	case mode > 0o77777:
-		d.fail()
-	case e.Kind == File:
-		size := d.uvarint()
-		if e.Size = int64(size); e.Size < 0 {
-			d.fail()
-		}
-		*prevTime += d.varint()
-		e.Mtime = *prevTime
-		copy(e.Sum[:], d.bytes(SumSize))
-	case e.Kind == Link:
-		e.Link = string(d.bytes(d.uvarint()))
-	case e.Kind != Dir && e.Kind != Other:
-		d.fail()
-	}
-	return e
-}
-
-// owned reads who the entry shall belong to.
-func (d *decoder) owned(e *Entry, mode uint64) {
-	switch mode & (ownerAgain | newOwner) {
-	case 0:
-		return
-	case newOwner:
-		text := string(d.bytes(d.uvarint()))
-		o, err := ParseOwner(text)
-		if err != nil || o.String() != text || !o.Given() || o == d.owner {
-			d.fail()
-			return
-		}
-		d.owner = o
-	case ownerAgain | newOwner:
-		d.fail()
-		return
-	}
-	if e.Owner = d.owner; !e.Owner.Given() {
-		d.fail()
-	}
-	e.own()
-}
-
-// joined reads which path a file is a hard link of.
-func (d *decoder) joined(e *Entry) {
-	e.Link = string(d.bytes(d.uvarint()))
-	if e.Kind != File || !Clean(e.Link) || e.Link >= e.Path {
-		d.fail()
-	}
 }
 
 // EncodePaths writes a list of paths, in any order.

@@ -17,6 +17,8 @@ type Policy struct {
 // Put is an entry of what is wanted that must be put in place.
 type Put struct {
 	*Entry
+	// Live is what stands there now; nil for nothing.
+	Live *Entry
 	// Have says that the wanted bytes need not be sent: the live file holds them,
 	// and only permissions, owner or time differ; or the file does that it joins.
 	Have bool
@@ -32,27 +34,38 @@ type Drift struct {
 	Yield bool   // replaced anyway (drift=overwrite)
 }
 
-// Decision is what a sync would do to one tree.
+// Decision is what a sync would do to one tree. It holds what changes, and
+// nothing of what stays.
 type Decision struct {
 	Puts    []Put   // sorted by path
 	Deletes []Entry // live entries that go, sorted by path
 	Drift   []Drift // sorted by path
-	Extra   []Entry // live entries that no roll put there and that stay
+	Extras  int     // live entries that no roll put there and that stay
+	Extra   []string
 	Blocked []string
-	Ours    []*Entry // what is ours afterwards, of what the rules look at; entries of the three lists
+	Ours    Patch // turns what was ours, of what the rules look at, into what is ours afterwards
+	Was     Patch // the reverse of Ours
 	Adopted int
 }
 
 // decider walks three sorted lists by path.
 type decider struct {
 	pol     Policy
+	lists   bool
+	brief   bool // what is ours afterwards is not asked for
 	out     Decision
-	live    []Entry
-	held    map[string]bool
-	brief   bool    // what is ours afterwards is not asked for
-	pending []Entry // folders that go if they become empty
-	ours    map[string]*Entry
-	peers   map[string]*peer // files that others shall be hard links of
+	becomes *Entry // what is ours at the present path afterwards; nil: nothing
+	waits   bool   // that is known when all has been seen
+	pending []pending
+	left    map[string]int      // what is in each pending folder and stays
+	turning map[string][]string // folders that are replaced, and what is in them
+	peers   map[string]*peer    // files that others shall be hard links of
+}
+
+// pending is a folder that goes if it becomes empty.
+type pending struct {
+	Entry
+	ours *Entry // nil: it was not ours
 }
 
 // peer is what became of a file that others shall be hard links of.
@@ -62,59 +75,68 @@ type peer struct {
 	ino    uint64 // when it stays
 }
 
-// Decide compares what rolls left (ours), what is there (live, with sums where
-// they are known) and what is wanted, all sorted by path and filtered by the
-// same rules, and says what must change. It contacts nothing.
+// Decide compares what rolls left, what is there and what is wanted, and says
+// what must change. It contacts nothing but through c.Hash.
 //
 // Invariants: a path is in at most one of Puts and Deletes; nothing that no
 // roll put there is deleted unless Delete is all; nothing that drifted is
 // touched unless Drift is overwrite, or it already is as wanted.
-func Decide(ours []Entry, live Listing, want []Entry, pol Policy) Decision {
-	d := &decider{pol: pol, live: live.Entries, held: live.Held}
-	d.out.Ours = make([]*Entry, 0, len(want)+16)
-	d.walk(ours, want)
-	d.folders()
-	d.block()
+func (c *Comparison) Decide() (Decision, error) {
+	d := &decider{pol: c.Policy, lists: c.Lists, left: map[string]int{}, turning: map[string][]string{}}
+	var err error
+	if d.peers, err = peersOf(c.Want); err != nil {
+		return d.out, err
+	}
+	if err := c.walk(d.path); err != nil {
+		return d.out, err
+	}
+	var held map[string]bool
+	if c.Held != nil {
+		held = c.Held()
+	}
+	d.folders(held)
+	d.block(held)
 	slices.SortFunc(d.out.Deletes, byPath)
-	slices.SortFunc(d.out.Ours, func(a, b *Entry) int { return strings.Compare(a.Path, b.Path) })
-	return d.out
+	slices.SortFunc(d.out.Was.Change, func(a, b *Entry) int { return strings.Compare(a.Path, b.Path) })
+	slices.Sort(d.out.Ours.Gone)
+	return d.out, nil
 }
+
+func byPath(a, b Entry) int { return strings.Compare(a.Path, b.Path) }
 
 // Predict lists the files of want whose contents must be sent to a tree that is
 // exactly as rolls left it.
-func Predict(ours, want []Entry, pol Policy) []*Entry {
-	d := &decider{pol: pol, live: ours, brief: true}
-	d.walk(ours, want)
+func Predict(ours, want List, pol Policy) ([]*Entry, error) {
+	d := &decider{pol: pol, brief: true}
+	var err error
+	if d.peers, err = peersOf(want); err != nil {
+		return nil, err
+	}
+	c := &Comparison{Ours: ours, Live: ours.Read(), Want: want}
+	if err := c.walk(d.path); err != nil {
+		return nil, err
+	}
 	var out []*Entry
 	for i := range d.out.Puts {
 		if p := &d.out.Puts[i]; p.Kind == File && !p.Have {
 			out = append(out, p.Entry)
 		}
 	}
-	return out
+	return out, nil
 }
 
-func (d *decider) walk(ours, want []Entry) {
-	d.peers = peersOf(want)
-	i, j, k := 0, 0, 0
-	for i < len(ours) || j < len(d.live) || k < len(want) {
-		p := least(ours, i, d.live, j, want, k)
-		o, l, w := at(ours, &i, p), at(d.live, &j, p), at(want, &k, p)
-		d.path(p, o, l, w)
+func peersOf(want List) (map[string]*peer, error) {
+	if !want.Traits().HardLinks {
+		return nil, nil
 	}
-}
-
-func peersOf(want []Entry) map[string]*peer {
-	var m map[string]*peer
-	for i := range want {
-		if w := &want[i]; w.Kind == File && w.Link != "" {
-			if m == nil {
-				m = map[string]*peer{}
-			}
+	m := map[string]*peer{}
+	s := want.Read()
+	for w := s.Next(); w != nil; w = s.Next() {
+		if w.Kind == File && w.Link != "" {
 			m[w.Link] = &peer{}
 		}
 	}
-	return m
+	return m, s.Err()
 }
 
 // joined reports whether a live file that is as wanted also is the hard link
@@ -134,28 +156,11 @@ func (d *decider) settled(w *Entry, put bool, ino uint64) {
 	}
 }
 
-func least(ours []Entry, i int, live []Entry, j int, want []Entry, k int) string {
-	p, found := "", false
-	for _, c := range []struct {
-		list []Entry
-		at   int
-	}{{ours, i}, {live, j}, {want, k}} {
-		if c.at < len(c.list) && (!found || c.list[c.at].Path < p) {
-			p, found = c.list[c.at].Path, true
-		}
-	}
-	return p
-}
-
-func at(list []Entry, i *int, p string) *Entry {
-	if *i < len(list) && list[*i].Path == p {
-		*i++
-		return &list[*i-1]
-	}
-	return nil
-}
-
 func (d *decider) path(p string, o, l, w *Entry) {
+	d.becomes, d.waits = nil, false
+	if l != nil && len(d.turning) > 0 {
+		d.inTurning(p)
+	}
 	switch {
 	case w != nil && l == nil:
 		d.absent(p, o, w)
@@ -165,12 +170,57 @@ func (d *decider) path(p string, o, l, w *Entry) {
 	case o != nil:
 		d.stale(p, o, l)
 	case d.pol.Delete == "all":
-		d.remove(l)
+		d.remove(l, nil)
 	case d.pol.Adopt:
 		d.out.Adopted++
 		d.keep(l)
 	default:
-		d.out.Extra = append(d.out.Extra, *l)
+		d.extra(p)
+	}
+	if l != nil {
+		d.stays(p)
+	}
+	if !d.brief && !d.waits {
+		d.settle(p, o, d.becomes)
+	}
+}
+
+// settle notes what of ours changes at a path.
+func (d *decider) settle(p string, o, e *Entry) {
+	ours, was := &d.out.Ours, &d.out.Was
+	switch {
+	case o == nil && e == nil:
+	case e == nil:
+		ours.Gone, was.Change = append(ours.Gone, p), append(was.Change, copied(o))
+	case o == nil:
+		ours.Change, was.Gone = append(ours.Change, d.own(e)), append(was.Gone, p)
+	case o.record() != e.record():
+		ours.Change, was.Change = append(ours.Change, d.own(e)), append(was.Change, copied(o))
+	}
+}
+
+// own gives an entry that is valid for as long as the decision: that of the put
+// at its path, if there is one.
+func (d *decider) own(e *Entry) *Entry {
+	if n := len(d.out.Puts); n > 0 && d.out.Puts[n-1].Entry == e {
+		return e
+	}
+	return copied(e)
+}
+
+func (d *decider) extra(p string) {
+	d.out.Extras++
+	if d.lists {
+		d.out.Extra = append(d.out.Extra, p)
+	}
+}
+
+// stays counts what a pending folder holds.
+func (d *decider) stays(p string) {
+	if up := parent(p); len(d.left) > 0 {
+		if n, ok := d.left[up]; ok {
+			d.left[up] = n + 1
+		}
 	}
 }
 
@@ -180,7 +230,8 @@ func (d *decider) absent(p string, o, w *Entry) {
 		d.keep(o)
 		return
 	}
-	d.put(w, false)
+	d.put(w, nil, false)
+	d.stays(p)
 }
 
 // present decides about a wanted path where something is.
@@ -196,7 +247,7 @@ func (d *decider) present(p string, o, l, w *Entry) {
 	case o == nil && (d.pol.First || l.Kind == Dir && w.Kind == Dir):
 	case o == nil:
 		if !d.drift(Drift{Path: p, What: "unknown", Live: *l}) {
-			d.out.Extra = append(d.out.Extra, *l)
+			d.extra(p)
 			return
 		}
 	case touched(o, l):
@@ -205,7 +256,7 @@ func (d *decider) present(p string, o, l, w *Entry) {
 			return
 		}
 	}
-	d.put(w, l.Kind == File && l.SameContent(w))
+	d.put(w, l, l.Kind == File && l.SameContent(w))
 }
 
 // stale decides about a path of ours that is no longer wanted.
@@ -214,12 +265,12 @@ func (d *decider) stale(p string, o, l *Entry) {
 	case d.pol.Delete == "none":
 		d.keep(o)
 	case o.Kind == Dir && l.Kind == Dir:
-		d.remove(l)
-		d.remember(o)
+		d.remove(l, copied(o))
+		d.waits = true
 	case touched(o, l) && !d.drift(Drift{Path: p, What: difference(o, l), Live: *l}):
 		d.keep(o)
 	default:
-		d.remove(l)
+		d.remove(l, nil)
 	}
 }
 
@@ -251,68 +302,61 @@ func (d *decider) drift(f Drift) bool {
 	return f.Yield
 }
 
-func (d *decider) keep(e *Entry) {
-	if !d.brief {
-		d.out.Ours = append(d.out.Ours, e)
-	}
-}
+func (d *decider) keep(e *Entry) { d.becomes = e }
 
-func (d *decider) put(w *Entry, have bool) {
+func (d *decider) put(w, live *Entry, have bool) {
+	w = copied(w)
 	p := Put{Entry: w, Have: have}
+	if live != nil {
+		p.Live = copied(live)
+	}
 	if w.Kind == File && w.Link != "" && d.peers[w.Link].wanted {
 		p.Have, p.Joins = true, true
 	}
 	d.out.Puts = append(d.out.Puts, p)
 	d.settled(w, true, 0)
 	d.keep(w)
+	if live != nil && live.Kind == Dir && w.Kind != Dir && d.turning != nil {
+		d.turning[w.Path] = nil
+	}
 }
 
-func (d *decider) remove(l *Entry) {
+func (d *decider) remove(l, ours *Entry) {
 	if l.Kind == Dir {
-		d.pending = append(d.pending, *l)
+		d.pending = append(d.pending, pending{*l, ours})
+		if d.left != nil {
+			d.left[l.Path] = 0
+		}
 		return
 	}
 	d.out.Deletes = append(d.out.Deletes, *l)
 }
 
-func (d *decider) remember(o *Entry) {
-	if d.ours == nil {
-		d.ours = map[string]*Entry{}
-	}
-	d.ours[o.Path] = o
-}
-
 // folders settles, deepest first, which folders become empty and go. One of
 // ours that stays because of what is in it stays ours.
-func (d *decider) folders() {
+func (d *decider) folders(held map[string]bool) {
 	if len(d.pending) == 0 {
 		return
 	}
-	left := d.children()
-	for i := range d.out.Deletes {
-		left[parent(d.out.Deletes[i].Path)]--
-	}
-	for i := len(d.pending) - 1; i >= 0; i-- {
-		e := d.pending[i]
-		if left[e.Path] == 0 && !d.held[e.Path] {
-			d.out.Deletes = append(d.out.Deletes, e)
-			left[parent(e.Path)]--
-		} else if o, ok := d.ours[e.Path]; ok {
-			d.keep(o)
+	goes := func(e *Entry) {
+		if up := parent(e.Path); d.left[up] > 0 {
+			d.left[up]--
 		}
 	}
-}
-
-// children counts what is in each live folder, and what will be.
-func (d *decider) children() map[string]int {
-	n := map[string]int{}
-	for i := range d.live {
-		n[parent(d.live[i].Path)]++
+	for i := range d.out.Deletes {
+		goes(&d.out.Deletes[i])
 	}
-	for i := range d.out.Puts {
-		n[parent(d.out.Puts[i].Path)]++
+	for i := len(d.pending) - 1; i >= 0; i-- {
+		p := &d.pending[i]
+		if d.left[p.Path] > 0 || held[p.Path] {
+			continue
+		}
+		d.out.Deletes = append(d.out.Deletes, p.Entry)
+		goes(&p.Entry)
+		if p.ours != nil {
+			d.settle(p.Path, p.ours, nil)
+		}
 	}
-	return n
 }
 
 func parent(p string) string {
@@ -322,158 +366,48 @@ func parent(p string) string {
 	return ""
 }
 
+// inTurning notes what lies in a folder that is to be replaced.
+func (d *decider) inTurning(p string) {
+	for up := parent(p); up != ""; up = parent(up) {
+		if list, ok := d.turning[up]; ok {
+			d.turning[up] = append(list, p)
+		}
+	}
+}
+
 // block finds folders that must become something else but hold what may not
 // go.
-func (d *decider) block() {
+func (d *decider) block(held map[string]bool) {
+	if len(d.turning) == 0 {
+		return
+	}
 	goes := map[string]bool{}
 	for i := range d.out.Deletes {
 		goes[d.out.Deletes[i].Path] = true
 	}
 	for i := range d.out.Puts {
-		p := &d.out.Puts[i]
-		if p.Kind == Dir {
-			continue
-		}
-		if l := Find(d.live, p.Path); l == nil || l.Kind != Dir {
-			continue
-		}
-		if what := d.holds(p.Path, goes); what != "" {
-			d.out.Blocked = append(d.out.Blocked, fmt.Sprintf("%s must be replaced, but holds %s", Quote(p.Path), what))
+		p := d.out.Puts[i].Path
+		if inside, turns := d.turning[p]; turns {
+			if what := holds(p, inside, goes, held); what != "" {
+				d.out.Blocked = append(d.out.Blocked, fmt.Sprintf("%s must be replaced, but holds %s", Quote(p), what))
+			}
 		}
 	}
 }
 
-// holds names something below the folder dir that does not go; empty when all
-// goes.
-func (d *decider) holds(dir string, goes map[string]bool) string {
+// holds names something below the folder dir, which holds the paths inside, that
+// does not go; empty when all goes.
+func holds(dir string, inside []string, goes, held map[string]bool) string {
 	under := dir + "/"
-	for held := range d.held {
-		if held == dir || strings.HasPrefix(held, under) {
-			return "files that are kept or excluded, in " + Quote(held)
+	for h := range held {
+		if h == dir || strings.HasPrefix(h, under) {
+			return "files that are kept or excluded, in " + Quote(h)
 		}
 	}
-	i, _ := slices.BinarySearchFunc(d.live, under, func(e Entry, s string) int { return strings.Compare(e.Path, s) })
-	for ; i < len(d.live) && strings.HasPrefix(d.live[i].Path, under); i++ {
-		if !goes[d.live[i].Path] {
-			return Quote(d.live[i].Path)
+	for _, p := range inside {
+		if !goes[p] {
+			return Quote(p)
 		}
 	}
 	return ""
-}
-
-// Inherit gives live files that lstat cannot tell from ours the sums of ours,
-// and lists the indexes of the others whose sums must be known to decide.
-func Inherit(ours, live, want []Entry) (unknown []int) {
-	i, k := 0, 0
-	for j := range live {
-		l := &live[j]
-		i, k = seek(ours, i, l.Path), seek(want, k, l.Path)
-		if l.Kind != File {
-			continue
-		}
-		var o, w *Entry
-		if i < len(ours) && ours[i].Path == l.Path {
-			o = &ours[i]
-			l.Path = o.Path // one text in memory for both
-		}
-		if k < len(want) && want[k].Path == l.Path {
-			w = &want[k]
-		}
-		switch {
-		case o != nil && o.SameStat(l):
-			l.Sum = o.Sum
-		case o != nil && o.Kind == File && o.Size == l.Size, w != nil && w.Kind == File && w.Size == l.Size:
-			unknown = append(unknown, j)
-		}
-	}
-	return unknown
-}
-
-func seek(list []Entry, i int, p string) int {
-	for i < len(list) && list[i].Path < p {
-		i++
-	}
-	return i
-}
-
-// Delta lists what turns the entries a into b: entries of b that are new or
-// differ in anything, and paths of a that are not in b.
-func Delta(a, b []Entry) (change []Entry, gone []string) {
-	i := 0
-	for j := range b {
-		for i < len(a) && a[i].Path < b[j].Path {
-			gone = append(gone, a[i].Path)
-			i++
-		}
-		if i < len(a) && a[i].Path == b[j].Path {
-			if a[i].record() != b[j].record() {
-				change = append(change, b[j])
-			}
-			i++
-			continue
-		}
-		change = append(change, b[j])
-	}
-	for ; i < len(a); i++ {
-		gone = append(gone, a[i].Path)
-	}
-	return change, gone
-}
-
-// Apply gives the list that Delta was made from: a without gone, with change.
-// change is sorted. Where nothing changes that is a itself.
-func Apply(a, change []Entry, gone []string) []Entry {
-	if len(change)+len(gone) == 0 {
-		return a
-	}
-	drop := make(map[string]bool, len(gone))
-	for _, p := range gone {
-		drop[p] = true
-	}
-	out := make([]Entry, 0, len(a)+len(change))
-	i, j := 0, 0
-	for i < len(a) || j < len(change) {
-		switch {
-		case j == len(change) || i < len(a) && a[i].Path < change[j].Path:
-			if !drop[a[i].Path] {
-				out = append(out, a[i])
-			}
-			i++
-		default:
-			if i < len(a) && a[i].Path == change[j].Path {
-				i++
-			}
-			out = append(out, change[j])
-			j++
-		}
-	}
-	return out
-}
-
-// Merge joins two sorted lists that share no path.
-func Merge(a, b []Entry) []Entry { return Apply(a, b, nil) }
-
-// MergeRefs is Merge for references to the one and entries of the other.
-func MergeRefs(a []*Entry, b []Entry) []*Entry {
-	if len(b) == 0 {
-		return a
-	}
-	out := make([]*Entry, 0, len(a)+len(b))
-	for i := range b {
-		for len(a) > 0 && a[0].Path < b[i].Path {
-			out = append(out, a[0])
-			a = a[1:]
-		}
-		out = append(out, &b[i])
-	}
-	return append(out, a...)
-}
-
-// Copied gives the entries that references lead to.
-func Copied(refs []*Entry) []Entry {
-	out := make([]Entry, len(refs))
-	for i, e := range refs {
-		out[i] = *e
-	}
-	return out
 }

@@ -13,19 +13,14 @@ type Difference struct {
 	AsRolled bool
 }
 
-// Differences compares what is there with a list; ours is what rolls left. All
-// are sorted by path and filtered by the same rules, and live has the sums that
-// must be known.
-func Differences(ours, list, live []Entry) []Difference {
+// Differences compares what is there with what is wanted.
+func (c *Comparison) Differences() ([]Difference, error) {
 	var out []Difference
-	i, j, k := 0, 0, 0
-	for i < len(ours) || j < len(live) || k < len(list) {
-		p := least(ours, i, live, j, list, k)
-		o, l, w := at(ours, &i, p), at(live, &j, p), at(list, &k, p)
-		d := Difference{Path: p, Live: l, AsRolled: o != nil && l != nil && !touched(o, l)}
+	err := c.walk(func(p string, o, l, w *Entry) {
+		d := Difference{Path: p, AsRolled: o != nil && l != nil && !touched(o, l)}
 		switch {
 		case w == nil && l == nil:
-			continue
+			return
 		case w == nil && o == nil:
 			d.What = "extra"
 		case w == nil:
@@ -35,13 +30,14 @@ func Differences(ours, list, live []Entry) []Difference {
 		case l == nil:
 			d.What = "missing"
 		case w.Kind == l.Kind && w.SameContent(l) && w.sameAccess(l):
-			continue
+			return
 		default:
 			d.What = difference(w, l)
 		}
+		d.Live = copyOf(l)
 		out = append(out, d)
-	}
-	return out
+	})
+	return out, err
 }
 
 // Attributes tells what differs of an entry from what is there, live, when its

@@ -12,14 +12,14 @@ import (
 const Folded = " on the node, which does not tell upper from lower case there"
 
 // Twins lists the pairs of new paths that differ in case only.
-func Twins(puts []Put, live []Entry) (pairs [][2]string) {
+func Twins(puts []Put) (pairs [][2]string) {
 	type twin struct {
 		hash uint64 // of the path in lower case
 		at   int
 	}
 	var fresh []twin
 	for i := range puts {
-		if p := puts[i].Path; Find(live, p) == nil {
+		if p := puts[i].Path; puts[i].Live == nil {
 			h := fnv.New64a()
 			_, _ = h.Write([]byte(strings.ToLower(p)))
 			fresh = append(fresh, twin{h.Sum64(), i})

@@ -92,6 +92,10 @@ func FuzzDecode(f *testing.F) {
 		if err != nil || !slices.Equal(list, again) {
 			t.Fatalf("does not come back: %v", err)
 		}
+		open, err := manifest.Open(bytes.NewReader(b), 0, int64(len(b)))
+		if err != nil || open.Count != len(list) || open.Digest != manifest.DigestOf(b) {
+			t.Fatalf("not read alike: %v", err)
+		}
 		if paths, err := manifest.DecodePaths(b); err == nil && !bytes.Equal(manifest.EncodePaths(paths), b) {
 			t.Skip("a longer form of a number")
 		}
@@ -112,20 +116,29 @@ func FuzzDecodePaths(f *testing.F) {
 	})
 }
 
-func TestDeltaAndApply(t *testing.T) {
-	a := []manifest.Entry{file("a", "1"), file("b", "1"), file("d", "1")}
-	b := []manifest.Entry{file("a", "1"), file("b", "2"), file("c", "1")}
-	change, gone := manifest.Delta(a, b)
-	if len(change) != 2 || !slices.Equal(gone, []string{"d"}) {
-		t.Errorf("%+v %v", change, gone)
+func TestDeltaAndPatched(t *testing.T) {
+	a := manifest.Slice{file("a", "1"), file("b", "1"), file("d", "1"), file("e", "1")}
+	b := manifest.Slice{file("a", "1"), file("b", "2"), file("c", "1"), file("e", "1"), file("f", "1")}
+	p, err := manifest.Delta(a, b)
+	if err != nil || len(p.Change) != 3 || !slices.Equal(p.Gone, []string{"d"}) {
+		t.Errorf("%v %+v", err, p)
 	}
-	if got := manifest.Apply(a, change, gone); !slices.Equal(got, b) {
-		t.Errorf("%+v", got)
+	for range 2 {
+		if got, err := manifest.Collect(manifest.Patched(a, p)); err != nil || !slices.Equal(got, b) {
+			t.Errorf("%v %+v", err, got)
+		}
+	}
+	back, err := manifest.Delta(b, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := manifest.Collect(manifest.Patched(manifest.Patched(a, p), back)); err != nil || !slices.Equal(got, a) {
+		t.Errorf("%v %+v", err, got)
 	}
 }
 
 // text writes a decision in short, for the table.
-func text(d manifest.Decision) string {
+func text(d manifest.Decision, ours manifest.List) string {
 	var out []string
 	for _, p := range d.Puts {
 		s := "put " + p.Path
@@ -140,17 +153,18 @@ func text(d manifest.Decision) string {
 	for _, f := range d.Drift {
 		out = append(out, "drift "+f.Path+" "+f.What)
 	}
-	for _, e := range d.Extra {
-		out = append(out, "extra "+e.Path)
+	for _, p := range d.Extra {
+		out = append(out, "extra "+p)
 	}
 	if len(d.Blocked) > 0 {
 		out = append(out, "blocked")
 	}
-	var ours []string
-	for _, e := range d.Ours {
-		ours = append(ours, e.Path)
+	var left []string
+	next, _ := manifest.Collect(manifest.Patched(ours, d.Ours))
+	for _, e := range next {
+		left = append(left, e.Path)
 	}
-	return strings.Join(out, ", ") + " / " + strings.Join(ours, " ")
+	return strings.Join(out, ", ") + " / " + strings.Join(left, " ")
 }
 
 func TestDecide(t *testing.T) {
@@ -203,8 +217,16 @@ func TestDecide(t *testing.T) {
 		{"setgid of a folder", list{dir("d")}, list{chmod(dir("d"), 0o2755)}, list{dir("d")}, plain, " / d"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := text(manifest.Decide(c.ours, manifest.Listing{Entries: c.live}, c.want, c.pol)); got != c.out {
-				t.Errorf("\ngot  %s\nwant %s", got, c.out)
+			ours := manifest.Slice(c.ours)
+			d, err := (&manifest.Comparison{
+				Ours: ours, Live: manifest.Slice(c.live).Read(), Want: manifest.Slice(c.want), Policy: c.pol, Lists: true,
+			}).Decide()
+			if got := text(d, ours); err != nil || got != c.out {
+				t.Errorf("%v\ngot  %s\nwant %s", err, got, c.out)
+			}
+			back, err := manifest.Collect(manifest.Patched(manifest.Patched(ours, d.Ours), d.Was))
+			if err != nil || !slices.Equal(back, ours) {
+				t.Errorf("%v; the way back leads to %+v", err, back)
 			}
 		})
 	}
@@ -243,12 +265,19 @@ func TestIgnoreAsGitDoes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var entries []manifest.Entry
+		var entries manifest.Slice
 		for _, p := range paths {
 			entries = append(entries, file(p, "1"))
 		}
 		slices.SortFunc(entries, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
-		in, _ := r.Filter(entries)
+		list, rest := r.Filter(entries)
+		in, err := manifest.Collect(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := manifest.Collect(rest); err != nil || len(in)+len(out) != len(entries) {
+			t.Errorf("rules %q: %v: %d in and %d out of %d", rules, err, len(in), len(out), len(entries))
+		}
 		for _, p := range paths {
 			ignored := exec.Command("git", "-C", root, "check-ignore", "-q", "--no-index", p).Run() == nil
 			ours := !slices.ContainsFunc(in, func(e manifest.Entry) bool { return e.Path == p })

@@ -182,26 +182,39 @@ func (r *Rules) Partial() bool { return len(r.only) > 0 }
 func (r *Rules) Plain() bool { return len(r.only)+len(r.skip)+len(r.ignore) == 0 }
 
 // Filter gives the entries that count, with their parents looked at as a scan
-// would; sorted input gives sorted output. Entries that are not In are put in
-// rest.
-func (r *Rules) Filter(entries []Entry) (in, rest []Entry) {
+// would, and the rest.
+func (r *Rules) Filter(l List) (in, rest List) {
 	if r.Plain() {
-		return entries, nil
+		return l, Slice(nil)
 	}
-	memo := map[string]Verdict{"": Outside}
-	if !r.Partial() {
-		memo[""] = In
+	part := func(wanted bool) List {
+		return Some(l, func() func(*Entry) bool {
+			j := r.Judging()
+			return func(e *Entry) bool { return j(e) == wanted }
+		})
 	}
-	for i := range entries {
-		e := &entries[i]
-		if r.verdict(memo, e.Path, e.Kind == Dir) == In {
-			in = append(in, *e)
-		} else {
-			rest = append(rest, *e)
-		}
-	}
-	return in, rest
+	return part(true), part(false)
 }
+
+// Judging gives a function that tells of the entries of a list, in their order,
+// whether they count, with their parents looked at as a scan would.
+func (r *Rules) Judging() func(*Entry) bool {
+	memo := map[string]Verdict{}
+	top := Outside
+	if !r.Partial() {
+		top = In
+	}
+	return func(e *Entry) bool {
+		if len(memo) > mostMemo {
+			clear(memo) // what is still needed is found again
+		}
+		memo[""] = top
+		return r.verdict(memo, e.Path, e.Kind == Dir) == In
+	}
+}
+
+// mostMemo is how many folders' verdicts are kept.
+const mostMemo = 10_000
 
 // verdict judges p after its parents, which memo remembers.
 func (r *Rules) verdict(memo map[string]Verdict, p string, dir bool) Verdict {

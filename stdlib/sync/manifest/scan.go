@@ -16,118 +16,194 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listing is a scanned tree.
-type Listing struct {
-	Entries []Entry // sorted by path; files are not hashed
-	// Held are the folders that hold something which the rules look past; they
-	// cannot be removed.
-	Held map[string]bool
-}
-
-// scanner lists folders with a few workers.
-type scanner struct {
+// Scanner lists a tree in the order of the paths. Some workers list folders
+// ahead of the one that is read, so that the disk is kept busy; what they have
+// listed and nobody read yet is little. It is a Seq.
+type Scanner struct {
 	root  int
 	rules *Rules
-	tick  func(files int)
+	tick  func(entries int)
 
 	mu    sync.Mutex
-	cond  *sync.Cond
-	queue []folder
-	busy  int
-	err   error
-	out   Listing
+	more  *sync.Cond // work came, or there is room again
+	queue []*folder  // not begun, the next one last
+	ready int        // entries that were listed and not yet read
+	quit  bool
+	wg    sync.WaitGroup
+
+	at   []*folder // that are being read, the innermost last
+	held map[string]bool
+	err  error
 }
 
+// listedAhead is how many entries may wait to be read.
+const listedAhead = 8 << 10
+
+// folder is one folder of the tree.
 type folder struct {
 	path   string
+	key    string // where its contents are in the order: its path and a slash
 	inside bool
+
+	begun   bool
+	done    chan struct{} // closed when it is listed
+	entries []Entry       // that are left, of those that count
+	subs    []*folder     // that are left
+	count   int
+	held    bool
+	err     error
 }
 
 // Scan lists the tree below the folder root, which never follows a symlink,
-// with n workers; about expected entries will be found, if that is known. tick,
-// if not nil, is told how many entries were seen since it was told last; it may
-// be called from several goroutines.
-func Scan(root int, rules *Rules, n, expected int, tick func(entries int)) (Listing, error) {
-	s := &scanner{root: root, rules: rules, tick: tick, queue: []folder{{"", !rules.Partial()}}}
-	s.cond = sync.NewCond(&s.mu)
-	s.out.Held = map[string]bool{}
-	s.out.Entries = make([]Entry, 0, expected+expected/64)
-	var wg sync.WaitGroup
+// with n workers. tick, if not nil, is told how many entries were seen since it
+// was told last; it may be called from several goroutines. The scanner must be
+// closed.
+func Scan(root int, rules *Rules, n int, tick func(entries int)) *Scanner {
+	s := &Scanner{root: root, rules: rules, tick: tick, held: map[string]bool{}}
+	s.more = sync.NewCond(&s.mu)
+	s.enter(&folder{inside: !rules.Partial(), done: make(chan struct{})})
 	for range n {
-		wg.Go(s.work)
+		s.wg.Go(s.work)
 	}
-	wg.Wait()
-	slices.SortFunc(s.out.Entries, byPath)
-	return s.out, s.err
+	return s
 }
 
-func byPath(a, b Entry) int { return strings.Compare(a.Path, b.Path) }
+// Close ends the workers and waits for them.
+func (s *Scanner) Close() {
+	s.mu.Lock()
+	s.quit = true
+	s.more.Broadcast()
+	s.mu.Unlock()
+	s.wg.Wait()
+}
 
-func (s *scanner) work() {
+// Held are the folders that hold something which the rules look past; they
+// cannot be removed. It is complete when Next has given nil.
+func (s *Scanner) Held() map[string]bool { return s.held }
+
+// Err implements Seq.
+func (s *Scanner) Err() error { return s.err }
+
+// Next implements Seq.
+func (s *Scanner) Next() *Entry {
+	for len(s.at) > 0 && s.err == nil {
+		f := s.at[len(s.at)-1]
+		switch {
+		case len(f.entries) > 0 && (len(f.subs) == 0 || f.entries[0].Path < f.subs[0].key):
+			e := &f.entries[0]
+			f.entries = f.entries[1:]
+			return e
+		case len(f.subs) > 0:
+			sub := f.subs[0]
+			f.subs = f.subs[1:]
+			s.enter(sub)
+		default:
+			s.at = s.at[:len(s.at)-1]
+		}
+	}
+	return nil
+}
+
+// enter goes on with a folder: it waits until it is listed, or lists it itself
+// where no worker has begun to.
+func (s *Scanner) enter(f *folder) {
+	s.mu.Lock()
+	mine := !f.begun
+	f.begun = true
+	s.mu.Unlock()
+	if mine {
+		s.list(f)
+	} else {
+		<-f.done
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for {
-		for len(s.queue) == 0 && s.busy > 0 && s.err == nil {
-			s.cond.Wait()
+	if s.ready -= f.count; s.ready < listedAhead {
+		s.more.Broadcast()
+	}
+	if s.err = f.err; f.held {
+		s.held[f.path] = true
+	}
+	s.at = append(s.at, f)
+}
+
+func (s *Scanner) work() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.quit {
+		if len(s.queue) == 0 || s.ready >= listedAhead {
+			s.more.Wait()
+			continue
 		}
-		if len(s.queue) == 0 || s.err != nil {
-			return
-		}
-		d := s.queue[len(s.queue)-1]
+		f := s.queue[len(s.queue)-1]
 		s.queue = s.queue[:len(s.queue)-1]
-		s.busy++
+		if f.begun {
+			continue
+		}
+		f.begun = true
 		s.mu.Unlock()
-		found, subs, held, err := s.list(d)
+		s.list(f)
 		s.mu.Lock()
-		s.busy--
-		s.queue = append(s.queue, subs...)
-		s.out.Entries = append(s.out.Entries, found...)
-		if held {
-			s.out.Held[d.path] = true
-		}
-		if err != nil && s.err == nil {
-			s.err = err
-		}
-		s.cond.Broadcast()
 	}
 }
 
-func (s *scanner) list(d folder) (found []Entry, subs []folder, held bool, err error) {
+// list reads a folder and has the workers go on with those in it.
+func (s *Scanner) list(f *folder) {
+	defer close(f.done)
+	f.err = s.read(f)
+	f.count = len(f.entries)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ready += f.count
+	for i := len(f.subs) - 1; i >= 0; i-- {
+		s.queue = append(s.queue, f.subs[i])
+	}
+	s.more.Broadcast()
+}
+
+func (s *Scanner) read(d *folder) error {
 	fd, err := beneath.Dir(s.root, d.path)
 	if err != nil {
 		if d.path != "" && gone(err) {
-			return nil, nil, false, nil // it went, or became something else, while we looked
+			return nil // it went, or became something else, while we looked
 		}
-		return nil, nil, false, fmt.Errorf("cannot read folder %s: %w", Quote(d.path), err)
+		return fmt.Errorf("cannot read folder %s: %w", Quote(d.path), err)
 	}
 	f := os.NewFile(uintptr(fd), d.path)
 	defer f.Close()
 	names, err := f.Readdirnames(-1)
 	if err != nil {
-		return nil, nil, false, fmt.Errorf("cannot read folder %s: %w", Quote(d.path), err)
+		return fmt.Errorf("cannot read folder %s: %w", Quote(d.path), err)
 	}
+	slices.Sort(names)
+	d.entries = make([]Entry, 0, len(names))
 	for _, name := range names {
 		e, err := Lstat(fd, name)
 		if errors.Is(err, unix.ENOENT) {
 			continue
 		} else if err != nil {
-			return nil, nil, false, err
+			return err
 		}
 		e.Path = Join(d.path, name)
-		v := s.rules.Judge(e.Path, e.Kind == Dir, d.inside)
-		if e.Kind == Dir && v != Skipped {
-			subs = append(subs, folder{e.Path, v == In})
-		}
-		if v == In {
-			found = append(found, e)
-		} else {
-			held = true
-		}
+		d.take(e, s.rules.Judge(e.Path, e.Kind == Dir, d.inside))
 	}
+	slices.SortFunc(d.subs, func(a, b *folder) int { return strings.Compare(a.key, b.key) })
 	if s.tick != nil {
 		s.tick(len(names))
 	}
-	return found, subs, held, nil
+	return nil
+}
+
+// take puts a name of the folder where the rules want it.
+func (f *folder) take(e Entry, v Verdict) {
+	if e.Kind == Dir && v != Skipped {
+		f.subs = append(f.subs, &folder{path: e.Path, key: e.Path + "/", inside: v == In, done: make(chan struct{})})
+	}
+	if v == In {
+		f.entries = append(f.entries, e)
+	} else {
+		f.held = true
+	}
 }
 
 func gone(err error) bool {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -134,28 +135,25 @@ func (j *Journal) Gone() (out []string) {
 }
 
 // Remember notes how what is ours after the switch turns into what was.
-func (j *Journal) Remember(next, now *Record) {
-	change, gone := manifest.Delta(next.Ours, now.Ours)
-	j.OursChange, j.OursGone = manifest.Encode(change), manifest.EncodePaths(gone)
+func (j *Journal) Remember(was manifest.Patch) {
+	var change bytes.Buffer
+	_, _ = manifest.Write(&change, manifest.Refs(was.Change))
+	j.OursChange, j.OursGone = change.Bytes(), manifest.EncodePaths(was.Gone)
 }
 
-// Before gives the record that stood before the switch, in the place of now.
-// When later rolls stand on it, they keep the name of the last.
+// Before gives the record that stood before the switch, in the place of now;
+// its digest is not known yet. When later rolls stand on it, they keep the name
+// of the last.
 func (j *Journal) Before(now *Record) (*Record, error) {
-	change, err := manifest.Decode(j.OursChange)
+	back, err := patch(j.OursChange, j.OursGone)
 	if err != nil {
 		return nil, errors.New("the journal is damaged")
 	}
-	gone, err := manifest.DecodePaths(j.OursGone)
-	if err != nil {
-		return nil, errors.New("the journal is damaged")
-	}
-	b := &Record{Marker: j.Was, Ours: manifest.Apply(now.Ours, change, gone)}
+	b := &Record{Marker: j.Was, Ours: manifest.Patched(now.Ours, back)}
 	if now.Roll != j.Roll {
 		b.Marker = now.Marker
 	}
 	b.Seq, b.At = now.Seq+1, time.Now()
-	b.Digest = manifest.DigestOf(manifest.Encode(b.Ours))
 	return b, nil
 }
 

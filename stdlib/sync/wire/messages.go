@@ -1,9 +1,11 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -216,35 +218,43 @@ func (a Attribute) Text() string {
 	return strings.Join(parts, ", ")
 }
 
-// Delta turns the entries that the base names into those wanted.
-type Delta struct {
-	Change []byte // manifest.Encode
-	Gone   []byte // manifest.EncodePaths
-}
-
-// Encode makes the payload of a Delta frame.
-func (d Delta) Encode() []byte {
-	b := binary.AppendUvarint(nil, uint64(len(d.Change)))
-	b = append(b, d.Change...)
-	return Pack(append(b, d.Gone...))
+// EncodeDelta makes the payload of a Delta frame: what turns the entries that
+// the base names into those wanted.
+func EncodeDelta(p manifest.Patch) []byte {
+	var change bytes.Buffer
+	_, _ = manifest.Write(&change, manifest.Refs(p.Change))
+	b := binary.AppendUvarint(nil, uint64(change.Len()))
+	b = append(b, change.Bytes()...)
+	return Pack(append(b, manifest.EncodePaths(p.Gone)...))
 }
 
 // DecodeDelta reads the payload of a Delta frame.
-func DecodeDelta(payload []byte) (change []manifest.Entry, gone []string, err error) {
+func DecodeDelta(payload []byte) (manifest.Patch, error) {
 	b, err := Unpack(payload)
 	if err != nil {
-		return nil, nil, err
+		return manifest.Patch{}, err
 	}
 	n, k := binary.Uvarint(b)
 	if k <= 0 || n > uint64(len(b)-k) {
-		return nil, nil, errors.New("damaged delta")
+		return manifest.Patch{}, errors.New("damaged delta")
 	}
 	b = b[k:]
-	if change, err = manifest.Decode(b[:n]); err != nil {
-		return nil, nil, err
+	return patch(b[:n], b[n:])
+}
+
+// patch reads what is encoded in two parts, both sorted.
+func patch(change, gone []byte) (p manifest.Patch, err error) {
+	entries, err := manifest.Decode(change)
+	if err != nil {
+		return p, err
 	}
-	gone, err = manifest.DecodePaths(b[n:])
-	return change, gone, err
+	for i := range entries {
+		p.Change = append(p.Change, &entries[i])
+	}
+	if p.Gone, err = manifest.DecodePaths(gone); err == nil && !slices.IsSorted(p.Gone) {
+		err = errors.New("damaged delta")
+	}
+	return p, err
 }
 
 // Ways are pipes of the agent that other processes of its user may write frames

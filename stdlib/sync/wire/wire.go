@@ -9,8 +9,8 @@
 // are limited, and memory is taken only as bytes arrive.
 //
 //	stage:  Request, Delta, Pack... End  ->  Report
-//	                                     ->  Resend; Manifest -> Need; Pack... End -> Report
-//	        Request, Manifest            ->  Resend, Need; Pack... End -> Report
+//	                                     ->  Resend; Manifest... -> Need; Pack... End -> Report
+//	        Request, Manifest...         ->  Resend, Need; Pack... End -> Report
 //	                                     ->  Outline... Need; Pack... End -> Report
 //	                                     ->  Ways, Need; Pack, Way... Pack... End -> Report
 //	others: Request                      ->  Report
@@ -42,7 +42,7 @@ const (
 	TypePack     Type = 'P' // a piece of a zstd stream of contents
 	TypeEnd      Type = 'E' // the stream of contents is complete
 	TypeAbort    Type = 'A' // the stream ends here and is not complete; text says why
-	TypeManifest Type = 'M' // packed manifest of what is wanted
+	TypeManifest Type = 'M' // a piece of a zstd stream of the manifest of what is wanted; an empty one ends it
 	TypeResend   Type = 'R' // the guess was wrong: send the manifest
 	TypeOutline  Type = 'O' // index of a wanted entry, and the packed outline of what is there; before Need
 	TypeNeed     Type = 'N' // indexes into the wanted entries whose contents must be sent

@@ -1,0 +1,73 @@
+package sync
+
+import (
+	"sync"
+
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
+)
+
+// guess is what a push comes to in a tree that is as it is believed to be: it
+// is worked out once for all nodes that are alike.
+type guess struct {
+	digest manifest.Digest               // of base
+	base   manifest.List                 // what is ours there
+	ours   manifest.List                 // of base, what the rules look at
+	delta  []byte                        // as it is sent
+	files  manifest.Refs                 // whose contents are needed
+	bytes  int64                         // of these
+	after  func() (manifest.List, error) // what will be ours
+}
+
+// guesses are made by those who need them first.
+type guesses struct {
+	mu  sync.Mutex
+	all map[guessKey]func() (*guess, error)
+}
+
+type guessKey struct {
+	base manifest.Digest
+	pol  manifest.Policy
+}
+
+// guess works out what a push to a tree with these entries of ours comes to.
+func (s *source) guess(digest manifest.Digest, base manifest.List, pol manifest.Policy) (*guess, error) {
+	g := &s.guesses
+	g.mu.Lock()
+	key := guessKey{digest, pol}
+	do := g.all[key]
+	if do == nil {
+		if g.all == nil {
+			g.all = map[guessKey]func() (*guess, error){}
+		}
+		do = sync.OnceValues(func() (*guess, error) { return s.work(digest, base, pol) })
+		g.all[key] = do
+	}
+	g.mu.Unlock()
+	return do()
+}
+
+func (s *source) work(digest manifest.Digest, base manifest.List, pol manifest.Policy) (*guess, error) {
+	g := &guess{digest: digest, base: base}
+	g.ours, _ = s.rules.Filter(base)
+	g.after = sync.OnceValues(func() (manifest.List, error) {
+		d, err := (&manifest.Comparison{Ours: g.ours, Live: g.ours.Read(), Want: s.list, Policy: pol}).Decide()
+		return manifest.Patched(base, d.Ours), err
+	})
+	var p manifest.Patch
+	var err error
+	if digest != s.list.Digest || !s.rules.Plain() {
+		if p, err = manifest.Delta(g.ours, s.list); err != nil {
+			return nil, err
+		}
+	}
+	g.delta = wire.EncodeDelta(p)
+	if p.Empty() {
+		return g, nil
+	}
+	g.files, err = manifest.Predict(g.ours, s.list, pol)
+	for _, e := range g.files {
+		g.bytes += e.Size
+	}
+	return g, err
+}

@@ -1,0 +1,92 @@
+package manifest
+
+// Comparison is of what rolls left in a tree, what is there and what is wanted,
+// all filtered by the same rules. It is used once.
+type Comparison struct {
+	Ours, Want List
+	Live       Seq // sums are known where that is cheap
+	// Held gives, when Live has ended, the folders that hold something which the
+	// rules look past; nil: there are none.
+	Held   func() map[string]bool
+	Policy Policy
+	Lists  bool // every path is listed
+	// Hash fills in the sums of live files, as far as they can be read; one that
+	// stays unknown counts as different. nil: all are known that can be.
+	Hash func([]*Entry)
+	All  bool // of all files the sums are taken, not only of those in doubt
+}
+
+// How many files are hashed at once, and how many paths wait for that.
+const (
+	hashedAtOnce = 1 << 10
+	mostWaiting  = 4 << 10
+)
+
+// waiting are paths that are held back until sums are known.
+type waiting struct {
+	list   []held
+	hashes []*Entry
+}
+
+// held are copies of what the lists have at one path; nil where they have
+// nothing.
+type held struct {
+	path    string
+	o, l, w *Entry
+}
+
+// walk gives f each path with what was left, is there and is wanted, in their
+// order, with the sums that a decision needs.
+func (c *Comparison) walk(f func(p string, o, l, w *Entry)) error {
+	var b waiting
+	flush := func() {
+		if len(b.hashes) > 0 {
+			c.Hash(b.hashes)
+		}
+		for i := range b.list {
+			h := &b.list[i]
+			f(h.path, h.o, h.l, h.w)
+		}
+		b.list, b.hashes = b.list[:0], b.hashes[:0]
+	}
+	err := Walk([]Seq{c.Ours.Read(), c.Live, c.Want.Read()}, func(p string, at []*Entry) {
+		o, l, w := at[0], at[1], at[2]
+		doubt := l != nil && l.Kind == File && c.inherit(o, l, w) && c.Hash != nil
+		if !doubt && len(b.list) == 0 {
+			f(p, o, l, w)
+			return
+		}
+		h := held{p, copyOf(o), copyOf(l), copyOf(w)}
+		b.list = append(b.list, h)
+		if doubt {
+			b.hashes = append(b.hashes, h.l)
+		}
+		if len(b.hashes) == hashedAtOnce || len(b.list) == mostWaiting {
+			flush()
+		}
+	})
+	if err == nil {
+		flush()
+	}
+	return err
+}
+
+func copyOf(e *Entry) *Entry {
+	if e == nil {
+		return nil
+	}
+	return copied(e)
+}
+
+// inherit gives a live file that lstat cannot tell from ours the sum of ours,
+// and reports whether its own must be taken to decide.
+func (c *Comparison) inherit(o, l, w *Entry) bool {
+	if l.Sum.Known() {
+		return false
+	}
+	if o != nil && o.SameStat(l) {
+		l.Sum = o.Sum
+		return c.All
+	}
+	return c.All || o != nil && o.Kind == File && o.Size == l.Size || w != nil && w.Kind == File && w.Size == l.Size
+}

@@ -1,0 +1,315 @@
+package manifest
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+)
+
+// errCut is what every damaged encoding gives.
+var errCut = errors.New("damaged manifest")
+
+// decoder reads an encoding; the first failure stays.
+type decoder struct {
+	b     []byte
+	err   error
+	owner Owner // of the last entry that had one
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) bytes(n uint64) []byte {
+	if n > uint64(len(d.b)) {
+		d.fail()
+		return nil
+	}
+	out := d.b[:n]
+	d.b = d.b[n:]
+	return out
+}
+
+func (d *decoder) fail() {
+	if d.err == nil {
+		d.err = errCut
+	}
+	d.b = nil
+}
+
+// Decode reads what Encode wrote. It refuses paths that are not plain, out of
+// order or repeated, and modes and kinds that do not exist.
+func Decode(b []byte) ([]Entry, error) {
+	s := &encodedSeq{d: decoder{b: b}}
+	var out []Entry
+	for e := s.Next(); e != nil; e = s.Next() {
+		out = append(out, *e)
+	}
+	return out, s.err
+}
+
+// encodedSeq decodes as it goes, window bytes ahead at first and more where an
+// entry is longer.
+type encodedSeq struct {
+	d      decoder
+	at     io.ReaderAt // nil: d has all of it
+	off    int64       // of what comes after d's bytes
+	size   int64
+	window int
+	buf    []byte
+	e      Entry
+	time   int64 // of the last file
+	err    error
+}
+
+// longest is a limit for what one entry may take.
+const longest = 1 << 20
+
+// Next implements Seq.
+func (s *encodedSeq) Next() *Entry {
+	if s.err != nil || !s.ready() {
+		return nil
+	}
+	before, time := s.d, s.time
+	prev := s.e.Path
+	e := s.d.entry(prev, &s.time)
+	for s.d.err != nil && s.off < s.size && s.window < longest {
+		s.d, s.time = before, time
+		s.window *= 2
+		if !s.fill() {
+			return nil
+		}
+		before = s.d
+		e = s.d.entry(prev, &s.time)
+	}
+	if s.err = s.d.err; s.err == nil && (!Clean(e.Path) || e.Path <= prev) {
+		s.err = fmt.Errorf("damaged manifest: path %q", e.Path)
+	}
+	if s.err != nil {
+		return nil
+	}
+	s.e = e
+	return &s.e
+}
+
+// ready makes sure that the next entry is at hand, if it is of the usual
+// length; it is false at the end.
+func (s *encodedSeq) ready() bool {
+	if len(s.d.b) < usual && s.off < s.size && !s.fill() {
+		return false
+	}
+	return len(s.d.b) > 0
+}
+
+// usual is what hardly any entry takes.
+const usual = 4 << 10
+
+// fill reads on until window bytes are at hand.
+func (s *encodedSeq) fill() bool {
+	n := min(int64(s.window-len(s.d.b)), s.size-s.off)
+	if n <= 0 {
+		return true
+	}
+	if len(s.buf) < s.window {
+		s.buf = make([]byte, s.window)
+	}
+	k := copy(s.buf, s.d.b)
+	b := s.buf[:k+int(n)]
+	if got, err := s.at.ReadAt(b[k:], s.off); int64(got) < n {
+		s.err = fmt.Errorf("cannot read a manifest: %w", err)
+		return false
+	}
+	s.off += n
+	s.d.b = b
+	return true
+}
+
+// Err implements Seq.
+func (s *encodedSeq) Err() error { return s.err }
+
+// Encoded is a list that is kept as its encoding, some 45 bytes an entry.
+type Encoded struct {
+	Digest Digest
+	Count  int
+	Bytes  int64 // of the contents of its files
+	at     io.ReaderAt
+	off    int64
+	size   int64
+	traits Traits
+}
+
+// Open reads a list through that lies encoded in size bytes from off on, and
+// refuses a damaged one. The bytes must stay as they are.
+func Open(at io.ReaderAt, off, size int64) (*Encoded, error) {
+	l := &Encoded{at: at, off: off, size: size}
+	h := sha256.New()
+	s := l.read(&hashing{at, h})
+	for e := s.Next(); e != nil; e = s.Next() {
+		l.see(e)
+	}
+	l.Digest = Digest(hex.EncodeToString(h.Sum(nil)))
+	return l, s.Err()
+}
+
+func (l *Encoded) see(e *Entry) {
+	l.Count++
+	l.traits.see(e)
+	if e.Kind == File {
+		l.Bytes += e.Size
+	}
+}
+
+// hashing sums up what is read, which is read in order and once.
+type hashing struct {
+	io.ReaderAt
+	h hash.Hash
+}
+
+// ReadAt implements io.ReaderAt.
+func (h *hashing) ReadAt(b []byte, off int64) (int, error) {
+	n, err := h.ReaderAt.ReadAt(b, off)
+	h.h.Write(b[:n])
+	return n, err
+}
+
+// Read implements List.
+func (l *Encoded) Read() Seq { return l.read(l.at) }
+
+func (l *Encoded) read(at io.ReaderAt) *encodedSeq {
+	return &encodedSeq{at: at, off: l.off, size: l.off + l.size, window: 2 * piece}
+}
+
+// Traits implements List.
+func (l *Encoded) Traits() Traits { return l.traits }
+
+// Encoding gives the encoding itself.
+func (l *Encoded) Encoding() *io.SectionReader { return io.NewSectionReader(l.at, l.off, l.size) }
+
+// Store is where an encoding can be kept.
+type Store interface {
+	io.Writer
+	io.ReaderAt
+}
+
+// Builder makes an Encoded an entry at a time.
+type Builder struct {
+	l *Encoded
+	w *Writer
+}
+
+// NewBuilder keeps the list in an empty store.
+func NewBuilder(to Store) *Builder { return &Builder{&Encoded{at: to}, NewWriter(to)} }
+
+// Add puts the next entry at the end. An error is told by Done.
+func (b *Builder) Add(e *Entry) {
+	b.l.see(e)
+	b.w.Add(e)
+}
+
+// Done gives the list.
+func (b *Builder) Done() (*Encoded, error) {
+	var err error
+	b.l.Digest, err = b.w.Done()
+	b.l.size = b.w.size
+	return b.l, err
+}
+
+// Keep encodes a list into an empty store.
+func Keep(l List, to Store) (*Encoded, error) {
+	b := NewBuilder(to)
+	s := l.Read()
+	for e := s.Next(); e != nil; e = s.Next() {
+		b.Add(e)
+	}
+	kept, err := b.Done()
+	if s.Err() != nil {
+		err = s.Err()
+	}
+	return kept, err
+}
+
+// entry reads the one after that of the path prev.
+func (d *decoder) entry(prev string, prevTime *int64) (e Entry) {
+	k := d.uvarint()
+	if k > uint64(len(prev)) {
+		d.fail()
+		return e
+	}
+	e.Path = prev[:k] + string(d.bytes(d.uvarint()))
+	if kind := d.bytes(1); kind != nil {
+		e.Kind = Kind(kind[0])
+	}
+	mode := d.uvarint()
+	e.Mode = uint32(mode) & 0o7777
+	if d.owned(&e, mode); mode&hardLink != 0 {
+		d.joined(&e)
+	}
+	switch {
+	case mode > 0o77777:
+		d.fail()
+	case e.Kind == File:
+		size := d.uvarint()
+		if e.Size = int64(size); e.Size < 0 {
+			d.fail()
+		}
+		*prevTime += d.varint()
+		e.Mtime = *prevTime
+		copy(e.Sum[:], d.bytes(SumSize))
+	case e.Kind == Link:
+		e.Link = string(d.bytes(d.uvarint()))
+	case e.Kind != Dir && e.Kind != Other:
+		d.fail()
+	}
+	return e
+}
+
+// owned reads who the entry shall belong to.
+func (d *decoder) owned(e *Entry, mode uint64) {
+	switch mode & (ownerAgain | newOwner) {
+	case 0:
+		return
+	case newOwner:
+		text := string(d.bytes(d.uvarint()))
+		o, err := ParseOwner(text)
+		if err != nil || o.String() != text || !o.Given() || o == d.owner {
+			d.fail()
+			return
+		}
+		d.owner = o
+	case ownerAgain | newOwner:
+		d.fail()
+		return
+	}
+	if e.Owner = d.owner; !e.Owner.Given() {
+		d.fail()
+	}
+	e.own()
+}
+
+// joined reads which path a file is a hard link of.
+func (d *decoder) joined(e *Entry) {
+	e.Link = string(d.bytes(d.uvarint()))
+	if e.Kind != File || !Clean(e.Link) || e.Link >= e.Path {
+		d.fail()
+	}
+}

@@ -1,0 +1,122 @@
+package manifest_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"golang.org/x/sys/unix"
+)
+
+// A list that is read from its encoding a window at a time is what was encoded,
+// whatever the length of its entries, and its store may be a file.
+func TestEncoded(t *testing.T) {
+	rnd := rand.New(rand.NewSource(1))
+	var list manifest.Slice
+	for i := range 30_000 {
+		e := file(fmt.Sprintf("%05d/%s", i, strings.Repeat("x", 1+rnd.Intn(60))), "1")
+		if i%5000 == 7 {
+			e.Path += strings.Repeat("/long", 20_000)
+		}
+		list = append(list, e)
+	}
+	tmp := t.TempDir()
+	spool := manifest.NewSpool(func() (*os.File, error) { return os.CreateTemp(tmp, "") })
+	defer spool.Close()
+	kept, err := manifest.Keep(list, spool)
+	if err != nil || kept.Digest != manifest.DigestOf(manifest.Encode(list)) || kept.Count != len(list) {
+		t.Fatalf("%v: %d entries", err, kept.Count)
+	}
+	if files, _ := os.ReadDir(tmp); len(files) != 1 {
+		t.Error("it is kept in memory")
+	}
+	open, err := manifest.Open(spool, 0, spool.Size())
+	if err != nil || open.Digest != kept.Digest || open.Bytes != kept.Bytes {
+		t.Errorf("%v: another digest", err)
+	}
+	for _, l := range []*manifest.Encoded{kept, open} {
+		if got, err := manifest.Collect(l); err != nil || !slices.Equal(got, list) {
+			t.Errorf("%v: it does not come back", err)
+		}
+	}
+	if _, err := manifest.Open(spool, 0, spool.Size()-3); err == nil {
+		t.Error("a list that was cut was taken")
+	}
+}
+
+type failing struct{ *bytes.Reader }
+
+var errDisk = errors.New("the disk")
+
+// ReadAt implements io.ReaderAt.
+func (f failing) ReadAt(b []byte, off int64) (int, error) {
+	if off > 0 {
+		return 0, errDisk
+	}
+	return f.Reader.ReadAt(b, off)
+}
+
+// A list that cannot be read on is an error and no shorter list.
+func TestUnreadable(t *testing.T) {
+	var list manifest.Slice
+	for i := range 5000 {
+		list = append(list, file(fmt.Sprintf("%05d", i), "1"))
+	}
+	b := manifest.Encode(list)
+	if _, err := manifest.Open(failing{bytes.NewReader(b)}, 0, int64(len(b))); !errors.Is(err, errDisk) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A scan gives what find does, in the order of the bytes of the paths, and ends
+// its workers when it is closed early.
+func TestScan(t *testing.T) {
+	root := t.TempDir()
+	rnd := rand.New(rand.NewSource(2))
+	folders := []string{root}
+	for range 400 {
+		in := folders[rnd.Intn(len(folders))]
+		name := filepath.Join(in, []string{"a", "a.b", "a-", "a0", "A", "b", "\xff"}[rnd.Intn(7)]+fmt.Sprint(rnd.Intn(3)))
+		if rnd.Intn(3) > 0 {
+			_ = os.WriteFile(name, nil, 0o644)
+		} else if os.Mkdir(name, 0o755) == nil {
+			folders = append(folders, name)
+		}
+	}
+	var want []string
+	_ = filepath.WalkDir(root, func(p string, _ fs.DirEntry, _ error) error {
+		if p != root {
+			want = append(want, strings.TrimPrefix(p, root+"/"))
+		}
+		return nil
+	})
+	slices.Sort(want)
+	fd, err := unix.Open(root, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	rules, _ := manifest.Compile(manifest.Patterns{})
+	for workers := range 4 {
+		s := manifest.Scan(fd, rules, workers, nil)
+		var got []string
+		for e := s.Next(); e != nil; e = s.Next() {
+			got = append(got, e.Path)
+		}
+		s.Close()
+		if s.Err() != nil || !slices.Equal(got, want) {
+			t.Errorf("%d workers: %v\ngot  %q\nwant %q", workers, s.Err(), got, want)
+		}
+	}
+	s := manifest.Scan(fd, rules, 4, nil)
+	s.Next()
+	s.Close()
+}

@@ -1,0 +1,341 @@
+package manifest
+
+import "slices"
+
+// Seq gives the entries of a list one by one, sorted by path.
+type Seq interface {
+	// Next gives the next entry, which is valid until Next is called again; nil at
+	// the end of the list, and where it cannot be read on.
+	Next() *Entry
+	// Err says why Next gave nil before the end; nil when it was the end.
+	Err() error
+}
+
+// List is a list of entries, sorted by path, that can be read any number of
+// times, by several readers at once.
+type List interface {
+	Read() Seq
+	// Traits are what may be among the entries.
+	Traits() Traits
+}
+
+// Traits are what is rare in a list, so that it need not be looked for.
+type Traits struct {
+	HardLinks bool    // files may be hard links of others
+	Owners    []Owner // that are given, each once
+}
+
+func (t *Traits) see(e *Entry) {
+	if e.Kind == File && e.Link != "" {
+		t.HardLinks = true
+	}
+	if e.Owner.Given() {
+		t.owner(e.Owner)
+	}
+}
+
+// owner looks at the last first: neighbours have the same.
+func (t *Traits) owner(o Owner) {
+	if n := len(t.Owners); n > 0 && t.Owners[n-1] == o || slices.Contains(t.Owners, o) {
+		return
+	}
+	t.Owners = append(t.Owners, o)
+}
+
+func (t *Traits) add(b Traits) {
+	t.HardLinks = t.HardLinks || b.HardLinks
+	for _, o := range b.Owners {
+		t.owner(o)
+	}
+}
+
+// Slice is a List that is in memory as it is.
+type Slice []Entry
+
+// Read implements List.
+func (s Slice) Read() Seq { return &sliceSeq{left: s} }
+
+// Traits implements List.
+func (s Slice) Traits() (t Traits) {
+	for i := range s {
+		t.see(&s[i])
+	}
+	return t
+}
+
+type sliceSeq struct{ left []Entry }
+
+// Next implements Seq.
+func (s *sliceSeq) Next() *Entry {
+	if len(s.left) == 0 {
+		return nil
+	}
+	e := &s.left[0]
+	s.left = s.left[1:]
+	return e
+}
+
+// Err implements Seq.
+func (s *sliceSeq) Err() error { return nil }
+
+// Refs is a List of references to entries.
+type Refs []*Entry
+
+// Read implements List.
+func (r Refs) Read() Seq { return &refSeq{left: r} }
+
+// Traits implements List.
+func (r Refs) Traits() (t Traits) {
+	for _, e := range r {
+		t.see(e)
+	}
+	return t
+}
+
+type refSeq struct{ left []*Entry }
+
+// Next implements Seq.
+func (s *refSeq) Next() *Entry {
+	if len(s.left) == 0 {
+		return nil
+	}
+	e := s.left[0]
+	s.left = s.left[1:]
+	return e
+}
+
+// Err implements Seq.
+func (s *refSeq) Err() error { return nil }
+
+// Collect reads a whole list into memory.
+func Collect(l List) ([]Entry, error) {
+	if s, ok := l.(Slice); ok {
+		return s, nil
+	}
+	var out []Entry
+	s := l.Read()
+	for e := s.Next(); e != nil; e = s.Next() {
+		out = append(out, *e)
+	}
+	return out, s.Err()
+}
+
+// Look gives the entry of a path, nil where there is none. It reads the list up
+// to there.
+func Look(l List, p string) (*Entry, error) {
+	s := l.Read()
+	e := s.Next()
+	for e != nil && e.Path < p {
+		e = s.Next()
+	}
+	if e == nil || e.Path != p {
+		return nil, s.Err()
+	}
+	return copied(e), nil
+}
+
+// Patch is what turns one list into another.
+type Patch struct {
+	Change []*Entry // entries that are new or differ in anything, sorted by path
+	Gone   []string // paths that are no longer in it, sorted
+}
+
+// Empty reports whether the lists are the same.
+func (p *Patch) Empty() bool { return len(p.Change)+len(p.Gone) == 0 }
+
+// Patched is the list that p turns base into.
+func Patched(base List, p Patch) List {
+	if p.Empty() {
+		return base
+	}
+	return &patched{base, p}
+}
+
+type patched struct {
+	base List
+	p    Patch
+}
+
+// Read implements List.
+func (p *patched) Read() Seq {
+	return &patchedSeq{base: cursor{Seq: p.base.Read(), used: true}, change: p.p.Change, gone: p.p.Gone}
+}
+
+// Traits implements List.
+func (p *patched) Traits() Traits {
+	t := p.base.Traits()
+	t.Owners = slices.Clip(t.Owners)
+	t.add(Refs(p.p.Change).Traits())
+	return t
+}
+
+type patchedSeq struct {
+	base   cursor
+	change []*Entry
+	gone   []string
+}
+
+// Next implements Seq.
+func (s *patchedSeq) Next() *Entry {
+	for {
+		b := s.base.head()
+		if len(s.change) > 0 && (b == nil || s.change[0].Path <= b.Path) {
+			c := s.change[0]
+			s.change = s.change[1:]
+			if b != nil && b.Path == c.Path {
+				s.base.take()
+			}
+			return c
+		}
+		if b == nil {
+			return nil
+		}
+		for len(s.gone) > 0 && s.gone[0] < b.Path {
+			s.gone = s.gone[1:]
+		}
+		s.base.take()
+		if len(s.gone) == 0 || s.gone[0] != b.Path {
+			return b
+		}
+	}
+}
+
+// Err implements Seq.
+func (s *patchedSeq) Err() error { return s.base.Err() }
+
+// cursor looks one entry ahead. It begins as used.
+type cursor struct {
+	Seq
+	cur  *Entry
+	used bool // cur was given out: Next is called when the one after it is asked for
+}
+
+// head gives the entry that comes next, and nil at the end.
+func (c *cursor) head() *Entry {
+	if c.used {
+		c.used = false
+		c.cur = c.Next()
+	}
+	return c.cur
+}
+
+// take goes on to the entry after the head; the head stays valid until then.
+func (c *cursor) take() *Entry {
+	e := c.head()
+	c.used = e != nil
+	return e
+}
+
+// at takes the head if it is of the path p.
+func (c *cursor) at(p string) *Entry {
+	if e := c.head(); e == nil || e.Path != p {
+		return nil
+	}
+	return c.take()
+}
+
+// Mapped is a list whose entries are changed by f as they are read: not in
+// their paths, and each one's copy alone.
+func Mapped(l List, f func(*Entry)) List { return &mapped{l, f} }
+
+type mapped struct {
+	List
+	f func(*Entry)
+}
+
+// Read implements List.
+func (m *mapped) Read() Seq { return &mappedSeq{Seq: m.List.Read(), f: m.f} }
+
+type mappedSeq struct {
+	Seq
+	f func(*Entry)
+	e Entry
+}
+
+// Next implements Seq.
+func (m *mappedSeq) Next() *Entry {
+	e := m.Seq.Next()
+	if e == nil {
+		return nil
+	}
+	m.e = *e
+	m.f(&m.e)
+	return &m.e
+}
+
+// Some is the list of those entries of l that a function which keep gives for
+// each reading is true for. It is asked in the order of the paths.
+func Some(l List, keep func() func(*Entry) bool) List { return &some{l, keep} }
+
+type some struct {
+	List
+	keep func() func(*Entry) bool
+}
+
+// Read implements List.
+func (s *some) Read() Seq { return &someSeq{s.List.Read(), s.keep()} }
+
+type someSeq struct {
+	Seq
+	keep func(*Entry) bool
+}
+
+// Next implements Seq.
+func (s *someSeq) Next() *Entry {
+	for {
+		if e := s.Seq.Next(); e == nil || s.keep(e) {
+			return e
+		}
+	}
+}
+
+// Delta is what turns the list a into b. Its entries are copies.
+func Delta(a, b List) (Patch, error) {
+	var p Patch
+	err := Walk([]Seq{a.Read(), b.Read()}, func(path string, at []*Entry) {
+		switch was, is := at[0], at[1]; {
+		case is == nil:
+			p.Gone = append(p.Gone, path)
+		case was == nil || was.record() != is.record():
+			p.Change = append(p.Change, copied(is))
+		}
+	})
+	return p, err
+}
+
+func copied(e *Entry) *Entry {
+	c := *e
+	return &c
+}
+
+// Walk goes through lists side by side: f is given each path with the entries
+// that the lists have there, nil where one has none, which are valid until it
+// returns.
+func Walk(lists []Seq, f func(path string, at []*Entry)) error {
+	cursors := make([]cursor, len(lists))
+	for i := range cursors {
+		cursors[i] = cursor{Seq: lists[i], used: true}
+	}
+	at := make([]*Entry, len(lists))
+	for {
+		p, found := "", false
+		for i := range cursors {
+			if e := cursors[i].head(); e != nil && (!found || e.Path < p) {
+				p, found = e.Path, true
+			}
+		}
+		if !found {
+			break
+		}
+		for i := range cursors {
+			at[i] = cursors[i].at(p)
+		}
+		f(p, at)
+	}
+	for i := range cursors {
+		if err := cursors[i].Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
