@@ -76,7 +76,7 @@ func (t *thin) stage() (*thinStage, *wire.Report, error) {
 	}
 	next := c.next()
 	rep.Marker = &next.Marker
-	if rep.Nothing && !t.now.First() && next.Digest == t.now.Digest && (next.Rev == t.now.Rev) {
+	if rep.Nothing && !t.now.First() && c.dec.Ours.Empty() && next.Rev == t.now.Rev {
 		t.noteIdle()
 		return nil, rep, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -119,4 +120,57 @@ func TestScan(t *testing.T) {
 	s := manifest.Scan(fd, rules, 4, nil)
 	s.Next()
 	s.Close()
+}
+
+// many is a list that is made up as it is read.
+type many struct {
+	n, size int
+	e       manifest.Entry
+	peak    *uint64
+}
+
+// Read implements manifest.List.
+func (m many) Read() manifest.Seq { return &m }
+
+// Traits implements manifest.List.
+func (m many) Traits() manifest.Traits { return manifest.Traits{} }
+
+// Next implements manifest.Seq.
+func (m *many) Next() *manifest.Entry {
+	if m.n == m.size {
+		return nil
+	}
+	if m.n++; m.n%40_000 == 0 && m.peak != nil {
+		var s runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&s)
+		*m.peak = max(*m.peak, s.HeapAlloc)
+	}
+	m.e = file(fmt.Sprintf("%03d/%09d", m.n/1000, m.n), "1")
+	return &m.e
+}
+
+// Err implements manifest.Seq.
+func (m *many) Err() error { return nil }
+
+// What a comparison takes of memory is for what changes, not for what stays, and
+// not for files that no roll put there.
+func TestMemoryOfAComparison(t *testing.T) {
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var peak uint64
+	list := many{size: 120_000}
+	gone := manifest.Patch{Gone: []string{"000/000000007"}}
+	seen := many{size: list.size, peak: &peak}
+	d, err := (&manifest.Comparison{
+		Ours: manifest.Patched(list, gone), Live: seen.Read(), Want: manifest.Patched(list, gone),
+		Policy: manifest.Policy{Delete: "ours", Drift: "refuse"},
+	}).Decide()
+	if err != nil || len(d.Puts)+len(d.Deletes) != 0 || d.Extras != 1 || !d.Ours.Empty() {
+		t.Fatalf("%v %+v", err, d)
+	}
+	if grown := int64(peak) - int64(before.HeapAlloc); peak == 0 || grown > 4<<20 {
+		t.Errorf("%d bytes for %d entries that stay", grown, list.size)
+	}
 }

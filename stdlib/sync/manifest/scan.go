@@ -98,6 +98,7 @@ func (s *Scanner) Next() *Entry {
 			f.subs = f.subs[1:]
 			s.enter(sub)
 		default:
+			f.entries, f.subs = nil, nil // others may refer to the folder yet
 			s.at = s.at[:len(s.at)-1]
 		}
 	}
