@@ -72,7 +72,7 @@ type failArgs struct {
 	Message Raw `lua:"message,pos" type:"string|number|table" doc:"what went wrong; an error is told in a line, and is the cause"`
 }
 
-// fail says where, but not "fail": the message is the recipe's own.
+// fail says where, if anywhere, but not "fail": the message is the recipe's own.
 func fail(c *Call, a failArgs) (any, error) {
 	e := &nodes.Error{Kind: nodes.Failed, Where: c.Where(), Message: c.Host.tostring(c.L, a.Message.v)}
 	if cause := errorOf(a.Message.v); cause != nil {
@@ -80,7 +80,8 @@ func fail(c *Call, a failArgs) (any, error) {
 	} else if t, ok := a.Message.v.(*glua.LTable); ok {
 		e.Message, e.Cause = c.Host.tableMessage(t), thrownValue{t}
 	}
-	return nil, e
+	c.Host.raise(c.L, "", e)
+	return nil, nil // not reached
 }
 
 type inspectArgs struct {

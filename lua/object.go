@@ -94,12 +94,10 @@ func (h *Host) metatable(cl *class) *glua.LTable {
 	mt.RawSetString("__eq", L.NewFunction(objectsEqual))
 	mt.RawSetString("__call", L.NewFunction(func(L *glua.LState) int {
 		msg := usage("a %s cannot be called", cl.Name)
-		hides := h.hiddenBy(L, L.Get(1))
-		if hides == "" {
-			hides = cl.Hides
-		}
-		if hides != "" {
+		if hides := h.hiddenBy(L, L.Get(1)); hides != "" {
 			msg.Hint = fmt.Sprintf("a local named '%s' hides the global '%s'", hides, hides)
+		} else if cl.Hides != "" {
+			msg.Hint = fmt.Sprintf("the global '%s' is called so; this is what it gives", cl.Hides)
 		}
 		h.raise(L, "", msg)
 		return 0

@@ -194,7 +194,7 @@ func (j *Journal) Pick(ctx context.Context, id string, mode nodes.Mode) (Entry, 
 	}
 	switch len(fit) {
 	case 0:
-		return Entry{}, &nodes.Error{Kind: nodes.NotFound, Message: "there is no roll to " + string(mode)}
+		return Entry{}, &nodes.Error{Kind: nodes.NotFound, Message: "there is no roll to " + map[nodes.Mode]string{nodes.ModeResume: "resume", nodes.ModeBack: "undo"}[mode]}
 	case 1:
 		return fit[0], again(fit[0])
 	}

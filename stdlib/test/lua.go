@@ -45,8 +45,8 @@ type caseArgs struct {
 }
 
 type equalArgs struct {
-	Got  lua.Raw `lua:"got,pos" type:"any" doc:"what came"`
-	Want lua.Raw `lua:"want,pos" type:"any" doc:"what should come"`
+	Got  lua.Raw `lua:"got,pos,optional" type:"any" doc:"what came; nil too"`
+	Want lua.Raw `lua:"want,pos,optional" type:"any" doc:"what should come; nil too"`
 	What string  `lua:"what,pos,optional" doc:"what it is about, for the message"`
 }
 
