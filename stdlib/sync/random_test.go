@@ -107,6 +107,7 @@ func randomKills() int {
 // strike is a fault, and how to mend it.
 type strike struct {
 	hit, mend func(*rig, *exec.Cmd)
+	silent    bool // the one that pushes has to find out by itself
 }
 
 func nothing(*rig, *exec.Cmd) {}
@@ -114,9 +115,13 @@ func nothing(*rig, *exec.Cmd) {}
 // strikes are the faults that agent and SFTP have in common.
 func strikes() map[string]strike {
 	return map[string]strike{
-		"controller": {func(_ *rig, cmd *exec.Cmd) { _ = cmd.Process.Kill() }, nothing},
-		"sshd":       {func(r *rig, _ *exec.Cmd) { r.bed.Cut(0) }, nothing},
-		"silence":    {func(r *rig, _ *exec.Cmd) { r.bed.Freeze(0) }, func(r *rig, _ *exec.Cmd) { r.bed.Thaw(0) }},
+		"controller": {hit: func(_ *rig, cmd *exec.Cmd) { _ = cmd.Process.Kill() }, mend: nothing},
+		"sshd":       {hit: func(r *rig, _ *exec.Cmd) { r.bed.Cut(0) }, mend: nothing},
+		"silence": {
+			hit:    func(r *rig, _ *exec.Cmd) { r.bed.Freeze(0) },
+			mend:   func(r *rig, _ *exec.Cmd) { r.bed.Thaw(0) },
+			silent: true,
+		},
 	}
 }
 
@@ -127,7 +132,7 @@ func strikes() map[string]strike {
 // whole. ROLLSH_FAULTS=all meets 200 moments of each.
 func TestKilledAtRandom(t *testing.T) {
 	kinds := strikes()
-	kinds["agent"] = strike{func(r *rig, _ *exec.Cmd) { r.bed.KillCommands(0) }, nothing}
+	kinds["agent"] = strike{hit: func(r *rig, _ *exec.Cmd) { r.bed.KillCommands(0) }, mend: nothing}
 	for kind, s := range kinds {
 		t.Run(kind, func(t *testing.T) { newRig(t, 1).killManyAtRandom(s, randomKills()) })
 	}
@@ -137,7 +142,7 @@ func TestKilledAtRandom(t *testing.T) {
 // files, or the line is cut or falls silent.
 func TestKilledAtRandomOverSFTP(t *testing.T) {
 	kinds := strikes()
-	kinds["line"] = strike{func(r *rig, _ *exec.Cmd) { r.line.cut() }, nothing}
+	kinds["line"] = strike{hit: func(r *rig, _ *exec.Cmd) { r.line.cut() }, mend: nothing}
 	for kind, s := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			r := newRig(t, 1, nodetest.SFTPOnly())
@@ -155,9 +160,6 @@ func TestKilledAtRandomOverSFTP(t *testing.T) {
 
 // killManyAtRandom strikes at as many moments as are asked for.
 func (r *rig) killManyAtRandom(s strike, moments int) {
-	config, err := os.ReadFile(r.bed.Config)
-	must(r.T, err)
-	must(r.T, os.WriteFile(r.bed.Config, append([]byte("ServerAliveInterval 1\nServerAliveCountMax 1\nConnectTimeout 2\n"), config...), 0o600))
 	b := &bench{T: r.T, src: r.src, live: r.live(0), files: 60}
 	if moments > 100 {
 		b.files = 400 // the burst lasts longer
@@ -186,12 +188,18 @@ func (r *rig) killAtRandom(b *bench, n int, s strike, seen map[string]int) {
 	r.wholeSeconds()
 
 	var said bytes.Buffer
+	config, err := os.ReadFile(r.bed.Config)
+	must(t, err)
+	if s.silent {
+		must(t, os.WriteFile(r.bed.Config, append([]byte("ServerAliveInterval 1\nServerAliveCountMax 1\nConnectTimeout 2\n"), config...), 0o600))
+	}
 	cmd := r.pushElsewhere(&said)
 	after := time.Duration(rand.Int63n(int64(took)))
 	time.Sleep(after)
 	s.hit(r, cmd)
 	waited := time.Now()
-	err := cmd.Wait()
+	err = cmd.Wait()
+	must(t, os.WriteFile(r.bed.Config, config, 0o600))
 	if silent := time.Since(waited); silent > 15*time.Second {
 		t.Errorf("after %v: it took %v to see that the node is silent", after, silent)
 	}

@@ -1,16 +1,14 @@
 package sync
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"io/fs"
 	"path"
-	"strconv"
-	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/agent"
-	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
 
@@ -29,7 +27,9 @@ type thin struct {
 	root   string
 	state  string
 	exists bool
+	kept   bool // the state is there
 	now    *wire.Record
+	names  []string // in the state, when it was locked; nil: not known
 	lock   thinLock
 
 	ctx    context.Context         //nolint:containedctx // what it works for now
@@ -91,7 +91,32 @@ func noThin(what, hint string) error {
 	return &nodes.Error{Kind: nodes.Refused, Message: what + " is not to be had over SFTP alone", Hint: hint}
 }
 
+// find looks for the tree, the state and what rolls left there, all at once.
 func (t *thin) find() error {
+	beside := path.Join(path.Dir(t.root), ".rollsh-"+path.Base(t.root))
+	within := path.Join(t.root, ".rollsh")
+	t.state = beside
+	there := [2]bool{}
+	err := t.all(4, func(i int) error {
+		switch i {
+		case 0:
+			return t.findRoot()
+		case 3:
+			return t.remember()
+		}
+		_, err := t.f.Lstat(nodes.RemotePath([]string{beside, within}[i-1]))
+		there[i-1] = err == nil
+		return nil
+	})
+	t.kept = there[0] || there[1]
+	if err == nil && !there[0] && there[1] {
+		t.state = within
+		return t.remember()
+	}
+	return err
+}
+
+func (t *thin) findRoot() error {
 	st, err := t.f.Stat(nodes.RemotePath(t.root))
 	switch {
 	case err == nil && !st.Mode.IsDir():
@@ -100,15 +125,7 @@ func (t *thin) find() error {
 		return err
 	}
 	t.exists = err == nil
-	beside := path.Join(path.Dir(t.root), ".rollsh-"+path.Base(t.root))
-	within := path.Join(t.root, ".rollsh")
-	t.state = beside
-	if _, err := t.f.Lstat(nodes.RemotePath(beside)); err != nil {
-		if _, err := t.f.Lstat(nodes.RemotePath(within)); err == nil {
-			t.state = within
-		}
-	}
-	return t.remember()
+	return nil
 }
 
 // remember reads what rolls left.
@@ -126,36 +143,64 @@ func (t *thin) remember() error {
 	return nil
 }
 
+// slurp reads a file of the state, with many requests under way.
 func (t *thin) slurp(name string) ([]byte, error) {
 	r, err := t.f.Open(nodes.RemotePath(name))
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	return until(t.work, func() ([]byte, error) { return io.ReadAll(io.LimitReader(r, wire.MaxFrame)) })
+	defer func() { go r.Close() }() // nobody waits for it
+	return until(t.work, func() ([]byte, error) {
+		var b bytes.Buffer
+		_, err := io.Copy(&short{&b, wire.MaxFrame}, r)
+		return b.Bytes(), err
+	})
+}
+
+// short is a writer that takes so many bytes.
+type short struct {
+	w    io.Writer
+	left int
+}
+
+// Write fails when it is too much.
+func (s *short) Write(p []byte) (int, error) {
+	if s.left -= len(p); s.left < 0 {
+		return 0, &nodes.Error{Kind: nodes.Failed, Message: "a file of rollsh's there is too large"}
+	}
+	return s.w.Write(p)
 }
 
 // prepare makes the state folder and takes the lock.
 func (t *thin) prepare() error {
-	if err := t.mkdirs(path.Dir(t.root)); err != nil {
-		return err
-	}
-	err := t.f.Mkdir(nodes.RemotePath(t.state), 0o700)
-	if err != nil {
-		if _, there := t.f.Lstat(nodes.RemotePath(t.state)); there != nil {
-			if !t.exists {
-				return err
-			}
-			t.state = path.Join(t.root, ".rollsh")
-			if err := t.f.Mkdir(nodes.RemotePath(t.state), 0o700); err != nil {
-				return err
-			}
+	if !t.kept {
+		if err := t.makeState(); err != nil {
+			return err
 		}
 	}
 	if err := t.takeLock(); err != nil {
 		return err
 	}
 	return t.settle()
+}
+
+// makeState makes the state folder beside the tree, or in it where that cannot be.
+func (t *thin) makeState() error {
+	if err := t.mkdirs(path.Dir(t.root)); err != nil {
+		return err
+	}
+	err := t.f.Mkdir(nodes.RemotePath(t.state), 0o700)
+	if err == nil {
+		return nil
+	}
+	if _, there := t.f.Lstat(nodes.RemotePath(t.state)); there == nil {
+		return nil
+	}
+	if !t.exists {
+		return err
+	}
+	t.state = path.Join(t.root, ".rollsh")
+	return t.f.Mkdir(nodes.RemotePath(t.state), 0o700)
 }
 
 func (t *thin) mkdirs(dir string) error {
@@ -171,100 +216,7 @@ func (t *thin) mkdirs(dir string) error {
 	return t.f.Mkdir(nodes.RemotePath(dir), 0o755)
 }
 
-// compare walks the tree and decides.
-func (t *thin) compare() (*comparison, error) {
-	c := &comparison{t: t}
-	rules := t.j.src.rules
-	want, err := t.wanted(rules)
-	if err != nil {
-		return nil, err
-	}
-	sides, failed, err := t.sides(rules, want)
-	if err != nil {
-		return nil, err
-	}
-	sides.Policy, sides.Lists = t.j.o.policy(), true
-	sides.Policy.First = t.now.First()
-	if c.dec, err = sides.Decide(); err == nil {
-		err = failed()
-	}
-	return c, err
-}
-
-// sides are what is compared: what rolls left, without owners, for SFTP tells no
-// names; what is there; and what is wanted. failed tells afterwards why a sum
-// could not be taken.
-func (t *thin) sides(rules *manifest.Rules, want manifest.List) (c *manifest.Comparison, failed func() error, err error) {
-	ours, _ := rules.Filter(t.now.Ours)
-	c = &manifest.Comparison{
-		Ours: manifest.Mapped(ours, func(e *manifest.Entry) { e.Owner = manifest.Owner{} }),
-		Live: manifest.Slice(nil).Read(), Want: want, All: t.j.o.Verify == "checksum",
-	}
-	var first error
-	c.Hash = func(files []*manifest.Entry) {
-		if err := t.hash(files); err != nil && first == nil {
-			first = err
-		}
-	}
-	if t.exists {
-		live, held, err := t.walk(rules)
-		if err != nil {
-			return nil, nil, err
-		}
-		c.Live, c.Held = live.Read(), func() map[string]bool { return held }
-	}
-	return c, func() error { return first }, nil
-}
-
-// comparison is what was decided over SFTP.
-type comparison struct {
-	t   *thin
-	dec manifest.Decision
-}
-
-// wanted is what the source holds, without folders that are only wanted as a
-// place and are there.
-func (t *thin) wanted(rules *manifest.Rules) (manifest.List, error) {
-	list := t.j.src.list
-	if !rules.Partial() {
-		return list, nil
-	}
-	in, rest := rules.Filter(list)
-	places, err := manifest.Collect(rest)
-	if err != nil {
-		return nil, cannotKeep(err)
-	}
-	there, err := t.lookAt(pathsOf(places))
-	if err != nil {
-		return nil, err
-	}
-	var missing manifest.Patch
-	for i := range places {
-		switch there[i].Kind {
-		case 0:
-			missing.Change = append(missing.Change, &places[i])
-		case manifest.Dir:
-		default:
-			return nil, &nodes.Error{Kind: nodes.Refused, Message: manifest.Quote(places[i].Path) + " is not a folder on the node"}
-		}
-	}
-	return manifest.Patched(in, missing), nil
-}
-
 func (t *thin) at(p string) nodes.RemotePath { return nodes.RemotePath(path.Join(t.root, p)) }
-
-func (c *comparison) findings() []wire.Finding {
-	var out []wire.Finding
-	for i := range c.dec.Drift {
-		d := &c.dec.Drift[i]
-		f := wire.Finding{Path: []byte(d.Path), What: d.What, Yield: d.Yield, Size: d.Live.Size, Mtime: d.Live.Mtime}
-		if d.Live.Kind != 0 {
-			f.Owner = strconv.Itoa(int(d.Live.UID))
-		}
-		out = append(out, f)
-	}
-	return out
-}
 
 // thinLook says what a stage would do.
 func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report, error) {
@@ -295,32 +247,6 @@ func (t *thin) free() *wire.Facts {
 		f.FreeBytes, f.FreeFiles = free.Bytes, free.Inodes
 	}
 	return f
-}
-
-// refuse turns what must not be done into an error, as the agent does.
-func (c *comparison) refuse(digest string) error {
-	j := c.t.j
-	if list := c.findings(); j.o.Drift == "refuse" && len(list) > 0 {
-		return &nodes.Error{Kind: nodes.Changed, Message: wire.Drifted(list), Hint: wire.DriftHint, Cause: &Changed{list}}
-	}
-	if len(c.dec.Blocked) > 0 {
-		return &nodes.Error{Kind: nodes.Refused, Message: c.dec.Blocked[0]}
-	}
-	if j.expect != "" && j.expect != digest {
-		return &nodes.Error{Kind: nodes.Changed, Message: "the node is not as it was when the plan was made", Hint: "plan again"}
-	}
-	return nil
-}
-
-// next is the marker that the switch will leave.
-func (c *comparison) next() *wire.Record {
-	j, now := c.t.j, c.t.now
-	n := &wire.Record{Ours: manifest.Patched(now.Ours, c.dec.Ours)}
-	n.Marker = wire.Marker{Roll: j.roll, Rev: string(j.src.rev), Who: j.by.Who, Host: j.by.Host, At: time.Now(), Seq: now.Seq + 1}
-	if j.src.rules.Partial() {
-		n.Rev, n.Partial = now.Rev, append(append([]string(nil), now.Partial...), j.o.Only...)
-	}
-	return n
 }
 
 // unixMode turns Go's permission bits into Unix's.

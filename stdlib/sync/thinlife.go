@@ -166,28 +166,20 @@ func (t *thin) discard(dir string) error {
 	return t.clear(dir)
 }
 
-// alive asks the node for anything: a session that nothing was asked of for long may
-// have been cut.
-func (t *thin) alive() bool {
-	if t.life.Err() != nil {
-		return false
-	}
-	_, err := t.f.Lstat(nodes.RemotePath(t.state))
-	return err == nil
-}
-
 // abandon throws a stage away and gives the lock back, both at once: there may be
 // time for one round trip. What is left of the stage is removed as long as there
-// is time, and swept by the next push.
-func (t *thin) abandon(dir string) {
+// is time, and swept by the next push. The error tells whether it went at once.
+func (t *thin) abandon(dir string) error {
 	moved := make(chan error, 1)
 	go func() { moved <- t.raw.Rename(nodes.RemotePath(dir), nodes.RemotePath(t.trash(dir))) }()
 	t.unlock()
-	if <-moved == nil {
+	err := <-moved
+	if err == nil {
 		dir = t.trash(dir)
 	}
 	t.f, t.work = promptFiles{t.raw, t.soft}, t.soft
 	_ = t.clear(dir)
+	return err
 }
 
 // rubbish is a name on the node that shall go.

@@ -68,12 +68,17 @@ func (t *thin) takeLock() error {
 	}
 	var h wire.Holder
 	var held bool
-	err := t.all(2, func(i int) (err error) {
-		if i == 0 {
+	t.names = nil
+	err := t.all(3, func(i int) (err error) {
+		switch i {
+		case 0:
 			h, held, err = t.heldByAgent()
 			return err
+		case 1:
+			return t.remember()
 		}
-		return t.remember()
+		_, err = t.list()
+		return err
 	})
 	if held || err != nil {
 		t.unlock()

@@ -47,7 +47,7 @@ func (e *Engine) thinStage(ctx context.Context, j *job, why string) (*thinStage,
 	}
 	if err != nil {
 		err = t.why(err)
-		t.abandon(path.Join(t.state, wire.StageName(j.roll)))
+		_ = t.abandon(path.Join(t.state, wire.StageName(j.roll)))
 		t.shut()
 		return nil, nil, err
 	}
@@ -64,7 +64,7 @@ func (e *Engine) thinStage(ctx context.Context, j *job, why string) (*thinStage,
 }
 
 func (t *thin) stage() (*thinStage, *wire.Report, error) {
-	t.sweep(t.now.Seq)
+	t.sweep(t.now.Seq, "")
 	c, err := t.compare()
 	if err != nil {
 		return nil, nil, err
@@ -99,19 +99,20 @@ func (t *thin) stage() (*thinStage, *wire.Report, error) {
 func (t *thin) fits(rep *wire.Report) error {
 	for gone := 0; ; gone++ {
 		lacks := t.free().Lacks(t.state, rep.Bytes, rep.Files)
-		undos, err := t.undos()
-		switch {
-		case lacks == "" && gone == 0:
-			return nil
-		case lacks == "":
+		if lacks == "" && gone > 0 {
 			rep.Warnings = append(rep.Warnings, wire.MadeRoom(gone, t.root))
+		}
+		if lacks == "" {
 			return nil
-		case err != nil || len(undos) < 2:
+		}
+		undos, err := t.undos()
+		if err != nil || len(undos) < 2 {
 			return &nodes.Error{Kind: nodes.Space, Message: lacks}
 		}
 		if err := t.discard(path.Join(t.state, undos[0])); err != nil {
 			return err
 		}
+		t.names = nil
 	}
 }
 
@@ -169,22 +170,50 @@ func (c *comparison) tellsCase(s *thinStage) error {
 
 // makeDirs makes the stage's folders.
 func (t *thin) makeDirs(dir string) error {
-	for _, d := range []string{dir, path.Join(dir, "s"), path.Join(dir, "u")} {
-		if err := t.f.Mkdir(nodes.RemotePath(d), 0o700); err != nil {
-			return err
-		}
+	if err := t.f.Mkdir(nodes.RemotePath(dir), 0o700); err != nil {
+		return err
 	}
-	return nil
+	return t.all(2, func(i int) error {
+		return t.f.Mkdir(nodes.RemotePath(path.Join(dir, "su"[i:i+1])), 0o700)
+	})
 }
 
 // upload brings new files and links into the stage, links the old aside, and
-// writes the journal.
+// writes the marker, all at the same time, and then the journal, which makes the
+// stage complete.
 func (t *thin) upload(s *thinStage, rep *wire.Report) error {
 	if err := t.makeDirs(s.dir); err != nil {
 		return err
 	}
+	var noUndo error
+	err := t.all(3, func(i int) error {
+		switch i {
+		case 0:
+			return t.contents(s, rep)
+		case 1:
+			noUndo = t.aside(s.dir, s.plan)
+			return nil
+		}
+		return t.putMarker(s.dir, s.next)
+	})
+	switch {
+	case err != nil:
+		return err
+	case t.ctx.Err() != nil:
+		return nodes.Stopped(t.ctx)
+	case nodes.KindOf(noUndo) == nodes.Lost:
+		return noUndo
+	case noUndo != nil:
+		rep.Warnings = append(rep.Warnings, "nothing is kept for undo: hard links cannot be made there: "+nodes.AsError(noUndo, nodes.Failed).Message)
+		s.plan.Keep = 0
+	}
+	return t.seal(s.dir, s.plan)
+}
+
+// contents brings new files and links into the stage.
+func (t *thin) contents(s *thinStage, rep *wire.Report) error {
 	var files, sent atomic.Int64
-	err := t.all(len(s.plan.To), func(i int) error {
+	return t.all(len(s.plan.To), func(i int) error {
 		e := &s.plan.To[i]
 		if s.plan.Source[i] < 0 {
 			return nil
@@ -195,16 +224,6 @@ func (t *thin) upload(s *thinStage, rep *wire.Report) error {
 		t.j.events.progress(wire.Beat{Files: files.Add(1), Bytes: sent.Add(e.Size), Step: "receiving"}, rep.Bytes, rep.Files)
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	if err := t.aside(s.dir, s.plan); t.ctx.Err() != nil || nodes.KindOf(err) == nodes.Lost {
-		return err
-	} else if err != nil {
-		rep.Warnings = append(rep.Warnings, "nothing is kept for undo: hard links cannot be made there: "+nodes.AsError(err, nodes.Failed).Message)
-		s.plan.Keep = 0
-	}
-	return t.seal(s.dir, s.plan, s.next)
 }
 
 // aside links what stands at the paths concerned to u/N: without that a switch
@@ -220,19 +239,22 @@ func (t *thin) aside(dir string, j *wire.Journal) error {
 	})
 }
 
-// seal writes the journal, which makes the stage complete.
-func (t *thin) seal(dir string, j *wire.Journal, next *wire.Record) error {
+// putMarker writes what becomes the marker.
+func (t *thin) putMarker(dir string, next *wire.Record) error {
 	b, err := next.Encode()
-	if err == nil {
-		err = t.put(path.Join(dir, "marker"), b)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		b, err = j.Encode()
+	return t.put(path.Join(dir, "marker"), b)
+}
+
+// seal writes the journal, which makes the stage complete.
+func (t *thin) seal(dir string, j *wire.Journal) error {
+	b, err := j.Encode()
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = t.put(path.Join(dir, "plan"), b)
-	}
-	return err
+	return t.put(path.Join(dir, "plan"), b)
 }
 
 // one uploads a file, whole and checked, or makes a link. Nobody else can reach

@@ -3,9 +3,7 @@ package sync
 import (
 	"context"
 	"path"
-	"sort"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -14,16 +12,11 @@ import (
 )
 
 // resume gives the session that made the stage, to work for ctx and live so much
-// longer; nil where there is none, or it was cut.
+// longer, or nil.
 func (s *thinStage) resume(ctx context.Context, moment time.Duration) *thin {
 	t := s.t
-	if s.t = nil; t == nil {
-		return nil
-	}
-	t.bind(ctx, moment)
-	if !t.alive() {
-		t.shut()
-		return nil
+	if s.t = nil; t != nil {
+		t.bind(ctx, moment)
 	}
 	return t
 }
@@ -34,17 +27,21 @@ func (s *thinStage) drop(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
-	t := s.resume(ctx, 0)
-	if t == nil {
-		var err error
-		if t, err = s.e.openThin(ctx, s.j); err != nil {
-			return err
-		}
-		if s.j.hold {
-			_ = t.takeLock() // to give it back: it was left behind
+	if t := s.resume(ctx, 0); t != nil {
+		err := t.abandon(s.dir)
+		t.shut()
+		if nodes.KindOf(err) != nodes.Lost {
+			return nil
 		}
 	}
-	t.abandon(s.dir)
+	t, err := s.e.openThin(ctx, s.j)
+	if err != nil {
+		return err
+	}
+	if s.j.hold {
+		_ = t.takeLock() // to give it back: it was left behind
+	}
+	_ = t.abandon(s.dir)
 	t.shut()
 	return nil
 }
@@ -56,30 +53,40 @@ func (s *thinStage) leave() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lastMoment)
 	defer cancel()
-	if t := s.resume(ctx, 0); t != nil {
-		t.close()
-	}
+	s.resume(ctx, 0).close()
 }
 
 // change is the switch. What a push staged and could not switch goes: nobody would
 // switch it later.
 func (s *thinStage) change(ctx context.Context) (*wire.Report, error) {
-	t := s.resume(ctx, lastMoment)
+	t, err := s.ready(ctx)
 	if t == nil {
-		var err error
-		if t, err = s.e.openThin(ctx, s.j); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	defer t.close()
-	if err := t.ready(s.dir, s.plan); err != nil {
+	if err != nil {
 		err = t.why(err)
 		if s.j.hold {
-			t.abandon(s.dir)
+			_ = t.abandon(s.dir)
 		}
 		return nil, err
 	}
 	return t.commit(s.dir, s.plan, s.next)
+}
+
+// ready makes sure that the stage may be switched, in the session that made it, or
+// in a new one where that was cut.
+func (s *thinStage) ready(ctx context.Context) (t *thin, err error) {
+	if t = s.resume(ctx, lastMoment); t != nil {
+		if err = t.ready(s.dir, s.plan); nodes.KindOf(err) != nodes.Lost {
+			return t, err
+		}
+		t.shut()
+	}
+	if t, err = s.e.openThin(ctx, s.j); err != nil {
+		return nil, err
+	}
+	return t, t.ready(s.dir, s.plan)
 }
 
 // ready makes sure, as late as that can be, that a stage may be switched.
@@ -89,19 +96,16 @@ func (t *thin) ready(dir string, j *wire.Journal) error {
 			return err
 		}
 	}
-	if err := t.moved(dir, j); err != nil {
-		return err
+	err := t.all(2, func(i int) error {
+		if i == 0 {
+			return t.lock.check(t)
+		}
+		return t.moved(dir, j)
+	})
+	if err == nil {
+		err = t.makeRoot(j)
 	}
-	if err := t.makeRoot(j); err != nil {
-		return err
-	}
-	if err := t.lock.check(t); err != nil {
-		return err
-	}
-	if t.ctx.Err() != nil {
-		return nodes.Stopped(t.ctx)
-	}
-	return nil
+	return err
 }
 
 // lstat describes a path of the tree.
@@ -133,13 +137,18 @@ func (t *thin) moved(dir string, j *wire.Journal) error {
 	if t.now.Seq != j.Seq || t.now.Digest != j.Base || t.exists == j.MakeRoot {
 		return lookAgain("somebody rolled to this tree since it was looked at")
 	}
-	if _, err := t.f.Lstat(nodes.RemotePath(path.Join(dir, "plan"))); gone(err) {
-		return &nodes.Error{Kind: nodes.Changed, Message: "the stage is no longer on the node", Hint: "stage again"}
-	} else if err != nil {
-		return err
-	}
 	fresh := j.Fresh()
-	now, err := t.lookAt(append(pathsOf(j.From), fresh...))
+	var now []manifest.Entry
+	err := t.all(2, func(i int) (err error) {
+		if i == 0 {
+			now, err = t.lookAt(append(pathsOf(j.From), fresh...))
+			return err
+		}
+		if _, err = t.f.Lstat(nodes.RemotePath(path.Join(dir, "plan"))); gone(err) {
+			return &nodes.Error{Kind: nodes.Changed, Message: "the stage is no longer on the node", Hint: "stage again"}
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -169,7 +178,7 @@ func pathsOf(list []manifest.Entry) []string {
 // moment later than other work: a burst takes milliseconds.
 func (t *thin) commit(dir string, j *wire.Journal, next *wire.Record) (*wire.Report, error) {
 	t.careful()
-	if err := t.put(path.Join(dir, "COMMIT"), nil); err != nil {
+	if err := t.mark(dir, "COMMIT"); err != nil {
 		if t.ctx.Err() != nil || nodes.KindOf(err) == nodes.Lost {
 			return nil, t.halfDone(err)
 		}
@@ -184,6 +193,16 @@ func (t *thin) commit(dir string, j *wire.Journal, next *wire.Record) (*wire.Rep
 		return nil, t.halfDone(err)
 	}
 	return &wire.Report{Burst: took, Marker: &next.Marker}, nil
+}
+
+// mark makes an empty file in a stage: that it is there says all.
+func (t *thin) mark(dir, name string) error {
+	w, err := t.f.Create(nodes.RemotePath(path.Join(dir, name)), 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { go w.Close() }() // nobody waits for it
+	return w.Sync()
 }
 
 func (t *thin) makeRoot(j *wire.Journal) error {
@@ -214,7 +233,7 @@ func (t *thin) rollBack(dir string, j *wire.Journal, cause error) error {
 		return t.halfDone(cause)
 	}
 	e := *nodes.AsError(cause, nodes.Failed)
-	if t.keeps(dir, j) && t.put(path.Join(dir, "ROLLBACK"), nil) == nil && t.backward(dir, j) == nil {
+	if t.keeps(dir, j) && t.mark(dir, "ROLLBACK") == nil && t.backward(dir, j) == nil {
 		_ = t.discard(dir)
 		e.Message += "; the tree was put back as it was"
 		return &e
@@ -246,170 +265,4 @@ func (t *thin) keeps(dir string, j *wire.Journal) bool {
 		}
 	}
 	return err == nil
-}
-
-// finish writes the marker and turns the stage into the undo.
-func (t *thin) finish(dir string, j *wire.Journal) error {
-	err := t.f.Rename(nodes.RemotePath(path.Join(dir, "marker")), nodes.RemotePath(path.Join(t.state, "marker")))
-	if nodes.KindOf(err) == nodes.NotFound {
-		err = t.finished(j)
-	}
-	if err != nil {
-		return err
-	}
-	if j.Undoes != "" || j.Keep <= 0 {
-		_ = t.discard(dir)
-		if j.Undoes != "" {
-			_ = t.discard(path.Join(t.state, j.Undoes))
-		}
-	} else {
-		_ = t.clear(path.Join(dir, "s"))
-		kept := path.Join(t.state, wire.UndoName(j.Seq+1, j.Roll))
-		if t.f.Rename(nodes.RemotePath(dir), nodes.RemotePath(kept)) == nil {
-			_ = t.f.Remove(nodes.RemotePath(path.Join(kept, "COMMIT")))
-		}
-	}
-	t.forgetUndos(j.Keep)
-	t.sweep(j.Seq + 1)
-	return nil
-}
-
-// finished fails unless the switch of j was done before: whoever took over the
-// lock of a host that slept may have undone it.
-func (t *thin) finished(j *wire.Journal) error {
-	if err := t.remember(); err != nil {
-		return err
-	}
-	if t.now.Seq != j.Seq+1 {
-		return lookAgain("somebody rolled to this tree while it was switched")
-	}
-	return nil
-}
-
-// sweep removes what is on its way out, stages that were cut off while they were
-// made, and those that were made before the marker with the number seq, which can
-// never be put in place. What fails here is swept the next time.
-func (t *thin) sweep(seq int) {
-	list, _ := t.f.ReadDir(nodes.RemotePath(t.state))
-	_ = t.all(len(list), func(i int) error {
-		name, dir := list[i].Name, path.Join(t.state, list[i].Name)
-		switch {
-		case strings.HasPrefix(name, trashName), strings.HasPrefix(name, clockName):
-			_ = t.clear(dir)
-		case name == wire.StageName(t.j.roll): // of a try before this one
-			_ = t.discard(dir)
-		case strings.HasPrefix(name, "stage-"):
-			if j, err := t.journal(dir); nodes.KindOf(err) == nodes.NotFound || err == nil && j.Seq < seq {
-				_ = t.discard(dir)
-			}
-		}
-		return nil
-	})
-}
-
-// undos lists the undo folders, oldest first.
-func (t *thin) undos() ([]string, error) {
-	list, err := t.f.ReadDir(nodes.RemotePath(t.state))
-	var out []string
-	for i := range list {
-		if strings.HasPrefix(list[i].Name, "undo-") {
-			out = append(out, list[i].Name)
-		}
-	}
-	sort.Strings(out)
-	return out, err
-}
-
-func (t *thin) forgetUndos(keep int) {
-	old, _ := t.undos()
-	for _, name := range old[:max(0, len(old)-max(keep, 0))] {
-		_ = t.discard(path.Join(t.state, name))
-	}
-}
-
-func (t *thin) journal(dir string) (*wire.Journal, error) {
-	b, err := t.slurp(path.Join(dir, "plan"))
-	if err != nil {
-		return nil, err
-	}
-	j, err := wire.DecodeJournal(b)
-	if err != nil {
-		return nil, &nodes.Error{Kind: nodes.Failed, Message: "the journal in " + dir + " is damaged: " + err.Error()}
-	}
-	return j, nil
-}
-
-// cutShort lists the stages whose switch was begun.
-func (t *thin) cutShort() (finish, undo []string) {
-	list, err := t.f.ReadDir(nodes.RemotePath(t.state))
-	if err != nil {
-		return nil, nil
-	}
-	for i := range list {
-		if dir := path.Join(t.state, list[i].Name); !strings.HasPrefix(list[i].Name, "stage-") {
-			continue
-		} else if _, err := t.f.Lstat(nodes.RemotePath(path.Join(dir, "ROLLBACK"))); err == nil {
-			undo = append(undo, dir)
-		} else if _, err := t.f.Lstat(nodes.RemotePath(path.Join(dir, "COMMIT"))); err == nil {
-			finish = append(finish, dir)
-		}
-	}
-	return finish, undo
-}
-
-// settle finishes or undoes a switch that was cut short.
-func (t *thin) settle() error {
-	t.careful()
-	defer t.prompt()
-	finish, undo := t.cutShort()
-	for _, dir := range append(finish, undo...) {
-		j, err := t.journal(dir)
-		if err != nil {
-			return err
-		}
-		if j.Release != nil {
-			return &nodes.Error{Kind: nodes.Refused, Message: "a switch of a release was cut short there, which SFTP alone cannot finish"}
-		}
-		t.settled, t.undone = "finished", wire.RollOf(j.Undoes)
-		if strings.Contains("\n"+strings.Join(undo, "\n")+"\n", "\n"+dir+"\n") {
-			t.settled, t.undone = "undone", ""
-			if err = t.backward(dir, j); err == nil {
-				err = t.discard(dir)
-			}
-		} else {
-			err = t.settleForward(dir, j)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if t.settled == "" {
-		return nil
-	}
-	return t.find()
-}
-
-func (t *thin) settleForward(dir string, j *wire.Journal) error {
-	if t.now.Seq == j.Seq { // else only the last part was left
-		if err := t.makeRoot(j); err != nil {
-			return err
-		}
-		if err := t.forward(dir, j); err != nil {
-			return t.rollBack(dir, j, err)
-		}
-	}
-	return t.finish(dir, j)
-}
-
-// unsettled says what settle would do.
-func (t *thin) unsettled() string {
-	finish, undo := t.cutShort()
-	roll := func(dir string) string { return strings.TrimPrefix(path.Base(dir), "stage-") }
-	switch {
-	case len(undo) > 0:
-		return "the switch of " + roll(undo[0]) + " failed and will be undone"
-	case len(finish) > 0:
-		return "the switch of " + roll(finish[0]) + " was cut short and will be finished"
-	}
-	return ""
 }

@@ -74,7 +74,7 @@ func (t *thin) undo(roll string, force bool) (*wire.Report, error) {
 	}
 	if err != nil {
 		err = t.why(err)
-		t.abandon(dir)
+		_ = t.abandon(dir)
 		return nil, err
 	}
 	rep, err := t.commit(dir, j, next)
@@ -156,23 +156,36 @@ func (t *thin) reverse(dir, name string, done *wire.Journal, next *wire.Record) 
 		}
 		j.Add(e, source, e.Kind != manifest.Dir && touch(e.Path))
 	}
-	err := t.all(len(j.Source), func(i int) error {
-		if j.Source[i] < 0 {
-			return nil
+	err := t.all(2, func(i int) error {
+		if i == 0 {
+			return t.standing(j, done)
 		}
-		n := strconv.Itoa(i)
-		return t.f.Link(nodes.RemotePath(path.Join(t.state, name, "u", n)), nodes.RemotePath(path.Join(dir, "s", n)))
+		return t.linkBack(path.Join(t.state, name, "u"), path.Join(dir, "s"), j.Source)
 	})
 	if err == nil {
-		err = t.standing(j, done)
+		err = t.all(2, func(i int) error {
+			if i == 0 {
+				return t.aside(dir, j)
+			}
+			return t.putMarker(dir, next)
+		})
 	}
 	if err == nil {
-		err = t.aside(dir, j)
-	}
-	if err == nil {
-		err = t.seal(dir, j, next)
+		err = t.seal(dir, j)
 	}
 	return j, err
+}
+
+// linkBack makes the prepared files of an undo: links to those of the old that it
+// puts in place.
+func (t *thin) linkBack(from, to string, wanted []int) error {
+	return t.all(len(wanted), func(i int) error {
+		if wanted[i] < 0 {
+			return nil
+		}
+		n := strconv.Itoa(wanted[i])
+		return t.f.Link(nodes.RemotePath(path.Join(from, n)), nodes.RemotePath(path.Join(to, n)))
+	})
 }
 
 // standing lists what is there now at the paths of a roll.
