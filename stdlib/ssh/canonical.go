@@ -52,7 +52,7 @@ func (l *loader) canonical(host string) (string, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return ip.String(), nil
 	}
-	direct := strings.EqualFold(l.first("proxycommand", "none"), "none") && strings.EqualFold(l.first("proxyjump", "none"), "none")
+	direct := strings.EqualFold(l.first("proxycommand", "none"), "none") && !l.has("proxyjump") // not even "none"
 	if !direct && l.canonicalizes() != "always" {
 		return host, nil
 	}

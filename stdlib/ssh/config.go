@@ -2,6 +2,8 @@ package ssh
 
 import (
 	"context"
+	"crypto/sha1" // %C is a name, not a proof
+	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
@@ -145,7 +147,9 @@ func (l *loader) take(line configLine, words []string) {
 	switch {
 	case slices.Contains(many, key):
 		for _, w := range words {
-			if !slices.Contains(l.values[key], w) {
+			if pattern, ok := strings.CutPrefix(w, "-"); ok && key == "sendenv" {
+				l.values[key] = slices.DeleteFunc(l.values[key], func(name string) bool { return wild(pattern, name) })
+			} else if !slices.Contains(l.values[key], w) {
 				l.values[key] = append(l.values[key], w)
 			}
 		}
@@ -285,7 +289,13 @@ func (s *settings) expand(text string) string {
 	short, _, _ := strings.Cut(s.host, ".")
 	return strings.NewReplacer("%%", "%", "%h", s.hostname(), "%n", s.alias, "%p", s.port(), "%r", s.login(), "%u", s.user,
 		"%d", s.home, "%L", short, "%l", s.host, "%k", s.first("hostkeyalias", s.alias), "%i", strconv.Itoa(os.Getuid()),
-		"%j", s.first("proxyjump", "")).Replace(text)
+		"%j", s.first("proxyjump", ""), "%C", s.digest()).Replace(text)
+}
+
+// digest is the token %C. Source: OpenSSH 9.2, ssh.c, ssh_connection_hash.
+func (s *settings) digest() string {
+	sum := sha1.Sum([]byte(s.host + s.hostname() + s.port() + s.login()))
+	return hex.EncodeToString(sum[:])
 }
 
 // path expands a file name: tokens, ${NAME} and ~.

@@ -70,6 +70,11 @@ func ours(s *settings, key string) string {
 		if strings.EqualFold(value, "none") {
 			return ""
 		}
+		value = strings.TrimPrefix(value, "ssh://") // read where the jump is made
+	case "identityagent":
+		if value != "" && value != "none" && !strings.HasPrefix(value, "SSH_") {
+			return s.path(value)
+		}
 	}
 	if value == "" {
 		return compared[key]
@@ -118,7 +123,11 @@ func compareWithSSH(t *testing.T, text, host string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	who := account{home: me.HomeDir, user: me.Username, host: "deploy", system: "/dev/null"}
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := account{home: me.HomeDir, user: me.Username, host: name, system: "/dev/null"}
 	got, err := loadFrom(t, who, file, host)
 	if want == nil {
 		if err == nil {
@@ -192,8 +201,8 @@ var written = []string{
 	"Host\tweb1\n\tUser\ttab\n", "#Host x\n\n\n   # y\nUser z\n", "Match all\n  User a\nMatch host web1\n  Port 20\n",
 	"CheckHostIP yes\nForwardAgent yes\n", "Host db\n  ForwardAgent no\nHost web1\n  ForwardAgent DIR/agent\n", "ForwardAgent $SSH_AUTH_SOCK\n",
 	"RekeyLimit 1G 1h\n", "RekeyLimit 500M\n", "RekeyLimit default none\n", "RekeyLimit 64K 90\n", "RekeyLimit default 30m\n",
-	"ControlPath DIR/cm-%r@%h:%p\nControlMaster auto\n", "ControlPath none\nControlPath DIR/x\n", "RevokedHostKeys DIR/revoked\n",
-	"SendEnv A_* B\nSendEnv C\n", "PubkeyAuthentication no\n", "DSAAuthentication yes\nProtocol 2\nUser old\n",
+	"ControlPath DIR/cm-%r@%h:%p\nControlMaster auto\n", "ControlPath none\nControlPath DIR/x\n", "User eve\nPort 24\nControlPath ~/%C-%h\n", "IdentityAgent ~/agent-%u\nProxyJump ssh://carol@j3:44\n", "RevokedHostKeys DIR/revoked\n",
+	"SendEnv A_* B\nSendEnv C\n", "SendEnv A_* B LANG\nHost web1\n  SendEnv -A_\\* -L*\nHost db\n  SendEnv -*\n", "PubkeyAuthentication no\n", "DSAAuthentication yes\nProtocol 2\nUser old\n",
 	"Match exec \"test %n-%r-%u = %n-%r-%u\" user *\n  User tokens\n", "Host 10.0.0.? web[1]\n  User brackets\nHost web1*\n  User b\n",
 	"CanonicalizeHostname yes\nCanonicalDomains localhost\nHost *.localhost\n  User local\nMatch canonical host web1.*\n  Port 31\n",
 	"CanonicalizeHostname yes\nCanonicalDomains nonesuch.invalid localhost\nMatch canonical\n  Port 32\n",
@@ -201,6 +210,8 @@ var written = []string{
 	"CanonicalizeHostname yes\nCanonicalDomains localhost\nCanonicalizeMaxDots 2\nHostName a.b.c\nHost a.b.c.*\n  Port 34\n",
 	"CanonicalizeHostname yes\nCanonicalDomains localhost\nProxyJump a\nHost *.localhost\n  Port 35\n",
 	"CanonicalizeHostname always\nCanonicalDomains localhost\nProxyJump a\nHost *.localhost\n  Port 36\n",
+	"CanonicalizeHostname yes\nCanonicalDomains localhost\nProxyJump none\nHost *.localhost\n  Port 40\n",
+	"CanonicalizeHostname yes\nCanonicalDomains localhost\nProxyCommand none\nHost *.localhost\n  Port 41\n",
 	"CanonicalizeHostname yes\nCanonicalDomains none\nMatch canonical all\n  Port 37\n", "CanonicalDomains localhost\nMatch canonical\n  Port 38\n",
 	"CanonicalizeHostname yes\nCanonicalDomains nonesuch.invalid\nCanonicalizeFallbackLocal no\n", "CanonicalizeHostname yes\nHostName 0:0:0:0:0:0:0:1\n",
 	"CanonicalizeHostname yes\nCanonicalDomains LocalHost\nCanonicalizePermittedCNAMEs *.localhost:*.localhost\nHost web1\n  HostName WEB1\n",
@@ -223,11 +234,14 @@ func TestRandomConfigsAgreeWithSSH(t *testing.T) {
 	heads := []string{
 		"Host web1", "Host *", "Host web* !web2", "Host db1 web2", "Match host web1", "Match user bob", "Match originalhost web?,!web3",
 		"Match final", "Match exec \"test %p = 22\"", "Match !user root", "Match host *.example.com", "Host *.example.com", "Match all",
+		"Match canonical", "Match canonical host *.localhost", "Match !final", "Host *.localhost", "Match final user bob",
 	}
 	lines := []string{
 		"Port 2201", "Port 2202", "User bob", "User eve", "HostName %h.example.com", "HostName 10.0.0.1", "ProxyJump a,b", "ProxyCommand nc %h %p",
 		"ProxyJump none", "ProxyCommand none", "IdentityFile ~/.ssh/x", "IdentityFile ~/.ssh/y", "StrictHostKeyChecking accept-new", "ConnectTimeout 7", "HostKeyAlias k", "Include DIR/one.conf",
 		"Include DIR/two.conf", "ServerAliveInterval 9", "BatchMode yes", "UserKnownHostsFile DIR/a DIR/b",
+		"CanonicalizeHostname yes", "CanonicalizeHostname always", "CanonicalDomains localhost", "CanonicalizeMaxDots 3", "ControlPath ~/%C",
+		"SendEnv A_*", "SendEnv -A*", "UserKnownHostsFile ~/k-%h", "IdentityAgent ~/a-%u", "ProxyJump ssh://carol@j3:44", "SetEnv A=1 B=2",
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
