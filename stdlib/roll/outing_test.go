@@ -57,23 +57,25 @@ func (b *bench) put(t *testing.T, i int, name string) {
 	}
 }
 
+// outingCase is how an outing goes, and how it leaves the node.
+type outingCase struct {
+	switched bool // a tree is switched meanwhile
+	sick     bool // the check fails from then on
+	noCheck  bool
+	cancel   bool
+	cut      bool // nobody knows whether the switch was made
+	err      error
+	out      bool // it is left out of service
+	state    roll.State
+}
+
 // TestLawOfService checks from outside, on a real node, when it comes back.
 func TestLawOfService(t *testing.T) {
 	b := onNodes(t, 1)
-	n := b.set.Nodes[0]
 	failed := &nodes.Error{Kind: nodes.Exit, Message: "exit code 1"}
 	lost := &nodes.Error{Kind: nodes.Lost, Message: "EOF"}
 	began := 0
-	for name, c := range map[string]struct {
-		switched bool // a tree is switched meanwhile
-		sick     bool // the check fails from then on
-		noCheck  bool
-		cancel   bool
-		cut      bool // nobody knows whether the switch was made
-		err      error
-		out      bool // it is left out of service
-		state    roll.State
-	}{
+	for name, c := range map[string]outingCase{
 		"well":                          {state: roll.Done},
 		"well, switched":                {switched: true, state: roll.Done},
 		"failed":                        {err: failed, state: roll.Failed},
@@ -88,72 +90,83 @@ func TestLawOfService(t *testing.T) {
 		"cancelled, switched, no check": {cancel: true, switched: true, noCheck: true, out: true, state: roll.LeftDrained},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_ = os.Remove(filepath.Join(b.Dir(0), "sick"))
-			_ = os.Remove(filepath.Join(b.Dir(0), "out"))
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			var r *roll.Roll
-			act := func(ctx context.Context) error {
-				if !b.has(0, "out") {
-					t.Error("not drained")
-				}
-				if c.cut {
-					return r.Step(ctx, b.set, roll.Switched, "", func(context.Context) error {
-						b.session.Service.Switched(n.Name)
-						return lost
-					})
-				}
-				if c.switched {
-					b.session.Service.Switched(n.Name)
-				}
-				if c.sick {
-					b.put(t, 0, "sick")
-				}
-				if c.cancel {
-					cancel()
-					return nodes.Stopped(ctx)
-				}
-				return c.err
-			}
-			by, err := roll.Own(b.session, n)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if c.noCheck {
-				by.Check = nil
-			}
 			began++ // under a name of its own: what another case left drained stays so
-			if r, err = b.journal.Begin(t.Context(), roll.Request{Name: fmt.Sprintf("case%d", began), To: b.set}); err != nil {
-				t.Fatal(err)
-			}
-			err = r.WhileOut(ctx, n, by, act)
-			if (err != nil) != (c.err != nil || c.cancel) {
-				t.Errorf("error %v", err)
-			}
-			if b.has(0, "out") != c.out {
-				t.Errorf("out of service: %v, want %v", b.has(0, "out"), c.out)
-			}
-			if left := len(b.session.Service.Out()) == 1; left != c.out {
-				t.Errorf("session says out: %v", left)
-			}
-			e := find(t, b.journal, r.Entry().ID)
-			if e.Nodes[0].State != c.state || e.Nodes[0].Out != c.out {
-				t.Errorf("%+v, want %s", e.Nodes[0], c.state)
-			}
-			b.session.Service.Undrained(n.Name)
-			if e, err = r.Finish(t.Context(), err); err != nil {
-				t.Fatal(err)
-			}
-			if said := strings.Contains(b.events.Text(nodes.Warned), "left drained: "+string(n.Name)); c.out && !said {
-				t.Errorf("not said: %q", b.events.Text(nodes.Warned))
-			}
-			if e.Unfinished() {
-				if err := b.journal.CloseRoll(t.Context(), e.ID, "test"); err != nil {
-					t.Error(err)
-				}
-			}
+			b.outing(t, c, fmt.Sprintf("case%d", began))
 		})
 	}
+}
+
+// outing takes the node out for a roll, and looks how that leaves it.
+func (b *bench) outing(t *testing.T, c outingCase, name string) {
+	t.Helper()
+	n := b.set.Nodes[0]
+	_ = os.Remove(filepath.Join(b.Dir(0), "sick"))
+	_ = os.Remove(filepath.Join(b.Dir(0), "out"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	by, err := roll.Own(b.session, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.noCheck {
+		by.Check = nil
+	}
+	r, err := b.journal.Begin(t.Context(), roll.Request{Name: name, To: b.set})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = r.WhileOut(ctx, n, by, func(ctx context.Context) error { return b.meanwhile(ctx, t, c, r, cancel) })
+	if (err != nil) != (c.err != nil || c.cancel) {
+		t.Errorf("error %v", err)
+	}
+	if b.has(0, "out") != c.out {
+		t.Errorf("out of service: %v, want %v", b.has(0, "out"), c.out)
+	}
+	if left := len(b.session.Service.Out()) == 1; left != c.out {
+		t.Errorf("session says out: %v", left)
+	}
+	e := find(t, b.journal, r.Entry().ID)
+	if e.Nodes[0].State != c.state || e.Nodes[0].Out != c.out {
+		t.Errorf("%+v, want %s", e.Nodes[0], c.state)
+	}
+	b.session.Service.Undrained(n.Name)
+	if e, err = r.Finish(t.Context(), err); err != nil {
+		t.Fatal(err)
+	}
+	if said := strings.Contains(b.events.Text(nodes.Warned), "left drained: "+string(n.Name)); c.out && !said {
+		t.Errorf("not said: %q", b.events.Text(nodes.Warned))
+	}
+	if e.Unfinished() {
+		if err := b.journal.CloseRoll(t.Context(), e.ID, "test"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// meanwhile is what happens while the node is out.
+func (b *bench) meanwhile(ctx context.Context, t *testing.T, c outingCase, r *roll.Roll, cancel func()) error {
+	t.Helper()
+	switched := func() { b.session.Service.Switched(b.set.Nodes[0].Name) }
+	if !b.has(0, "out") {
+		t.Error("not drained")
+	}
+	if c.cut {
+		return r.Step(ctx, b.set, roll.Switched, "", func(context.Context) error {
+			switched()
+			return c.err
+		})
+	}
+	if c.switched {
+		switched()
+	}
+	if c.sick {
+		b.put(t, 0, "sick")
+	}
+	if c.cancel {
+		cancel()
+		return nodes.Stopped(ctx)
+	}
+	return c.err
 }
 
 func TestDrainThatFails(t *testing.T) {

@@ -27,26 +27,7 @@ func TestJournalInPostgres(t *testing.T) {
 	if out, _ := db.Client("psql", "postgres", "-XqAtc", `\dt`).Output(); len(out) > 0 {
 		t.Errorf("looking made tables: %s", out)
 	}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var won []*roll.Roll
-	for i := range 8 {
-		wg.Go(func() {
-			r, err := []*roll.Journal{first, second}[i%2].Begin(t.Context(), roll.Request{Name: "www", To: web("web1", "web2"), Recipe: nodes.Recipe{Path: "/srv/prod.lua", Args: []string{"a b"}}})
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				won = append(won, r)
-			} else {
-				wantKind(t, err, nodes.Locked, "'www' is locked by anna on deploy")
-			}
-		})
-	}
-	wg.Wait()
-	if len(won) != 1 {
-		t.Fatalf("%d got the lock", len(won))
-	}
-	r := won[0]
+	r := raceForTheLock(t, first, second)
 	if err := r.Pin(t.Context(), roll.Pin{From: "4", To: "5", Changesets: nodes.Changesets{{Rev: 5, Author: "bob", Message: "caf\u00e9, fixes #7"}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +53,31 @@ func TestJournalInPostgres(t *testing.T) {
 	if out, _ := db.Client("psql", "postgres", "-XqAtc", "SELECT state, to_rev FROM rolls").Output(); string(out) != "done|5\n" {
 		t.Errorf("psql reads %q", out)
 	}
+}
+
+// raceForTheLock begins a roll many times at once, and gives the one that could.
+func raceForTheLock(t *testing.T, hosts ...*roll.Journal) *roll.Roll {
+	t.Helper()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var won []*roll.Roll
+	for i := range 8 {
+		wg.Go(func() {
+			r, err := hosts[i%len(hosts)].Begin(t.Context(), roll.Request{Name: "www", To: web("web1", "web2"), Recipe: nodes.Recipe{Path: "/srv/prod.lua", Args: []string{"a b"}}})
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				won = append(won, r)
+			} else {
+				wantKind(t, err, nodes.Locked, "'www' is locked by anna on deploy")
+			}
+		})
+	}
+	wg.Wait()
+	if len(won) != 1 {
+		t.Fatalf("%d got the lock", len(won))
+	}
+	return won[0]
 }
 
 // What is wrong with the address is said, and never the password.

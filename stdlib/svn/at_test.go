@@ -14,10 +14,11 @@ import (
 	"github.com/rollsh/rollsh/stdlib/svn"
 )
 
-// What At shows must be what an update would have made.
-func TestAtEqualsAnUpdate(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
+// kindsOfChange makes a trunk in which r3 and r4 change something of every kind, with
+// two checkouts at r2.
+func kindsOfChange(t *testing.T) (b *bench, co, other *svn.Checkout) {
+	t.Helper()
+	b = newBench(t)
 	b.write("trunk/same.php", "1\n")
 	b.write("trunk/gone/x.php", "1\n")
 	b.write("trunk/mod.php", "$Id$\n")
@@ -26,7 +27,7 @@ func TestAtEqualsAnUpdate(t *testing.T) {
 	b.write("trunk/mine.php", "1\n")
 	b.run(b.dev, "svn", "propset", "-q", "svn:keywords", "Id", "trunk/mod.php")
 	b.commit("bob", "r2")
-	co, other := b.checkout("/trunk"), b.checkout("/trunk")
+	co, other = b.checkout("/trunk"), b.checkout("/trunk")
 	b.run(b.dev, "svn", "rm", "-q", "trunk/gone", "trunk/was-file")
 	b.commit("bob", "r3")
 	b.write("trunk/new dir/deep/é@1.php", "n\n")
@@ -38,6 +39,13 @@ func TestAtEqualsAnUpdate(t *testing.T) {
 	}
 	b.run(b.dev, "svn", "add", "-q", "trunk/link")
 	b.commit("bob", "r4")
+	return b, co, other
+}
+
+// What At shows must be what an update would have made.
+func TestAtEqualsAnUpdate(t *testing.T) {
+	t.Parallel()
+	b, co, other := kindsOfChange(t)
 	ctx := b.ctx()
 	for _, c := range []*svn.Checkout{co, other} {
 		writeFile(t, filepath.Join(c.Path, "mine.php"), "local\n")

@@ -3,6 +3,7 @@ package svn_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -121,41 +122,11 @@ func TestGitUpdateStatusAndAt(t *testing.T) {
 	b.story()
 	ctx, co := b.ctx(), b.clone()
 	writeFile(t, filepath.Join(co.Path, "upload/pic"), "unversioned\n")
-	for _, rev := range []nodes.Revision{"1", "HEAD", "3", "2", ""} {
-		at, done, err := co.At(ctx, rev)
-		if rev != "" && err != nil {
-			t.Fatal(err)
-		}
-		shown := tree(t, at.Root())
-		times := must[map[string]time.Time](t)(at.Times(ctx))
+	for _, rev := range []nodes.Revision{"1", "HEAD", "3", "2"} {
+		b.sameAt(co, rev)
+	}
+	if _, done, err := co.At(ctx, ""); err == nil { // what it is at
 		done()
-		if rev == "" { // what it is at
-			continue
-		}
-		n := must[int](t)(co.Update(ctx, rev))
-		updated := tree(t, co.Path)
-		for name := range updated {
-			if strings.HasPrefix(name, ".git") {
-				delete(updated, name)
-			}
-		}
-		for name := range shown {
-			if strings.HasPrefix(name, ".git") { // the shadow is the checkout itself
-				delete(shown, name)
-			}
-		}
-		if d := cmp.Diff(updated, shown); d != "" {
-			t.Errorf("at %s: %s", rev, d)
-		}
-		if d := cmp.Diff(must[map[string]time.Time](t)(co.Times(ctx)), times); d != "" {
-			t.Errorf("times at %s: %s", rev, d)
-		}
-		if r := must[nodes.Revision](t)(co.Revision(ctx)); string(r) != fmt.Sprint(n) {
-			t.Errorf("at %s, not %d", r, n)
-		}
-		if !must[bool](t)(co.Clean(ctx)) {
-			t.Error("not clean")
-		}
 	}
 	reopened := must[any](t)(b.bench.svn.Open(ctx, co.Path, svn.CheckoutOptions{})).(*svn.GitCheckout) // at an older revision
 	must[int](t)(reopened.Update(ctx, "HEAD"))
@@ -182,6 +153,39 @@ func TestGitUpdateStatusAndAt(t *testing.T) {
 	if err := co.Revert(ctx); err != nil || !must[bool](t)(co.Clean(ctx)) {
 		t.Errorf("revert: %v", err)
 	}
+}
+
+// sameAt holds that a checkout as it is at a revision is what an update makes of it.
+func (b *gitBench) sameAt(co *svn.GitCheckout, rev nodes.Revision) {
+	t, ctx := b.t, b.ctx()
+	t.Helper()
+	at, done, err := co.At(ctx, rev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, times := sources(t, at.Root()), must[map[string]time.Time](t)(at.Times(ctx))
+	done()
+	n := must[int](t)(co.Update(ctx, rev))
+	if d := cmp.Diff(sources(t, co.Path), shown); d != "" { // the shadow may be the checkout itself
+		t.Errorf("at %s: %s", rev, d)
+	}
+	if d := cmp.Diff(must[map[string]time.Time](t)(co.Times(ctx)), times); d != "" {
+		t.Errorf("times at %s: %s", rev, d)
+	}
+	if r := must[nodes.Revision](t)(co.Revision(ctx)); string(r) != fmt.Sprint(n) {
+		t.Errorf("at %s, not %d", r, n)
+	}
+	if !must[bool](t)(co.Clean(ctx)) {
+		t.Error("not clean")
+	}
+}
+
+// sources are the files below a folder but for git's own.
+func sources(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := tree(t, dir)
+	maps.DeleteFunc(out, func(name, _ string) bool { return strings.HasPrefix(name, ".git") })
+	return out
 }
 
 func TestGitRefusals(t *testing.T) {
