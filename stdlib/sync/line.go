@@ -126,6 +126,10 @@ func (l *line) deliver(f reply) bool {
 	}
 }
 
+// sftpOnly is what OpenSSH says to a command where only internal-sftp is allowed.
+// Source: session.c, do_child.
+const sftpOnly = "This service allows sftp connections only"
+
 // begin passes over what the login shell prints, up to the agent's own words.
 func begin(r *bufio.Reader) error {
 	for seen := 0; seen < 1<<20; {
@@ -140,6 +144,9 @@ func begin(r *bufio.Reader) error {
 		}
 		if _, sum, ok := strings.Cut(text, needLine); ok {
 			return &needError{strings.TrimSpace(sum)}
+		}
+		if strings.HasPrefix(text, sftpOnly) {
+			return &noAgentError{"it allows only sftp, no commands"}
 		}
 		if _, uname, ok := strings.Cut(text, noneLine); ok {
 			return &noAgentError{"this rollsh has no agent for " + strings.TrimSpace(uname)}

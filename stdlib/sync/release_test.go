@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/rollsh/rollsh/nodes"
-	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/sync"
 	"github.com/rollsh/rollsh/stdlib/sync/agent"
 )
@@ -214,13 +213,6 @@ func TestReleaseDriftAndPlan(t *testing.T) {
 	link(t, "/etc", live)
 	_, err = r.engine.Push(r.ctx(), r.set, o)
 	wantKind(t, err, nodes.Refused, "current leads to /etc, which is not in releases/")
-}
-
-func TestReleaseOverSFTP(t *testing.T) {
-	r := newRig(t, 1, nodetest.SFTPOnly(0))
-	r.file("a", "1")
-	_, err := r.try(release)
-	wantKind(t, err, nodes.Refused, `layout="release" is not to be had over SFTP alone`)
 }
 
 // The agent is killed at every point of a push and of an undo with releases:

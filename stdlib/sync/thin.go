@@ -65,7 +65,7 @@ func (e *Engine) openThin(ctx context.Context, j *job) (*thin, error) {
 		return nil, err
 	}
 	if err = t.find(); err == nil && t.now.Layout == wire.LayoutRelease {
-		err = noThin(`layout="release"`, "")
+		err = noThin(`layout="release"`, "have the agent run there again: docs/sync.md says where it can")
 	}
 	if err != nil {
 		t.shut()
@@ -78,11 +78,11 @@ func (e *Engine) openThin(ctx context.Context, j *job) (*thin, error) {
 func thinOptions(o *Options) error {
 	switch {
 	case o.layout() == wire.LayoutRelease:
-		return noThin(`layout="release"`, `use layout="tree" for this node`)
+		return noThin(`layout="release"`, `use layout="tree" for this node, or have the agent run there: docs/sync.md says where it can`)
 	case o.Owner != "":
-		return noThin("owner=", "leave owner= out for this node")
+		return noThin("owner=", "log in there as whom the files shall belong to, and leave owner= out for this node")
 	case o.Hard:
-		return noThin("hard_links=true", "leave hard_links= out for this node")
+		return noThin("hard_links=true", "leave hard_links= out for this node: the links become files of their own")
 	}
 	return nil
 }
@@ -220,12 +220,12 @@ func (t *thin) at(p string) nodes.RemotePath { return nodes.RemotePath(path.Join
 
 // thinLook says what a stage would do.
 func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report, error) {
+	e.sayThin(j.events, j.node, why)
 	t, err := e.openThin(ctx, j)
 	if err != nil {
 		return nil, err
 	}
 	defer t.shut()
-	e.sayThin(j.events, j.node, why)
 	c, err := t.compare()
 	if err != nil {
 		return nil, t.why(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/sync"
 )
 
 func TestSFTPOnly(t *testing.T) {
@@ -55,6 +56,27 @@ func TestSFTPOnly(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(r.live(0), "d")); err != nil {
 		t.Error(err)
+	}
+}
+
+// What SFTP alone cannot do is refused, with what to do and why it is SFTP, and
+// nothing is made on the node.
+func TestRefusedOverSFTP(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly())
+	r.file("a", "1")
+	for what, change := range map[string]func(*sync.Options){
+		`layout="release"`: release,
+		"owner=":           func(o *sync.Options) { o.Owner = "+1:+1" },
+		"hard_links=true":  func(o *sync.Options) { o.Hard = true },
+	} {
+		_, err := r.try(change)
+		wantKind(t, err, nodes.Refused, what+" is not to be had over SFTP alone", "(hint: ")
+	}
+	if text := r.events.Text(nodes.Warned); !strings.Contains(text, "over SFTP alone") || !strings.Contains(text, "it allows only sftp, no commands") {
+		t.Errorf("why it is SFTP was not said: %q", text)
+	}
+	if got := names(t, r.bed.Dir(0)); len(got) > 0 {
+		t.Errorf("on the node: %v", got)
 	}
 }
 

@@ -13,12 +13,12 @@ import (
 
 // thinDrift is the agent's drift over SFTP; owners are numbers.
 func (e *Engine) thinDrift(ctx context.Context, j *job, why string) (*wire.Report, error) {
+	e.sayThin(j.events, j.node, why)
 	t, err := e.openThin(ctx, j)
 	if err != nil {
 		return nil, err
 	}
 	defer t.shut()
-	e.sayThin(j.events, j.node, why)
 	if j.src == nil && t.now.First() {
 		return nil, &nodes.Error{Kind: nodes.NotFound, Message: "no roll was made to " + t.root, Hint: "give from= to compare with"}
 	}

@@ -37,7 +37,10 @@ func (t *thin) settle() error {
 			return err
 		}
 		if j.Release != nil {
-			return &nodes.Error{Kind: nodes.Refused, Message: "a switch of a release was cut short there, which SFTP alone cannot finish"}
+			return &nodes.Error{
+				Kind: nodes.Refused, Message: "a switch of a release was cut short there, which SFTP alone cannot finish",
+				Hint: "have the agent run there again: docs/sync.md says where it can",
+			}
 		}
 		t.settled, t.undone = "finished", wire.RollOf(j.Undoes)
 		if strings.Contains("\n"+strings.Join(undo, "\n")+"\n", "\n"+dir+"\n") {

@@ -35,11 +35,11 @@ type thinStage struct {
 
 // thinStage stages one node over SFTP.
 func (e *Engine) thinStage(ctx context.Context, j *job, why string) (*thinStage, *wire.Report, error) {
+	e.sayThin(j.events, j.node, why)
 	t, err := e.openThin(ctx, j)
 	if err != nil {
 		return nil, nil, err
 	}
-	e.sayThin(j.events, j.node, why)
 	var s *thinStage
 	var rep *wire.Report
 	if err = t.prepare(); err == nil {

@@ -14,12 +14,12 @@ import (
 // thinUndo puts back what a roll replaced, as the agent does it, over SFTP: a
 // switch of its own whose files are links to the old ones.
 func (e *Engine) thinUndo(ctx context.Context, j *job, roll string, force bool, why string) (*wire.Report, error) {
+	e.sayThin(j.events, j.node, why)
 	t, err := e.openThin(ctx, j)
 	if err != nil {
 		return nil, err
 	}
 	defer t.close()
-	e.sayThin(j.events, j.node, why)
 	if t.now.First() && !t.begun() {
 		return nil, t.nothing()
 	}
