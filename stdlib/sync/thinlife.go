@@ -107,6 +107,8 @@ func (t *thin) close() {
 }
 
 func (t *thin) shut() {
+	t.rest()
+	t.lock.forget(false)
 	t.unbind()
 	_ = t.raw.Close()
 	t.end(nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ type thinLock struct {
 	lockTimes
 	by    wire.Holder
 	file  nodes.FileWriter // nil: we hold none
+	here  *os.File         // says on this host that its holder lives; may be nil
 	beats func()           // ends the renewing
 
 	mu   sync.Mutex
@@ -114,16 +116,24 @@ func (t *thin) grab(try int) error {
 	} else if err != nil {
 		return err
 	}
-	if now, err := t.clock(); err == nil && wire.Stale(st.ModTime, now, t.lock.stale) && try < 2 {
+	stale, dead := t.lock.stale, h.Host == t.lock.by.Host && t.e.isDead(h.Roll)
+	if dead {
+		stale = min(stale, wire.StaleLock)
+	}
+	if now, err := t.clock(); err == nil && wire.Stale(st.ModTime, now, stale) && try < 2 {
+		if dead {
+			t.e.forgetRecord(h.Roll)
+		}
 		return t.unseat(func(_ wire.Holder, renewed time.Time) bool { return renewed.Equal(st.ModTime) })
 	}
 	if h.Since.IsZero() {
 		h.Since = st.ModTime // it is made, and not written yet
 	}
-	return &nodes.Error{
-		Kind: nodes.Locked, Message: "the tree is locked by " + holderText(h),
-		Hint: "wait until that has ended; a lock over SFTP ends by itself after " + t.lock.stale.String(),
+	hint := "wait until that has ended; a lock over SFTP ends by itself after " + stale.String()
+	if dead {
+		hint = "that rollsh is gone, or its connection was cut: wait until its lock ends by itself, " + stale.String() + " after it was last renewed"
 	}
+	return &nodes.Error{Kind: nodes.Locked, Message: "the tree is locked by " + holderText(h), Hint: hint}
 }
 
 // makeLock makes the lock, which fails when there is one.
@@ -138,6 +148,7 @@ func (t *thin) makeLock() (made bool, err error) {
 		return false, err
 	}
 	t.lock.file, t.lock.sure, t.lock.lost = w, began, nil
+	t.lock.here = t.e.recordLock(t.lock.by.Roll)
 	if _, err = w.Write(b); err != nil {
 		t.unlock()
 	}
@@ -314,23 +325,43 @@ func holderText(h wire.Holder) string {
 	return fmt.Sprintf("%s on %s (%s)", h.Who, h.Host, h.Why) + since
 }
 
+// rest ends the renewing.
+func (t *thin) rest() {
+	if t.lock.beats != nil {
+		t.lock.beats()
+		t.lock.beats = nil
+	}
+}
+
 // unlock gives the lock back, if it is still ours.
 func (t *thin) unlock() {
 	l := &t.lock
-	if l.beats != nil {
-		l.beats()
-		l.beats = nil
-	}
+	t.rest()
 	if l.file == nil {
 		return
 	}
 	file := l.file
 	l.file = nil
 	go func() { _ = file.Close() }() // nobody waits for it
+	var err error
 	switch {
 	case l.young(clockOnTheWall()):
-		_ = t.raw.Remove(t.lockName())
+		err = t.raw.Remove(t.lockName())
 	case l.check(t) == nil:
-		_ = t.unseat(func(h wire.Holder, _ time.Time) bool { return h.Roll == l.by.Roll })
+		err = t.unseat(func(h wire.Holder, _ time.Time) bool { return h.Roll == l.by.Roll })
 	}
+	l.forget(err == nil)
+}
+
+// forget ends what says on this host that the holder lives; what says that it died
+// stays where the lock did.
+func (l *thinLock) forget(given bool) {
+	if l.here == nil {
+		return
+	}
+	if given {
+		_ = os.Remove(l.here.Name())
+	}
+	_ = l.here.Close()
+	l.here = nil
 }

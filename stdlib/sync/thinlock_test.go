@@ -91,3 +91,38 @@ func TestThinLockIsRenewed(t *testing.T) {
 	close(hold)
 	must(t, <-staged)
 }
+
+// The lock of a process on this host that was killed ends after two minutes, not
+// fifteen; that of one that lives does not.
+func TestLockOfTheKilled(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly(0))
+	r.file("a", "1")
+	r.wholeSeconds()
+	var said bytes.Buffer
+	other := r.errand(&said, func(a *errand) { a.Hold = true })
+	in, err := other.StdinPipe() // else it would not hold
+	must(t, err)
+	defer in.Close()
+	must(t, other.Start())
+	r.awaitStages(0, 1)
+	lock := r.stateFile(0, "lock-sftp")
+	locked := func(hint string) {
+		t.Helper()
+		_, err := r.try()
+		wantKind(t, err, nodes.Locked, "locked by tester on deploy", hint)
+	}
+	age(t, lock, 3*time.Minute)
+	locked("wait until that has ended")
+	must(t, other.Process.Kill())
+	_ = other.Wait()
+	age(t, lock, time.Minute)
+	locked("that rollsh is gone, or its connection was cut")
+	age(t, lock, 3*time.Minute)
+	_, err = newRigOn(r).Push(r.ctx(), r.set, r.options()) // of a user who cannot know
+	wantKind(t, err, nodes.Locked, "wait until that has ended")
+	r.push()
+	r.equal(0)
+	if left, _ := filepath.Glob(filepath.Join(r.s.Cache, "thin-locks", "*")); len(left) > 0 {
+		t.Errorf("left in the cache: %v", left)
+	}
+}
