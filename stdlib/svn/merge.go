@@ -43,7 +43,11 @@ func (s *Svn) Merge(ctx context.Context, from string, into *Checkout) (*Merge, e
 		from = j.Source
 	}
 	if err := checkURL(from); err != nil {
-		return nil, err
+		e := *nodes.AsError(err, nodes.Usage)
+		if !strings.Contains(from, ":") {
+			e.Hint = `a path of the same repository begins with ^/: "^/` + strings.Trim(oneLine(from), "/") + `"`
+		}
+		return nil, &e
 	}
 	m := &Merge{From: into.resolve(from), Into: into, lint: s.lint}
 	if err := m.locate(ctx); err != nil {

@@ -366,6 +366,8 @@ func TestUnrelatedAndForeignSources(t *testing.T) {
 	co := b.checkout("/branches/production")
 	_, err := b.svn.Merge(ctx, "^/branches/production", co)
 	fails(t, err, nodes.Refused, "itself")
+	_, err = b.svn.Merge(ctx, "/tags", co)
+	fails(t, err, nodes.Usage, "'/tags' is not the URL of a repository", `begins with ^/: "^/tags"`)
 	_, err = b.svn.Merge(ctx, "^/nowhere", co)
 	fails(t, err, nodes.NotFound)
 	_, err = b.svn.Merge(ctx, "", co)
