@@ -33,8 +33,7 @@ type apache struct {
 func (b *bench) apache() *apache {
 	b.t.Helper()
 	nodetest.Need(b.t, "apache2")
-	const modules = "/usr/lib/apache2/modules"
-	if _, err := os.Stat(modules + "/mod_dav_svn.so"); err != nil {
+	if _, err := os.Stat(apacheModules + "/mod_dav_svn.so"); err != nil {
 		nodetest.Need(b.t, "libapache2-mod-svn")
 	}
 	dir := b.t.TempDir()
@@ -47,9 +46,34 @@ func (b *bench) apache() *apache {
 		}
 		ports[i] = port
 	}
+	b.apacheConfig(dir, ports)
+	a := &apache{http: fmt.Sprintf("http://127.0.0.1:%d/repo", ports[0]), https: fmt.Sprintf("https://127.0.0.1:%d/repo", ports[1])}
+	cmd := exec.Command(nodetest.Program("apache2"), "-f", dir+"/conf", "-DFOREGROUND")
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	stopped := false
+	a.stop = func() {
+		if !stopped {
+			stopped = true
+			_ = cmd.Process.Signal(os.Interrupt)
+			_ = cmd.Wait()
+		}
+	}
+	b.t.Cleanup(a.stop)
+	answersAt(b.t, ports[0], dir+"/error.log")
+	return a
+}
+
+const apacheModules = "/usr/lib/apache2/modules"
+
+// apacheConfig writes dir/conf, with users, and lets Apache get at the repository;
+// ports are those of http and https.
+func (b *bench) apacheConfig(dir string, ports [2]int) {
+	b.t.Helper()
 	var conf strings.Builder
 	for _, m := range []string{"mpm_event", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic", "dav", "dav_svn", "authz_svn", "ssl"} {
-		fmt.Fprintf(&conf, "LoadModule %s_module %s/mod_%s.so\n", m, modules, m)
+		fmt.Fprintf(&conf, "LoadModule %s_module %s/mod_%s.so\n", m, apacheModules, m)
 	}
 	sum := sha1.Sum([]byte("rw-pw"))
 	roSum := sha1.Sum([]byte("ro-pw"))
@@ -88,22 +112,6 @@ Listen 127.0.0.1:%[3]d
 	if os.Getuid() == 0 {
 		b.run("", "chown", "-R", "www-data", b.repo.Path)
 	}
-	a := &apache{http: fmt.Sprintf("http://127.0.0.1:%d/repo", ports[0]), https: fmt.Sprintf("https://127.0.0.1:%d/repo", ports[1])}
-	cmd := exec.Command(nodetest.Program("apache2"), "-f", dir+"/conf", "-DFOREGROUND")
-	if err := cmd.Start(); err != nil {
-		b.t.Fatal(err)
-	}
-	stopped := false
-	a.stop = func() {
-		if !stopped {
-			stopped = true
-			_ = cmd.Process.Signal(os.Interrupt)
-			_ = cmd.Wait()
-		}
-	}
-	b.t.Cleanup(a.stop)
-	answersAt(b.t, ports[0], dir+"/error.log")
-	return a
 }
 
 func answersAt(t *testing.T, port int, log string) {
