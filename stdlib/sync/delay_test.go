@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -159,7 +160,7 @@ func TestCancelledFarAway(t *testing.T) {
 	cancel()
 	began := time.Now()
 	wantKind(t, <-pushed, nodes.Cancelled)
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 2*time.Second { // 1.0 at most on a machine at rest
 		t.Errorf("took %v", took)
 	}
 	line.takes(0)
@@ -191,7 +192,7 @@ func TestGivenUpFarAway(t *testing.T) {
 	cancel()
 	began := time.Now()
 	wantKind(t, <-pushed, nodes.Cancelled)
-	if took := time.Since(began); took > 1800*time.Millisecond {
+	if took := time.Since(began); took > 3*time.Second { // 1.5
 		t.Errorf("took %v", took)
 	}
 	line.takes(0)
@@ -224,9 +225,49 @@ func TestBurstFarAway(t *testing.T) {
 	began := time.Now()
 	close(hold)
 	must(t, <-pushed)
-	if trips := time.Since(began) / trip; trips > 300 { // 60 or so on a machine at rest; 970 one by one
+	if trips := time.Since(began) / trip; trips > 700 { // 60 on a machine at rest, 400 on a very busy one; 970 and more one by one
 		t.Errorf("%d round trips", trips)
 	}
 	line.takes(0)
+	r.equal(0)
+}
+
+// A push over SFTP that is cancelled in its burst, and cannot end it in time, says
+// so and gives its lock back; the next one ends it.
+func TestCancelledInABurstFarAway(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly())
+	line := r.farAway(0)
+	r.file("a", "1")
+	r.file("gone/deep/b", "1")
+	r.wholeSeconds()
+	r.push()
+	r.remove("gone")
+	r.file("a", "22")
+	r.file("new/deep/c", "2")
+	r.wholeSeconds()
+	ctx, cancel := context.WithCancel(r.ctx())
+	hold, pushed := make(chan struct{}), make(chan error, 1)
+	go func() { pushed <- r.engine.HoldStage(ctx, r.set, r.options(), hold) }()
+	r.awaitStages(0, 1)
+	line.takes(far)
+	close(hold)
+	waitFor(t, func() bool {
+		begun, err := filepath.Glob(r.stateFile(0, "stage-*/COMMIT"))
+		return err == nil && len(begun) == 1
+	})
+	cancel()
+	began := time.Now()
+	wantKind(t, <-pushed, nodes.Cancelled, "some files may be switched and some not")
+	if took := time.Since(began); took > 2*time.Second { // 1.0 at most on a machine at rest
+		t.Errorf("took %v", took)
+	}
+	line.takes(0)
+	if got := r.state(0); slices.Contains(got, "lock-sftp") {
+		t.Errorf("left behind: %v", got)
+	}
+	r.push()
+	if text := r.events.Text(nodes.Warned); !strings.Contains(text, "a roll that was cut short was finished first") {
+		t.Errorf("said: %q", text)
+	}
 	r.equal(0)
 }

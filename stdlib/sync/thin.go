@@ -16,7 +16,9 @@ import (
 // SFTP. It keeps the same marker, journal and undos and takes the same
 // decisions. What it cannot promise: symlinks that are planted while it works
 // are seen only by a look before; a file's time is kept in whole seconds; where
-// the server makes no hard links, nothing is kept for undo.
+// the server makes no hard links, nothing is kept for undo. And as each step of a
+// burst takes a round trip, those of one kind are done at the same time: one that
+// is cut short leaves all of the kinds before, some of one, and none of the others.
 
 // thin is one tree seen over SFTP.
 type thin struct {

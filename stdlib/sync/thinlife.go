@@ -16,8 +16,8 @@ import (
 // what is under way ends, and what would stand in the way of others goes, which
 // takes two round trips. A burst may go on for lastBurst of that.
 const (
-	lastMoment = 800 * time.Millisecond
-	lastBurst  = 400 * time.Millisecond
+	lastMoment = 950 * time.Millisecond
+	lastBurst  = 200 * time.Millisecond
 )
 
 // inFlight is how many requests to one node are under way over SFTP.
@@ -28,8 +28,10 @@ func (t *thin) open(ctx context.Context) error {
 	t.life, t.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	t.bind(ctx, lastMoment)
 	c, err := t.e.dial(ctx, t.j.node)
+	var f nodes.Files
 	if err == nil {
-		t.raw, err = c.Files(t.life)
+		f, err = c.Files(t.life)
+		t.raw = promptFiles{f, t.life} // closing takes a round trip
 	}
 	if err != nil {
 		err = t.why(err)

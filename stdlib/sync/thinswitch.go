@@ -202,6 +202,9 @@ func (t *thin) mark(dir, name string) error {
 		return err
 	}
 	defer func() { go w.Close() }() // nobody waits for it
+	if t.work.Err() != nil {
+		return nodes.Stopped(t.work)
+	}
 	return w.Sync()
 }
 

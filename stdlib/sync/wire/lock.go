@@ -9,7 +9,7 @@ import "time"
 // and the time of the file, which it renews every LockBeat, are for those who
 // cannot see the lock. Over SFTP a file is made, ThinLock, and renewed as often;
 // nothing ends it with its holder, so one that was not renewed for StaleThinLock
-// is taken over.
+// is taken over; for StaleLock, by whoever knows that its holder is dead.
 const (
 	LockFile = "lock"
 	ThinLock = "lock-sftp"
