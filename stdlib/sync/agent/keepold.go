@@ -34,7 +34,7 @@ func (st *stager) journal(next *wire.Record) error {
 	}
 	j.Around = around.Owner.String()
 	for i := range c.dec.Puts {
-		if err := st.prepare(j, &c.dec.Puts[i]); err != nil {
+		if err := st.prepare(j, &c.dec.Puts[i], st.sources[i]); err != nil {
 			return err
 		}
 	}
@@ -53,8 +53,9 @@ func (st *stager) journal(next *wire.Record) error {
 	return st.seal(j, next)
 }
 
-// prepare adds one put to the journal, with its file where it needs one.
-func (st *stager) prepare(j *wire.Journal, p *manifest.Put) error {
+// prepare adds one put to the journal, with its file where it needs one; arrived
+// is s/N of its contents, if these came.
+func (st *stager) prepare(j *wire.Journal, p *manifest.Put, arrived int) error {
 	source, keep := -1, false
 	var err error
 	switch {
@@ -67,7 +68,7 @@ func (st *stager) prepare(j *wire.Journal, p *manifest.Put) error {
 	case p.Kind == manifest.File && p.Have:
 		source, err = st.copyLive(p.Entry)
 	case p.Kind == manifest.File:
-		source = st.arrived[p.Path]
+		source = arrived
 	}
 	j.Add(asNumbers(*p.Entry), source, keep)
 	if p.Kind == manifest.File && !p.Have {
@@ -163,7 +164,9 @@ func (st *stager) keepOld(j *wire.Journal) error {
 	touched := map[string]bool{}
 	for i := range j.To {
 		paths = append(paths, j.To[i].Path)
-		touched[j.To[i].Path] = j.Touch[i]
+		if j.Touch[i] {
+			touched[j.To[i].Path] = true
+		}
 	}
 	for i := range st.c.dec.Deletes {
 		paths = append(paths, st.c.dec.Deletes[i].Path)
@@ -275,11 +278,7 @@ func (st *stager) seal(j *wire.Journal, next *wire.Record) error {
 		}
 	}
 	crash("seal")
-	b, err := j.Encode()
-	if err != nil {
-		return err
-	}
-	if err := writeAt(st.dir, "plan", b); err != nil {
+	if err := writeBy(st.dir, "plan", func(f *os.File) error { return j.Write(f) }); err != nil {
 		return cannot("write", place, err)
 	}
 	crash("seal")

@@ -46,17 +46,24 @@ func (t *tree) openMarker() (f *os.File, size int64, err error) {
 	if t.state < 0 {
 		return nil, 0, nil
 	}
-	fd, err := unix.Openat(t.state, "marker", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	f, size, err = openFile(t.state, "marker")
 	if errors.Is(err, unix.ENOENT) {
 		return nil, 0, nil
 	}
-	f = os.NewFile(uintptr(fd), "marker")
-	var st os.FileInfo
-	if err == nil {
-		st, err = f.Stat()
-	}
+	return f, size, cannot("read", t.place+"/marker", err)
+}
+
+// openFile opens a file of the state, and says how long it is.
+func openFile(dir int, name string) (*os.File, int64, error) {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil, 0, cannot("read", t.place+"/marker", err)
+		return nil, 0, err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	st, err := f.Stat()
+	if err != nil {
+		_ = f.Close()
+		return nil, 0, err
 	}
 	return f, st.Size(), nil
 }

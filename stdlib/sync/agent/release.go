@@ -213,7 +213,7 @@ func (t *tree) surplus(undos, links []string, tell func(dir int, name string)) {
 		if err != nil {
 			return
 		}
-		done, err := t.readJournal(dir)
+		done, err := t.journalHead(dir)
 		_ = unix.Close(dir)
 		if err != nil {
 			return

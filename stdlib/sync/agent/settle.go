@@ -106,7 +106,7 @@ func (t *tree) sweepStale(seq int) {
 		if err != nil {
 			continue
 		}
-		j, err := t.readJournal(stage)
+		j, err := t.journalHead(stage)
 		_ = unix.Close(stage)
 		if err == nil && j.Seq < seq {
 			t.discard(n)

@@ -123,6 +123,9 @@ func (st *stager) receiveAndCompare() error {
 	if err != nil {
 		return err
 	}
+	for i, e := range coming {
+		st.arrived[e.Path] = st.count + i
+	}
 	if st.c.req.Verify == "trust" {
 		if err := st.receive(coming, nil); err != nil {
 			return err

@@ -33,7 +33,8 @@ type stager struct {
 	files   int // its s
 	old     int // its u
 	count   int
-	arrived map[string]int // s/N by path
+	arrived map[string]int // s/N by path, of what came on the guess
+	sources []int          // s/N of each put whose contents came; else -1
 	local   int64
 	there   map[string]*manifest.Entry // what the comparison saw at the paths concerned
 	ways    *ways                      // that contents come over, beside the input
@@ -84,26 +85,32 @@ func (st *stager) open() error {
 	return nil
 }
 
-// fetch asks for the contents that did not come on the guess.
+// fetch asks for the contents that did not come on the guess, and notes in which
+// s/N those of each put are.
 func (st *stager) fetch() error {
-	var want []*manifest.Put
+	puts := st.c.dec.Puts
+	st.sources = make([]int, len(puts))
+	var want []int                // of the puts
 	offsets := map[string]int64{} // how much is there already
-	for i := range st.c.dec.Puts {
-		p := &st.c.dec.Puts[i]
-		if _, here := st.arrived[p.Path]; p.Kind != manifest.File || p.Have || here {
+	for i := range puts {
+		p := &puts[i]
+		st.sources[i] = -1
+		if p.Kind != manifest.File || p.Have {
 			continue
 		}
-		n, offset, err := st.resume(p.Entry)
-		if err != nil {
-			return err
+		n, here := st.arrived[p.Path]
+		if !here {
+			var offset int64
+			var err error
+			if n, offset, err = st.resume(p.Entry); err != nil {
+				return err
+			}
+			if offset > 0 {
+				offsets[p.Path] = offset
+			}
 		}
-		if n >= 0 {
-			st.arrived[p.Path] = n
-			continue
-		}
-		want = append(want, p)
-		if offset > 0 {
-			offsets[p.Path] = offset
+		if st.sources[i] = n; n < 0 {
+			want = append(want, i)
 		}
 	}
 	if len(want) == 0 {
@@ -112,25 +119,26 @@ func (st *stager) fetch() error {
 	return st.need(want, offsets)
 }
 
-// need names the files by their index in the manifest that was announced,
-// describes what is there of them, and receives them.
-func (st *stager) need(puts []*manifest.Put, offsets map[string]int64) error {
-	needs := make([]wire.Need, 0, len(puts))
-	entries := make([]*manifest.Entry, 0, len(puts))
+// need names the files of puts by their index in the manifest that was
+// announced, describes what is there of them, and receives them.
+func (st *stager) need(want []int, offsets map[string]int64) error {
+	puts := st.c.dec.Puts
+	needs := make([]wire.Need, 0, len(want))
+	entries := make([]*manifest.Entry, 0, len(want))
 	s := st.c.announced.Read()
-	for i := 0; len(needs) < len(puts); i++ {
+	for i := 0; len(needs) < len(want); i++ {
 		e := s.Next()
 		if e == nil {
 			return st.c.t.damaged(errors.Join(s.Err(), errors.New("it does not hold what was decided")))
 		}
-		if p := puts[len(needs)]; p.Path == e.Path {
+		if p := &puts[want[len(needs)]]; p.Path == e.Path {
 			needs = append(needs, wire.Need{Index: i, Offset: offsets[e.Path]})
 			entries = append(entries, p.Entry)
 		}
 	}
-	for i, p := range puts {
-		if needs[i].Offset == 0 {
-			if err := st.describe(p, needs[i].Index); err != nil {
+	for k, i := range want {
+		if needs[k].Offset == 0 {
+			if err := st.describe(&puts[i], needs[k].Index); err != nil {
 				return err
 			}
 		}
@@ -141,6 +149,10 @@ func (st *stager) need(puts []*manifest.Put, offsets map[string]int64) error {
 	}
 	if err := wire.Write(st.c.s.out, wire.TypeNeed, wire.EncodeNeed(needs)); err != nil {
 		return err
+	}
+	first := st.count
+	for k, i := range want {
+		st.sources[i] = first + k
 	}
 	return st.receive(entries, offsets)
 }
@@ -188,8 +200,8 @@ type brokenStream struct{ cause error }
 
 func (b *brokenStream) Error() string { return "the connection broke: " + b.cause.Error() }
 
-// receive reads the contents of entries, in their order, to its end; offsets
-// says, by path, where they begin.
+// receive reads the contents of entries, in their order, to its end, into s/N
+// with N from st.count on; offsets says, by path, where they begin.
 func (st *stager) receive(entries []*manifest.Entry, offsets map[string]int64) error {
 	st.c.s.step.Store("receiving")
 	if st.ways == nil {
@@ -300,7 +312,6 @@ func (st *stager) split(z *bufio.Reader, entries []*manifest.Entry, offsets map[
 		if err != nil {
 			return err
 		}
-		st.arrived[e.Path] = n
 		crash("receive")
 	}
 	return nil

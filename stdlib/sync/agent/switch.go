@@ -5,6 +5,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sort"
 	"strings"
@@ -71,11 +72,21 @@ func (t *tree) openStage(roll string) (int, *wire.Journal, error) {
 }
 
 func (t *tree) readJournal(dir int) (*wire.Journal, error) {
-	b, err := readAt(dir, "plan")
+	return t.journalBy(dir, wire.OpenJournal)
+}
+
+// journalHead reads a journal without what it says of single paths.
+func (t *tree) journalHead(dir int) (*wire.Journal, error) {
+	return t.journalBy(dir, wire.ReadJournal)
+}
+
+func (t *tree) journalBy(dir int, read func(io.ReaderAt, int64) (*wire.Journal, error)) (*wire.Journal, error) {
+	f, size, err := openFile(dir, "plan")
 	if err != nil {
 		return nil, err
 	}
-	j, err := wire.DecodeJournal(b)
+	defer f.Close()
+	j, err := read(f, size)
 	if err != nil {
 		return nil, failure("failed", "the journal in "+t.place+" is damaged: "+err.Error())
 	}

@@ -1,10 +1,13 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -28,19 +31,17 @@ type Journal struct {
 	Undoes   string          // the undo folder that this puts back; empty for a roll
 	Release  *Release        // with LayoutRelease
 
-	Change []byte // manifest.Encode of To; while it is written and read
-	Source []int  // per change: N of s/N; -1 for none
-	Touch  []bool // per change: the file stays, only permissions, owner or time are set
-	Old    []byte // manifest.Encode of From; while it is written and read
+	Was   Marker // the marker before
+	Bytes int64
+	Files int
+	Sizes []int64 // of the sections; set as they are written
 
-	Was        Marker // the marker before
-	OursChange []byte // manifest.Encode: with OursGone, turns what is ours afterwards into what was
-	OursGone   []byte // manifest.EncodePaths
-	Bytes      int64
-	Files      int
+	To     []manifest.Entry `json:"-"` // what is put in place
+	Source []int            `json:"-"` // for each of To: N of s/N; -1 for none
+	Touch  []bool           `json:"-"` // for each of To: the file stays, only permissions, owner or time are set
+	From   []manifest.Entry `json:"-"` // what stood at every path that is changed or deleted
 
-	To   []manifest.Entry `json:"-"` // what is put in place
-	From []manifest.Entry `json:"-"` // what stood at every path that is changed or deleted
+	change, gone []byte // encoded: what turns what is ours afterwards into what was
 }
 
 // Release is what the journal of a switch of releases holds besides.
@@ -51,34 +52,170 @@ type Release struct {
 	Shared [][]byte
 }
 
-// Encode gives what DecodeJournal reads.
-func (j *Journal) Encode() ([]byte, error) {
-	j.Change, j.Old = manifest.Encode(j.To), manifest.Encode(j.From)
-	defer j.drop()
-	return json.Marshal(j)
+// A journal file is its sections, one after the other, then the Journal as JSON,
+// then the length of that in eight bytes, most significant first.
+const (
+	sectionTo     = iota // manifest.Encode of To
+	sectionHow           // for each of To, as unsigned varints: Source + 1, twice, and one more for Touch
+	sectionFrom          // manifest.Encode of From
+	sectionChange        // manifest.Encode
+	sectionGone          // manifest.Encode of entries that have only a path
+	sections
+)
+
+// Write writes the journal to an empty file.
+func (j *Journal) Write(to io.Writer) error {
+	b := bufio.NewWriterSize(to, 64<<10)
+	w := &counter{w: b}
+	j.Sizes = nil
+	for _, part := range [sections]func() error{
+		func() error { return list(w, manifest.Slice(j.To)) },
+		func() error { return j.writeHow(w) },
+		func() error { return list(w, manifest.Slice(j.From)) },
+		func() error { return w.all(j.change) },
+		func() error { return w.all(j.gone) },
+	} {
+		w.n = 0
+		if err := part(); err != nil {
+			return err
+		}
+		j.Sizes = append(j.Sizes, w.n)
+	}
+	text, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	if err := w.all(binary.BigEndian.AppendUint64(text, uint64(len(text)))); err != nil {
+		return err
+	}
+	return b.Flush()
 }
 
-// drop lets go of the encodings, which To and From stand for.
-func (j *Journal) drop() { j.Change, j.Old = nil, nil }
+func list(w io.Writer, l manifest.List) error {
+	_, err := manifest.Write(w, l)
+	return err
+}
 
-// DecodeJournal reads a journal and refuses a damaged one.
-func DecodeJournal(b []byte) (*Journal, error) {
+func (j *Journal) writeHow(w *counter) error {
+	var b []byte
+	for i, n := range j.Source {
+		how := uint64(n+1) << 1
+		if j.Touch[i] {
+			how |= 1
+		}
+		b = binary.AppendUvarint(b[:0], how)
+		if err := w.all(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counter counts what is written.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+// Write implements io.Writer.
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}
+
+func (c *counter) all(b []byte) error {
+	_, err := c.Write(b)
+	return err
+}
+
+// Encode gives what Write writes.
+func (j *Journal) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	err := j.Write(&b)
+	return b.Bytes(), err
+}
+
+// errJournal is what a damaged journal gives.
+var errJournal = errors.New("its parts do not fit together")
+
+// ReadJournal reads a journal without its sections, which may be damaged.
+func ReadJournal(at io.ReaderAt, size int64) (*Journal, error) {
+	var end [8]byte
+	if size < int64(len(end)) {
+		return nil, errJournal
+	}
+	size -= int64(len(end))
+	if _, err := io.ReadFull(io.NewSectionReader(at, size, int64(len(end))), end[:]); err != nil {
+		return nil, err
+	}
+	n := binary.BigEndian.Uint64(end[:])
+	if n > longestMarker || n > uint64(size) {
+		return nil, errJournal
+	}
+	size -= int64(n)
+	text := make([]byte, n)
+	if _, err := io.ReadFull(io.NewSectionReader(at, size, int64(n)), text); err != nil {
+		return nil, err
+	}
 	j := &Journal{}
-	if err := json.Unmarshal(b, j); err != nil {
+	if err := json.Unmarshal(text, j); err != nil {
 		return nil, err
 	}
-	var err error
-	if j.To, err = manifest.Decode(j.Change); err != nil {
-		return nil, err
+	for _, n := range j.Sizes {
+		if size -= n; n < 0 || size < 0 {
+			return nil, errJournal
+		}
 	}
-	if j.From, err = manifest.Decode(j.Old); err != nil {
-		return nil, err
-	}
-	j.drop()
-	if len(j.Source) != len(j.To) || len(j.Touch) != len(j.To) {
-		return nil, errors.New("its parts do not fit together")
+	if len(j.Sizes) != sections || size != 0 {
+		return nil, errJournal
 	}
 	return j, nil
+}
+
+// OpenJournal reads a journal and refuses a damaged one.
+func OpenJournal(at io.ReaderAt, size int64) (*Journal, error) {
+	j, err := ReadJournal(at, size)
+	if err != nil {
+		return nil, err
+	}
+	var parts [sections][]byte
+	off := int64(0)
+	for i, n := range j.Sizes {
+		parts[i] = make([]byte, n)
+		if _, err := io.ReadFull(io.NewSectionReader(at, off, n), parts[i]); err != nil {
+			return nil, err
+		}
+		off += n
+	}
+	if j.To, err = manifest.Decode(parts[sectionTo]); err != nil {
+		return nil, err
+	}
+	if j.From, err = manifest.Decode(parts[sectionFrom]); err != nil {
+		return nil, err
+	}
+	j.change, j.gone = parts[sectionChange], parts[sectionGone]
+	return j, j.readHow(parts[sectionHow])
+}
+
+func (j *Journal) readHow(b []byte) error {
+	for range j.To {
+		how, n := binary.Uvarint(b)
+		if n <= 0 || how>>1 > 1<<40 {
+			return errJournal
+		}
+		b = b[n:]
+		j.Source, j.Touch = append(j.Source, int(how>>1)-1), append(j.Touch, how&1 == 1)
+	}
+	if len(b) > 0 {
+		return errJournal
+	}
+	return nil
+}
+
+// DecodeJournal is OpenJournal for what is in memory.
+func DecodeJournal(b []byte) (*Journal, error) {
+	return OpenJournal(bytes.NewReader(b), int64(len(b)))
 }
 
 // Add puts an entry into what is put in place: from s/source, or, with touch,
@@ -136,18 +273,31 @@ func (j *Journal) Gone() (out []string) {
 
 // Remember notes how what is ours after the switch turns into what was.
 func (j *Journal) Remember(was manifest.Patch) {
-	var change bytes.Buffer
-	_, _ = manifest.Write(&change, manifest.Refs(was.Change))
-	j.OursChange, j.OursGone = change.Bytes(), manifest.EncodePaths(was.Gone)
+	var change, gone bytes.Buffer
+	_ = list(&change, manifest.Refs(was.Change))
+	w := manifest.NewWriter(&gone)
+	for _, p := range was.Gone {
+		w.Add(&manifest.Entry{Path: p, Kind: manifest.Other})
+	}
+	_, _ = w.Done()
+	j.change, j.gone = change.Bytes(), gone.Bytes()
 }
 
 // Before gives the record that stood before the switch, in the place of now;
 // its digest is not known yet. When later rolls stand on it, they keep the name
 // of the last.
 func (j *Journal) Before(now *Record) (*Record, error) {
-	back, err := patch(j.OursChange, j.OursGone)
+	change, err := manifest.Decode(j.change)
 	if err != nil {
 		return nil, errors.New("the journal is damaged")
+	}
+	gone, err := manifest.Decode(j.gone)
+	if err != nil {
+		return nil, errors.New("the journal is damaged")
+	}
+	back := manifest.Patch{Change: refs(change)}
+	for i := range gone {
+		back.Gone = append(back.Gone, gone[i].Path)
 	}
 	b := &Record{Marker: j.Was, Ours: manifest.Patched(now.Ours, back)}
 	if now.Roll != j.Roll {

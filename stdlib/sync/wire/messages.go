@@ -229,32 +229,33 @@ func EncodeDelta(p manifest.Patch) []byte {
 }
 
 // DecodeDelta reads the payload of a Delta frame.
-func DecodeDelta(payload []byte) (manifest.Patch, error) {
+func DecodeDelta(payload []byte) (p manifest.Patch, err error) {
 	b, err := Unpack(payload)
-	if err != nil {
-		return manifest.Patch{}, err
-	}
-	n, k := binary.Uvarint(b)
-	if k <= 0 || n > uint64(len(b)-k) {
-		return manifest.Patch{}, errors.New("damaged delta")
-	}
-	b = b[k:]
-	return patch(b[:n], b[n:])
-}
-
-// patch reads what is encoded in two parts, both sorted.
-func patch(change, gone []byte) (p manifest.Patch, err error) {
-	entries, err := manifest.Decode(change)
 	if err != nil {
 		return p, err
 	}
-	for i := range entries {
-		p.Change = append(p.Change, &entries[i])
+	n, k := binary.Uvarint(b)
+	if k <= 0 || n > uint64(len(b)-k) {
+		return p, errors.New("damaged delta")
 	}
-	if p.Gone, err = manifest.DecodePaths(gone); err == nil && !slices.IsSorted(p.Gone) {
+	b = b[k:]
+	change, err := manifest.Decode(b[:n])
+	if err != nil {
+		return p, err
+	}
+	p.Change = refs(change)
+	if p.Gone, err = manifest.DecodePaths(b[n:]); err == nil && !slices.IsSorted(p.Gone) {
 		err = errors.New("damaged delta")
 	}
 	return p, err
+}
+
+func refs(list []manifest.Entry) []*manifest.Entry {
+	out := make([]*manifest.Entry, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
 }
 
 // Ways are pipes of the agent that other processes of its user may write frames

@@ -131,6 +131,55 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// A journal comes back as it was, its beginning can be read alone, and one that
+// was cut or changed is refused or is another journal, never a crash.
+func TestJournal(t *testing.T) {
+	a, b := manifest.Entry{Path: "a", Kind: manifest.File}, manifest.Entry{Path: "b", Kind: manifest.Dir, Mode: 0o755}
+	j := &wire.Journal{Roll: "r", Seq: 7}
+	j.Add(a, 3, false)
+	j.Add(b, -1, true)
+	j.From = []manifest.Entry{b}
+	was := manifest.Entry{Path: "a", Kind: manifest.Dir}
+	j.Remember(manifest.Patch{Change: []*manifest.Entry{&was}, Gone: []string{"b", "c"}})
+	text, err := j.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := wire.DecodeJournal(text)
+	if err != nil || !slices.Equal(got.To, j.To) || !slices.Equal(got.From, j.From) || !slices.Equal(got.Source, j.Source) || !slices.Equal(got.Touch, j.Touch) {
+		t.Fatalf("%v %+v", err, got)
+	}
+	now := &wire.Record{Ours: manifest.Slice{a, b, {Path: "c", Kind: manifest.Dir}, {Path: "d", Kind: manifest.Dir}}}
+	before, err := got.Before(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := manifest.Collect(before.Ours); err != nil || len(list) != 2 || list[0] != was || list[1].Path != "d" {
+		t.Errorf("%v %+v", err, list)
+	}
+	if head, err := wire.ReadJournal(bytes.NewReader(text), int64(len(text))); err != nil || head.Seq != 7 || head.To != nil {
+		t.Errorf("%v %+v", err, head)
+	}
+	for n := range text {
+		if _, err := wire.DecodeJournal(text[:n]); err == nil {
+			t.Errorf("%d of %d bytes were taken", n, len(text))
+		}
+	}
+}
+
+func FuzzJournal(f *testing.F) {
+	j := &wire.Journal{Roll: "r"}
+	j.Add(manifest.Entry{Path: "a", Kind: manifest.File}, 0, false)
+	b, _ := j.Encode()
+	f.Add(b)
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		if j, err := wire.DecodeJournal(b); err == nil {
+			_ = j.Steps()
+			_, _ = j.Before(wire.NoRecord())
+		}
+	})
+}
+
 func FuzzRecord(f *testing.F) {
 	r := wire.Record{Ours: manifest.Slice{{Path: "a", Kind: manifest.File}}}
 	b, _ := r.Encode()
