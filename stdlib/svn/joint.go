@@ -159,10 +159,10 @@ func (j *joint) pair(ctx context.Context, p *picture, rel string) error {
 		j.addChild(rel, nil, []byte(link), theirs).Symlink = true
 		return nil
 	case err == nil:
-		return j.addUnlike(rel, sort{"symlink", link}, sort{"file", string(theirs)})
+		return j.addUnlike(rel, side{"symlink", link}, side{"file", string(theirs)})
 	case isLink(splitLines(string(theirs))):
 		mine, err := readWhole(name)
-		return firstError(err, j.addUnlike(rel, sort{"file", string(mine)}, sort{"symlink", string(theirs)}))
+		return firstError(err, j.addUnlike(rel, side{"file", string(mine)}, side{"symlink", string(theirs)}))
 	}
 	mine, err := readWhole(name)
 	if err != nil || bytes.Equal(mine, theirs) {

@@ -11,21 +11,21 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 )
 
-// sort is what one side has at a path: a file with its text, a symlink with what svn
+// side is what one side has at a path: a file with its text, a symlink with what svn
 // keeps of it, a folder.
-type sort struct{ name, text string }
+type side struct{ name, text string }
 
 // unlike takes a path that is a folder on one side only.
 func (j *joint) unlike(ctx context.Context, rel string, mine fs.FileInfo, theirKind string) error {
 	c := j.k.merge.Into
-	sides := [2]sort{{name: "folder"}, {name: "folder"}}
+	sides := [2]side{{name: "folder"}, {name: "folder"}}
 	switch {
 	case theirKind != "dir":
 		text, err := c.textAt(ctx, j.theirs(rel), j.k.right.Revision)
 		if err != nil {
 			return err
 		}
-		sides[1] = sort{"file", string(text)}
+		sides[1] = side{"file", string(text)}
 		if isLink(splitLines(string(text))) {
 			sides[1].name = "symlink"
 		}
@@ -34,20 +34,21 @@ func (j *joint) unlike(ctx context.Context, rel string, mine fs.FileInfo, theirK
 		if err != nil {
 			return diskError(err)
 		}
-		sides[0] = sort{"symlink", "link " + target}
+		sides[0] = side{"symlink", "link " + target}
 	default:
 		text, err := readWhole(filepath.Join(c.Path, rel))
 		if err != nil {
 			return err
 		}
-		sides[0] = sort{"file", string(text)}
+		sides[0] = side{"file", string(text)}
 	}
 	return j.addUnlike(rel, sides[0], sides[1])
 }
 
 // addUnlike takes a path where the sides are of different sorts: one of them stays,
-// as a whole and with its properties. What is given to settle it is the side's name.
-func (j *joint) addUnlike(rel string, mine, theirs sort) error {
+// as a whole and with its properties. Their texts begin with the sort, so that they
+// differ where a file holds what svn keeps of a symlink.
+func (j *joint) addUnlike(rel string, mine, theirs side) error {
 	if rel == j.k.Path {
 		return &nodes.Error{Kind: nodes.Conflict, Message: rel + " is a " + mine.name + " on one side and a " + theirs.name + " on the other", Hint: "choose mine or theirs"}
 	}
