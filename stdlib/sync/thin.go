@@ -41,6 +41,7 @@ type thin struct {
 	end    context.CancelCauseFunc // of life
 	unbind func()                  // life no longer ends with ctx
 
+	half    bool   // halfDone was said
 	settled string // what settle did
 	undone  string // the roll whose undo settle finished
 }

@@ -87,11 +87,12 @@ func outlive(ctx context.Context, moment time.Duration) (context.Context, contex
 }
 
 // why prefers the reason that the work was stopped to what that led to; and that
-// the lock was lost to what whoever has it now did to the stage.
+// the lock was lost to what whoever has it now did to the stage. What halfDone said
+// stays.
 func (t *thin) why(err error) error {
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || t.half:
+		return err
 	case t.ctx.Err() != nil:
 		return nodes.Stopped(t.ctx)
 	case t.lock.file != nil && nodes.KindOf(err) == nodes.NotFound:

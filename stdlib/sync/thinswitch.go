@@ -247,8 +247,9 @@ func (t *thin) rollBack(dir string, j *wire.Journal, cause error) error {
 // halfDone says that a switch was begun and not ended.
 func (t *thin) halfDone(cause error) error {
 	e := *nodes.AsError(t.why(cause), nodes.Failed)
+	t.half = true
 	e.Message += "; some files may be switched and some not"
-	if e.Hint == "" || e.Kind != nodes.Locked {
+	if e.Kind != nodes.Locked {
 		e.Hint = "push again, when the cause is mended: the switch is then finished or undone first"
 	}
 	return &e
