@@ -41,6 +41,7 @@ type login struct {
 	accepted []string // algorithms of keys, by PubkeyAcceptedAlgorithms
 	passed   []string // keys that none of these suits
 	skip     []string // keys that an earlier connection has tried
+	locked   string   // the file of a key whose passphrase was not given
 	agent    io.Closer
 }
 
@@ -200,7 +201,7 @@ func (l *login) challenge(_, instruction string, questions []string, _ []bool) (
 	}
 	answers := make([]string, len(questions))
 	for i, q := range questions {
-		answer, err := l.ask(strings.TrimSpace(l.s.login() + "@" + l.s.alias + ": " + instruction + " " + strings.TrimRight(q, ": ")))
+		answer, err := l.ask(strings.Join(strings.Fields(l.s.login()+"@"+l.s.alias+": "+instruction+" "+strings.TrimRight(q, ": ")), " "))
 		if err != nil {
 			return nil, err
 		}

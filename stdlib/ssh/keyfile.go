@@ -140,6 +140,7 @@ func (k *lockedKey) SignWithAlgorithm(rand io.Reader, data []byte, algorithm str
 	defer k.login.guard.resume()
 	signer, err := k.unlock()
 	if err != nil {
+		k.login.locked = k.file.name
 		return nil, err
 	}
 	return signer.SignWithAlgorithm(rand, data, algorithm)

@@ -11,27 +11,24 @@ import (
 	"testing"
 	"time"
 
+	xssh "golang.org/x/crypto/ssh"
+
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
 )
 
 func TestPassphraseAskedOnce(t *testing.T) {
 	b := start(t, 3)
-	locked := filepath.Join(b.Home, ".ssh", "locked")
-	public, err := nodetest.WriteKey(locked, "locked")
+	locked := b.lockedKey(t)
+	public, err := os.ReadFile(locked + ".pub")
 	if err != nil {
 		t.Fatal(err)
 	}
-	nodetest.Need(t, "ssh-keygen")
-	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", "open sesame", "-f", locked).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	for i := range 3 {
-		if err := os.WriteFile(filepath.Join(filepath.Dir(b.Dir(i)), "authorized_keys"), []byte(public+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(b.Dir(i)), "authorized_keys"), public, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.config(t, "IdentityFile "+locked)
 	person := &nodetest.Person{Answers: []string{"wrong", "open sesame"}}
 	b.session.Person = person
 	var wg sync.WaitGroup
@@ -45,6 +42,42 @@ func TestPassphraseAskedOnce(t *testing.T) {
 	wg.Wait()
 	if len(person.Asked) != 2 || !strings.Contains(person.Asked[0], locked) {
 		t.Errorf("asked %q", person.Asked)
+	}
+}
+
+// lockedKey makes a key with a passphrase, and ssh_config name it.
+func (b *bench) lockedKey(t *testing.T) (file string) {
+	t.Helper()
+	nodetest.Need(t, "ssh-keygen")
+	file = filepath.Join(b.Home, ".ssh", "locked")
+	if _, err := nodetest.WriteKey(file, "locked"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", "open sesame", "-f", file).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	b.config(t, "IdentityFile "+file+"\nStrictHostKeyChecking accept-new")
+	return file
+}
+
+// A passphrase that is not known does not keep the other ways to log in away; where
+// nobody can be asked for it, that is said.
+func TestPassphraseNotKnown(t *testing.T) {
+	b := start(t, 0)
+	b.known(t, "")
+	file := b.lockedKey(t)
+	config := byPassword()
+	config.PublicKeyCallback = func(xssh.ConnMetadata, xssh.PublicKey) (*xssh.Permissions, error) { return nil, nil }
+	if err := os.Remove(b.Key); err != nil {
+		t.Fatal(err)
+	}
+	n := &nodes.Node{Name: "odd", Host: "127.0.0.1", Port: tightServer(t, config)}
+	_, err := b.pool.Dial(within(t, 30*time.Second), n)
+	fails(t, err, nodes.Auth, "ssh-add "+file)
+	person := &nodetest.Person{Answers: []string{"no", "not", "nor", "right"}}
+	b.session.Person = person
+	if _, err := b.pool.Dial(within(t, 30*time.Second), n); err != nil || len(person.Asked) != 4 {
+		t.Errorf("asked %q: %v", person.Asked, err)
 	}
 }
 

@@ -55,6 +55,8 @@ func (l *login) refused(cause error) error {
 func (l *login) advice() string {
 	takes := func(method string) bool { return slices.Contains(l.allowed, method) }
 	switch {
+	case l.locked != "":
+		return "`" + nodes.Quote("ssh-add", l.locked) + "` gives the key to the agent; or run rollsh at a terminal, where the passphrase can be asked for"
 	case len(l.allowed) == 0 || takes("publickey"):
 		return "name the right key (key= in the nodes file, IdentityFile in ~/.ssh/config) or add it to the agent; `" + l.s.byHand("-v") + "` shows what ssh tries"
 	case takes("password") || takes("keyboard-interactive"):

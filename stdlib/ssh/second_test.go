@@ -95,7 +95,7 @@ func TestSecondConnectionWithPassword(t *testing.T) {
 	b.config(t, "StrictHostKeyChecking accept-new")
 	person := &nodetest.Person{Answers: []string{"wrong", "right"}}
 	b.session.Person = person
-	n := &nodes.Node{Name: "tight", Host: "127.0.0.1", Port: tightServer(t)}
+	n := &nodes.Node{Name: "tight", Host: "127.0.0.1", Port: tightServer(t, byPassword())}
 	c, err := b.pool.Dial(within(t, 20*time.Second), n)
 	if err != nil {
 		t.Fatal(err)
@@ -115,12 +115,16 @@ func TestSecondConnectionWithPassword(t *testing.T) {
 	}
 }
 
-// tightServer takes a password and runs commands, one session a connection.
-func tightServer(t *testing.T) (port int) {
-	t.Helper()
-	config := &xssh.ServerConfig{
+// byPassword is a server that takes a password.
+func byPassword() *xssh.ServerConfig {
+	return &xssh.ServerConfig{
 		PasswordCallback: func(_ xssh.ConnMetadata, pass []byte) (*xssh.Permissions, error) { return nil, allow(string(pass)) },
 	}
+}
+
+// tightServer runs commands, one session a connection.
+func tightServer(t *testing.T, config *xssh.ServerConfig) (port int) {
+	t.Helper()
 	l := listenSSH(t, config)
 	go func() {
 		for {
