@@ -87,7 +87,8 @@ func (n *node) choosePort() error {
 func (n *node) config() string {
 	home := filepath.Join(n.dir, "home")
 	env := append([]string{"SHLVL=1", "HOME=" + home, "BASH_ENV=" + n.enter(), marker + "=" + n.dir}, n.env...)
-	text := n.extra + fmt.Sprintf(`Port %d
+	const before = "MaxStartups 1000\n" // of this the last value wins (9.2, servconf.c)
+	text := before + n.extra + fmt.Sprintf(`Port %d
 ListenAddress 127.0.0.1
 HostKey %[2]s/host
 PidFile none
@@ -97,7 +98,6 @@ UseDNS no
 UsePAM no
 PrintMotd no
 PrintLastLog no
-MaxStartups 1000
 MaxSessions 200
 PermitRootLogin yes
 PasswordAuthentication no

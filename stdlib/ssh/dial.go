@@ -24,7 +24,7 @@ const connectTimeout = 20 * time.Second
 
 // maxTries is how often a connection is tried that the node drops before it
 // greets: so sshd sheds load (MaxStartups 10:30:100).
-const maxTries = 6
+const maxTries = 8
 
 // guard closes a connection that takes too long to come about, or whose context
 // ended.
@@ -76,26 +76,46 @@ type dialer struct {
 }
 
 // connect dials and logs in. A connection that is dropped before the greeting
-// is tried again after a random, growing pause; one that ended after too many
-// keys (MaxAuthTries), at once with those that are left.
+// is tried again after a random, growing pause, as one of a few; one that ended
+// after too many keys (MaxAuthTries), at once with those that are left.
 func (d *dialer) connect(ctx context.Context) (*ssh.Client, error) {
+	dropped := false
 	for try := 1; ; try++ {
-		client, err := d.once(ctx)
+		client, err := d.inTurn(ctx, dropped)
 		if err == nil || try == maxTries {
 			return client, err
 		}
 		if errors.Is(err, errMoreKeys) {
 			continue
 		}
-		if !errors.Is(err, errDropped) {
+		if dropped = errors.Is(err, errDropped); !dropped {
 			return client, err
 		}
-		pause := time.Duration(float64(int(50)<<try)*(0.5+rand.Float64())) * time.Millisecond
+		pause := time.Duration(float64(min(50<<try, 1500))*(0.5+rand.Float64())) * time.Millisecond
 		select {
 		case <-ctx.Done():
 			return nil, nodes.Stopped(ctx)
 		case <-time.After(pause):
 		}
+	}
+}
+
+// afterDrop is how many connections that were dropped are tried again at once: less
+// than sshd takes that have not logged in (MaxStartups 10:30:100). The others wait,
+// and keep their places in the ramp meanwhile, so that less that is new pushes in.
+const afterDrop = 8
+
+// inTurn is once, for one that was dropped when it is its turn.
+func (d *dialer) inTurn(ctx context.Context, dropped bool) (*ssh.Client, error) {
+	if !dropped {
+		return d.once(ctx)
+	}
+	select {
+	case d.pool.narrow <- struct{}{}:
+		defer func() { <-d.pool.narrow }()
+		return d.once(ctx)
+	case <-ctx.Done():
+		return nil, nodes.Stopped(ctx)
 	}
 }
 

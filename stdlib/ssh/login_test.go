@@ -254,7 +254,27 @@ func TestMaxStartups(t *testing.T) {
 	}
 	wg.Wait()
 	if !strings.Contains(b.Log(0), "MaxStartups") {
-		t.Logf("sshd dropped nothing this time")
+		t.Error("sshd dropped nothing")
+	}
+}
+
+// Thirty at once, as many nodes on one sshd would come, where it drops nearly all
+// that come while ten have not logged in yet.
+func TestMaxStartupsOfManyAtOnce(t *testing.T) {
+	b := start(t, 1, nodetest.Config("MaxStartups 10:90:20"))
+	var wg sync.WaitGroup
+	for i := range 30 {
+		n := b.Node(0)
+		n.Key = fmt.Sprintf("~/.ssh/none%d", i) // makes it another place
+		wg.Go(func() {
+			if _, err := b.pool.Dial(within(t, 60*time.Second), n); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if !strings.Contains(b.Log(0), "drop connection") {
+		t.Error("sshd dropped nothing")
 	}
 }
 

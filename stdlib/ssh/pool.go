@@ -19,6 +19,7 @@ type Pool struct {
 	who     account
 	keys    *keyring
 	ramp    chan struct{} // one place for each handshake under way
+	narrow  chan struct{} // and for each that is tried again after a drop
 	ids     *counter
 	sudo    passwords
 
@@ -55,7 +56,7 @@ func NewPool(s *nodes.Session, opts ...Option) *Pool {
 	}
 	host, _ := os.Hostname()
 	p := &Pool{
-		session: s, keys: newKeyring(), ramp: make(chan struct{}, 64), conns: map[string]*slot{}, ids: newCounter(fromPool),
+		session: s, keys: newKeyring(), ramp: make(chan struct{}, 64), narrow: make(chan struct{}, afterDrop), conns: map[string]*slot{}, ids: newCounter(fromPool),
 		who: account{home: s.Home, user: login, host: host, system: "/etc/ssh/ssh_config"},
 	}
 	for _, o := range opts {
