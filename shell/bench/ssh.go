@@ -37,7 +37,7 @@ func sshFanout(ctx context.Context, b *bench) error {
 		return err
 	}
 	before = sshdTime(p)
-	warm, err := marked(ctx, "rollsh, warm", p.command("recipes/warm.lua"), p.gate, rounds, pause)
+	warm, err := marked(ctx, "rollsh, warm", p.command("recipes/warm.lua"), p.gate, rounds, pause(ctx))
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func sshFanout(ctx context.Context, b *bench) error {
 		return err
 	}
 	if has("fab") {
-		fabric, err := marked(ctx, "fabric, in one process", peers.command(peers.fabric("warm.py", p.gate, strconv.Itoa(rounds))), p.gate, rounds, pause)
+		fabric, err := marked(ctx, "fabric, in one process", peers.command(peers.fabric("warm.py", p.gate, strconv.Itoa(rounds))), p.gate, rounds, pause(ctx))
 		if err != nil {
 			return err
 		}
@@ -79,9 +79,14 @@ func sshFanout(ctx context.Context, b *bench) error {
 // often, as somebody would who looks at the result before going on.
 const warmRounds = 10
 
-func pause() error {
-	time.Sleep(200 * time.Millisecond)
-	return nil
+func pause(ctx context.Context) func() error {
+	return func() error {
+		select {
+		case <-ctx.Done():
+		case <-time.After(200 * time.Millisecond):
+		}
+		return ctx.Err()
+	}
 }
 
 // printMost says how far ahead of the quickest peer anybody can be here, where the
