@@ -43,6 +43,11 @@ var agentFiles gosync.Map
 
 // HoldStage is Push with a wait at the barrier.
 func (e *Engine) HoldStage(ctx context.Context, set nodes.Set, o Options, until <-chan struct{}) error {
+	return e.AtBarrier(ctx, set, o, func() { <-until })
+}
+
+// AtBarrier is Push that does something when all is staged.
+func (e *Engine) AtBarrier(ctx context.Context, set nodes.Set, o Options, do func()) error {
 	st, err := e.stage(ctx, "sync.push", set, o, nil, true)
 	if err != nil {
 		return err
@@ -50,7 +55,7 @@ func (e *Engine) HoldStage(ctx context.Context, set nodes.Set, o Options, until 
 	if err := st.results("sync.push").Err(); err != nil {
 		return err
 	}
-	<-until
+	do()
 	return st.change(ctx, "sync.push", set).Err()
 }
 

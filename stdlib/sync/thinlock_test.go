@@ -126,3 +126,23 @@ func TestLockOfTheKilled(t *testing.T) {
 		t.Errorf("left in the cache: %v", left)
 	}
 }
+
+// What was staged over SFTP is switched although the connection was cut while other
+// nodes were waited for: the lock is still ours.
+func TestThinStageOutlivesItsConnection(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly(0))
+	r.file("a", "1")
+	r.wholeSeconds()
+	var before string
+	must(t, r.engine.AtBarrier(r.ctx(), r.set, r.options(), func() {
+		before = r.events.Text(nodes.Warned)
+		r.bed.Cut(0)
+	}))
+	r.equal(0)
+	if got := strings.Join(r.state(0), " "); strings.Contains(got, "lock-") || strings.Contains(got, "stage-") {
+		t.Errorf("left behind: %s", got)
+	}
+	if now := r.events.Text(nodes.Warned); now != before {
+		t.Errorf("said: %s", now)
+	}
+}
