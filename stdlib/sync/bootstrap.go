@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -42,8 +40,8 @@ var agentSources embed.FS
 
 // program is an agent that can be sent to nodes of one platform.
 type program struct {
-	uname string // as in platform
-	sum   string // SHA-256 of the program, in hexadecimal; part of its name there
+	uname string   // as in platform
+	sums  bin.Sums // its SHA-256 is part of its name there
 	gz    func() ([]byte, error)
 }
 
@@ -56,8 +54,8 @@ func programs() []program {
 	}
 	var out []program
 	for _, p := range platforms {
-		if gz, sum, ok := bin.Agent(p.goos, p.goarch, from); ok {
-			out = append(out, program{p.uname, sum, func() ([]byte, error) { return gz, nil }})
+		if gz, sums, ok := bin.Agent(p.goos, p.goarch, from); ok {
+			out = append(out, program{p.uname, sums, func() ([]byte, error) { return gz, nil }})
 		} else if p.goos == runtime.GOOS && p.goarch == runtime.GOARCH {
 			if own, err := ownProgram(p.uname); err == nil {
 				out = append(out, own)
@@ -77,7 +75,6 @@ func ownProgram(uname string) (program, error) {
 }
 
 func programOf(uname string, b []byte) program {
-	sum := sha256.Sum256(b)
 	gz := sync.OnceValues(func() ([]byte, error) {
 		var out bytes.Buffer
 		z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
@@ -89,11 +86,14 @@ func programOf(uname string, b []byte) program {
 		}
 		return out.Bytes(), err
 	})
-	return program{uname, hex.EncodeToString(sum[:]), gz}
+	return program{uname, bin.SumsOf(b), gz}
 }
 
-// folders on a node that the agent may lie in, best first, as shell words.
-const folders = `"${XDG_CACHE_HOME:-$HOME/.cache}/rollsh" "${XDG_RUNTIME_DIR:-/dev/null}/rollsh" "/var/tmp/rollsh-$(id -u)"`
+// folders on a node that the agent may lie in, best first, as the head of a loop:
+// no program is started to name the last before it is looked at.
+const folders = `for d in "${XDG_CACHE_HOME:-$HOME/.cache}/rollsh" "${XDG_RUNTIME_DIR:-/dev/null}/rollsh" /var/tmp; do
+[ "$d" != /var/tmp ] || d=$d/rollsh-$(id -u)
+`
 
 const needLine, noneLine = "\x00ROLLSH-NEED ", "\x00ROLLSH-NONE "
 
@@ -110,19 +110,18 @@ func startScript(list []program, env, words []string) string {
 	var b strings.Builder
 	b.WriteString("u=$(uname -sm); case $u in\n")
 	for _, p := range list {
-		fmt.Fprintf(&b, "%s) h=%s;;\n", p.uname, p.sum)
+		fmt.Fprintf(&b, "%s) h=%s k=%s;;\n", p.uname, p.sums.SHA256, p.sums.BLAKE2b)
 	}
 	b.WriteString(`*) printf '\000ROLLSH-NONE %s\n' "$u"; exit 0;;
 esac
-whole() { x=$(sha256sum <"$1"); [ "${x%% *}" = $h ]; }
-serve() { exec env ` + nodes.Quote(env...) + ` "$f" ` + agent.Flag + " " + nodes.Quote(words...) + `; }
-for d in ` + folders + `; do f=$d/agent-$h
+whole() { x=$(b2sum -l 256 <"$1" 2>/dev/null || sha256sum <"$1"); x=${x%% *}; [ "$x" = $k ] || [ "$x" = $h ]; }
+serve() { exec ` + with(env) + `"$f" ` + agent.Flag + " " + nodes.Quote(words...) + `; }
+` + folders + `f=$d/agent-$h
 if [ -x "$f" ] && [ -O "$d" ] && whole "$f"; then serve; fi
 done
 printf '\000ROLLSH-NEED %s\n' $h
 read n; umask 077; s=
-for d in ` + folders + `; do
-mkdir -p "$d" 2>/dev/null && [ -d "$d" ] && [ ! -L "$d" ] && [ -O "$d" ] && [ -w "$d" ] || continue
+` + folders + `mkdir -p "$d" 2>/dev/null && [ -d "$d" ] && [ ! -L "$d" ] && [ -O "$d" ] && [ -w "$d" ] || continue
 f=$d/agent-$h; t=$f.$$
 if [ -z "$s" ]; then head -c $n | gzip -dc >"$t" || { rm -f "$t"; exit 3; }
 else cp "$s" "$t" || { rm -f "$t"; continue; }; rm -f "$s"; fi
@@ -139,6 +138,14 @@ exit 5`)
 	return b.String()
 }
 
+// with sets environment variables, NAME=VALUE, for the program that follows.
+func with(env []string) string {
+	if len(env) == 0 {
+		return ""
+	}
+	return "env " + nodes.Quote(env...) + " "
+}
+
 // noAgentError says that the agent cannot run on a node; SFTP may still do.
 type noAgentError struct{ why string }
 
@@ -152,7 +159,7 @@ func (l *line) ready(ctx context.Context, list []program) error {
 	if !errors.As(err, &need) {
 		return err
 	}
-	i := slices.IndexFunc(list, func(p program) bool { return p.sum == need.sum })
+	i := slices.IndexFunc(list, func(p program) bool { return p.sums.SHA256 == need.sum })
 	if i < 0 {
 		return &noAgentError{"it asks for an agent that there is not: " + need.sum}
 	}

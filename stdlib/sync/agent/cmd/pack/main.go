@@ -1,12 +1,11 @@
 // Command pack compresses a built agent for embedding: pack PROGRAM NAME SYNC
-// writes NAME.gz, NAME.sha256 and NAME.from, the sum of the sources in the folder
+// writes NAME.gz, NAME.sums and NAME.from, the sum of the sources in the folder
 // SYNC. The same program gives the same bytes.
 package main
 
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
 	"fmt"
 	"os"
 
@@ -50,5 +49,6 @@ func pack(program, name, sync string) error {
 	if err = os.WriteFile(name+".gz", out.Bytes(), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(name+".sha256", fmt.Appendf(nil, "%x\n", sha256.Sum256(b)), 0o644)
+	sums := bin.SumsOf(b)
+	return os.WriteFile(name+".sums", fmt.Appendln(nil, sums.SHA256, sums.BLAKE2b), 0o644)
 }
