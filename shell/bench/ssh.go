@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,47 +84,6 @@ func pause(ctx context.Context) func() error {
 		}
 		return ctx.Err()
 	}
-}
-
-// printMost says how far ahead of the quickest peer anybody can be here, where the
-// nodes share the processors.
-func printMost(peers []figure, floor time.Duration) {
-	if len(peers) == 0 || floor <= 0 {
-		return
-	}
-	quickest := slices.MinFunc(peers, func(a, b figure) int { return cmp.Compare(a.wall(), b.wall()) })
-	least := floor / time.Duration(runtime.NumCPU())
-	fmt.Printf("  floor: the nodes' sshd alone takes %.3f s on %d processors, so nobody is more than %.1fx ahead of %s here\n",
-		least.Seconds(), runtime.NumCPU(), float64(quickest.wall())/float64(least), quickest.name)
-}
-
-func printFloor(floor time.Duration) {
-	fmt.Printf("  floor: the nodes' sshd took %.3f s of processor time for it, %.3f s on %d processors\n",
-		floor.Seconds(), floor.Seconds()/float64(runtime.NumCPU()), runtime.NumCPU())
-}
-
-// sshdTime is the processor time of the nodes' sshd and of what they started
-// and waited for. Source: proc(5), /proc/PID/stat.
-func sshdTime(p *bed) time.Duration {
-	var ticks int64
-	found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, file := range found {
-		line, err := os.ReadFile(file)
-		if err != nil || !strings.Contains(string(line), p.Dir(0)[:len(p.Dir(0))-len("0/files")]) || !strings.Contains(string(line), "listener") {
-			continue
-		}
-		stat, err := os.ReadFile(filepath.Join(filepath.Dir(file), "stat"))
-		if err != nil {
-			continue
-		}
-		_, rest, _ := strings.Cut(string(stat), ") ")
-		fields := strings.Fields(rest)
-		for _, f := range fields[11:15] {
-			n, _ := strconv.ParseInt(f, 10, 64)
-			ticks += n
-		}
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond // USER_HZ is 100
 }
 
 // peer is one other way to do it.
