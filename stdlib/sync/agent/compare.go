@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/user"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ type comparison struct {
 
 	announced manifest.List  // want as the controller knows it: needs are indexes into it
 	delta     manifest.Patch // from ours to it, when the guess was right
+	replaced  manifest.Slice // what is ours at the paths of the delta
 
 	doubt   string // why the tree was looked at although verify is trust
 	trusted bool   // it was not looked at
@@ -84,12 +86,26 @@ func (c *comparison) guess() (right bool, err error) {
 	return true, err
 }
 
-// digest is that of what was announced as a delta.
+// digest is that of what was announced as a delta. What is replaced is noted on
+// the way.
 func (c *comparison) digest() (manifest.Digest, error) {
 	if c.delta.Empty() && c.rules.Plain() {
 		return c.now.Digest, nil
 	}
-	return manifest.Write(nil, c.announced)
+	paths := slices.Clone(c.delta.Gone)
+	for _, e := range c.delta.Change {
+		paths = append(paths, e.Path)
+	}
+	slices.Sort(paths)
+	noting := manifest.Mapped(c.ours, func(e *manifest.Entry) {
+		for len(paths) > 0 && paths[0] < e.Path {
+			paths = paths[1:]
+		}
+		if len(paths) > 0 && paths[0] == e.Path {
+			c.replaced = append(c.replaced, *e)
+		}
+	})
+	return manifest.Write(nil, manifest.Patched(noting, c.delta))
 }
 
 // longestManifest limits what is taken of a manifest.
@@ -168,7 +184,12 @@ func (p *manifestPieces) Read(b []byte) (int, error) {
 // predicted lists the files whose contents come with a right guess: what a
 // decision needs if the tree is as the last roll left it.
 func (c *comparison) predicted() ([]*manifest.Entry, error) {
-	list, err := manifest.Predict(c.ours, c.want, c.req.Policy)
+	ours, want := c.ours, c.want
+	if !want.Traits().HardLinks { // then nothing is sent of what the delta does not name
+		ours = c.replaced
+		want, _ = c.t.owners.resolved(manifest.Refs(c.delta.Change))
+	}
+	list, err := manifest.Predict(ours, want, c.req.Policy)
 	if err != nil {
 		return nil, c.t.damaged(err)
 	}
