@@ -192,8 +192,13 @@ func (s *syncBed) same(ctx context.Context, tree string) error {
 	})
 }
 
+// settled is how old the files of a source are at least, as those of a checkout
+// are: the sums of younger ones are not remembered.
+const settled = 2500 * time.Millisecond
+
 // rolls changes the source a little and rolls that, with each program in turn.
 func (s *syncBed) rolls(ctx context.Context) error {
+	<-time.After(settled)
 	if err := s.level(ctx, "bench"); err != nil {
 		return err // first contact: the trees are there already
 	}
