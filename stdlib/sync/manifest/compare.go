@@ -49,8 +49,7 @@ func (c *Comparison) walk(f func(p string, o, l, w *Entry)) error {
 		}
 		b.list, b.hashes = b.list[:0], b.hashes[:0]
 	}
-	err := Walk([]Seq{c.Ours.Read(), c.Live, c.Want.Read()}, func(p string, at []*Entry) {
-		o, l, w := at[0], at[1], at[2]
+	err := c.sides(func(p string, o, l, w *Entry) {
 		doubt := l != nil && l.Kind == File && c.inherit(o, l, w) && c.Hash != nil
 		if !doubt && len(b.list) == 0 {
 			f(p, o, l, w)
@@ -69,6 +68,35 @@ func (c *Comparison) walk(f func(p string, o, l, w *Entry)) error {
 		flush()
 	}
 	return err
+}
+
+// sides gives f what the lists have at each path. What is wanted is often told as a
+// change of what was left, which is then read once for both.
+func (c *Comparison) sides(f func(p string, o, l, w *Entry)) error {
+	want, ok := c.Want.(*patched)
+	if !ok || !sameList(want.base, c.Ours) {
+		return Walk([]Seq{c.Ours.Read(), c.Live, c.Want.Read()}, func(p string, at []*Entry) { f(p, at[0], at[1], at[2]) })
+	}
+	gone := want.p.Gone
+	return Walk([]Seq{c.Ours.Read(), c.Live, Refs(want.p.Change).Read()}, func(p string, at []*Entry) {
+		w := at[2]
+		for len(gone) > 0 && gone[0] < p {
+			gone = gone[1:]
+		}
+		if w == nil && (len(gone) == 0 || gone[0] != p) {
+			w = at[0]
+		}
+		f(p, at[0], at[1], w)
+	})
+}
+
+// sameList reports that two lists are one and the same, where that can be told.
+func sameList(a, b List) bool {
+	switch a.(type) {
+	case Slice, Refs: // Go compares no slices
+		return false
+	}
+	return a == b
 }
 
 func copyOf(e *Entry) *Entry {

@@ -3,11 +3,7 @@
 // the encoding that carries them, and the decision what has to change.
 package manifest
 
-import (
-	"path"
-	"strings"
-	"time"
-)
+import "time"
 
 // Kind is the type of an entry.
 type Kind byte
@@ -51,8 +47,19 @@ type Entry struct {
 // Clean reports whether p is a plain path below a root: relative, without
 // empty, . or .. elements and without NUL.
 func Clean(p string) bool {
-	return p != "" && p[0] != '/' && path.Clean(p) == p && p != "." && p != ".." &&
-		!strings.HasPrefix(p, "../") && !strings.ContainsRune(p, 0)
+	start := 0
+	for i := 0; i <= len(p); i++ {
+		switch {
+		case i == len(p) || p[i] == '/':
+			if name := p[start:i]; name == "" || name == "." || name == ".." {
+				return false
+			}
+			start = i + 1
+		case p[i] == 0:
+			return false
+		}
+	}
+	return true
 }
 
 // SameTime reports whether two modification times are equal as far as the

@@ -224,6 +224,17 @@ func TestDecide(t *testing.T) {
 			if got := text(d, ours); err != nil || got != c.out {
 				t.Errorf("%v\ngot  %s\nwant %s", err, got, c.out)
 			}
+			same := &ours // a list that can be told from others
+			p, err := manifest.Delta(same, manifest.Slice(c.want))
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := (&manifest.Comparison{
+				Ours: same, Live: manifest.Slice(c.live).Read(), Want: manifest.Patched(same, p), Policy: c.pol, Lists: true,
+			}).Decide()
+			if got := text(again, ours); err != nil || got != c.out {
+				t.Errorf("as a change of ours: %v\ngot  %s\nwant %s", err, got, c.out)
+			}
 			back, err := manifest.Collect(manifest.Patched(manifest.Patched(ours, d.Ours), d.Was))
 			if err != nil || !slices.Equal(back, ours) {
 				t.Errorf("%v; the way back leads to %+v", err, back)
