@@ -93,9 +93,11 @@ func (s *encodedSeq) Next() *Entry {
 	before, time := s.d, s.time
 	prev := s.e.Path
 	e := s.d.entry(prev, &s.time)
-	for s.d.err != nil && s.off < s.size && s.window < longest {
+	for s.d.err != nil && s.off < s.size && len(before.b) < longest {
 		s.d, s.time = before, time
-		s.window *= 2
+		if len(s.d.b) == s.window { // so much is not enough
+			s.window *= 2
+		}
 		if !s.fill() {
 			return nil
 		}

@@ -53,6 +53,24 @@ func TestEncoded(t *testing.T) {
 	}
 }
 
+// So it is where most entries are longer than what is usually at hand.
+func TestLongEntries(t *testing.T) {
+	var list manifest.Slice
+	for i := range 1000 {
+		list = append(list, manifest.Entry{
+			Path: fmt.Sprintf("%05d/%s", i, strings.Repeat("x", 4000)), Kind: manifest.Link, Link: strings.Repeat("y", 3500+i%500),
+		})
+	}
+	b := manifest.Encode(list)
+	open, err := manifest.Open(bytes.NewReader(b), 0, int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := manifest.Collect(open); err != nil || !slices.Equal(got, list) {
+		t.Errorf("%v: it does not come back", err)
+	}
+}
+
 type failing struct{ *bytes.Reader }
 
 var errDisk = errors.New("the disk")
