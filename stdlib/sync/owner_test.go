@@ -92,6 +92,38 @@ func below(list string) string {
 
 func (b *bench) remove(name string) { must(b.T, os.RemoveAll(filepath.Join(b.src, name))) }
 
+// Whom an earlier roll gave files to may be gone from the node by now: they can be
+// given to somebody else.
+func TestOwnerWhoIsGone(t *testing.T) {
+	needRoot(t)
+	b := newBench(t)
+	as := func(owner string) func(*sync.Options) { return func(o *sync.Options) { o.Owner = owner } }
+	bin := t.TempDir()
+	users := filepath.Join(bin, "getent")
+	must(t, os.WriteFile(users, []byte("#!/bin/sh\n[ $2 = leaver ] && echo leaver:x:54321:54321\n"), 0o755))
+	b.renew("PATH=" + bin + ":" + os.Getenv("PATH"))
+	b.file("a", "1")
+	b.file("b", "1")
+	b.push(as("leaver"))
+	if got := owners(t, b.live); !strings.Contains(got, "a 54321:") {
+		t.Fatalf("%s", got)
+	}
+	must(t, os.Remove(users))
+	b.renew()
+	b.file("a", "22")
+	wantKind(t, b.try(as("leaver")), nodes.Refused, "there is no user 'leaver' on the node")
+	wantKind(t, b.try(as("www-data")), nodes.Changed, "a (owner changed, by 54321")
+	b.push(as("www-data"), func(o *sync.Options) { o.Drift = "overwrite" })
+	if got := owners(t, b.live); !strings.Contains(got, "a www-data:") || !strings.Contains(got, "b www-data:") {
+		t.Errorf("%s", got)
+	}
+	must(t, b.undo())
+	if got := owners(t, b.live); !strings.Contains(got, "a 54321:") {
+		t.Errorf("undone: %s", got)
+	}
+	b.push(func(o *sync.Options) { o.Drift = "overwrite" })
+}
+
 // In releases too, what is made around the entries but for the root included.
 func TestOwnerOfReleases(t *testing.T) {
 	needRoot(t)

@@ -113,11 +113,22 @@ func (o *owners) resolved(l manifest.List) (_ manifest.List, unknown string) {
 	}), unknown
 }
 
-// resolved is owners.resolved for what is wanted, where all must be known.
+// resolved is owners.resolved for what is wanted, where all must be known. Those
+// that the list may have are more than it has: whom an earlier roll gave files to
+// may be gone from the node by now.
 func (c *comparison) resolved(l manifest.List) (manifest.List, error) {
 	l, unknown := c.t.owners.resolved(l)
-	if unknown != "" {
-		return nil, noSuch(unknown)
+	if unknown == "" {
+		return l, nil
+	}
+	s := l.Read()
+	for e := s.Next(); e != nil; e = s.Next() {
+		if unknown := c.t.owners.fill(e); unknown != "" {
+			return nil, noSuch(unknown)
+		}
+	}
+	if s.Err() != nil {
+		return nil, c.unreadable(s.Err())
 	}
 	return l, nil
 }
