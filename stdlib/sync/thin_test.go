@@ -1,7 +1,9 @@
 package sync_test
 
 import (
+	"context"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -85,5 +87,55 @@ func link(t *testing.T, target, name string) {
 	t.Helper()
 	if err := os.Symlink(target, name); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// unflushed is a node whose disk takes a name, but not that it is flushed.
+type unflushed struct{ nodes.Conn }
+
+// Files gives files of which COMMIT cannot be flushed.
+func (u unflushed) Files(ctx context.Context) (nodes.Files, error) {
+	f, err := u.Conn.Files(ctx)
+	return unflushedFiles{f}, err
+}
+
+type unflushedFiles struct{ nodes.Files }
+
+// Create makes a file.
+func (u unflushedFiles) Create(name nodes.RemotePath, perm os.FileMode) (nodes.FileWriter, error) {
+	w, err := u.Files.Create(name, perm)
+	if path.Base(string(name)) == "COMMIT" {
+		w = unflushedFile{w}
+	}
+	return w, err
+}
+
+type unflushedFile struct{ nodes.FileWriter }
+
+// Sync fails.
+func (unflushedFile) Sync() error { return &nodes.Error{Kind: nodes.Space, Message: "no space left"} }
+
+// A switch that failed before it began is not finished by whoever comes next.
+func TestSwitchOverSFTPThatDidNotBegin(t *testing.T) {
+	b := newBench(t)
+	here := b.s.Here
+	b.revision(1)
+	b.push()
+	old := snapshot(t, b.live)
+	b.s.Here = unflushed{here}
+	b.renew()
+	b.engine.NoAgent()
+	b.revision(2)
+	wantKind(t, b.try(), nodes.Space, "no space left")
+	b.s.Here = here
+	b.renew()
+	p, err := b.engine.Plan(t.Context(), nodes.Set{Nodes: []*nodes.Node{b.node}}, sync.Options{From: nodes.Dir(b.src)})
+	must(t, err)
+	if n, err := p.Node("here"); err != nil || n.Pending != "" {
+		t.Errorf("%v: %q", err, n.Pending)
+	}
+	must(t, b.undo())
+	if got := snapshot(t, b.live); len(got) >= len(old) {
+		t.Errorf("it was not the first roll that was undone: %d files", len(got))
 	}
 }

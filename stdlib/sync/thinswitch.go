@@ -179,7 +179,7 @@ func pathsOf(list []manifest.Entry) []string {
 func (t *thin) commit(dir string, j *wire.Journal, next *wire.Record) (*wire.Report, error) {
 	t.careful()
 	if err := t.mark(dir, "COMMIT"); err != nil {
-		if t.ctx.Err() != nil || nodes.KindOf(err) == nodes.Lost {
+		if t.ctx.Err() != nil || nodes.KindOf(err) == nodes.Lost || t.unmark(dir, "COMMIT") != nil {
 			return nil, t.halfDone(err)
 		}
 		return nil, t.why(err)
@@ -206,6 +206,15 @@ func (t *thin) mark(dir, name string) error {
 		return nodes.Stopped(t.work)
 	}
 	return w.Sync()
+}
+
+// unmark removes what mark may have made.
+func (t *thin) unmark(dir, name string) error {
+	err := t.f.Remove(nodes.RemotePath(path.Join(dir, name)))
+	if nodes.KindOf(err) == nodes.NotFound {
+		return nil
+	}
+	return err
 }
 
 func (t *thin) makeRoot(j *wire.Journal) error {
