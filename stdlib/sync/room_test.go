@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,17 +35,8 @@ func TestSparse(t *testing.T) {
 
 // Undos go when they are old, or when room is needed; the last one stays.
 func TestUndosMakeRoom(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
 	r := newRig(t, 1)
-	small := filepath.Join(r.bed.Dir(0), "small")
-	must(t, os.Mkdir(small, 0o755))
-	if err := unix.Mount("small", small, "tmpfs", 0, "size=6m"); err != nil {
-		t.Skip("cannot mount: ", err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(small, unix.MNT_DETACH) })
-	r.set.Nodes[0].Path = nodes.RemotePath(small + "/www")
+	small := r.smallDisk()
 	noise := rand.New(rand.NewSource(1))
 	fill := func(name string) {
 		b := make([]byte, 1_000_000)
@@ -108,5 +100,37 @@ func TestUndosMakeRoom(t *testing.T) {
 	}
 	if _, err := r.engine.Undo(r.ctx(), r.set, "", "", false); err != nil {
 		t.Error(err)
+	}
+}
+
+// smallDisk puts the tree of the first node on a filesystem of 6 MB.
+func (r *rig) smallDisk() string {
+	r.Helper()
+	if os.Geteuid() != 0 {
+		r.Skip("mounting needs root")
+	}
+	small := filepath.Join(r.bed.Dir(0), "small")
+	must(r.T, os.Mkdir(small, 0o755))
+	if err := unix.Mount("small", small, "tmpfs", 0, "size=6m"); err != nil {
+		r.Skip("cannot mount: ", err)
+	}
+	r.Cleanup(func() { _ = unix.Unmount(small, unix.MNT_DETACH) })
+	r.set.Nodes[0].Path = nodes.RemotePath(small + "/www")
+	return small
+}
+
+// Over SFTP too.
+func TestUndosMakeRoomOverSFTP(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly())
+	small := r.smallDisk()
+	for n := range 5 {
+		r.file("big", strings.Repeat(fmt.Sprint(n), 1_500_000))
+		r.push()
+	}
+	if text := r.events.Text(nodes.Warned); !strings.Contains(text, "to make room, the ") {
+		t.Errorf("it is not said that undos went: %s", text)
+	}
+	if found, _ := filepath.Glob(small + "/.rollsh-www/undo-*"); len(found) == 0 || len(found) > 2 {
+		t.Errorf("undos: %q", found)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"sync"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/agent"
@@ -31,8 +32,10 @@ type thin struct {
 	exists bool
 	kept   bool // the state is there
 	now    *wire.Record
-	names  []string // in the state, when it was locked; nil: not known
 	lock   thinLock
+
+	listing sync.Mutex
+	names   []string // in the state, when it was locked; nil: not known
 
 	ctx    context.Context         //nolint:containedctx // what it works for now
 	soft   context.Context         //nolint:containedctx // outlives ctx by lastBurst

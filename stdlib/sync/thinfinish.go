@@ -90,6 +90,8 @@ func (t *thin) sweep(seq int, spared string) {
 // list gives the names in the state. Under the lock they are read once: what we do
 // there ourselves is known.
 func (t *thin) list() ([]string, error) {
+	t.listing.Lock()
+	defer t.listing.Unlock()
 	if t.names != nil {
 		return t.names, nil
 	}
