@@ -71,8 +71,7 @@ func (h *hashes) close() {
 		_ = h.f.Close()
 	}
 	if h.fresh != nil {
-		_ = h.fresh.Close()
-		_ = os.Remove(h.fresh.Name())
+		h.drop()
 	}
 }
 
@@ -168,9 +167,16 @@ func (h *hashes) anew() {
 	h.fresh, h.w = f, bufio.NewWriterSize(f, 256<<10)
 	if h.good == 0 {
 		_, _ = h.w.WriteString(hashesMagic)
-	} else {
-		_, _ = io.Copy(h.w, io.NewSectionReader(h.f, 0, h.good))
+	} else if n, err := io.Copy(h.w, io.NewSectionReader(h.f, 0, h.good)); err != nil || n != h.good {
+		h.drop()
 	}
+}
+
+// drop gives the new file up.
+func (h *hashes) drop() {
+	_ = h.fresh.Close()
+	_ = os.Remove(h.fresh.Name())
+	h.fresh = nil
 }
 
 // add writes what is known of an entry, as it was scanned; they come in the
