@@ -38,12 +38,16 @@ func (c *connection) aheadBegan() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.begun++
-	if a.begun == aheadFrom && !strings.HasPrefix(string(c.client.ServerVersion()), "SSH-2.0-OpenSSH") {
+	if a.begun == aheadFrom && !c.isOpenSSH() {
 		a.off = true // others may not leave it alone; dropbear does not: see hasty
 	}
 	if a.far() {
 		c.openAhead()
 	}
+}
+
+func (c *connection) isOpenSSH() bool {
+	return strings.HasPrefix(string(c.client.ServerVersion()), "SSH-2.0-OpenSSH")
 }
 
 // aheadEnded notes that a session has ended.

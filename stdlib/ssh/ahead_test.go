@@ -1,6 +1,7 @@
 package ssh_test
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -70,9 +71,16 @@ func TestSessionAheadGivesRoom(t *testing.T) {
 
 // A node may close a session that nothing is done with.
 func TestSessionAheadThatWasClosed(t *testing.T) {
+	for _, lent := range []bool{false, true} {
+		t.Run(fmt.Sprint(lent), func(t *testing.T) { sessionAheadThatWasClosed(t, lent) })
+	}
+}
+
+func sessionAheadThatWasClosed(t *testing.T, lent bool) {
+	t.Helper()
 	b := start(t, 0)
 	b.known(t, "")
-	b.config(t, "StrictHostKeyChecking accept-new")
+	b.config(t, "StrictHostKeyChecking accept-new\nIdentityAgent "+agentWith(t))
 	port, sessions := closingServer(t, 3)
 	c, err := b.pool.Dial(within(t, 20*time.Second), &nodes.Node{Name: "closing", Host: "127.0.0.1", Port: port})
 	if err != nil {
@@ -81,8 +89,38 @@ func TestSessionAheadThatWasClosed(t *testing.T) {
 	run(t, c, nodes.Cmd{Line: "true"})
 	run(t, c, nodes.Cmd{Line: "true"})
 	await(t, "the third session is closed", func() bool { return sessions.Load() == 3 })
-	if res := run(t, c, nodes.Cmd{Line: "echo once"}); string(res.Stdout) != "once\n" {
+	if res := run(t, c, nodes.Cmd{Line: "echo once", Agent: lent}); string(res.Stdout) != "once\n" {
 		t.Errorf("%q", res.Stdout)
+	}
+}
+
+// A command that another server may have begun is not run again.
+func TestCommandWithoutAnAnswer(t *testing.T) {
+	b := start(t, 0)
+	b.known(t, "")
+	b.config(t, "StrictHostKeyChecking accept-new")
+	var runs atomic.Int32
+	port := servingSSH(t, "SSH-2.0-Other", func(ch xssh.NewChannel) {
+		c, asked, err := ch.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for r := range asked {
+			if r.Type == "exec" {
+				runs.Add(1)
+				return
+			}
+		}
+	})
+	c, err := b.pool.Dial(within(t, 20*time.Second), &nodes.Node{Name: "other", Host: "127.0.0.1", Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Run(within(t, 20*time.Second), nodes.Cmd{Line: "date >> /var/log/deploys"})
+	fails(t, err, nodes.Lost, "ended the session before it began")
+	if n := runs.Load(); n != 1 {
+		t.Errorf("it was run %d times", n)
 	}
 }
 
@@ -90,9 +128,26 @@ func TestSessionAheadThatWasClosed(t *testing.T) {
 // n at once. It counts the sessions.
 func closingServer(t *testing.T, n int32) (port int, sessions *atomic.Int32) {
 	t.Helper()
-	config := &xssh.ServerConfig{NoClientAuth: true, ServerVersion: "SSH-2.0-OpenSSH_9.9"}
-	l := listenSSH(t, config)
 	sessions = &atomic.Int32{}
+	port = servingSSH(t, "SSH-2.0-OpenSSH_9.9", func(ch xssh.NewChannel) {
+		if sessions.Load() != n-1 {
+			sessions.Add(1)
+			runTight(t.Context(), ch)
+			return
+		}
+		if c, _, err := ch.Accept(); err == nil {
+			c.Close()
+		}
+		sessions.Add(1)
+	})
+	return port, sessions
+}
+
+// servingSSH takes one connection, and serves each session on it in a goroutine.
+func servingSSH(t *testing.T, version string, serve func(xssh.NewChannel)) (port int) {
+	t.Helper()
+	config := &xssh.ServerConfig{NoClientAuth: true, ServerVersion: version}
+	l := listenSSH(t, config)
 	go func() {
 		conn, err := l.Accept()
 		if err != nil {
@@ -104,16 +159,8 @@ func closingServer(t *testing.T, n int32) (port int, sessions *atomic.Int32) {
 		}
 		go xssh.DiscardRequests(requests)
 		for ch := range channels {
-			if sessions.Load() != n-1 {
-				sessions.Add(1)
-				go runTight(t.Context(), ch)
-				continue
-			}
-			if c, _, err := ch.Accept(); err == nil {
-				c.Close()
-			}
-			sessions.Add(1)
+			go serve(ch)
 		}
 	}()
-	return l.Addr().(*net.TCPAddr).Port, sessions
+	return l.Addr().(*net.TCPAddr).Port
 }

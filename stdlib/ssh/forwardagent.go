@@ -62,8 +62,11 @@ func (c *connection) lendAgent(session *ssh.Session, asked bool) (end func(), er
 	}
 	if socket == "" {
 		err = &nodes.Error{Kind: nodes.Auth, Message: "no ssh agent to lend to " + c.s.where(), Hint: "start ssh-agent and add a key: eval $(ssh-agent); ssh-add"}
-	} else if agent.RequestAgentForwarding(session) != nil {
-		err = &nodes.Error{Kind: nodes.Permission, Message: c.s.where() + " takes no forwarded agent", Hint: "sshd_config on the node wants: AllowAgentForwarding yes"}
+	} else if refused := agent.RequestAgentForwarding(session); refused != nil {
+		err = &nodes.Error{
+			Kind: nodes.Permission, Message: c.s.where() + " takes no forwarded agent", Cause: refused,
+			Hint: "sshd_config on the node wants: AllowAgentForwarding yes",
+		}
 	}
 	switch {
 	case err != nil && asked:

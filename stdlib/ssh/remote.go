@@ -83,18 +83,18 @@ func (c *connection) spawn(ctx context.Context, cmd nodes.Cmd) (*remote, error) 
 // hastyTries is how often a session is asked for.
 const hastyTries = 5
 
-// hasty reports whether a session that the node closed is worth another try. A
-// server works on requests in their order, so one that was closed without an
-// answer was not begun. Dropbear (2022.83) at times ends a session that begins
-// while another one ends, before it looks at what is asked for; ssh with a
-// ControlMaster sees the same: that is tried again after a pause. OpenSSH may have
+// hasty reports whether a session that the node closed is worth another try. These
+// two servers answer what they begin, so one that was closed without an answer was
+// not begun; of others that is not known. Dropbear (2022.83) at times ends a session
+// that begins while another one ends, before it looks at what is asked for; ssh with
+// a ControlMaster sees the same: that is tried again after a pause. OpenSSH may have
 // closed the one that was opened beforehand (ChannelTimeout in sshd_config).
 func (c *connection) hasty(ctx context.Context, err error, try int) bool {
 	if try == hastyTries || !errors.Is(err, io.EOF) || endsWithin(c.lost, 0) {
 		return false
 	}
 	if !strings.Contains(string(c.client.ServerVersion()), "dropbear") {
-		return try == 1
+		return try == 1 && c.isOpenSSH()
 	}
 	select {
 	case <-ctx.Done():
