@@ -53,6 +53,37 @@ func TestEncoded(t *testing.T) {
 	}
 }
 
+// A list is kept in memory where there is no room for a file, from the first or
+// later on.
+func TestSpoolWithoutRoom(t *testing.T) {
+	var list manifest.Slice
+	for i := range 1400 {
+		list = append(list, manifest.Entry{Path: fmt.Sprintf("%05d", i), Kind: manifest.Link, Link: strings.Repeat("y", 900)})
+	}
+	for name, open := range map[string]func() (*os.File, error){
+		"full": func() (*os.File, error) { return os.OpenFile("/dev/full", os.O_RDWR, 0) },
+		"full soon": func() (*os.File, error) {
+			fd, err := unix.MemfdCreate("spool", unix.MFD_ALLOW_SEALING|unix.MFD_CLOEXEC)
+			f := os.NewFile(uintptr(fd), "spool")
+			if err == nil {
+				err = f.Truncate(1_150_000)
+			}
+			if err == nil {
+				_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_GROW)
+			}
+			return f, err
+		},
+	} {
+		kept, err := manifest.Keep(list, manifest.NewSpool(open))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got, err := manifest.Collect(kept); err != nil || !slices.Equal(got, list) {
+			t.Errorf("%s: %v: it does not come back", name, err)
+		}
+	}
+}
+
 // So it is where most entries are longer than what is usually at hand.
 func TestLongEntries(t *testing.T) {
 	var list manifest.Slice

@@ -18,37 +18,50 @@ type Spool struct {
 }
 
 // NewSpool gives an empty spool. make opens a file without a name; where it
-// cannot, all is kept in memory.
+// cannot, or that file takes no more, all is kept in memory.
 func NewSpool(make func() (*os.File, error)) *Spool { return &Spool{make: make} }
 
 // Write implements io.Writer.
 func (s *Spool) Write(b []byte) (int, error) {
 	if s.f == nil && len(s.b)+len(b) > spoolFrom && s.make != nil {
-		if err := s.spill(); err != nil {
+		s.spill()
+	}
+	if s.f != nil {
+		if n, err := s.f.WriteAt(b, s.n); err == nil {
+			s.n += int64(n)
+			return n, nil
+		}
+		if err := s.takeBack(); err != nil {
 			return 0, err
 		}
 	}
-	if s.f == nil {
-		s.b = append(s.b, b...)
-		s.n += int64(len(b))
-		return len(b), nil
-	}
-	n, err := s.f.WriteAt(b, s.n)
-	s.n += int64(n)
-	return n, err
+	s.b = append(s.b, b...)
+	s.n += int64(len(b))
+	return len(b), nil
 }
 
-func (s *Spool) spill() error {
+// spill goes on in a file; where that is not to be had, memory serves too.
+func (s *Spool) spill() {
 	f, err := s.make()
 	s.make = nil
 	if err != nil {
-		return nil //nolint:nilerr // memory serves too
+		return
 	}
 	if _, err := f.WriteAt(s.b, 0); err != nil {
 		_ = f.Close()
-		return err
+		return
 	}
 	s.f, s.b = f, nil
+}
+
+// takeBack goes on in memory.
+func (s *Spool) takeBack() error {
+	b := make([]byte, s.n)
+	if _, err := s.f.ReadAt(b, 0); err != nil {
+		return err
+	}
+	_ = s.f.Close()
+	s.f, s.b = nil, b
 	return nil
 }
 
