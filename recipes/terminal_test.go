@@ -143,7 +143,7 @@ func TestMergeAsks(t *testing.T) {
 	s.answer("merge r7 of trunk into branches/search? [y/N]", "y")
 	s.sees("what is merged adds the file new, which is already here", "1  keep what is here", "3  merge the two files into one", "svn cat")
 	s.answer("a number", "4")
-	s.sees("left: new (tree conflict)")
+	s.sees("new (tree conflict)") // where the line breaks depends on the folder
 	s.ends("4")
 	s = p.open(80, "recipes/merge.lua search")
 	s.sees("began this at", "going on")
