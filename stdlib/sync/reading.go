@@ -26,16 +26,8 @@ type reading struct {
 	above map[string]bool                       // folders of the part that is read
 	place manifest.Patch                        // folders above them
 	only  map[string]func(*manifest.Entry) bool // elements of only= that matched nothing yet
-
-	waiting []*manifest.Entry // in their order, until those to be hashed are
-	unknown []*manifest.Entry // of these
+	queue manifest.Queue[*manifest.Entry]
 }
-
-// How many files are hashed at once, and how many entries wait for that.
-const (
-	hashedAtOnce = 1 << 10
-	mostWaiting  = 4 << 10
-)
 
 // read scans the tree, hashes what is not known, and keeps the list.
 func (s *source) read(ctx context.Context, e *Engine, o *Options, times map[string]time.Time) error {
@@ -44,6 +36,8 @@ func (s *source) read(ctx context.Context, e *Engine, o *Options, times map[stri
 		out: manifest.NewBuilder(s.spool()), above: map[string]bool{"": true}, only: o.matchers(),
 	}
 	defer r.cache.close()
+	r.queue.Hash = func(files []*manifest.Entry) error { return s.hash(ctx, files) }
+	r.queue.Next = r.finish
 	scan := manifest.Scan(s.fd, s.rules, max(4, runtime.NumCPU()), nil)
 	defer scan.Close()
 	for en := scan.Next(); en != nil; en = scan.Next() {
@@ -52,14 +46,14 @@ func (s *source) read(ctx context.Context, e *Engine, o *Options, times map[stri
 		}
 		if en.Kind == manifest.Other {
 			e.warn(ctx, o, manifest.Quote(en.Path)+" is a device, socket or fifo and is not sent")
-		} else if err := r.take(ctx, en); err != nil {
+		} else if err := r.take(en); err != nil {
 			return err
 		}
 	}
 	if err := scan.Err(); err != nil {
 		return &nodes.Error{Kind: nodes.Failed, Message: s.root + ": " + err.Error(), Cause: err}
 	}
-	if err := r.end(ctx); err != nil {
+	if err := r.end(); err != nil {
 		return err
 	}
 	for _, p := range o.Only {
@@ -71,35 +65,17 @@ func (s *source) read(ctx context.Context, e *Engine, o *Options, times map[stri
 }
 
 // take goes on with one entry, or has it wait.
-func (r *reading) take(ctx context.Context, en *manifest.Entry) error {
+func (r *reading) take(en *manifest.Entry) error {
 	r.link(en)
 	known := en.Kind != manifest.File || en.Link != "" || r.cache.fill(en)
-	if known && len(r.waiting) == 0 {
+	if known && r.queue.Idle() {
 		return r.finish(en)
 	}
-	en = &[]manifest.Entry{*en}[0]
-	r.waiting = append(r.waiting, en)
-	if !known {
-		r.unknown = append(r.unknown, en)
+	own := *en
+	if known {
+		return r.queue.Put(&own, nil)
 	}
-	if len(r.unknown) < hashedAtOnce && len(r.waiting) < mostWaiting {
-		return nil
-	}
-	return r.flush(ctx)
-}
-
-// flush hashes what is unknown and goes on with all that waits.
-func (r *reading) flush(ctx context.Context) error {
-	if err := r.s.hash(ctx, r.unknown); err != nil {
-		return err
-	}
-	for _, en := range r.waiting {
-		if err := r.finish(en); err != nil {
-			return err
-		}
-	}
-	r.waiting, r.unknown = r.waiting[:0], r.unknown[:0]
-	return nil
+	return r.queue.Put(&own, &own)
 }
 
 // finish puts an entry whose sum is known into the list, as the nodes shall see
@@ -150,8 +126,8 @@ func (r *reading) parents(en *manifest.Entry) error {
 }
 
 // end completes the list.
-func (r *reading) end(ctx context.Context) error {
-	err := r.flush(ctx)
+func (r *reading) end() error {
+	err := r.queue.Flush()
 	if err != nil {
 		return err
 	}

@@ -90,10 +90,15 @@ func readAt(dir int, name string) ([]byte, error) {
 
 // writeAt makes a file of the state appear whole and on the disk.
 func writeAt(dir int, name string, b []byte) error {
-	return writeBy(dir, name, func(f *os.File) error {
+	return writeBy(dir, name, holding(b))
+}
+
+// holding fills a file with b.
+func holding(b []byte) func(*os.File) error {
+	return func(f *os.File) error {
 		_, err := f.Write(b)
 		return err
-	})
+	}
 }
 
 // writeBy is writeAt for what fill writes.
@@ -107,11 +112,7 @@ func writeBy(dir int, name string, fill func(*os.File) error) error {
 // writeLazily makes a file of the state appear whole; when it gets to the disk
 // is left to the system.
 func writeLazily(dir int, name string, b []byte) error {
-	fill := func(f *os.File) error {
-		_, err := f.Write(b)
-		return err
-	}
-	return write(dir, name, fill, func(*os.File) error { return nil })
+	return write(dir, name, holding(b), func(*os.File) error { return nil })
 }
 
 func write(dir int, name string, fill, flush func(*os.File) error) error {

@@ -26,16 +26,6 @@ const (
 	hardLink   = 0o40000 // a file: the path that it is a hard link of follows
 )
 
-// Encode writes entries that are sorted by path, each path as what it differs
-// by from the one before it.
-func Encode(entries []Entry) []byte {
-	c := encoder{b: make([]byte, 0, len(entries)*40)}
-	for i := range entries {
-		c.add(&entries[i])
-	}
-	return c.b
-}
-
 // piece is how much of an encoding is held at once.
 const piece = 32 << 10
 
@@ -44,17 +34,16 @@ type Writer struct {
 	c    encoder
 	to   io.Writer
 	h    hash.Hash
-	n    int
 	size int64
 	err  error
 }
 
-// NewWriter writes to w what Encode would give; nil stands for nowhere.
+// NewWriter writes to w the encoding of a list: each path as what it
+// differs by from the one before it; nil stands for nowhere.
 func NewWriter(w io.Writer) *Writer { return &Writer{to: w, h: sha256.New()} }
 
 // Add writes the next entry. An error is told by Done.
 func (w *Writer) Add(e *Entry) {
-	w.n++
 	if w.c.add(e); len(w.c.b) >= piece {
 		w.flush()
 	}

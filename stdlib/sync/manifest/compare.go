@@ -16,21 +16,9 @@ type Comparison struct {
 	All  bool // of all files the sums are taken, not only of those in doubt
 }
 
-// How many files are hashed at once, and how many paths wait for that.
-const (
-	hashedAtOnce = 1 << 10
-	mostWaiting  = 4 << 10
-)
-
-// waiting are paths that are held back until sums are known.
-type waiting struct {
-	list   []held
-	hashes []*Entry
-}
-
-// held are copies of what the lists have at one path; nil where they have
+// triple is copies of what the lists have at one path; nil where they have
 // nothing.
-type held struct {
+type triple struct {
 	path    string
 	o, l, w *Entry
 }
@@ -38,36 +26,27 @@ type held struct {
 // walk gives f each path with what was left, is there and is wanted, in their
 // order, with the sums that a decision needs.
 func (c *Comparison) walk(f func(p string, o, l, w *Entry)) error {
-	var b waiting
-	flush := func() {
-		if len(b.hashes) > 0 {
-			c.Hash(b.hashes)
-		}
-		for i := range b.list {
-			h := &b.list[i]
-			f(h.path, h.o, h.l, h.w)
-		}
-		b.list, b.hashes = b.list[:0], b.hashes[:0]
+	q := Queue[triple]{
+		Hash: func(files []*Entry) error { c.Hash(files); return nil },
+		Next: func(t triple) error { f(t.path, t.o, t.l, t.w); return nil },
 	}
 	err := c.sides(func(p string, o, l, w *Entry) {
 		doubt := l != nil && l.Kind == File && c.inherit(o, l, w) && c.Hash != nil
-		if !doubt && len(b.list) == 0 {
+		if !doubt && q.Idle() {
 			f(p, o, l, w)
 			return
 		}
-		h := held{p, copyOf(o), copyOf(l), copyOf(w)}
-		b.list = append(b.list, h)
+		t := triple{p, copyOf(o), copyOf(l), copyOf(w)}
 		if doubt {
-			b.hashes = append(b.hashes, h.l)
-		}
-		if len(b.hashes) == hashedAtOnce || len(b.list) == mostWaiting {
-			flush()
+			_ = q.Put(t, t.l) // nothing in it fails
+		} else {
+			_ = q.Put(t, nil)
 		}
 	})
-	if err == nil {
-		flush()
+	if err != nil {
+		return err
 	}
-	return err
+	return q.Flush()
 }
 
 // sides gives f what the lists have at each path. What is wanted is often told as a

@@ -57,7 +57,7 @@ func (d *decoder) fail() {
 	d.b = nil
 }
 
-// Decode reads what Encode wrote. It refuses paths that are not plain, out of
+// Decode reads what Write wrote. It refuses paths that are not plain, out of
 // order or repeated, and modes and kinds that do not exist.
 func Decode(b []byte) ([]Entry, error) {
 	s := &encodedSeq{d: decoder{b: b}}

@@ -33,7 +33,7 @@ func TestEncoded(t *testing.T) {
 	spool := manifest.NewSpool(func() (*os.File, error) { return os.CreateTemp(tmp, "") })
 	defer spool.Close()
 	kept, err := manifest.Keep(list, spool)
-	if err != nil || kept.Digest != manifest.DigestOf(manifest.Encode(list)) || kept.Count != len(list) {
+	if err != nil || kept.Digest != manifest.DigestOf(encode(list)) || kept.Count != len(list) {
 		t.Fatalf("%v: %d entries", err, kept.Count)
 	}
 	if files, _ := os.ReadDir(tmp); len(files) != 1 {
@@ -92,7 +92,7 @@ func TestLongEntries(t *testing.T) {
 			Path: fmt.Sprintf("%05d/%s", i, strings.Repeat("x", 4000)), Kind: manifest.Link, Link: strings.Repeat("y", 3500+i%500),
 		})
 	}
-	b := manifest.Encode(list)
+	b := encode(list)
 	open, err := manifest.Open(bytes.NewReader(b), 0, int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestUnreadable(t *testing.T) {
 	for i := range 5000 {
 		list = append(list, file(fmt.Sprintf("%05d", i), "1"))
 	}
-	b := manifest.Encode(list)
+	b := encode(list)
 	if _, err := manifest.Open(failing{bytes.NewReader(b)}, 0, int64(len(b))); !errors.Is(err, errDisk) {
 		t.Errorf("%v", err)
 	}

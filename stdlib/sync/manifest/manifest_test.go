@@ -30,6 +30,13 @@ func link(path, to string) manifest.Entry {
 	return manifest.Entry{Path: path, Kind: manifest.Link, Link: to}
 }
 
+// encode gives the encoding of entries, sorted or not.
+func encode(list []manifest.Entry) []byte {
+	var b bytes.Buffer
+	_, _ = manifest.Write(&b, manifest.Slice(list))
+	return b.Bytes()
+}
+
 func TestCodec(t *testing.T) {
 	list := []manifest.Entry{file("a", "1"), dir("b"), link("b/l", "../\xfe"), file("b/\xff\n", "2"), {Path: "c", Kind: manifest.Other, Mode: 0o600}}
 	for i, text := range []string{"", "www-data", "www-data", ":games", "a:b"} {
@@ -40,7 +47,7 @@ func TestCodec(t *testing.T) {
 		list[i].Owner = o
 	}
 	list[3].Link = "a"
-	got, err := manifest.Decode(manifest.Encode(list))
+	got, err := manifest.Decode(encode(list))
 	if err != nil || !slices.Equal(got, list) {
 		t.Errorf("%v\n%+v", err, got)
 	}
@@ -52,32 +59,32 @@ func TestCodec(t *testing.T) {
 	for _, bad := range []string{"../a", "b", "b/\xff\n", "z"} {
 		e := list[3]
 		e.Link = bad
-		if _, err := manifest.Decode(manifest.Encode([]manifest.Entry{e})); (err == nil) != (bad == "b") {
+		if _, err := manifest.Decode(encode([]manifest.Entry{e})); (err == nil) != (bad == "b") {
 			t.Errorf("a hard link of %q: %v", bad, err)
 		}
 	}
 	for _, bad := range []string{"", ".", "..", "../a", "a/../b", "/a", "a/", "a//b", "a\x00", "./a"} {
-		if _, err := manifest.Decode(manifest.Encode([]manifest.Entry{file(bad, "1")})); err == nil && bad != "" {
+		if _, err := manifest.Decode(encode([]manifest.Entry{file(bad, "1")})); err == nil && bad != "" {
 			t.Errorf("%q was taken", bad)
 		}
 		if bad != "" && manifest.Clean(bad) {
 			t.Errorf("%q is clean", bad)
 		}
 	}
-	if _, err := manifest.Decode(manifest.Encode([]manifest.Entry{file("a", "1"), file("a", "2")})); err == nil {
+	if _, err := manifest.Decode(encode([]manifest.Entry{file("a", "1"), file("a", "2")})); err == nil {
 		t.Error("a repeated path was taken")
 	}
-	if _, err := manifest.Decode(manifest.Encode([]manifest.Entry{file("b", "1"), file("a", "2")})); err == nil {
+	if _, err := manifest.Decode(encode([]manifest.Entry{file("b", "1"), file("a", "2")})); err == nil {
 		t.Error("disorder was taken")
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(manifest.Encode([]manifest.Entry{file("a", "1"), dir("b"), link("b/l", "x")}))
+	f.Add(encode([]manifest.Entry{file("a", "1"), dir("b"), link("b/l", "x")}))
 	f.Add([]byte{0, 1, 'a', 'f', 0xa4, 3})
 	owned, linked := file("a", "1"), file("b", "1")
 	owned.Owner, linked.Owner, linked.Link = manifest.OwnerNumbers(1, -1), manifest.OwnerNumbers(1, -1), "a"
-	f.Add(manifest.Encode([]manifest.Entry{owned, linked}))
+	f.Add(encode([]manifest.Entry{owned, linked}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		list, err := manifest.Decode(b)
 		if err != nil {
@@ -88,7 +95,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("path %q", list[i].Path)
 			}
 		}
-		again, err := manifest.Decode(manifest.Encode(list))
+		again, err := manifest.Decode(encode(list))
 		if err != nil || !slices.Equal(list, again) {
 			t.Fatalf("does not come back: %v", err)
 		}

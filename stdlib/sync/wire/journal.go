@@ -55,11 +55,11 @@ type Release struct {
 // A journal file is its sections, one after the other, then the Journal as JSON,
 // then the length of that in eight bytes, most significant first.
 const (
-	sectionTo     = iota // manifest.Encode of To
+	sectionTo     = iota // manifest.Write of To
 	sectionHow           // for each of To, as unsigned varints: Source + 1, twice, and one more for Touch
-	sectionFrom          // manifest.Encode of From
-	sectionChange        // manifest.Encode
-	sectionGone          // manifest.Encode of entries that have only a path
+	sectionFrom          // manifest.Write of From
+	sectionChange        // manifest.Write
+	sectionGone          // manifest.Write of entries that have only a path
 	sections
 )
 
