@@ -100,7 +100,7 @@ func TestCommandWithoutAnAnswer(t *testing.T) {
 	b.known(t, "")
 	b.config(t, "StrictHostKeyChecking accept-new")
 	var runs atomic.Int32
-	port := servingSSH(t, "SSH-2.0-Other", func(ch xssh.NewChannel) {
+	port := servingSSH(t, &xssh.ServerConfig{NoClientAuth: true, ServerVersion: "SSH-2.0-Other"}, func(ch xssh.NewChannel) {
 		c, asked, err := ch.Accept()
 		if err != nil {
 			return
@@ -129,7 +129,7 @@ func TestCommandWithoutAnAnswer(t *testing.T) {
 func closingServer(t *testing.T, n int32) (port int, sessions *atomic.Int32) {
 	t.Helper()
 	sessions = &atomic.Int32{}
-	port = servingSSH(t, "SSH-2.0-OpenSSH_9.9", func(ch xssh.NewChannel) {
+	port = servingSSH(t, &xssh.ServerConfig{NoClientAuth: true, ServerVersion: "SSH-2.0-OpenSSH_9.9"}, func(ch xssh.NewChannel) {
 		if sessions.Load() != n-1 {
 			sessions.Add(1)
 			runTight(t.Context(), ch)
@@ -144,9 +144,8 @@ func closingServer(t *testing.T, n int32) (port int, sessions *atomic.Int32) {
 }
 
 // servingSSH takes one connection, and serves each session on it in a goroutine.
-func servingSSH(t *testing.T, version string, serve func(xssh.NewChannel)) (port int) {
+func servingSSH(t *testing.T, config *xssh.ServerConfig, serve func(xssh.NewChannel)) (port int) {
 	t.Helper()
-	config := &xssh.ServerConfig{NoClientAuth: true, ServerVersion: version}
 	l := listenSSH(t, config)
 	go func() {
 		conn, err := l.Accept()

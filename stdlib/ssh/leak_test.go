@@ -2,7 +2,6 @@ package ssh_test
 
 import (
 	"errors"
-	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -101,32 +100,17 @@ func allow(password string) error {
 // silentServer takes one connection and answers commands without a status.
 func silentServer(t *testing.T, config *xssh.ServerConfig) (port int) {
 	t.Helper()
-	l := listenSSH(t, config)
-	go func() {
-		conn, err := l.Accept()
+	return servingSSH(t, config, func(ch xssh.NewChannel) {
+		c, asked, err := ch.Accept()
 		if err != nil {
 			return
 		}
-		_, channels, requests, err := xssh.NewServerConn(conn, config)
-		if err != nil {
-			return
-		}
-		go xssh.DiscardRequests(requests)
-		for ch := range channels {
-			c, asked, err := ch.Accept()
-			if err != nil {
-				return
+		for r := range asked {
+			r.Reply(true, nil)
+			if r.Type == "exec" {
+				c.Write([]byte("output\n"))
+				c.Close()
 			}
-			go func() {
-				for r := range asked {
-					r.Reply(true, nil)
-					if r.Type == "exec" {
-						c.Write([]byte("output\n"))
-						c.Close()
-					}
-				}
-			}()
 		}
-	}()
-	return l.Addr().(*net.TCPAddr).Port
+	})
 }

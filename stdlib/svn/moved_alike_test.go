@@ -55,11 +55,7 @@ func TestFolderThatBothSidesMovedAlike(t *testing.T) {
 	if left := must[[]svn.Remaining](t)(m.Assist(ctx, nil, true)); len(left) != 0 {
 		t.Fatalf("left %v in\n%s", left, b.events.Text(nodes.Said))
 	}
-	begunAnew(t, m)
-	if list := must[svn.Taken](t)(m.Take(ctx, revs(t, "all"), false)).Conflicts; len(list) != 0 {
-		t.Fatalf("begun anew, it asks again about %v", list)
-	}
-	must[int](t)(m.Commit(ctx, "", false))
+	committedAnew(ctx, t, m)
 	want := map[string]string{
 		"./": "", "own.php": "mine\n", "c/": "", "c/c.php": "theirs\n", "sub/": "", "sub/b.php": lines("5 theirs"),
 		"a.php": lines("2 mine", "8 theirs"), "logo.png": "\x00theirs", "fought": lines("8 theirs"), "lost": lines("2 mine"),

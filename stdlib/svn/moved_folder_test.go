@@ -1,6 +1,7 @@
 package svn_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,17 @@ func begunAnew(t *testing.T, m *svn.Merge) {
 	writeFile(t, journal, strings.Replace(readFile(t, journal), `"step": "conflicts"`, `"step": "merging"`, 1))
 }
 
+// committedAnew begins a merge whose conflicts are resolved anew, which asks about
+// none of them again, and commits it.
+func committedAnew(ctx context.Context, t *testing.T, m *svn.Merge) {
+	t.Helper()
+	begunAnew(t, m)
+	if list := must[svn.Taken](t)(m.Take(ctx, revs(t, "all"), false)).Conflicts; len(list) != 0 {
+		t.Fatalf("begun anew, it asks again about %v", list)
+	}
+	must[int](t)(m.Commit(ctx, "", false))
+}
+
 // texts are the files below a folder with what is in them; folders end in a slash.
 func texts(t *testing.T, dir string) map[string]string {
 	t.Helper()
@@ -85,11 +97,7 @@ func TestFolderThatBothSidesMovedGetsOneName(t *testing.T) {
 			if left := must[[]svn.Remaining](t)(m.Assist(ctx, nil, true)); len(left) != 0 {
 				t.Fatalf("left %v in\n%s", left, b.events.Text(nodes.Said))
 			}
-			begunAnew(t, m)
-			if list := must[svn.Taken](t)(m.Take(ctx, revs(t, "all"), false)).Conflicts; len(list) != 0 {
-				t.Fatalf("begun anew, it asks again about %v", list)
-			}
-			must[int](t)(m.Commit(ctx, "", false))
+			committedAnew(ctx, t, m)
 			want := map[string]string{
 				"./": "", "own.php": "mine\n", "new/": "", "new/c.php": "theirs\n", "sub/": "", "sub/b@1.php": lines("5 theirs"),
 				"a.php": lines("2 mine", "8 theirs"), "logo.png": "\x00theirs",

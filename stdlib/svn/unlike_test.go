@@ -70,11 +70,7 @@ func TestUnlikeInAFolderThatBothSidesAdded(t *testing.T) {
 			} else if left := must[[]svn.Remaining](t)(m.Assist(ctx, svn.Policy{"mod": "merge", "*-*": "theirs"}, false)); len(left) != 0 {
 				t.Fatalf("left %v", left)
 			}
-			begunAnew(t, m)
-			if list := must[svn.Taken](t)(m.Take(ctx, revs(t, "all"), false)).Conflicts; len(list) != 0 {
-				t.Fatalf("begun anew, it asks again about %v", list)
-			}
-			must[int](t)(m.Commit(ctx, "", false))
+			committedAnew(ctx, t, m)
 			b.run(m.Into.Path, "svn", "update", "-q")
 			if d := cmp.Diff(want, texts(t, filepath.Join(m.Into.Path, "mod"))); d != "" {
 				t.Error(d)
