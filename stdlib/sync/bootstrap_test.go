@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -293,5 +294,54 @@ func TestAgentsFitTheirSources(t *testing.T) {
 	}
 	if _, _, ok := bin.Agent("linux", "amd64", sum()); ok {
 		t.Error("an agent made of other sources was given")
+	}
+}
+
+func TestTamperedAgent(t *testing.T) {
+	r := newRig(t, 1)
+	r.file("a", "1")
+	r.push()
+	found, err := filepath.Glob(filepath.Join(r.bed.NodeHome(0), ".cache/rollsh/agent-*"))
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	must(t, os.Remove(found[0]))
+	must(t, os.WriteFile(found[0], []byte("#!/bin/sh\ntouch "+r.bed.Dir(0)+"/tampered\n"), 0o700))
+	r.connect()
+	r.file("a", "2")
+	r.push()
+	r.equal(0)
+	if _, err := os.Stat(r.bed.Dir(0) + "/tampered"); err == nil {
+		t.Error("a tampered agent was run")
+	}
+}
+
+func TestNoFolderForTheAgent(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	r := newRig(t, 1, nodetest.Env("XDG_RUNTIME_DIR", "/dev/null"))
+	cache := filepath.Join(r.bed.NodeHome(0), ".cache")
+	must(t, os.Mkdir(cache, 0o755))
+	if err := unix.Mount("c", cache, "tmpfs", unix.MS_NOEXEC, ""); err != nil {
+		t.Skip("cannot mount: ", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(cache, unix.MNT_DETACH) })
+	own, err := os.ReadFile(rigAgent)
+	must(t, err)
+	own = append(own, '\n') // /var/tmp is for all: the other tests shall not find this one
+	file := filepath.Join(t.TempDir(), "agent")
+	must(t, os.WriteFile(file, own, 0o700))
+	must(t, r.engine.UseAgent(file))
+	there := fmt.Sprintf("/var/tmp/rollsh-%d/agent-%x", os.Geteuid(), sha256.Sum256(own))
+	t.Cleanup(func() { _ = os.Remove(there) })
+	r.file("a", "1")
+	r.push()
+	r.equal(0)
+	if _, err := os.Stat(there); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(r.events.Text(nodes.Warned), "SFTP") {
+		t.Error("the next folder was not tried")
 	}
 }
