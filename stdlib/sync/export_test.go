@@ -86,5 +86,8 @@ func BuiltAgent(goarch string) ([]byte, error) {
 // AllFar makes all nodes count as far away.
 func (e *Engine) AllFar() { e.far = 0 }
 
+// SlowToStart makes all nodes count as ones that took long to start an agent.
+func (e *Engine) SlowToStart() { e.far = 1 }
+
 // LockTimes sets how often locks over SFTP are renewed, and when they are stale.
 func (e *Engine) LockTimes(beat, stale time.Duration) { e.locks = lockTimes{beat, stale} }

@@ -105,7 +105,11 @@ func (j *job) openWay(ctx context.Context, pid, fd int) *line {
 
 // ways is how many more channels a push to the node would use.
 func (j *job) ways(l *line) int {
-	if j.op != wire.OpStage || j.o.Speed > 0 || l.opened < j.e.far {
+	took := l.opened
+	if j.node.Local {
+		took = 0 // a busy machine is slow to start a program, and no further away for that
+	}
+	if j.op != wire.OpStage || j.o.Speed > 0 || took < j.e.far {
 		return 0
 	}
 	if j.src.list.Bytes < wideFrom {
