@@ -32,9 +32,10 @@ type comparison struct {
 	held  func() map[string]bool
 	dec   manifest.Decision
 
-	announced manifest.List  // want as the controller knows it: needs are indexes into it
-	delta     manifest.Patch // from ours to it, when the guess was right
-	replaced  manifest.Slice // what is ours at the paths of the delta
+	announced manifest.List     // want as the controller knows it: needs are indexes into it
+	delta     manifest.Patch    // from ours to it, when the guess was right
+	replaced  manifest.Slice    // what is ours at the paths of the delta
+	kept      *manifest.Encoded // it, encoded; nil where that is not worth while
 
 	doubt   string // why the tree was looked at although verify is trust
 	trusted bool   // it was not looked at
@@ -105,7 +106,15 @@ func (c *comparison) digest() (manifest.Digest, error) {
 			c.replaced = append(c.replaced, *e)
 		}
 	})
-	return manifest.Write(nil, manifest.Patched(noting, c.delta))
+	to := manifest.Patched(noting, c.delta)
+	if c.t.lock == nil || !c.rules.Plain() { // it cannot be what is ours afterwards
+		return manifest.Write(nil, to)
+	}
+	var err error
+	if c.kept, err = manifest.Keep(to, c.t.spool()); err != nil {
+		return "", err
+	}
+	return c.kept.Digest, nil
 }
 
 // longestManifest limits what is taken of a manifest.

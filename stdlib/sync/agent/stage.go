@@ -145,6 +145,9 @@ func (st *stager) receiveAndCompare() error {
 // the present one says and nothing has to be done.
 func (c *comparison) next() (*wire.Record, error) {
 	n := &wire.Record{Ours: manifest.Patched(c.now.Ours, c.dec.Ours)}
+	if c.kept != nil && c.dec.Ours.Same(&c.delta) {
+		n.Ours = c.kept // as is the rule
+	}
 	n.Marker = wire.Marker{
 		Roll: c.req.Roll, Rev: c.req.Rev, Who: c.req.By.Who, Host: c.req.By.Host,
 		At: time.Now(), Seq: c.now.Seq + 1,

@@ -66,6 +66,9 @@ func (w *Writer) Done() (Digest, error) {
 
 // Write encodes a list to w, nil for nowhere, and gives its digest.
 func Write(w io.Writer, l List) (Digest, error) {
+	if l, ok := l.(*Encoded); ok {
+		return l.Digest, l.copyTo(w)
+	}
 	out := NewWriter(w)
 	s := l.Read()
 	for e := s.Next(); e != nil; e = s.Next() {
@@ -76,6 +79,18 @@ func Write(w io.Writer, l List) (Digest, error) {
 		return "", s.Err()
 	}
 	return d, err
+}
+
+// copyTo writes the encoding as it is.
+func (l *Encoded) copyTo(w io.Writer) error {
+	if w == nil {
+		return nil
+	}
+	n, err := io.CopyBuffer(w, l.Encoding(), make([]byte, piece))
+	if err == nil && n < l.size {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // encoder appends entries to b, each as what it differs by from the last.

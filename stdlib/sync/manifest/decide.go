@@ -189,7 +189,7 @@ func (d *decider) path(p string, o, l, w *Entry) {
 func (d *decider) settle(p string, o, e *Entry) {
 	ours, was := &d.out.Ours, &d.out.Was
 	switch {
-	case o == nil && e == nil:
+	case o == e:
 	case e == nil:
 		ours.Gone, was.Change = append(ours.Gone, p), append(was.Change, copied(o))
 	case o == nil:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
 )
 
 // errCut is what every damaged encoding gives.
@@ -17,10 +18,16 @@ var errCut = errors.New("damaged manifest")
 type decoder struct {
 	b     []byte
 	err   error
+	time  int64 // of the last file
 	owner Owner // of the last entry that had one
 }
 
 func (d *decoder) uvarint() uint64 {
+	if len(d.b) > 0 && d.b[0] < 0x80 { // as most are
+		v := d.b[0]
+		d.b = d.b[1:]
+		return uint64(v)
+	}
 	v, n := binary.Uvarint(d.b)
 	if n <= 0 {
 		d.fail()
@@ -78,7 +85,7 @@ type encodedSeq struct {
 	window int
 	buf    []byte
 	e      Entry
-	time   int64 // of the last file
+	texts  texts
 	err    error
 }
 
@@ -90,11 +97,10 @@ func (s *encodedSeq) Next() *Entry {
 	if s.err != nil || !s.ready() {
 		return nil
 	}
-	before, time := s.d, s.time
-	prev := s.e.Path
-	e := s.d.entry(prev, &s.time)
+	before, prev := s.d, s.e.Path
+	s.d.entry(&s.e, prev, &s.texts)
 	for s.d.err != nil && s.off < s.size && len(before.b) < longest {
-		s.d, s.time = before, time
+		s.d = before
 		if len(s.d.b) == s.window { // so much is not enough
 			s.window *= 2
 		}
@@ -102,15 +108,11 @@ func (s *encodedSeq) Next() *Entry {
 			return nil
 		}
 		before = s.d
-		e = s.d.entry(prev, &s.time)
+		s.d.entry(&s.e, prev, &s.texts)
 	}
-	if s.err = s.d.err; s.err == nil && (!Clean(e.Path) || e.Path <= prev) {
-		s.err = fmt.Errorf("damaged manifest: path %q", e.Path)
-	}
-	if s.err != nil {
+	if s.err = s.d.err; s.err != nil {
 		return nil
 	}
-	s.e = e
 	return &s.e
 }
 
@@ -171,6 +173,17 @@ func Open(at io.ReaderAt, off, size int64) (*Encoded, error) {
 	}
 	l.Digest = Digest(hex.EncodeToString(h.Sum(nil)))
 	return l, s.Err()
+}
+
+// OpenKnown is Open for a list whose traits are known: its bytes are read, which
+// gives the digest, but not decoded, so that it must be refused where this is not
+// the one expected. Count and Bytes are left at 0.
+func OpenKnown(at io.ReaderAt, off, size int64, t Traits) (*Encoded, error) {
+	l := &Encoded{at: at, off: off, size: size, traits: t}
+	h := sha256.New()
+	_, err := io.CopyBuffer(h, l.Encoding(), make([]byte, piece))
+	l.Digest = Digest(hex.EncodeToString(h.Sum(nil)))
+	return l, err
 }
 
 func (l *Encoded) see(e *Entry) {
@@ -251,38 +264,60 @@ func Keep(l List, to Store) (*Encoded, error) {
 }
 
 // entry reads the one after that of the path prev.
-func (d *decoder) entry(prev string, prevTime *int64) (e Entry) {
-	k := d.uvarint()
-	if k > uint64(len(prev)) {
-		d.fail()
-		return e
-	}
-	e.Path = prev[:k] + string(d.bytes(d.uvarint()))
+func (d *decoder) entry(e *Entry, prev string, t *texts) {
+	*e = Entry{}
+	d.path(e, prev, t)
 	if kind := d.bytes(1); kind != nil {
 		e.Kind = Kind(kind[0])
 	}
 	mode := d.uvarint()
 	e.Mode = uint32(mode) & 0o7777
-	if d.owned(&e, mode); mode&hardLink != 0 {
-		d.joined(&e)
+	if mode > 0o7777 {
+		d.more(e, mode)
 	}
-	switch {
-	case mode > 0o77777:
-		d.fail()
-	case e.Kind == File:
+	switch e.Kind {
+	case File:
 		size := d.uvarint()
 		if e.Size = int64(size); e.Size < 0 {
 			d.fail()
 		}
-		*prevTime += d.varint()
-		e.Mtime = *prevTime
+		d.time += d.varint()
+		e.Mtime = d.time
 		copy(e.Sum[:], d.bytes(SumSize))
-	case e.Kind == Link:
+	case Link:
 		e.Link = string(d.bytes(d.uvarint()))
-	case e.Kind != Dir && e.Kind != Other:
+	case Dir, Other:
+	default:
 		d.fail()
 	}
-	return e
+}
+
+// path reads what it differs by from the one before it, which was checked.
+func (d *decoder) path(e *Entry, prev string, t *texts) {
+	k := d.uvarint()
+	if k > uint64(len(prev)) {
+		d.fail()
+		return
+	}
+	rest := d.bytes(d.uvarint())
+	if d.err != nil {
+		return
+	}
+	e.Path = t.join(prev[:k], rest)
+	if e.Path[k:] <= prev[k:] || !Clean(e.Path[strings.LastIndexByte(prev[:k], '/')+1:]) {
+		d.err, d.b = fmt.Errorf("damaged manifest: path %q", e.Path), nil
+	}
+}
+
+// more reads what the bits beside the permissions tell of.
+func (d *decoder) more(e *Entry, mode uint64) {
+	if mode > 0o77777 {
+		d.fail()
+		return
+	}
+	if d.owned(e, mode); mode&hardLink != 0 {
+		d.joined(e)
+	}
 }
 
 // owned reads who the entry shall belong to.

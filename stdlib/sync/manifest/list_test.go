@@ -135,19 +135,32 @@ func TestScan(t *testing.T) {
 	for range 400 {
 		in := folders[rnd.Intn(len(folders))]
 		name := filepath.Join(in, []string{"a", "a.b", "a-", "a0", "A", "b", "\xff"}[rnd.Intn(7)]+fmt.Sprint(rnd.Intn(3)))
-		if rnd.Intn(3) > 0 {
-			_ = os.WriteFile(name, nil, 0o644)
-		} else if os.Mkdir(name, 0o755) == nil {
-			folders = append(folders, name)
+		switch rnd.Intn(5) {
+		case 0:
+			_ = os.Symlink(strings.Repeat("x", 1+rnd.Intn(9)), name)
+		case 1, 2:
+			_ = os.WriteFile(name, []byte(strings.Repeat("x", rnd.Intn(9))), 0o644)
+		default:
+			if os.Mkdir(name, 0o755) == nil {
+				folders = append(folders, name)
+			}
+		}
+	}
+	for i := range 2500 { // more than one call of the system gives
+		if err := os.WriteFile(filepath.Join(folders[3], fmt.Sprintf("%d%s", i, strings.Repeat("y", i%200))), nil, 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 	var want []string
-	_ = filepath.WalkDir(root, func(p string, _ fs.DirEntry, _ error) error {
+	_ = filepath.WalkDir(root, func(p string, d fs.DirEntry, _ error) error {
 		if p != root {
-			want = append(want, strings.TrimPrefix(p, root+"/"))
+			want = append(want, found(p, d))
 		}
 		return nil
 	})
+	for i := range want {
+		want[i] = strings.TrimPrefix(want[i], root+"/")
+	}
 	slices.Sort(want)
 	fd, err := unix.Open(root, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
@@ -159,7 +172,7 @@ func TestScan(t *testing.T) {
 		s := manifest.Scan(fd, rules, workers, nil)
 		var got []string
 		for e := s.Next(); e != nil; e = s.Next() {
-			got = append(got, e.Path)
+			got = append(got, fmt.Sprintf("%s\x00%c %d %s", e.Path, e.Kind, e.Size, e.Link))
 		}
 		s.Close()
 		if s.Err() != nil || !slices.Equal(got, want) {
@@ -169,6 +182,19 @@ func TestScan(t *testing.T) {
 	s := manifest.Scan(fd, rules, 4, nil)
 	s.Next()
 	s.Close()
+}
+
+// found is a path with its kind, size and target.
+func found(p string, d fs.DirEntry) string {
+	switch {
+	case d.IsDir():
+		return p + "\x00d 0 "
+	case d.Type()&fs.ModeSymlink != 0:
+		target, _ := os.Readlink(p)
+		return p + "\x00l 0 " + target
+	}
+	info, _ := d.Info()
+	return fmt.Sprintf("%s\x00f %d ", p, info.Size())
 }
 
 // many is a list that is made up as it is read.

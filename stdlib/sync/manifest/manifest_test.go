@@ -71,6 +71,14 @@ func TestCodec(t *testing.T) {
 			t.Errorf("%q is clean", bad)
 		}
 	}
+	for rest, good := range map[string]bool{"\x01/b": true, "\x02b": true, "\x01/../b": false, "\x02../b": false, "\x02": false, "\x01/": false, "\x01\x00": false, "\x01": false, "\x00a/./c": false, "\x00A": false} {
+		b := encode([]manifest.Entry{file("a", "1"), dir("a/a")})
+		b = append(b, rest[0], byte(len(rest)-1)) // how much is as in the path before, and the rest
+		b = append(append(b, rest[1:]...), byte(manifest.Dir), 0)
+		if _, err := manifest.Decode(b); (err == nil) != good {
+			t.Errorf("%q after a/a: %v", rest, err)
+		}
+	}
 	if _, err := manifest.Decode(encode([]manifest.Entry{file("a", "1"), file("a", "2")})); err == nil {
 		t.Error("a repeated path was taken")
 	}

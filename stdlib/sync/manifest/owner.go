@@ -53,6 +53,15 @@ func (o Owner) String() string {
 	return o.text.Value()
 }
 
+// MarshalText implements encoding.TextMarshaler.
+func (o Owner) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler, as ParseOwner.
+func (o *Owner) UnmarshalText(b []byte) (err error) {
+	*o, err = ParseOwner(string(b))
+	return err
+}
+
 // Parts gives user and group; what is not said is empty.
 func (o Owner) Parts() (user, group string) {
 	user, group, _ = strings.Cut(o.String(), ":")

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -28,9 +27,11 @@ type Scanner struct {
 	more  *sync.Cond // work came, or there is room again
 	queue []*folder  // not begun, the next one last
 	ready int        // entries that were listed and not yet read
+	spare [][]Entry  // that were read, for the next folders
 	quit  bool
 	wg    sync.WaitGroup
 
+	own  lister
 	at   []*folder // that are being read, the innermost last
 	held map[string]bool
 	err  error
@@ -47,9 +48,9 @@ type folder struct {
 
 	begun   bool
 	done    chan struct{} // closed when it is listed
-	entries []Entry       // that are left, of those that count
+	listed  []Entry       // those that count
+	entries []Entry       // of them, those that are left
 	subs    []*folder     // that are left
-	count   int
 	held    bool
 	err     error
 }
@@ -98,8 +99,7 @@ func (s *Scanner) Next() *Entry {
 			f.subs = f.subs[1:]
 			s.enter(sub)
 		default:
-			f.entries, f.subs = nil, nil // others may refer to the folder yet
-			s.at = s.at[:len(s.at)-1]
+			s.leave(f)
 		}
 	}
 	return nil
@@ -113,13 +113,14 @@ func (s *Scanner) enter(f *folder) {
 	f.begun = true
 	s.mu.Unlock()
 	if mine {
-		s.list(f)
+		s.list(f, &s.own)
 	} else {
 		<-f.done
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ready -= f.count; s.ready < listedAhead {
+	before := s.ready
+	if s.ready -= len(f.listed); before >= listedAhead && s.ready < listedAhead {
 		s.more.Broadcast()
 	}
 	if s.err = f.err; f.held {
@@ -128,7 +129,19 @@ func (s *Scanner) enter(f *folder) {
 	s.at = append(s.at, f)
 }
 
+// leave is done with a folder. What it held is room for others.
+func (s *Scanner) leave(f *folder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cap(f.listed) > 0 && len(s.spare) < mostSpare {
+		s.spare = append(s.spare, f.listed[:0])
+	}
+	f.listed, f.entries, f.subs = nil, nil, nil // others may refer to the folder yet
+	s.at = s.at[:len(s.at)-1]
+}
+
 func (s *Scanner) work() {
+	var l lister
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.quit {
@@ -143,26 +156,32 @@ func (s *Scanner) work() {
 		}
 		f.begun = true
 		s.mu.Unlock()
-		s.list(f)
+		s.list(f, &l)
 		s.mu.Lock()
 	}
 }
 
 // list reads a folder and has the workers go on with those in it.
-func (s *Scanner) list(f *folder) {
+func (s *Scanner) list(f *folder, l *lister) {
 	defer close(f.done)
-	f.err = s.read(f)
-	f.count = len(f.entries)
+	f.err = s.read(f, l)
+	f.entries = f.listed
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ready += f.count
+	s.ready += len(f.listed)
 	for i := len(f.subs) - 1; i >= 0; i-- {
 		s.queue = append(s.queue, f.subs[i])
 	}
-	s.more.Broadcast()
+	switch {
+	case s.ready >= listedAhead || len(f.subs) == 0:
+	case len(f.subs) == 1:
+		s.more.Signal()
+	default:
+		s.more.Broadcast()
+	}
 }
 
-func (s *Scanner) read(d *folder) error {
+func (s *Scanner) read(d *folder, l *lister) error {
 	fd, err := beneath.Dir(s.root, d.path)
 	if err != nil {
 		if d.path != "" && gone(err) {
@@ -170,41 +189,63 @@ func (s *Scanner) read(d *folder) error {
 		}
 		return fmt.Errorf("cannot read folder %s: %w", Quote(d.path), err)
 	}
-	f := os.NewFile(uintptr(fd), d.path)
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
+	defer unix.Close(fd)
+	paths, err := l.list(fd, d.path)
 	if err != nil {
 		return fmt.Errorf("cannot read folder %s: %w", Quote(d.path), err)
 	}
-	slices.Sort(names)
-	d.entries = make([]Entry, 0, len(names))
-	for _, name := range names {
-		e, err := Lstat(fd, name)
-		if errors.Is(err, unix.ENOENT) {
-			continue
-		} else if err != nil {
+	d.listed = s.room(len(paths))
+	cut := len(d.path)
+	if cut > 0 {
+		cut++
+	}
+	for _, p := range paths {
+		n := len(d.listed)
+		d.listed = append(d.listed, Entry{Path: p})
+		e := &d.listed[n]
+		if err := e.lstat(fd, p[cut:]); err != nil {
+			d.listed = d.listed[:n]
+			if errors.Is(err, unix.ENOENT) {
+				continue
+			}
 			return err
 		}
-		e.Path = Join(d.path, name)
-		d.take(e, s.rules.Judge(e.Path, e.Kind == Dir, d.inside))
+		if !d.take(e, s.rules.Judge(p, e.Kind == Dir, d.inside)) {
+			d.listed = d.listed[:n]
+		}
 	}
 	slices.SortFunc(d.subs, func(a, b *folder) int { return strings.Compare(a.key, b.key) })
 	if s.tick != nil {
-		s.tick(len(names))
+		s.tick(len(paths))
 	}
 	return nil
 }
 
-// take puts a name of the folder where the rules want it.
-func (f *folder) take(e Entry, v Verdict) {
+// mostSpare is how many slices are kept for the next folders.
+const mostSpare = 64
+
+// room gives an empty slice for n entries.
+func (s *Scanner) room(n int) []Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(s.spare) - 1; i >= 0; i-- {
+		if r := s.spare[i]; cap(r) >= n {
+			s.spare = slices.Delete(s.spare, i, i+1)
+			return r
+		}
+	}
+	return make([]Entry, 0, n)
+}
+
+// take notes a name of the folder, and reports whether it counts.
+func (f *folder) take(e *Entry, v Verdict) bool {
 	if e.Kind == Dir && v != Skipped {
 		f.subs = append(f.subs, &folder{path: e.Path, key: e.Path + "/", inside: v == In, done: make(chan struct{})})
 	}
-	if v == In {
-		f.entries = append(f.entries, e)
-	} else {
+	if v != In {
 		f.held = true
 	}
+	return v == In
 }
 
 func gone(err error) bool {
@@ -232,26 +273,31 @@ func Quote(p string) string {
 }
 
 // Lstat describes one name in the open folder fd. Path is left empty.
-func Lstat(fd int, name string) (Entry, error) {
-	var st unix.Stat_t
-	if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+func Lstat(fd int, name string) (e Entry, err error) {
+	if err = e.lstat(fd, name); err != nil {
 		return Entry{}, err
 	}
-	e := fromStat(&st)
-	if e.Kind != Link {
-		return e, nil
-	}
-	buf := make([]byte, 4097)
-	n, err := unix.Readlinkat(fd, name, buf)
-	if err != nil {
-		return Entry{}, err
-	}
-	e.Link = string(buf[:n])
 	return e, nil
 }
 
-func fromStat(st *unix.Stat_t) Entry {
-	e := Entry{Kind: Other, Mode: st.Mode & 0o7777, UID: st.Uid, GID: st.Gid, Ino: st.Ino, Ctime: st.Ctim.Nano()}
+// lstat fills in all of an entry but its path.
+func (e *Entry) lstat(fd int, name string) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	e.fromStat(&st)
+	if e.Kind != Link {
+		return nil
+	}
+	buf := make([]byte, 4097)
+	n, err := unix.Readlinkat(fd, name, buf)
+	e.Link = string(buf[:max(n, 0)])
+	return err
+}
+
+func (e *Entry) fromStat(st *unix.Stat_t) {
+	e.Kind, e.Mode, e.UID, e.GID, e.Ino, e.Ctime = Other, st.Mode&0o7777, st.Uid, st.Gid, st.Ino, st.Ctim.Nano()
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		e.Kind, e.Size, e.Mtime, e.Many = File, st.Size, st.Mtim.Nano(), st.Nlink > 1
@@ -260,7 +306,6 @@ func fromStat(st *unix.Stat_t) Entry {
 	case unix.S_IFLNK:
 		e.Kind, e.Mode = Link, 0
 	}
-	return e
 }
 
 // HashFile hashes the regular file p below root with the buffer given. The

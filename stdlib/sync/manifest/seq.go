@@ -1,6 +1,9 @@
 package manifest
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Seq gives the entries of a list one by one, sorted by path.
 type Seq interface {
@@ -21,8 +24,8 @@ type List interface {
 
 // Traits are what is rare in a list, so that it need not be looked for.
 type Traits struct {
-	HardLinks bool    // files may be hard links of others
-	Owners    []Owner // that are given, each once
+	HardLinks bool    `json:",omitempty"` // files may be hard links of others
+	Owners    []Owner `json:",omitempty"` // that are given, each once
 }
 
 func (t *Traits) see(e *Entry) {
@@ -143,6 +146,13 @@ type Patch struct {
 // Empty reports whether the lists are the same.
 func (p *Patch) Empty() bool { return len(p.Change)+len(p.Gone) == 0 }
 
+// Same reports whether two patches hold the same.
+func (p *Patch) Same(b *Patch) bool {
+	return slices.Equal(p.Gone, b.Gone) && slices.EqualFunc(p.Change, b.Change, func(x, y *Entry) bool {
+		return x == y || x.record() == y.record()
+	})
+}
+
 // Patched is the list that p turns base into.
 func Patched(base List, p Patch) List {
 	if p.Empty() {
@@ -226,14 +236,6 @@ func (c *cursor) take() *Entry {
 	return e
 }
 
-// at takes the head if it is of the path p.
-func (c *cursor) at(p string) *Entry {
-	if e := c.head(); e == nil || e.Path != p {
-		return nil
-	}
-	return c.take()
-}
-
 // Mapped is a list whose entries are changed by f as they are read: not in
 // their paths, and each one's copy alone.
 func Mapped(l List, f func(*Entry)) List { return &mapped{l, f} }
@@ -303,8 +305,10 @@ func Delta(a, b List) (Patch, error) {
 	return p, err
 }
 
+// copied gives an entry that stays. Its path keeps no others in memory.
 func copied(e *Entry) *Entry {
 	c := *e
+	c.Path = strings.Clone(e.Path)
 	return &c
 }
 
@@ -320,15 +324,27 @@ func Walk(lists []Seq, f func(path string, at []*Entry)) error {
 	for {
 		p, found := "", false
 		for i := range cursors {
-			if e := cursors[i].head(); e != nil && (!found || e.Path < p) {
+			e := cursors[i].head()
+			if at[i] = nil; e == nil {
+				continue
+			}
+			order := -1
+			if found {
+				order = strings.Compare(e.Path, p)
+			}
+			if order < 0 {
 				p, found = e.Path, true
+				clear(at[:i])
+			}
+			if order <= 0 {
+				at[i] = e
 			}
 		}
 		if !found {
 			break
 		}
 		for i := range cursors {
-			at[i] = cursors[i].at(p)
+			cursors[i].used = at[i] != nil
 		}
 		f(p, at)
 	}

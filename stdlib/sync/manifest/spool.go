@@ -5,14 +5,17 @@ import (
 	"os"
 )
 
-// spoolFrom is how much a spool keeps in memory.
-const spoolFrom = 1 << 20
+// spoolFrom is how much a spool keeps in memory, in blocks.
+const (
+	spoolFrom  = 1 << 20
+	spoolBlock = 64 << 10
+)
 
 // Spool is a Store that needs little memory: what does not fit there goes to a
 // file.
 type Spool struct {
 	make func() (*os.File, error)
-	b    []byte
+	b    [][]byte // all but the last are full
 	f    *os.File
 	n    int64
 }
@@ -23,7 +26,7 @@ func NewSpool(make func() (*os.File, error)) *Spool { return &Spool{make: make} 
 
 // Write implements io.Writer.
 func (s *Spool) Write(b []byte) (int, error) {
-	if s.f == nil && len(s.b)+len(b) > spoolFrom && s.make != nil {
+	if s.f == nil && s.n+int64(len(b)) > spoolFrom && s.make != nil {
 		s.spill()
 	}
 	if s.f != nil {
@@ -35,9 +38,21 @@ func (s *Spool) Write(b []byte) (int, error) {
 			return 0, err
 		}
 	}
-	s.b = append(s.b, b...)
-	s.n += int64(len(b))
+	s.hold(b)
 	return len(b), nil
+}
+
+// hold puts b behind what is in memory.
+func (s *Spool) hold(b []byte) {
+	for len(b) > 0 {
+		at := int(s.n % spoolBlock)
+		if at == 0 {
+			s.b = append(s.b, make([]byte, spoolBlock))
+		}
+		n := copy(s.b[len(s.b)-1][at:], b)
+		b = b[n:]
+		s.n += int64(n)
+	}
 }
 
 // spill goes on in a file; where that is not to be had, memory serves too.
@@ -47,7 +62,7 @@ func (s *Spool) spill() {
 	if err != nil {
 		return
 	}
-	if _, err := f.WriteAt(s.b, 0); err != nil {
+	if _, err := io.Copy(f, io.NewSectionReader(s, 0, s.n)); err != nil {
 		_ = f.Close()
 		return
 	}
@@ -56,12 +71,12 @@ func (s *Spool) spill() {
 
 // takeBack goes on in memory.
 func (s *Spool) takeBack() error {
-	b := make([]byte, s.n)
-	if _, err := s.f.ReadAt(b, 0); err != nil {
+	held := &Spool{}
+	if _, err := io.Copy(held, io.NewSectionReader(s.f, 0, s.n)); err != nil {
 		return err
 	}
 	_ = s.f.Close()
-	s.f, s.b = nil, b
+	s.f, s.b = nil, held.b
 	return nil
 }
 
@@ -70,10 +85,14 @@ func (s *Spool) ReadAt(b []byte, off int64) (int, error) {
 	if s.f != nil {
 		return s.f.ReadAt(b, off)
 	}
-	if off > int64(len(s.b)) {
-		return 0, io.EOF
+	n := 0
+	for n < len(b) && off < s.n {
+		at := off % spoolBlock
+		part := s.b[off/spoolBlock][at:min(spoolBlock, at+s.n-off)]
+		k := copy(b[n:], part)
+		n += k
+		off += int64(k)
 	}
-	n := copy(b, s.b[off:])
 	if n < len(b) {
 		return n, io.EOF
 	}

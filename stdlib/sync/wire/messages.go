@@ -137,6 +137,8 @@ type Marker struct {
 	Agent   string          `json:",omitempty"` // the agent's name, which holds its sum
 	Layout  Layout          `json:",omitempty"`
 	Shared  [][]byte        `json:",omitempty"` // paths that all releases share, as links to root/shared
+
+	Entries *manifest.Traits `json:",omitempty"` // what may be among them; nil: to be found out
 }
 
 // Finding is a path that differs from what rolls left.

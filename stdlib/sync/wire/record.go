@@ -37,6 +37,7 @@ var noDigest = manifest.Digest(strings.Repeat("0", len(manifest.DigestOf(nil))))
 // entries.
 func (r *Record) Write(to io.WriterAt) error {
 	r.Digest = noDigest
+	r.trait()
 	head, err := r.head()
 	if err != nil {
 		return err
@@ -55,11 +56,17 @@ func (r *Record) Write(to io.WriterAt) error {
 func (r *Record) Encode() ([]byte, error) {
 	var body bytes.Buffer
 	var err error
+	r.trait()
 	if r.Digest, err = manifest.Write(&body, r.Ours); err != nil {
 		return nil, err
 	}
 	head, err := r.head()
 	return append(head, body.Bytes()...), err
+}
+
+func (r *Record) trait() {
+	t := r.Ours.Traits()
+	r.Entries = &t
 }
 
 // longestMarker limits what is read of a marker without its entries.
@@ -96,7 +103,7 @@ func OpenRecord(at io.ReaderAt, size int64) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := manifest.Open(at, body, size-body)
+	list, err := openEntries(m, at, body, size-body)
 	if err == nil && list.Digest != m.Digest {
 		err = errors.New("its digest is wrong")
 	}
@@ -104,6 +111,13 @@ func OpenRecord(at io.ReaderAt, size int64) (*Record, error) {
 		return nil, err
 	}
 	return &Record{Marker: *m, Ours: list}, nil
+}
+
+func openEntries(m *Marker, at io.ReaderAt, off, size int64) (*manifest.Encoded, error) {
+	if m.Entries == nil {
+		return manifest.Open(at, off, size)
+	}
+	return manifest.OpenKnown(at, off, size, *m.Entries)
 }
 
 // DecodeRecord is OpenRecord for what is in memory.

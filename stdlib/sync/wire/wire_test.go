@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
@@ -128,6 +129,42 @@ func TestRecord(t *testing.T) {
 	}
 	if _, err := wire.ReadMarker(bytes.NewReader(b[:20]), 20); err == nil {
 		t.Error("a marker that was cut was taken")
+	}
+}
+
+// What may be among the entries is kept with them, so that they need not be
+// decoded to be opened; a record that an earlier version wrote is decoded.
+func TestRecordTraits(t *testing.T) {
+	owner, err := manifest.ParseOwner("www-data:adm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := manifest.Slice{
+		{Path: "a", Kind: manifest.File, Owner: owner},
+		{Path: "b", Kind: manifest.File, Link: "a", Owner: owner},
+	}
+	r := wire.Record{Ours: ours}
+	b, err := r.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := bytes.Replace(b, []byte(`,"Entries":{"HardLinks":true,"Owners":["www-data:adm"]}`), nil, 1)
+	if len(old) == len(b) {
+		t.Fatalf("%q", b)
+	}
+	n, k := binary.Uvarint(b)
+	old = append(binary.AppendUvarint(nil, n-uint64(len(b)-len(old))), old[k:]...)
+	for _, b := range [][]byte{b, old} {
+		got, err := wire.DecodeRecord(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if is := got.Ours.Traits(); !is.HardLinks || !slices.Equal(is.Owners, []manifest.Owner{owner}) {
+			t.Errorf("%+v", is)
+		}
+		if list, err := manifest.Collect(got.Ours); err != nil || !slices.Equal(list, ours) {
+			t.Errorf("%v %+v", err, list)
+		}
 	}
 }
 
