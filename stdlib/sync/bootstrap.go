@@ -55,7 +55,7 @@ func programs() []program {
 	var out []program
 	for _, p := range platforms {
 		if gz, sums, ok := bin.Agent(p.goos, p.goarch, from); ok {
-			out = append(out, program{p.uname, sums, func() ([]byte, error) { return gz, nil }})
+			out = append(out, program{p.uname, sums, gz})
 		} else if p.goos == runtime.GOOS && p.goarch == runtime.GOARCH {
 			if own, err := ownProgram(p.uname); err == nil {
 				out = append(out, own)

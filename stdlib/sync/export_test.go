@@ -72,8 +72,12 @@ func (e *Engine) BeOwnAgent() error {
 // BuiltAgent gives the agent that was built in for a CPU; nil for none.
 func BuiltAgent(goarch string) ([]byte, error) {
 	from, err := bin.Sources(agentSources)
-	gz, _, ok := bin.Agent("linux", goarch, from)
+	read, _, ok := bin.Agent("linux", goarch, from)
 	if err != nil || !ok {
+		return nil, err
+	}
+	gz, err := read()
+	if err != nil {
 		return nil, err
 	}
 	z, err := gzip.NewReader(bytes.NewReader(gz))

@@ -24,7 +24,7 @@ type hashes struct {
 	name  string
 	f     *os.File
 	r     *bufio.Reader // nil: nothing more is known
-	path  string        // of next
+	path  []byte        // of next
 	next  hashed        // the last that was read
 	off   int64         // where it ends
 	good  int64         // where what was found to be true ends
@@ -79,61 +79,80 @@ func (h *hashes) close() {
 // it.
 func (h *hashes) seek(p string) (there, next bool) {
 	next = true
-	for h.r != nil && h.path < p {
+	for h.r != nil && string(h.path) < p {
 		next = h.good == h.off
-		var err error
-		var n int
-		if h.path, h.next, n, err = readHashed(h.r); err != nil {
-			h.r = nil
-		}
-		h.off += int64(n)
+		h.read()
 	}
-	return h.r != nil && h.path == p, next
+	return h.r != nil && string(h.path) == p, next
 }
 
-// readHashed reads what add writes; n is how long it is.
-func readHashed(r *bufio.Reader) (path string, v hashed, n int, err error) {
-	c := &counted{r: r}
-	k, err := binary.ReadUvarint(c)
-	if err != nil || k > 1<<16 {
-		return "", v, 0, io.EOF
+// read goes on to the next record that add wrote.
+func (h *hashes) read() {
+	b, _ := h.r.Peek(h.r.Buffered())
+	n := h.record(b)
+	if n == 0 { // it goes on in the file
+		b, _ = h.r.Peek(longestHashed)
+		n = h.record(b)
 	}
-	p := make([]byte, k)
-	if _, err := io.ReadFull(c, p); err != nil {
-		return "", v, 0, err
+	if n == 0 {
+		h.r = nil
+		return
 	}
-	for _, to := range []*int64{&v.size, &v.mtime, &v.ctime} {
-		if *to, err = binary.ReadVarint(c); err != nil {
-			return "", v, 0, err
-		}
-	}
-	if v.ino, err = binary.ReadUvarint(c); err != nil {
-		return "", v, 0, err
-	}
-	_, err = io.ReadFull(c, v.sum[:])
-	return string(p), v, c.n, err
+	_, _ = h.r.Discard(n)
+	h.off += int64(n)
 }
 
-// counted counts what is read.
-type counted struct {
-	r *bufio.Reader
-	n int
-}
+// longestHashed is what a record takes at most.
+const longestHashed = longestHashedPath + 6*binary.MaxVarintLen64 + manifest.SumSize
 
-// Read implements io.Reader.
-func (c *counted) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.n += n
-	return n, err
-}
+const longestHashedPath = 1 << 16
 
-// ReadByte implements io.ByteReader.
-func (c *counted) ReadByte() (byte, error) {
-	b, err := c.r.ReadByte()
-	if err == nil {
-		c.n++
+// record decodes the record that b begins with, and gives its length; 0 where b
+// holds none that is whole.
+func (h *hashes) record(b []byte) int {
+	c := cut{b: b}
+	k := c.uvarint()
+	if k > longestHashedPath {
+		return 0
 	}
-	return b, err
+	path := c.bytes(int(k))
+	v := hashed{size: c.varint(), mtime: c.varint(), ctime: c.varint(), ino: c.uvarint()}
+	copy(v.sum[:], c.bytes(manifest.SumSize))
+	if c.short {
+		return 0
+	}
+	h.path, h.next = append(h.path[:0], path...), v
+	return len(b) - len(c.b)
+}
+
+// cut takes values off the front of b.
+type cut struct {
+	b     []byte
+	short bool // b held less than was asked for
+}
+
+func (c *cut) uvarint() uint64 {
+	v, n := binary.Uvarint(c.b)
+	c.bytes(n)
+	c.short = c.short || n <= 0
+	return v
+}
+
+func (c *cut) varint() int64 {
+	v, n := binary.Varint(c.b)
+	c.bytes(n)
+	c.short = c.short || n <= 0
+	return v
+}
+
+func (c *cut) bytes(n int) []byte {
+	if n < 0 || n > len(c.b) {
+		c.short = true
+		return nil
+	}
+	b := c.b[:n]
+	c.b = c.b[n:]
+	return b
 }
 
 // fill gives a file its sum when it is known. Files are asked for in the order

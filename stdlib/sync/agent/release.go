@@ -6,9 +6,7 @@ import (
 	"errors"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -190,9 +188,17 @@ func (t *tree) releasesFolder() (int, error) {
 	return fd, cannot("open", filepath.Join(t.path, releasesDir), err)
 }
 
-// madeByRoll matches the names of releases that rolls made; others in
-// releases/ are not ours to remove.
-var madeByRoll = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\d{8}-\d{6}-[0-9a-f]{8}$`) })
+// madeByRoll reports whether a name is that of a release that a roll made: the
+// day, the time and eight hexadecimal digits. Others in releases/ are not ours to
+// remove.
+func madeByRoll(name string) bool {
+	day, rest, _ := strings.Cut(name, "-")
+	clock, id, _ := strings.Cut(rest, "-")
+	const digits, hexadecimal = "0123456789", "0123456789abcdef"
+	return consists(day, 8, digits) && consists(clock, 6, digits) && consists(id, 8, hexadecimal)
+}
+
+func consists(s string, n int, of string) bool { return len(s) == n && strings.Trim(s, of) == "" }
 
 // sweepReleases removes the releases that no undo can lead to. Those that the
 // links lead to stay: the live one, and after a switch the one before it too,
@@ -229,7 +235,7 @@ func (t *tree) surplus(undos, links []string, tell func(dir int, name string)) {
 	defer unix.Close(dir)
 	names, _ := listDir(dir)
 	for _, name := range names {
-		if madeByRoll().MatchString(name) && !stays[name] {
+		if madeByRoll(name) && !stays[name] {
 			tell(dir, name)
 		}
 	}

@@ -32,24 +32,20 @@ func SumsOf(program []byte) Sums {
 	return Sums{fmt.Sprintf("%x", sha256.Sum256(program)), fmt.Sprintf("%x", blake2b.Sum256(program))}
 }
 
-// Agent gives the agent for an operating system and CPU, in gzip's format, and
-// the sums of the program. One that was made of other sources than from is not
+// Agent gives the sums of the agent for an operating system and CPU, and what
+// reads it, in gzip's format. One that was made of other sources than from is not
 // given: it would not understand this rollsh.
-func Agent(goos, goarch, from string) (gz []byte, sums Sums, ok bool) {
+func Agent(goos, goarch, from string) (gz func() ([]byte, error), sums Sums, ok bool) {
 	name := goos + "-" + goarch
 	if made, err := files.ReadFile(name + ".from"); err != nil || strings.TrimSpace(string(made)) != from {
 		return nil, Sums{}, false
 	}
-	gz, err := files.ReadFile(name + ".gz")
-	if err != nil {
-		return nil, Sums{}, false
-	}
 	text, err := files.ReadFile(name + ".sums")
 	words := strings.Fields(string(text))
-	if err != nil || len(words) != 2 || len(words[0]) != 64 || len(words[1]) != 64 {
+	if _, missing := fs.Stat(files, name+".gz"); missing != nil || err != nil || len(words) != 2 || len(words[0]) != 64 || len(words[1]) != 64 {
 		return nil, Sums{}, false
 	}
-	return gz, Sums{words[0], words[1]}, true
+	return func() ([]byte, error) { return files.ReadFile(name + ".gz") }, Sums{words[0], words[1]}, true
 }
 
 // Parts are the folders below stdlib/sync whose Go files are in the agent.
