@@ -55,9 +55,10 @@ func (s *source) work(digest manifest.Digest, base manifest.List, pol manifest.P
 		return manifest.Patched(base, d.Ours), err
 	})
 	var p manifest.Patch
+	var replaced manifest.Slice
 	var err error
 	if digest != s.list.Digest || !s.rules.Plain() {
-		if p, err = manifest.Delta(g.ours, s.list); err != nil {
+		if p, replaced, err = manifest.Delta(g.ours, s.list); err != nil {
 			return nil, err
 		}
 	}
@@ -65,7 +66,11 @@ func (s *source) work(digest manifest.Digest, base manifest.List, pol manifest.P
 	if p.Empty() {
 		return g, nil
 	}
-	g.files, err = manifest.Predict(g.ours, s.list, pol)
+	if s.list.Traits().HardLinks {
+		g.files, err = manifest.Predict(g.ours, s.list, pol)
+	} else { // nothing is sent of what the delta does not name
+		g.files, err = manifest.Predict(replaced, manifest.Refs(p.Change), pol)
+	}
 	for _, e := range g.files {
 		g.bytes += e.Size
 	}

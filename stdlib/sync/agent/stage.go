@@ -193,8 +193,8 @@ func (c *comparison) leaveOut(n *wire.Record) (err error) {
 			return true
 		}
 	})
-	if c.dec.Ours, err = manifest.Delta(c.now.Ours, n.Ours); err == nil {
-		c.dec.Was, err = manifest.Delta(n.Ours, c.now.Ours)
+	if c.dec.Ours, _, err = manifest.Delta(c.now.Ours, n.Ours); err == nil {
+		c.dec.Was, _, err = manifest.Delta(n.Ours, c.now.Ours)
 	}
 	return err
 }

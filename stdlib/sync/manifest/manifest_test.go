@@ -134,16 +134,16 @@ func FuzzDecodePaths(f *testing.F) {
 func TestDeltaAndPatched(t *testing.T) {
 	a := manifest.Slice{file("a", "1"), file("b", "1"), file("d", "1"), file("e", "1")}
 	b := manifest.Slice{file("a", "1"), file("b", "2"), file("c", "1"), file("e", "1"), file("f", "1")}
-	p, err := manifest.Delta(a, b)
-	if err != nil || len(p.Change) != 3 || !slices.Equal(p.Gone, []string{"d"}) {
-		t.Errorf("%v %+v", err, p)
+	p, replaced, err := manifest.Delta(a, b)
+	if err != nil || len(p.Change) != 3 || !slices.Equal(p.Gone, []string{"d"}) || !slices.Equal(replaced, manifest.Slice{a[1], a[2]}) {
+		t.Errorf("%v %+v %+v", err, p, replaced)
 	}
 	for range 2 {
 		if got, err := manifest.Collect(manifest.Patched(a, p)); err != nil || !slices.Equal(got, b) {
 			t.Errorf("%v %+v", err, got)
 		}
 	}
-	back, err := manifest.Delta(b, a)
+	back, _, err := manifest.Delta(b, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestDecide(t *testing.T) {
 				t.Errorf("%v\ngot  %s\nwant %s", err, got, c.out)
 			}
 			same := &ours // a list that can be told from others
-			p, err := manifest.Delta(same, manifest.Slice(c.want))
+			p, _, err := manifest.Delta(same, manifest.Slice(c.want))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -291,18 +291,24 @@ func (s *someSeq) Next() *Entry {
 	}
 }
 
-// Delta is what turns the list a into b. Its entries are copies.
-func Delta(a, b List) (Patch, error) {
-	var p Patch
-	err := Walk([]Seq{a.Read(), b.Read()}, func(path string, at []*Entry) {
-		switch was, is := at[0], at[1]; {
+// Delta is what turns the list a into b, and what a has at those paths. The
+// entries are copies.
+func Delta(a, b List) (p Patch, replaced Slice, err error) {
+	err = Walk([]Seq{a.Read(), b.Read()}, func(path string, at []*Entry) {
+		was, is := at[0], at[1]
+		switch {
 		case is == nil:
 			p.Gone = append(p.Gone, path)
 		case was == nil || was.record() != is.record():
 			p.Change = append(p.Change, copied(is))
+		default:
+			return
+		}
+		if was != nil {
+			replaced = append(replaced, *copied(was))
 		}
 	})
-	return p, err
+	return p, replaced, err
 }
 
 // copied gives an entry that stays. Its path keeps no others in memory.
