@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
@@ -51,8 +52,8 @@ func (s *source) work(digest manifest.Digest, base manifest.List, pol manifest.P
 	g := &guess{digest: digest, base: base}
 	g.ours, _ = s.rules.Filter(base)
 	g.after = sync.OnceValues(func() (manifest.List, error) {
-		d, err := (&manifest.Comparison{Ours: g.ours, Live: g.ours.Read(), Want: s.list, Policy: pol}).Decide()
-		return manifest.Patched(base, d.Ours), err
+		d, err := (&manifest.Comparison{Ours: g.ours, Live: g.ours.Read(), Want: s.list, Policy: pol, Spool: s.spool}).Decide()
+		return manifest.Edited(base, d.Ours()), err
 	})
 	var p manifest.Patch
 	var replaced manifest.Slice
@@ -66,13 +67,14 @@ func (s *source) work(digest manifest.Digest, base manifest.List, pol manifest.P
 	if p.Empty() {
 		return g, nil
 	}
-	if s.list.Traits().HardLinks {
-		g.files, err = manifest.Predict(g.ours, s.list, pol)
-	} else { // nothing is sent of what the delta does not name
-		g.files, err = manifest.Predict(replaced, manifest.Refs(p.Change), pol)
+	ours, want := g.ours, manifest.List(s.list)
+	if !want.Traits().HardLinks { // then nothing is sent of what the delta does not name
+		ours, want = replaced, manifest.Refs(p.Change)
 	}
-	for _, e := range g.files {
-		g.bytes += e.Size
-	}
+	err = manifest.Predict(ours, want, pol, func(e *manifest.Entry) {
+		file := *e
+		file.Path = strings.Clone(e.Path) // it keeps no others in memory
+		g.files, g.bytes = append(g.files, &file), g.bytes+e.Size
+	})
 	return g, err
 }

@@ -151,8 +151,9 @@ func TestOwnerOfReleases(t *testing.T) {
 	}
 }
 
-// A login that may not give files away is refused before anything is switched.
-func TestOwnerWithoutRoot(t *testing.T) {
+// nobodyRig has one node with a login that is not root.
+func nobodyRig(t *testing.T) *rig {
+	t.Helper()
 	needRoot(t)
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		t.Skip("no setpriv")
@@ -162,6 +163,41 @@ func TestOwnerWithoutRoot(t *testing.T) {
 		run(t, "chmod", "a+x", p)
 	}
 	run(t, "chown", "nobody", r.bed.Dir(0))
+	return r
+}
+
+// Without root, folders that nobody may write to are changed, removed, replaced and
+// put back all the same.
+func TestClosedFoldersWithoutRoot(t *testing.T) {
+	r := nobodyRig(t)
+	r.file("stays/a", "1")
+	r.file("goes/in/b", "1")
+	r.file("turns/in/c", "1")
+	r.file("empties/in/d", "1")
+	for _, p := range []string{"stays", "goes/in", "goes", "turns/in", "turns", "empties/in", "empties"} {
+		must(t, os.Chmod(filepath.Join(r.src, p), 0o555))
+	}
+	r.push()
+	r.equal(0)
+	first := snapshot(t, r.live(0))
+	r.file("stays/a", "22")
+	r.file("stays/new", "1")
+	r.remove("goes")
+	r.remove("turns")
+	r.file("turns", "a file")
+	r.remove("empties/in")
+	r.push()
+	r.equal(0)
+	_, err := r.engine.Undo(r.ctx(), r.set, "", "", false)
+	must(t, err)
+	if d := mapDifference(first, snapshot(t, r.live(0))); d != "" {
+		t.Errorf("undo gave:\n%s", d)
+	}
+}
+
+// A login that may not give files away is refused before anything is switched.
+func TestOwnerWithoutRoot(t *testing.T) {
+	r := nobodyRig(t)
 	r.file("a", "1")
 	r.file("d/b", "1")
 	as := func(owner string) func(*sync.Options) { return func(o *sync.Options) { o.Owner = owner } }

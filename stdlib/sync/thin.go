@@ -236,7 +236,10 @@ func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report
 	if err != nil {
 		return nil, t.why(err)
 	}
-	rep := agent.Summary(&c.dec, true)
+	rep, err := agent.Summary(c.dec, true)
+	if err != nil {
+		return nil, err
+	}
 	rep.First, rep.Drift = t.now.First(), c.findings()
 	rep.Facts, rep.Pending = t.free(), t.unsettled()
 	if !rep.First {

@@ -57,7 +57,7 @@ func (t *thin) sides(rules *manifest.Rules, want manifest.List) (c *manifest.Com
 // comparison is what was decided over SFTP.
 type comparison struct {
 	t   *thin
-	dec manifest.Decision
+	dec *manifest.Decision
 }
 
 // wanted is what the source holds, without folders that are only wanted as a
@@ -120,7 +120,7 @@ func (c *comparison) refuse(digest string) error {
 // next is the marker that the switch will leave.
 func (c *comparison) next() *wire.Record {
 	j, now := c.t.j, c.t.now
-	n := &wire.Record{Ours: manifest.Patched(now.Ours, c.dec.Ours)}
+	n := &wire.Record{Ours: manifest.Edited(now.Ours, c.dec.Ours())}
 	n.Marker = wire.Marker{Roll: j.roll, Rev: string(j.src.rev), Who: j.by.Who, Host: j.by.Host, At: time.Now(), Seq: now.Seq + 1}
 	if j.src.rules.Partial() {
 		n.Rev, n.Partial = now.Rev, append(append([]string(nil), now.Partial...), j.o.Only...)

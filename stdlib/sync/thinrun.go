@@ -14,15 +14,19 @@ import (
 // nothing.
 type thinRunner struct {
 	t       *thin
-	from    string        // folder with the prepared files
-	name    func(int) int // which of them a put takes; below 0 for none
-	lenient bool          // owners are put back as far as that is allowed
+	from    string                   // folder with the prepared files
+	name    func(*manifest.Step) int // which of them a put takes; below 0 for none
+	lenient bool                     // owners are put back as far as that is allowed
 }
 
 // run does the steps wave by wave: where it is cut short, some of one wave are
 // done, all of those before it, and none of those after it.
-func (r *thinRunner) run(steps []manifest.Step) error {
-	for _, wave := range manifest.Waves(steps) {
+func (r *thinRunner) run(read func() manifest.Pairs) error {
+	waves, err := manifest.Waves(read)
+	if err != nil {
+		return err
+	}
+	for _, wave := range waves {
 		if err := r.t.hold(); err != nil {
 			return err
 		}
@@ -39,7 +43,7 @@ func (r *thinRunner) step(s *manifest.Step) error {
 	case manifest.OpMkdir:
 		return r.mkdir(name, s.Entry)
 	case manifest.OpPut:
-		return r.put(name, s.At)
+		return r.put(name, s)
 	case manifest.OpUnlink:
 		return r.unlink(name, s)
 	case manifest.OpRmdir:
@@ -71,8 +75,8 @@ func (r *thinRunner) mkdir(name nodes.RemotePath, e *manifest.Entry) error {
 	return err
 }
 
-func (r *thinRunner) put(name nodes.RemotePath, at int) error {
-	n := r.name(at)
+func (r *thinRunner) put(name nodes.RemotePath, s *manifest.Step) error {
+	n := r.name(s)
 	if n < 0 {
 		return nil
 	}

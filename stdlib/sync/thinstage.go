@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -69,14 +68,17 @@ func (t *thin) stage() (*thinStage, *wire.Report, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	rep := agent.Summary(&c.dec, t.j.lists)
+	rep, err := agent.Summary(c.dec, t.j.lists)
+	if err != nil {
+		return nil, nil, err
+	}
 	rep.First, rep.Drift, rep.Settled = t.now.First(), c.findings(), t.settled
 	if err := c.refuse(rep.Digest); err != nil {
 		return nil, nil, err
 	}
 	next := c.next()
 	rep.Marker = &next.Marker
-	if rep.Nothing && !t.now.First() && c.dec.Ours.Empty() && next.Rev == t.now.Rev {
+	if rep.Nothing && !t.now.First() && c.dec.Settles == 0 && next.Rev == t.now.Rev {
 		t.noteIdle()
 		return nil, rep, nil
 	}
@@ -84,8 +86,11 @@ func (t *thin) stage() (*thinStage, *wire.Report, error) {
 	if err := t.fits(rep); err != nil {
 		return nil, nil, err
 	}
-	s := c.plan(next)
-	if err := c.tellsCase(s); err != nil {
+	s, err := c.plan(next)
+	if err == nil {
+		err = c.tellsCase()
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	if err := t.upload(s, rep); err != nil {
@@ -117,49 +122,80 @@ func (t *thin) fits(rep *wire.Report) error {
 }
 
 // plan makes the journal of the switch.
-func (c *comparison) plan(next *wire.Record) *thinStage {
+func (c *comparison) plan(next *wire.Record) (*thinStage, error) {
 	t := c.t
 	s := &thinStage{e: t.e, j: t.j, dir: path.Join(t.state, wire.StageName(t.j.roll)), next: next}
-	j := &wire.Journal{Roll: t.j.roll, Seq: t.now.Seq, Base: t.now.Digest, MakeRoot: !t.exists, Keep: t.j.o.Undo, Was: t.now.Marker}
-	for i := range c.dec.Puts {
-		p := &c.dec.Puts[i]
-		source, touch := i, p.Kind == manifest.File && p.Have
-		if touch || p.Kind == manifest.Dir {
-			source = -1
-		} else if p.Kind == manifest.File {
-			j.Files++
-			j.Bytes += p.Size
-		}
-		j.Add(*p.Entry, source, touch)
-		if p.Live != nil {
-			j.From = append(j.From, *p.Live)
-		}
+	j := &wire.Journal{
+		Roll: t.j.roll, Seq: t.now.Seq, Base: t.now.Digest, MakeRoot: !t.exists, Keep: t.j.o.Undo, Was: t.now.Marker,
+		Files: c.dec.Files, Bytes: c.dec.Bytes, Back: c.dec.Was(),
 	}
-	j.From = append(j.From, c.dec.Deletes...)
-	slices.SortFunc(j.From, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
-	j.Remember(c.dec.Was)
 	s.plan = j
-	return s
+	draft, puts := wire.NewDraft(nil), 0
+	err := c.changes(func(one *manifest.Change) {
+		if one.Put {
+			source, touch := puts, one.Want.Kind == manifest.File && one.Have
+			if touch || one.Want.Kind == manifest.Dir {
+				source = -1
+			}
+			draft.Put(one.Want, source, touch)
+			puts++
+		}
+		if (one.Put || one.Goes) && one.Live != nil {
+			draft.Stood(one.Live)
+		}
+	})
+	if err == nil {
+		err = draft.Fill(j)
+	}
+	return s, err
+}
+
+// changes gives f what was decided, a path at a time.
+func (c *comparison) changes(f func(*manifest.Change)) error {
+	s := c.dec.Read()
+	for one := s.Next(); one != nil; one = s.Next() {
+		f(one)
+	}
+	return s.Err()
 }
 
 // tellsCase refuses names that would be one on a node, such as macOS, that does
 // not tell upper from lower case.
-func (c *comparison) tellsCase(s *thinStage) error {
-	gone := make(map[string]bool, len(c.dec.Deletes))
-	for i := range c.dec.Deletes {
-		gone[strings.ToLower(c.dec.Deletes[i].Path)] = true
+func (c *comparison) tellsCase() error {
+	gone := map[string]bool{}
+	err := c.changes(func(one *manifest.Change) {
+		if one.Goes {
+			gone[strings.ToLower(one.Path())] = true
+		}
+	})
+	if err != nil {
+		return err
 	}
-	for _, p := range s.plan.Fresh() {
-		if gone[strings.ToLower(p)] && !c.t.absent(p) {
+	var again []string
+	err = c.changes(func(one *manifest.Change) {
+		if one.Fresh() && gone[strings.ToLower(one.Path())] {
+			again = append(again, one.Path())
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range again {
+		if !c.t.absent(p) {
 			return &nodes.Error{
 				Kind: nodes.Refused, Message: manifest.Quote(p) + " has another name" + manifest.Folded,
 				Hint: "rename it there by hand, or roll without it first",
 			}
 		}
 	}
-	twins := manifest.Twins(c.dec.Puts)
-	if len(twins) == 0 {
-		return nil
+	return c.twins()
+}
+
+// twins refuses new names that differ in case only.
+func (c *comparison) twins() error {
+	twins, err := c.dec.Twins()
+	if err != nil || len(twins) == 0 {
+		return err
 	}
 	if _, err := c.t.f.Lstat(nodes.RemotePath(path.Join(path.Dir(c.t.state), strings.ToUpper(path.Base(c.t.state))))); nodes.KindOf(err) == nodes.NotFound {
 		return nil
@@ -212,13 +248,17 @@ func (t *thin) upload(s *thinStage, rep *wire.Report) error {
 
 // contents brings new files and links into the stage.
 func (t *thin) contents(s *thinStage, rep *wire.Report) error {
+	pairs, err := s.plan.Pairs()
+	if err != nil {
+		return err
+	}
 	var files, sent atomic.Int64
-	return t.all(len(s.plan.To), func(i int) error {
-		e := &s.plan.To[i]
-		if s.plan.Source[i] < 0 {
+	return t.all(len(pairs), func(i int) error {
+		e := pairs[i].To
+		if e == nil || pairs[i].Source < 0 {
 			return nil
 		}
-		if err := t.one(path.Join(s.dir, "s", strconv.Itoa(s.plan.Source[i])), e); err != nil {
+		if err := t.one(path.Join(s.dir, "s", strconv.Itoa(pairs[i].Source)), e); err != nil {
 			return err
 		}
 		t.j.events.progress(wire.Beat{Files: files.Add(1), Bytes: sent.Add(e.Size), Step: "receiving"}, rep.Bytes, rep.Files)
@@ -229,13 +269,16 @@ func (t *thin) contents(s *thinStage, rep *wire.Report) error {
 // aside links what stands at the paths concerned to u/N: without that a switch
 // cannot be undone, half way or later.
 func (t *thin) aside(dir string, j *wire.Journal) error {
-	touch := j.Touches()
-	return t.all(len(j.From), func(i int) error {
-		o := &j.From[i]
-		if o.Kind == manifest.Dir || touch(o.Path) {
+	pairs, err := j.Pairs()
+	if err != nil {
+		return err
+	}
+	return t.all(len(pairs), func(i int) error {
+		p := &pairs[i]
+		if !p.Replaces() {
 			return nil
 		}
-		return t.f.Link(t.at(o.Path), nodes.RemotePath(path.Join(dir, "u", strconv.Itoa(i))))
+		return t.f.Link(t.at(p.Path), nodes.RemotePath(path.Join(dir, "u", strconv.Itoa(p.FromAt))))
 	})
 }
 

@@ -137,11 +137,14 @@ func (t *thin) moved(dir string, j *wire.Journal) error {
 	if t.now.Seq != j.Seq || t.now.Digest != j.Base || t.exists == j.MakeRoot {
 		return lookAgain("somebody rolled to this tree since it was looked at")
 	}
-	fresh := j.Fresh()
+	pairs, err := j.Pairs()
+	if err != nil {
+		return err
+	}
 	var now []manifest.Entry
-	err := t.all(2, func(i int) (err error) {
+	err = t.all(2, func(i int) (err error) {
 		if i == 0 {
-			now, err = t.lookAt(append(pathsOf(j.From), fresh...))
+			now, err = t.lookAtAll(pairs)
 			return err
 		}
 		if _, err = t.f.Lstat(nodes.RemotePath(path.Join(dir, "plan"))); gone(err) {
@@ -152,17 +155,25 @@ func (t *thin) moved(dir string, j *wire.Journal) error {
 	if err != nil {
 		return err
 	}
-	for i := range j.From {
-		if o := &j.From[i]; now[i].Kind == 0 || !now[i].SameStat(o) {
-			return lookAgain(manifest.Quote(o.Path) + " changed on the node since it was looked at")
-		}
-	}
-	for i, p := range fresh {
-		if now[len(j.From)+i].Kind != 0 {
-			return lookAgain(manifest.Quote(p) + " appeared on the node since it was looked at")
+	for i := range pairs {
+		p := &pairs[i]
+		switch {
+		case p.From != nil && (now[i].Kind == 0 || !now[i].SameStat(p.From)):
+			return lookAgain(manifest.Quote(p.Path) + " changed on the node since it was looked at")
+		case p.From == nil && now[i].Kind != 0:
+			return lookAgain(manifest.Quote(p.Path) + " appeared on the node since it was looked at")
 		}
 	}
 	return nil
+}
+
+// lookAtAll describes what is at the paths of a switch.
+func (t *thin) lookAtAll(pairs []manifest.Pair) ([]manifest.Entry, error) {
+	paths := make([]string, len(pairs))
+	for i := range pairs {
+		paths[i] = pairs[i].Path
+	}
+	return t.lookAt(paths)
 }
 
 // pathsOf lists the paths of entries.
@@ -229,13 +240,13 @@ func (t *thin) makeRoot(j *wire.Journal) error {
 }
 
 func (t *thin) forward(dir string, j *wire.Journal) error {
-	r := thinRunner{t: t, from: path.Join(dir, "s"), name: func(i int) int { return j.Source[i] }, lenient: j.Undoes != ""}
-	return r.run(j.Steps())
+	r := thinRunner{t: t, from: path.Join(dir, "s"), name: func(s *manifest.Step) int { return s.Source }, lenient: j.Undoes != ""}
+	return r.run(j.Read)
 }
 
 func (t *thin) backward(dir string, j *wire.Journal) error {
-	r := thinRunner{t: t, from: path.Join(dir, "u"), name: func(i int) int { return i }, lenient: true}
-	return r.run(j.Back())
+	r := thinRunner{t: t, from: path.Join(dir, "u"), name: func(s *manifest.Step) int { return s.At }, lenient: true}
+	return r.run(j.ReadBack)
 }
 
 // rollBack undoes a burst that could not be finished, and says so. One that was
@@ -271,11 +282,11 @@ func (t *thin) keeps(dir string, j *wire.Journal) bool {
 	for i := range list {
 		there[list[i].Name] = true
 	}
-	touch := j.Touches()
-	for i := range j.From {
-		if o := &j.From[i]; o.Kind != manifest.Dir && !touch(o.Path) && !there[strconv.Itoa(i)] {
+	pairs, errJournal := j.Pairs()
+	for i := range pairs {
+		if p := &pairs[i]; p.Replaces() && !there[strconv.Itoa(p.FromAt)] {
 			return false
 		}
 	}
-	return err == nil
+	return err == nil && errJournal == nil
 }

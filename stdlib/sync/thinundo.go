@@ -3,7 +3,6 @@ package sync
 import (
 	"context"
 	"path"
-	"slices"
 	"strconv"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -82,8 +81,7 @@ func (t *thin) undo(roll string, force bool) (*wire.Report, error) {
 		return nil, err
 	}
 	rep.Roll = done.Roll
-	done.Undone(j.To, rep)
-	return rep, nil
+	return rep, done.Undone(rep)
 }
 
 // noteIdle writes down that the roll had nothing to do here.
@@ -118,25 +116,21 @@ func (t *thin) findUndo(roll string) (string, error) {
 // stands fails with changed when a path of the roll is no longer as the roll
 // left it.
 func (t *thin) stands(j *wire.Journal) error {
-	changed := func(p string) error {
-		return &nodes.Error{
-			Kind: nodes.Changed, Message: manifest.Quote(p) + " was changed on the node after that roll",
-			Hint: "force=true puts the old one back all the same",
-		}
-	}
-	left := j.Gone()
-	now, err := t.lookAt(append(pathsOf(j.To), left...))
+	pairs, err := j.Pairs()
 	if err != nil {
 		return err
 	}
-	for i := range j.To {
-		if now[i].Kind == 0 || !now[i].SameStat(&j.To[i]) {
-			return changed(j.To[i].Path)
-		}
+	now, err := t.lookAtAll(pairs)
+	if err != nil {
+		return err
 	}
-	for i, p := range left {
-		if now[len(j.To)+i].Kind != 0 {
-			return changed(p)
+	for i := range pairs {
+		p := &pairs[i]
+		if p.To != nil && (now[i].Kind == 0 || !now[i].SameStat(p.To)) || p.To == nil && now[i].Kind != 0 {
+			return &nodes.Error{
+				Kind: nodes.Changed, Message: manifest.Quote(p.Path) + " was changed on the node after that roll",
+				Hint: "force=true puts the old one back all the same",
+			}
 		}
 	}
 	return nil
@@ -148,19 +142,15 @@ func (t *thin) reverse(dir, name string, done *wire.Journal, next *wire.Record) 
 		return nil, err
 	}
 	j := &wire.Journal{Roll: t.j.roll, Seq: t.now.Seq, Base: t.now.Digest, Undoes: name, Was: t.now.Marker, MakeRoot: !t.exists, Keep: done.Keep}
-	touch := done.Touches()
-	for i := range done.From {
-		e, source := done.From[i], -1
-		if e.Kind != manifest.Dir && !touch(e.Path) {
-			source = i
-		}
-		j.Add(e, source, e.Kind != manifest.Dir && touch(e.Path))
+	pairs, err := done.Pairs()
+	if err != nil {
+		return nil, err
 	}
-	err := t.all(2, func(i int) error {
+	err = t.all(2, func(i int) error {
 		if i == 0 {
-			return t.standing(j, done)
+			return t.turn(j, pairs)
 		}
-		return t.linkBack(path.Join(t.state, name, "u"), path.Join(dir, "s"), j.Source)
+		return t.linkBack(path.Join(t.state, name, "u"), path.Join(dir, "s"), pairs)
 	})
 	if err == nil {
 		err = t.all(2, func(i int) error {
@@ -178,24 +168,36 @@ func (t *thin) reverse(dir, name string, done *wire.Journal, next *wire.Record) 
 
 // linkBack makes the prepared files of an undo: links to those of the old that it
 // puts in place.
-func (t *thin) linkBack(from, to string, wanted []int) error {
-	return t.all(len(wanted), func(i int) error {
-		if wanted[i] < 0 {
+func (t *thin) linkBack(from, to string, pairs []manifest.Pair) error {
+	return t.all(len(pairs), func(i int) error {
+		if !pairs[i].Replaces() {
 			return nil
 		}
-		n := strconv.Itoa(wanted[i])
+		n := strconv.Itoa(pairs[i].FromAt)
 		return t.f.Link(nodes.RemotePath(path.Join(from, n)), nodes.RemotePath(path.Join(to, n)))
 	})
 }
 
-// standing lists what is there now at the paths of a roll.
-func (t *thin) standing(j, done *wire.Journal) error {
-	paths := slices.Sorted(slices.Values(append(pathsOf(done.From), pathsOf(done.To)...)))
-	now, err := t.lookAt(slices.Compact(paths))
-	for i := range now {
+// turn puts into the journal of an undo what stood at the paths of the roll, and
+// what is there now.
+func (t *thin) turn(j *wire.Journal, pairs []manifest.Pair) error {
+	now, err := t.lookAtAll(pairs)
+	if err != nil {
+		return err
+	}
+	draft := wire.NewDraft(nil)
+	for i := range pairs {
+		p := &pairs[i]
+		if p.From != nil {
+			source := -1
+			if p.Replaces() {
+				source = p.FromAt
+			}
+			draft.Put(p.From, source, p.Touch && p.From.Kind != manifest.Dir)
+		}
 		if now[i].Kind != 0 {
-			j.From = append(j.From, now[i])
+			draft.Stood(&now[i])
 		}
 	}
-	return err
+	return draft.Fill(j)
 }

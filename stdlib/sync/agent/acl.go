@@ -57,7 +57,7 @@ func (st *stager) inherited(p string) []byte {
 		d, _ := beneath.Split(p)
 		acl = st.inherited(d)
 	}
-	if st.lists == nil {
+	if st.lists == nil || len(st.lists) > 256 { // folders come one after the other
 		st.lists = map[string][]byte{}
 	}
 	st.lists[p] = acl

@@ -5,7 +5,6 @@ package agent
 import (
 	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/rollsh/rollsh/stdlib/sync/beneath"
@@ -63,16 +62,10 @@ func (st *stager) build(j *wire.Journal) error {
 // apply runs the burst on the new release.
 func (st *stager) apply(fresh *tree, j *wire.Journal) error {
 	r := &runner{
-		t: fresh, source: st.files, point: "build",
-		name: func(i int) string {
-			if j.Source[i] < 0 {
-				return ""
-			}
-			return strconv.Itoa(j.Source[i])
-		},
-		mine: func(manifest.Step, int) error { return nil },
+		t: fresh, source: st.files, point: "build", spool: st.t.spool, name: sourceName,
+		mine: func(*manifest.Step, int) error { return nil },
 	}
-	return r.run(j.Steps())
+	return r.run(j.Read)
 }
 
 // share puts the link for a shared path in place. A folder is made in shared/
@@ -127,11 +120,9 @@ func (t *tree) refresh(stage int, j *wire.Journal) error {
 	}
 	fresh := t.below(fd)
 	defer fresh.close()
-	m := &mirror{from: t, to: fresh, except: map[string]bool{}, skip: shared(j.Was.Shared, j.Release.Shared)}
-	for _, list := range [][]manifest.Entry{j.To, j.From} {
-		for i := range list {
-			m.except[list[i].Path] = true
-		}
+	m := &mirror{from: t, to: fresh, skip: shared(j.Was.Shared, j.Release.Shared)}
+	if err := j.Each(func(p *manifest.Pair) error { m.leave(p.Path); return nil }); err != nil {
+		return err
 	}
 	if err := m.run(); err != nil || m.linked == 0 {
 		return err

@@ -16,23 +16,24 @@ import (
 // was cut short; then it does nothing.
 type runner struct {
 	t      *tree
-	source int                            // folder with the prepared files
-	name   func(at int) string            // the prepared file of an manifest.OpPut; empty for none
-	mine   func(manifest.Step, int) error // nil when the thing that manifest.OpUnlink takes is what the plan means
-	point  string                         // crash point
+	source int                             // folder with the prepared files
+	name   func(*manifest.Step) string     // the prepared file of an manifest.OpPut; empty for none
+	mine   func(*manifest.Step, int) error // nil when the thing that manifest.OpUnlink takes is what the plan means
+	point  string                          // crash point
+	spool  func() *manifest.Spool
 	// lenient puts back owners as far as that is allowed: a login that is not root
 	// may have removed what it cannot give back.
 	lenient bool
 }
 
-func (r *runner) run(steps []manifest.Step) error {
-	for i := range steps {
-		if err := r.step(&steps[i]); err != nil {
+func (r *runner) run(read func() manifest.Pairs) error {
+	return manifest.Burst(read, r.spool, func(s *manifest.Step) error {
+		if err := r.step(s); err != nil {
 			return err
 		}
 		crash(r.point)
-	}
-	return nil
+		return nil
+	})
 }
 
 func (r *runner) step(s *manifest.Step) error {
@@ -84,7 +85,7 @@ func (r *runner) mkdir(fd int, name string, e *manifest.Entry) error {
 }
 
 func (r *runner) put(fd int, name string, s *manifest.Step) error {
-	from := r.name(s.At)
+	from := r.name(s)
 	if from == "" {
 		return nil
 	}
@@ -96,7 +97,7 @@ func (r *runner) put(fd int, name string, s *manifest.Step) error {
 }
 
 func (r *runner) unlink(fd int, name string, s *manifest.Step) error {
-	if err := r.mine(*s, fd); err != nil {
+	if err := r.mine(s, fd); err != nil {
 		return nil // gone, or somebody else's by now
 	}
 	err := unix.Unlinkat(fd, name, 0)
@@ -171,6 +172,14 @@ func setTime(fd int, name string, mtime int64) error {
 // oldName is where the link to the old file of index i lies.
 func oldName(i int) string { return strconv.Itoa(i) }
 
+// sourceName is where the file lies that was prepared for a put.
+func sourceName(s *manifest.Step) string {
+	if s.Source < 0 {
+		return ""
+	}
+	return strconv.Itoa(s.Source)
+}
+
 // forward runs the journal's burst; the files are in stage/s.
 func (t *tree) forward(stage int, j *wire.Journal) error {
 	if j.Release != nil {
@@ -187,16 +196,10 @@ func (t *tree) forward(stage int, j *wire.Journal) error {
 	}
 	defer unix.Close(u)
 	r := &runner{
-		t: t, source: s, point: "burst", lenient: j.Undoes != "",
-		name: func(i int) string {
-			if j.Source[i] < 0 {
-				return ""
-			}
-			return strconv.Itoa(j.Source[i])
-		},
-		mine: func(st manifest.Step, fd int) error { return sameFile(fd, st.Path, u, oldName(st.At)) },
+		t: t, source: s, point: "burst", spool: t.spool, name: sourceName, lenient: j.Undoes != "",
+		mine: func(st *manifest.Step, fd int) error { return sameFile(fd, st.Path, u, oldName(st.At)) },
 	}
-	return r.run(j.Steps())
+	return r.run(j.Read)
 }
 
 // backward undoes as much of the burst as was done; the old files are in
@@ -211,8 +214,9 @@ func (t *tree) backward(stage int, j *wire.Journal) error {
 	}
 	defer unix.Close(u)
 	r := &runner{
-		t: t, source: u, point: "back", name: oldName, lenient: true,
-		mine: func(st manifest.Step, fd int) error {
+		t: t, source: u, point: "back", spool: t.spool, lenient: true,
+		name: func(st *manifest.Step) string { return oldName(st.At) },
+		mine: func(st *manifest.Step, fd int) error {
 			_, name := beneath.Split(st.Path)
 			l, err := manifest.Lstat(fd, name)
 			if err == nil && !l.SameStat(st.Entry) {
@@ -221,7 +225,7 @@ func (t *tree) backward(stage int, j *wire.Journal) error {
 			return err
 		},
 	}
-	return r.run(j.Back())
+	return r.run(j.ReadBack)
 }
 
 // sameFile fails unless the path's file in the folder fd is the one that was

@@ -30,7 +30,9 @@ type comparison struct {
 	want  manifest.List // what is to be there
 	live  manifest.Seq  // what is there
 	held  func() map[string]bool
-	dec   manifest.Decision
+	dec   *manifest.Decision
+	turn  manifest.Edit // what turns what is ours into what will be
+	back  manifest.Edit // the reverse
 
 	announced manifest.List     // want as the controller knows it: needs are indexes into it
 	delta     manifest.Patch    // from ours to it, when the guess was right
@@ -192,17 +194,18 @@ func (p *manifestPieces) Read(b []byte) (int, error) {
 
 // predicted lists the files whose contents come with a right guess: what a
 // decision needs if the tree is as the last roll left it.
-func (c *comparison) predicted() ([]*manifest.Entry, error) {
+func (c *comparison) predicted() (*manifest.Encoded, error) {
 	ours, want := c.ours, c.want
 	if !want.Traits().HardLinks { // then nothing is sent of what the delta does not name
 		ours = c.replaced
 		want, _ = c.t.owners.resolved(manifest.Refs(c.delta.Change))
 	}
-	list, err := manifest.Predict(ours, want, c.req.Policy)
-	if err != nil {
+	b := manifest.NewBuilder(c.t.spool())
+	if err := manifest.Predict(ours, want, c.req.Policy, b.Add); err != nil {
 		return nil, c.t.damaged(err)
 	}
-	return list, nil
+	list, err := b.Done()
+	return list, cannot("keep", "what comes", err)
 }
 
 // compare finds out what is there, as thoroughly as was asked, and what has to
@@ -217,9 +220,24 @@ func (c *comparison) compare(guessed bool) error {
 	pol := c.req.Policy
 	pol.First = c.now.First()
 	cmp := c.sides(c.want)
-	cmp.Policy, cmp.Lists = pol, c.req.Lists
+	cmp.Policy, cmp.Lists, cmp.Spool = pol, c.req.Lists, c.t.spool
 	if c.dec, err = cmp.Decide(); err != nil {
 		return c.unreadable(err)
+	}
+	c.turn, c.back = c.dec.Ours(), c.dec.Was()
+	return nil
+}
+
+// changes gives f what was decided, a path at a time.
+func (c *comparison) changes(f func(*manifest.Change) error) error {
+	s := c.dec.Read()
+	for one := s.Next(); one != nil; one = s.Next() {
+		if err := f(one); err != nil {
+			return err
+		}
+	}
+	if s.Err() != nil {
+		return c.unreadable(s.Err())
 	}
 	return nil
 }
@@ -260,7 +278,9 @@ func (c *comparison) look(guessed bool) (stop func(), err error) {
 // judge finds what stands in the way of what was decided.
 func (c *comparison) judge() error {
 	c.blockShared()
-	c.blockTwins()
+	if err := c.blockTwins(); err != nil {
+		return err
+	}
 	return c.blockOwners()
 }
 

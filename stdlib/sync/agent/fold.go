@@ -20,7 +20,7 @@ import (
 // appeared refuses a wanted path at which something is that the scan did not
 // list: it came since, or has there another name.
 func (st *stager) appeared(p string, e *manifest.Entry) error {
-	if st.c.want == nil || st.seen(p) != nil {
+	if st.c.want == nil {
 		return nil
 	}
 	if st.t.listed(p) {
@@ -52,12 +52,17 @@ func (t *tree) listed(p string) bool {
 
 // blockTwins finds new names that differ in case only and would be one on the
 // node.
-func (c *comparison) blockTwins() {
-	for _, pair := range manifest.Twins(c.dec.Puts) {
+func (c *comparison) blockTwins() error {
+	pairs, err := c.dec.Twins()
+	if err != nil {
+		return c.unreadable(err)
+	}
+	for _, pair := range pairs {
 		if d, _ := beneath.Split(pair[1]); c.t.folds(d) {
 			c.dec.Blocked = append(c.dec.Blocked, show(pair[0])+" and "+show(pair[1])+" would be one name"+manifest.Folded)
 		}
 	}
+	return nil
 }
 
 // folds reports whether the folder p, or the one in which it will be made, does

@@ -33,15 +33,7 @@ func (st *stager) journal(next *wire.Record) error {
 		return err
 	}
 	j.Around = around.Owner.String()
-	for i := range c.dec.Puts {
-		if err := st.prepare(j, &c.dec.Puts[i], st.sources[i]); err != nil {
-			return err
-		}
-	}
-	if err := st.closedFolders(j); err != nil {
-		return err
-	}
-	if err := st.keepOld(j); err != nil {
+	if err := st.concerned(j); err != nil {
 		return err
 	}
 	if st.t.releases {
@@ -49,53 +41,126 @@ func (st *stager) journal(next *wire.Record) error {
 			return err
 		}
 	}
-	j.Remember(c.dec.Was)
+	j.Back = c.back
 	return st.seal(j, next)
 }
 
-// prepare adds one put to the journal, with its file where it needs one; arrived
-// is s/N of its contents, if these came.
-func (st *stager) prepare(j *wire.Journal, p *manifest.Put, arrived int) error {
-	source, keep := -1, false
-	var err error
-	switch {
-	case p.Kind == manifest.Link:
-		source, err = st.link(p)
-	case p.Joins:
-		source, err = st.join(j, p)
-	case p.Kind == manifest.File && p.Have && st.settable(p.Path) && !st.t.releases:
-		keep = true
-	case p.Kind == manifest.File && p.Have:
-		source, err = st.copyLive(p.Entry)
-	case p.Kind == manifest.File:
-		source = arrived
+// concerned goes through what was decided and the closed folders that the burst
+// works in, in the order of the paths: what is put in place is prepared, and what
+// stands there is kept.
+func (st *stager) concerned(j *wire.Journal) error {
+	closed, err := st.closedFolders()
+	if err != nil {
+		return err
 	}
-	j.Add(asNumbers(*p.Entry), source, keep)
-	if p.Kind == manifest.File && !p.Have {
-		j.Files++
-		j.Bytes += p.Size
+	if err := st.findPeers(); err != nil {
+		return err
 	}
-	return err
+	st.draft = wire.NewDraft(st.t.spool)
+	numbers := st.sources.read()
+	err = st.c.changes(func(c *manifest.Change) error {
+		if !c.Put && !c.Goes {
+			return nil
+		}
+		for len(closed) > 0 && closed[0].Path <= c.Path() {
+			if closed[0].Path < c.Path() { // else the burst opens it for its own sake
+				if err := st.reopen(&closed[0]); err != nil {
+					return err
+				}
+			}
+			closed = closed[1:]
+		}
+		return st.concern(j, c, numbers)
+	})
+	for i := range closed {
+		if err == nil {
+			err = st.reopen(&closed[i])
+		}
+	}
+	if err == nil {
+		err = numbers.err
+	}
+	if err != nil {
+		return cannot("note", "what came", err)
+	}
+	return cannot("write", st.t.place, st.draft.Fill(j))
 }
 
-func (st *stager) link(p *manifest.Put) (int, error) {
+// concern prepares what is put in place at one path, and keeps what stands there.
+func (st *stager) concern(j *wire.Journal, c *manifest.Change, numbers *sourceReader) error {
+	touch, arrived := false, -1
+	if c.Sent() {
+		arrived = numbers.next()
+	}
+	if c.Put {
+		var err error
+		if touch, err = st.prepare(j, c, arrived); err != nil {
+			return err
+		}
+	}
+	return st.keep(c.Path(), c.Live, touch)
+}
+
+// findPeers notes which files others are to be hard links of.
+func (st *stager) findPeers() error {
+	if st.c.dec.Joins == 0 {
+		return nil
+	}
+	st.peers = map[string]int{}
+	return st.c.changes(func(c *manifest.Change) error {
+		if c.Joins {
+			st.peers[c.Want.Link] = -1
+		}
+		return nil
+	})
+}
+
+// prepare adds what is put in place to the journal, with its file where it needs
+// one; arrived is s/N of its contents, if these came. touch tells that the file
+// there stays.
+func (st *stager) prepare(j *wire.Journal, c *manifest.Change, arrived int) (touch bool, err error) {
+	source, e := -1, c.Want
+	switch {
+	case e.Kind == manifest.Link:
+		source, err = st.link(e)
+	case c.Joins:
+		source, err = st.join(e)
+	case e.Kind == manifest.File && c.Have && st.settable(e.Path) && !st.t.releases:
+		touch = true
+	case e.Kind == manifest.File && c.Have:
+		source, err = st.copyLive(e)
+	case e.Kind == manifest.File:
+		source = arrived
+	}
+	if _, asked := st.peers[e.Path]; asked {
+		st.peers[e.Path] = source
+	}
+	put := asNumbers(*e)
+	st.draft.Put(&put, source, touch)
+	if c.Sent() {
+		j.Files++
+		j.Bytes += e.Size
+	}
+	return touch, err
+}
+
+func (st *stager) link(p *manifest.Entry) (int, error) {
 	n := st.count
 	st.count++
 	err := unix.Symlinkat(p.Link, st.files, strconv.Itoa(n))
 	if err == nil {
-		_, err = giveName(st.files, strconv.Itoa(n), p.Entry)
+		_, err = giveName(st.files, strconv.Itoa(n), p)
 	}
 	return n, cannot("write", p.Path, err)
 }
 
-// join makes s/N a hard link of the file that was prepared for the put's peer,
-// or of the live one, which stays.
-func (st *stager) join(j *wire.Journal, p *manifest.Put) (int, error) {
+// join makes s/N a hard link of the file that was prepared for its peer, or of the
+// live one, which stays.
+func (st *stager) join(p *manifest.Entry) (int, error) {
 	n := st.count
 	st.count++
-	at, ok := slices.BinarySearchFunc(j.To, p.Link, func(e manifest.Entry, p string) int { return strings.Compare(e.Path, p) })
-	if ok && j.Source[at] >= 0 {
-		return n, cannot("link", p.Path, unix.Linkat(st.files, strconv.Itoa(j.Source[at]), st.files, strconv.Itoa(n), 0))
+	if at := st.peers[p.Link]; at >= 0 {
+		return n, cannot("link", p.Path, unix.Linkat(st.files, strconv.Itoa(at), st.files, strconv.Itoa(n), 0))
 	}
 	d, name := beneath.Split(p.Link)
 	fd, err := st.t.dir(d)
@@ -125,92 +190,64 @@ func (st *stager) copyLive(e *manifest.Entry) (int, error) {
 	return n, st.write(e, n, st.group(e.Path), true, 0, io.LimitReader(f, e.Size+1))
 }
 
-// closedFolders adds folders without write permission that the burst works
-// in, so that it opens them and closes them again.
-func (st *stager) closedFolders(j *wire.Journal) error {
+// closedFolders lists the folders without write permission that the burst works
+// in, so that it opens them and closes them again: these are held.
+func (st *stager) closedFolders() (closed []manifest.Entry, err error) {
 	if os.Geteuid() == 0 {
-		return nil
+		return nil, nil
 	}
-	seen := map[string]bool{}
-	var more []manifest.Entry
-	check := func(p string) {
-		d, _ := beneath.Split(p)
-		if d == "" || seen[d] || manifest.Find(j.To, d) != nil {
-			return
+	seen, found := map[string]bool{}, map[string]bool{}
+	err = st.c.changes(func(c *manifest.Change) error {
+		d, _ := beneath.Split(c.Path())
+		if d == "" || seen[d] || found[d] || !c.Put && !c.Goes {
+			return nil
+		}
+		if len(seen) > 256 { // folders come one after the other
+			clear(seen)
 		}
 		seen[d] = true
 		if e, err := st.t.lstat(d); err == nil && e.Kind == manifest.Dir && e.Mode&0o300 != 0o300 {
-			more = append(more, e)
+			d = strings.Clone(d) // it keeps no others in memory
+			found[d], e.Path = true, d
+			closed = append(closed, e)
 		}
-	}
-	for i := range j.To {
-		check(j.To[i].Path)
-	}
-	for i := range st.c.dec.Deletes {
-		check(st.c.dec.Deletes[i].Path)
-	}
-	for _, e := range more {
-		at, _ := slices.BinarySearchFunc(j.To, e.Path, func(x manifest.Entry, p string) int { return strings.Compare(x.Path, p) })
-		j.To = slices.Insert(j.To, at, e)
-		j.Source = slices.Insert(j.Source, at, -1)
-		j.Touch = slices.Insert(j.Touch, at, false)
-	}
-	return nil
+		return nil
+	})
+	slices.SortFunc(closed, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
+	return closed, err
 }
 
-// keepOld lists what stands at every path concerned and links it aside.
-func (st *stager) keepOld(j *wire.Journal) error {
-	paths := make([]string, 0, len(j.To)+len(st.c.dec.Deletes))
-	touched := map[string]bool{}
-	for i := range j.To {
-		paths = append(paths, j.To[i].Path)
-		if j.Touch[i] {
-			touched[j.To[i].Path] = true
-		}
+// reopen has a closed folder put as it is.
+func (st *stager) reopen(e *manifest.Entry) error {
+	st.draft.Put(e, -1, false)
+	return st.keep(e.Path, e, false)
+}
+
+// keep notes what stands at a path concerned and links it aside, unless the file
+// stays; was is what the comparison saw there, nil for nothing.
+func (st *stager) keep(p string, was *manifest.Entry, stays bool) error {
+	e, err := st.t.lstat(p)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	} else if err != nil {
+		return cannot("look at", p, err)
 	}
-	for i := range st.c.dec.Deletes {
-		paths = append(paths, st.c.dec.Deletes[i].Path)
-	}
-	slices.Sort(paths)
-	for _, p := range paths {
-		e, err := st.t.lstat(p)
-		if errors.Is(err, unix.ENOENT) {
-			continue
-		} else if err != nil {
-			return cannot("look at", p, err)
-		}
+	if was == nil {
 		if err := st.appeared(p, &e); err != nil {
 			return err
 		}
-		if was := st.seen(p); was != nil && e.Kind == manifest.File {
-			e.Sum = was.Sum
-		}
-		j.From = append(j.From, asFound(e))
-		if e.Kind != manifest.Dir && !touched[p] && !st.t.releases { // the old release keeps them
-			if err := st.aside(p, &e, len(j.From)-1); err != nil {
-				return err
-			}
-		}
-		crash("link")
+	} else if e.Kind == manifest.File {
+		e.Sum = was.Sum
 	}
+	found := asFound(e)
+	n := st.draft.Stood(&found)
+	if e.Kind != manifest.Dir && !stays && !st.t.releases { // the old release keeps them
+		if err := st.aside(p, &e, n); err != nil {
+			return err
+		}
+	}
+	crash("link")
 	return nil
-}
-
-// seen gives what the comparison saw at a path that is changed or deleted; nil
-// for nothing.
-func (st *stager) seen(p string) *manifest.Entry {
-	if st.there == nil {
-		st.there = make(map[string]*manifest.Entry, len(st.c.dec.Deletes))
-		for i := range st.c.dec.Puts {
-			if put := &st.c.dec.Puts[i]; put.Live != nil {
-				st.there[put.Path] = put.Live
-			}
-		}
-		for i := range st.c.dec.Deletes {
-			st.there[st.c.dec.Deletes[i].Path] = &st.c.dec.Deletes[i]
-		}
-	}
-	return st.there[p]
 }
 
 // aside links the old file to u/N; where the system forbids to link a file of
@@ -267,7 +304,7 @@ func (st *stager) seal(j *wire.Journal, next *wire.Record) error {
 	if err := writeBy(st.dir, "marker", func(f *os.File) error { return next.Write(f) }); err != nil {
 		return cannot("write", place, err)
 	}
-	if len(j.To) > syncEach {
+	if j.To.Count > syncEach {
 		if err := unix.Syncfs(st.files); err != nil {
 			return cannot("write", place, err)
 		}

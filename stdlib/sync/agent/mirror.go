@@ -18,21 +18,32 @@ import (
 // except are left alone in both; paths in skip too, with all below them.
 type mirror struct {
 	from, to *tree
-	except   map[string]bool
+	except   pathSet
 	skip     map[string]bool
 	linked   int // names that were put in place or removed
 
-	device uint64          // of from
-	above  map[string]bool // folders above paths in except
+	device uint64  // of from
+	above  pathSet // folders above paths in except
+	last   string  // the folder of the path that was left last
+}
+
+// leave leaves a path alone in both trees.
+func (m *mirror) leave(p string) {
+	m.except.add(p)
+	d, _ := beneath.Split(p)
+	if d == m.last {
+		return
+	}
+	m.last = d
+	for ; d != ""; d, _ = beneath.Split(d) {
+		m.above.add(d)
+	}
 }
 
 func (m *mirror) run() error {
-	m.device, m.above = device(m.from.root), map[string]bool{}
-	for p := range m.except {
-		for d, _ := beneath.Split(p); d != "" && !m.above[d]; d, _ = beneath.Split(d) {
-			m.above[d] = true
-		}
-	}
+	m.device = device(m.from.root)
+	m.except.sort()
+	m.above.sort()
 	return m.folder("", m.from.root, m.to.root)
 }
 
@@ -78,7 +89,7 @@ func (m *mirror) name(p string, src, dst int, name string) error {
 	if e.Kind == manifest.Dir {
 		return m.sub(p, src, dst, name, &e)
 	}
-	if m.except[p] {
+	if m.except.has(p) {
 		return nil
 	}
 	return m.file(p, src, dst, name, &e)
@@ -184,7 +195,7 @@ func (m *mirror) open(p string, in, dst int, name string) (fd int, made bool, er
 	case !vanished(err):
 		return -1, false, cannot("open the folder", p, err)
 	}
-	if m.except[p] {
+	if m.except.has(p) {
 		holds, err := m.holds(p, in)
 		if err != nil || !holds {
 			return -1, false, err
@@ -214,7 +225,7 @@ func (m *mirror) holds(p string, in int) (bool, error) {
 		if m.skip[q] {
 			continue
 		}
-		if !m.except[q] {
+		if !m.except.has(q) {
 			return true, nil
 		}
 		fd, err := openSub(in, name)
@@ -248,10 +259,10 @@ func (m *mirror) dress(p string, in, out int, e *manifest.Entry) error {
 
 // drop removes what the other side has no more.
 func (m *mirror) drop(p string, dst int, name string) error {
-	if m.except[p] && !m.above[p] || m.skip[p] || m.shares(p) {
+	if m.except.has(p) && !m.above.has(p) || m.skip[p] || m.shares(p) {
 		return nil
 	}
-	if m.above[p] {
+	if m.above.has(p) {
 		fd, err := openSub(dst, name)
 		if err != nil {
 			return nil

@@ -28,26 +28,28 @@ const (
 type version struct {
 	outline *delta.Outline
 	f       *os.File
-	live    *manifest.Entry
+	size    int64 // as it was opened
+	ctime   unix.Timespec
 }
 
 // describe sends the outline of the file that a put replaces, where that may
 // save sending it all; at is its index in what was announced.
-func (st *stager) describe(p *manifest.Put, at int) error {
-	l := p.Live
-	if p.Size < outlineFrom || l == nil || l.Kind != manifest.File || l.Size < p.Size/8 || len(st.versions) == outlines {
+func (st *stager) describe(p *manifest.Change, at int) error {
+	e, l := p.Want, p.Live
+	if e.Size < outlineFrom || l == nil || l.Kind != manifest.File || l.Size < e.Size/8 || len(st.versions) == outlines {
 		return nil
 	}
-	f, err := beneath.File(st.t.root, p.Path)
+	f, err := beneath.File(st.t.root, e.Path)
 	if err != nil {
 		return nil // it is sent whole
 	}
-	if regular(f) != nil {
+	var now unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &now) != nil || now.Mode&unix.S_IFMT != unix.S_IFREG {
 		_ = f.Close()
 		return nil
 	}
 	st.c.s.step.Store("comparing")
-	o, err := delta.Of(io.TeeReader(f, counter{st.t}), l.Size)
+	o, err := delta.Of(io.TeeReader(f, counter{st.t}), now.Size)
 	if err != nil {
 		_ = f.Close()
 		return nil
@@ -55,7 +57,7 @@ func (st *stager) describe(p *manifest.Put, at int) error {
 	if st.versions == nil {
 		st.versions = map[string]*version{}
 	}
-	st.versions[p.Path] = &version{o, f, l}
+	st.versions[e.Path] = &version{o, f, now.Size, now.Ctim}
 	head := binary.AppendUvarint(nil, uint64(at))
 	return wire.Write(st.c.s.out, wire.TypeOutline, append(head, wire.Pack(o.Encode())...))
 }
@@ -70,7 +72,7 @@ func (st *stager) rebuild(e *manifest.Entry, n int, own ownership, flush bool, v
 	var f *Error
 	if errors.As(err, &f) && f.Kind == "protocol" {
 		var now unix.Stat_t
-		if unix.Fstat(int(v.f.Fd()), &now) == nil && (now.Ctim.Nano() != v.live.Ctime || now.Size != v.live.Size) {
+		if unix.Fstat(int(v.f.Fd()), &now) == nil && (now.Ctim != v.ctime || now.Size != v.size) {
 			return hinted("changed", show(e.Path)+" was written to on the node while it was read", "push again")
 		}
 	}

@@ -162,8 +162,14 @@ func (c *comparison) blockOwners() error {
 	if c.t.root < 0 {
 		check(&around)
 	}
-	for i := range c.dec.Puts {
-		check(c.dec.Puts[i].Entry)
+	err = c.changes(func(one *manifest.Change) error {
+		if one.Put {
+			check(one.Want)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if count > 1 {
 		first += fmt.Sprintf(", and %d more", count-1)

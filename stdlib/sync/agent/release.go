@@ -273,7 +273,7 @@ func (t *tree) undoRelease(req *wire.Request, name string, done *wire.Journal, n
 	if err != nil {
 		return nil, err
 	}
-	st := &stager{t: t, dir: -1, files: -1, old: -1, arrived: map[string]int{}}
+	st := &stager{t: t, dir: -1, files: -1, old: -1}
 	defer st.close()
 	st.c = &comparison{s: t.server, t: t, req: req, now: now}
 	if err := t.leadBack(req, done, now, next); err != nil {
@@ -288,6 +288,9 @@ func (t *tree) undoRelease(req *wire.Request, name string, done *wire.Journal, n
 		Release: &wire.Release{Before: t.current, After: done.Release.Before},
 	}
 	next.Undo = req.Roll
+	if err := wire.NewDraft(nil).Fill(j); err != nil {
+		return nil, cannot("write", t.place, err)
+	}
 	if err := st.seal(j, next); err != nil {
 		return nil, err
 	}
@@ -296,8 +299,7 @@ func (t *tree) undoRelease(req *wire.Request, name string, done *wire.Journal, n
 		return nil, err
 	}
 	rep.Roll = done.Roll
-	done.Undone(done.From, rep)
-	return rep, nil
+	return rep, t.unreadable(done.Undone(rep))
 }
 
 // leadBack makes the release before a roll ready to be live again, and refuses
@@ -321,11 +323,11 @@ func (t *tree) leadBack(req *wire.Request, done *wire.Journal, now, next *wire.R
 	if err := t.unchanged(req, now, old); err != nil {
 		return err
 	}
-	m := &mirror{from: t, to: old, except: map[string]bool{}, skip: shared(now.Shared, next.Shared)}
+	m := &mirror{from: t, to: old, skip: shared(now.Shared, next.Shared)}
 	for _, list := range []manifest.List{now.Ours, next.Ours} {
 		s := list.Read()
 		for e := s.Next(); e != nil; e = s.Next() {
-			m.except[e.Path] = true
+			m.leave(e.Path)
 		}
 		if s.Err() != nil {
 			return t.damaged(s.Err())

@@ -19,132 +19,124 @@ import (
 )
 
 // Summary puts a decision into a report: counts, and with lists every path.
-func Summary(d *manifest.Decision, lists bool) *wire.Report {
-	var added, changed, deleted []string
-	fresh := map[string]bool{}
-	for i := range d.Puts {
-		p := &d.Puts[i]
-		switch {
-		case p.Live != nil:
-			changed = append(changed, p.Path)
-		case p.Kind != manifest.Dir:
-			added = append(added, p.Path)
-			full(fresh, p.Path)
-		}
-	}
-	for i := range d.Puts {
-		if p := &d.Puts[i]; p.Kind == manifest.Dir && p.Live == nil && !fresh[p.Path] {
-			added = append(added, p.Path)
-			full(fresh, p.Path)
-		}
-	}
-	emptied := map[string]bool{}
-	for i := range d.Deletes {
-		if e := &d.Deletes[i]; e.Kind != manifest.Dir {
-			deleted = append(deleted, e.Path)
-			full(emptied, e.Path)
-		}
-	}
-	for i := len(d.Deletes) - 1; i >= 0; i-- {
-		if e := &d.Deletes[i]; e.Kind == manifest.Dir && !emptied[e.Path] {
-			deleted = append(deleted, e.Path)
-			full(emptied, e.Path)
-		}
-	}
+func Summary(d *manifest.Decision, lists bool) (*wire.Report, error) {
 	rep := &wire.Report{
-		Added: len(added), Changed: len(changed), Deleted: len(deleted), Extra: d.Extras,
-		Adopted: d.Adopted, Blocked: d.Blocked, Digest: digest(d), Nothing: len(d.Puts)+len(d.Deletes) == 0,
-	}
-	for i := range d.Puts {
-		if p := &d.Puts[i]; p.Kind == manifest.File && !p.Have {
-			rep.Files++
-			rep.Bytes += p.Size
-		}
-	}
-	if w := closing(d); w != "" {
-		rep.Warnings = append(rep.Warnings, w)
+		Added: d.Added, Changed: d.Changed, Deleted: d.Deleted, Files: d.Files, Bytes: d.Bytes, Extra: d.Extras,
+		Adopted: d.Adopted, Blocked: d.Blocked, Nothing: d.Puts+d.Goes == 0,
 	}
 	if lists {
-		rep.Lists = &wire.Lists{
-			Added: manifest.EncodePaths(added), Changed: manifest.EncodePaths(changed),
-			Deleted: manifest.EncodePaths(deleted), Extra: manifest.EncodePaths(d.Extra), Attributes: attributes(d),
+		rep.Lists = &wire.Lists{Extra: manifest.EncodePaths(d.Extra)}
+	}
+	sum := newDigest()
+	var closes closing
+	s := d.Read()
+	for c := s.Next(); c != nil; c = s.Next() {
+		sum.add(c)
+		closes.add(c)
+		if lists {
+			list(rep.Lists, c)
 		}
 	}
-	return rep
+	rep.Digest = sum.done(d)
+	if w := closes.warning(); w != "" {
+		rep.Warnings = append(rep.Warnings, w)
+	}
+	return rep, s.Err()
+}
+
+// list puts a change into lists.
+func list(to *wire.Lists, c *manifest.Change) {
+	p := []string{c.Path()}
+	switch {
+	case c.Put && c.Live != nil:
+		to.Changed = append(to.Changed, manifest.EncodePaths(p)...)
+		attributes(to, c)
+	case c.Put && (c.Want.Kind != manifest.Dir || c.Alone):
+		to.Added = append(to.Added, manifest.EncodePaths(p)...)
+	case c.Goes && (c.Live.Kind != manifest.Dir || c.Alone):
+		to.Deleted = append(to.Deleted, manifest.EncodePaths(p)...)
+	}
 }
 
 // attributes lists what changes in permissions, owner or time alone.
-func attributes(d *manifest.Decision) (out []wire.Attribute) {
-	for i := range d.Puts {
-		p := &d.Puts[i]
-		l := p.Live
-		stays := l != nil && l.Kind == p.Kind && !p.Joins && (p.Kind == manifest.Dir || p.Have || p.Kind == manifest.Link && p.Link == l.Link)
-		if !stays {
-			continue
-		}
-		a := wire.Attribute{Path: []byte(p.Path)}
-		perms, owner, time := p.Attributes(l)
-		if a.Time = time; perms {
-			a.Was, a.Mode = l.Mode, p.Mode
-		}
-		if owner {
-			a.Owner = p.Owner.String()
-		}
-		if perms || owner || time {
-			out = append(out, a)
-		}
+func attributes(to *wire.Lists, c *manifest.Change) {
+	e, l := c.Want, c.Live
+	stays := l.Kind == e.Kind && !c.Joins && (e.Kind == manifest.Dir || c.Have || e.Kind == manifest.Link && e.Link == l.Link)
+	if !stays {
+		return
 	}
-	return out
+	a := wire.Attribute{Path: []byte(e.Path)}
+	perms, owner, time := e.Attributes(l)
+	if a.Time = time; perms {
+		a.Was, a.Mode = l.Mode, e.Mode
+	}
+	if owner {
+		a.Owner = e.Owner.String()
+	}
+	if perms || owner || time {
+		to.Attributes = append(to.Attributes, a)
+	}
 }
 
-// closing warns of files that everybody could read and soon cannot: a web
-// server, say.
-func closing(d *manifest.Decision) string {
-	count, name := 0, ""
-	for i := range d.Puts {
-		p := &d.Puts[i]
-		l := p.Live
-		if l != nil && l.Kind == p.Kind && p.Kind != manifest.Link && l.Mode&0o004 != 0 && p.Mode&0o004 == 0 {
-			if count++; name == "" {
-				name = show(p.Path)
-			}
+// closing are files that everybody could read and soon cannot: a web server, say.
+type closing struct {
+	count int
+	name  string // of the first
+}
+
+func (w *closing) add(c *manifest.Change) {
+	l := c.Live
+	if c.Put && l != nil && l.Kind == c.Want.Kind && l.Kind != manifest.Link && l.Mode&0o004 != 0 && c.Want.Mode&0o004 == 0 {
+		if w.count++; w.name == "" {
+			w.name = show(c.Want.Path)
 		}
 	}
-	switch count {
+}
+
+func (w *closing) warning() string {
+	switch w.count {
 	case 0:
 		return ""
 	case 1:
-		return name + " can be read by everybody now, and no longer after this"
+		return w.name + " can be read by everybody now, and no longer after this"
 	}
-	return fmt.Sprintf("%s and %d more can be read by everybody now, and no longer after this", name, count-1)
+	return fmt.Sprintf("%s and %d more can be read by everybody now, and no longer after this", w.name, w.count-1)
 }
 
-// full marks the folders above p.
-func full(m map[string]bool, p string) {
-	for i := len(p) - 1; i > 0; i-- {
-		if p[i] == '/' {
-			m[p[:i]] = true
-		}
+// digests name what a decision does, down to the bytes: what is put in place, what
+// goes, what becomes ours and what no longer is.
+type digests [4]*manifest.Writer
+
+func newDigest() *digests {
+	var d digests
+	for i := range d {
+		d[i] = manifest.NewWriter(nil)
+	}
+	return &d
+}
+
+func (d *digests) add(c *manifest.Change) {
+	if c.Put {
+		d[0].Add(c.Want)
+	}
+	if c.Goes {
+		d[1].Add(c.Live)
+	}
+	if ours, gone := c.Settled(); ours != nil {
+		d[2].Add(ours)
+	} else if gone != nil {
+		d[3].Add(gone)
 	}
 }
 
-// digest names what a decision does, down to the bytes.
-func digest(d *manifest.Decision) string {
+func (d *digests) done(of *manifest.Decision) string {
 	h := sha256.New()
-	puts, deletes := make(manifest.Refs, len(d.Puts)), make(manifest.Refs, len(d.Deletes))
-	for i := range d.Puts {
-		puts[i] = d.Puts[i].Entry
+	for _, w := range d {
+		sum, _ := w.Done() // it goes nowhere
+		fmt.Fprintln(h, sum)
 	}
-	for i := range d.Deletes {
-		deletes[i] = &d.Deletes[i]
-	}
-	for _, part := range []manifest.Refs{puts, deletes, d.Ours.Change} {
-		fmt.Fprintf(h, "%d ", len(part))
-		_, _ = manifest.Write(h, part) // of what is in memory
-	}
-	fmt.Fprintf(h, "%q", d.Ours.Gone)
-	for i := range d.Drift {
-		fmt.Fprintf(h, "%q %s ", d.Drift[i].Path, d.Drift[i].What)
+	for i := range of.Drift {
+		fmt.Fprintf(h, "%q %s ", of.Drift[i].Path, of.Drift[i].What)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

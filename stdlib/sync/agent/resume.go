@@ -13,7 +13,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollsh/rollsh/stdlib/sync/beneath"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,52 +34,87 @@ func contentName(sum manifest.Sum, size int64) string {
 	return fmt.Sprintf("%s-%d", hex.EncodeToString(sum[:]), size)
 }
 
-// salvage moves the contents in a stage to arrived. whole names those that were
-// checked already; nil means that nothing is known of any. What fails here only
-// costs that it is sent again.
-func (t *tree) salvage(stage string, whole map[string]string) {
-	dir, err := openSub(t.state, stage)
+// salvage moves the contents in a stage of which nothing is known to arrived. What
+// fails here only costs that it is sent again.
+func (t *tree) salvage(stage string) {
+	from, to, err := t.openArrived(stage)
 	if err != nil {
 		return
 	}
-	defer unix.Close(dir)
-	from, err := openSub(dir, "s")
-	if err != nil {
-		return
-	}
-	defer unix.Close(from)
-	names, err := listDir(from)
-	if err != nil {
-		return
-	}
-	kept := map[string]string{}
-	for _, name := range names {
-		switch {
-		case strings.HasPrefix(name, partPrefix):
-			kept[name] = name
-		case whole == nil:
-			kept[name] = t.nameOf(from, name)
-		default:
-			kept[name] = whole[name]
+	defer t.closeArrived(from, to)
+	_ = eachName(from, func(name string) error {
+		as := name
+		if !strings.HasPrefix(name, partPrefix) {
+			as = t.nameOf(from, name)
 		}
-	}
-	for name, as := range kept {
-		if as != "" && t.keepArrived(from, name, as) != nil {
-			return
+		if as == "" {
+			return nil
 		}
-	}
+		return unix.Renameat(from, name, to, as)
+	})
 }
 
-func (t *tree) keepArrived(from int, name, as string) error {
-	if err := unix.Mkdirat(t.state, arrivedDir, 0o700); err != nil && !has(t.state, arrivedDir) {
-		return err
+// openArrived opens the folder of the contents of a stage, and arrived.
+func (t *tree) openArrived(stage string) (from, to int, err error) {
+	if from, err = beneath.Dir(t.state, stage+"/s"); err != nil {
+		return -1, -1, err
 	}
-	to, err := openSub(t.state, arrivedDir)
+	if err = unix.Mkdirat(t.state, arrivedDir, 0o700); err == nil || has(t.state, arrivedDir) {
+		to, err = openSub(t.state, arrivedDir)
+	}
 	if err != nil {
-		return err
+		_ = unix.Close(from)
 	}
-	defer unix.Close(to)
-	return unix.Renameat(from, name, to, as)
+	return from, to, err
+}
+
+// closeArrived closes what openArrived opened, and removes arrived where it is empty.
+func (t *tree) closeArrived(from, to int) {
+	_ = unix.Close(from)
+	_ = unix.Close(to)
+	_ = unix.Unlinkat(t.state, arrivedDir, unix.AT_REMOVEDIR)
+}
+
+// salvage moves what arrived whole, and parts of large files, to arrived, when the
+// stage is cut off. What fails here only costs that it is sent again.
+func (st *stager) salvage() {
+	from, to, err := st.t.openArrived(wire.StageName(st.c.req.Roll))
+	if err != nil {
+		return
+	}
+	defer st.t.closeArrived(from, to)
+	n := 0
+	if st.coming != nil {
+		s := st.coming.Read()
+		for e := s.Next(); e != nil; e = s.Next() {
+			keepWhole(from, to, n, e)
+			n++
+		}
+	}
+	if st.sources != nil {
+		s, numbers := st.c.dec.Read(), st.sources.read()
+		for c := s.Next(); c != nil; c = s.Next() {
+			if c.Sent() {
+				keepWhole(from, to, numbers.next(), c.Want)
+			}
+		}
+	}
+	_ = eachName(from, func(name string) error {
+		if !strings.HasPrefix(name, partPrefix) {
+			return nil
+		}
+		return unix.Renameat(from, name, to, name)
+	})
+}
+
+// keepWhole moves s/N to arrived if it is whole: its time is set when all was
+// checked.
+func keepWhole(from, to, n int, e *manifest.Entry) {
+	name := strconv.Itoa(n)
+	l, err := manifest.Lstat(from, name)
+	if err == nil && l.Kind == manifest.File && l.Size == e.Size && manifest.SameTime(l.Mtime, e.Mtime) {
+		_ = unix.Renameat(from, name, to, contentName(e.Sum, e.Size))
+	}
 }
 
 // nameOf gives the name of a file's content; empty when it cannot be read, or
@@ -151,7 +188,6 @@ func (st *stager) adoptArrived(arrived int, name string, e *manifest.Entry) (int
 	if err := setTime(st.files, strconv.Itoa(n), e.Mtime); err != nil {
 		return n, cannot("set the time of", e.Path, err)
 	}
-	st.arrivedWhole(n, e)
 	return n, cannot("write", e.Path, f.Sync())
 }
 

@@ -42,7 +42,7 @@ func (t *tree) settleStage(name string, asked bool) error {
 	defer unix.Close(stage)
 	j, err := t.readJournal(stage)
 	if errors.Is(err, unix.ENOENT) {
-		t.salvage(name, nil) // cut off while it was being staged
+		t.salvage(name) // cut off while it was being staged
 		t.discard(name)
 		return nil
 	} else if err != nil {

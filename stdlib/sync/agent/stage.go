@@ -34,14 +34,14 @@ func (s *server) stage(req *wire.Request) (rep *wire.Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	st := &stager{c: c, t: t, arrived: map[string]int{}, dir: -1, files: -1, old: -1}
+	st := &stager{c: c, t: t, dir: -1, files: -1, old: -1}
 	defer st.close()
 	rep, err = st.run()
 	if err != nil {
-		st.close()
 		if errors.Is(err, io.EOF) || errors.Is(err, errSilent) {
-			t.salvage(wire.StageName(req.Roll), st.known())
+			st.salvage()
 		}
+		st.close()
 		t.discard(wire.StageName(req.Roll))
 		return nil, err
 	}
@@ -72,7 +72,10 @@ func (st *stager) run() (*wire.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep := Summary(&c.dec, c.req.Lists)
+	rep, err := Summary(c.dec, c.req.Lists)
+	if err != nil {
+		return nil, c.unreadable(err)
+	}
 	rep.First, rep.Drift = c.now.First(), c.findings()
 	if c.doubt != "" {
 		rep.Warnings = append(rep.Warnings, `verify="trust" was not used: `+c.doubt)
@@ -119,22 +122,21 @@ func (c *comparison) announce() (guessed bool, err error) {
 
 // receiveAndCompare does both at once: the scan costs no time then.
 func (st *stager) receiveAndCompare() error {
-	coming, err := st.c.predicted()
-	if err != nil {
+	var err error
+	if st.coming, err = st.c.predicted(); err != nil {
 		return err
 	}
-	for i, e := range coming {
-		st.arrived[e.Path] = st.count + i
-	}
+	list, _ := st.t.owners.resolved(st.coming)
+	come := contents{Seq: list.Read(), files: st.coming.Count, bytes: st.coming.Bytes}
 	if st.c.req.Verify == "trust" {
-		if err := st.receive(coming, nil); err != nil {
+		if err := st.receive(come); err != nil {
 			return err
 		}
 		return st.c.compare(true)
 	}
 	compared := make(chan error, 1)
 	go func() { compared <- st.c.compare(true) }()
-	err = st.receive(coming, nil)
+	err = st.receive(come)
 	if e := <-compared; err == nil {
 		err = e
 	}
@@ -144,9 +146,11 @@ func (st *stager) receiveAndCompare() error {
 // next makes the record that the switch will leave; nil when it would say what
 // the present one says and nothing has to be done.
 func (c *comparison) next() (*wire.Record, error) {
-	n := &wire.Record{Ours: manifest.Patched(c.now.Ours, c.dec.Ours)}
-	if c.kept != nil && c.dec.Ours.Same(&c.delta) {
-		n.Ours = c.kept // as is the rule
+	n := &wire.Record{Ours: manifest.Edited(c.now.Ours, c.turn)}
+	if asAnnounced, err := c.asAnnounced(); err != nil {
+		return nil, c.unreadable(err)
+	} else if asAnnounced {
+		n.Ours = c.kept
 	}
 	n.Marker = wire.Marker{
 		Roll: c.req.Roll, Rev: c.req.Rev, Who: c.req.By.Who, Host: c.req.By.Host,
@@ -158,9 +162,7 @@ func (c *comparison) next() (*wire.Record, error) {
 	}
 	if c.t.releases {
 		n.Layout, n.Shared = wire.LayoutRelease, c.req.Shared
-		if err := c.leaveOut(n); err != nil {
-			return nil, c.t.damaged(err)
-		}
+		c.leaveOut(n)
 	}
 	if c.rules.Partial() {
 		n.Rev, n.Partial = c.now.Rev, c.now.Partial
@@ -170,18 +172,33 @@ func (c *comparison) next() (*wire.Record, error) {
 			}
 		}
 	}
-	if !c.now.First() && len(c.dec.Puts)+len(c.dec.Deletes) == 0 && c.dec.Ours.Empty() &&
-		n.Rev == c.now.Rev && slices.Equal(n.Partial, c.now.Partial) && slices.EqualFunc(n.Shared, c.now.Shared, bytes.Equal) {
+	if c.now.First() || c.dec.Puts+c.dec.Goes > 0 || n.Rev != c.now.Rev ||
+		!slices.Equal(n.Partial, c.now.Partial) || !slices.EqualFunc(n.Shared, c.now.Shared, bytes.Equal) {
+		return n, nil
+	}
+	same, err := c.turn.Empty()
+	if err != nil {
+		return nil, c.unreadable(err)
+	} else if same {
 		return nil, nil //nolint:nilnil // as said
 	}
 	return n, nil
 }
 
+// asAnnounced reports whether what will be ours is what was announced as a delta,
+// as is the rule, and is kept encoded.
+func (c *comparison) asAnnounced() (bool, error) {
+	if c.kept == nil || c.dec.Settles != len(c.delta.Change)+len(c.delta.Gone) {
+		return false, nil
+	}
+	return c.turn.Is(&c.delta)
+}
+
 // leaveOut takes what is shared out of what will be ours.
-func (c *comparison) leaveOut(n *wire.Record) (err error) {
+func (c *comparison) leaveOut(n *wire.Record) {
 	skip := shared(n.Shared)
 	if len(skip) == 0 {
-		return nil
+		return
 	}
 	n.Ours = manifest.Some(n.Ours, func() func(*manifest.Entry) bool {
 		return func(e *manifest.Entry) bool {
@@ -193,10 +210,7 @@ func (c *comparison) leaveOut(n *wire.Record) (err error) {
 			return true
 		}
 	})
-	if c.dec.Ours, _, err = manifest.Delta(c.now.Ours, n.Ours); err == nil {
-		c.dec.Was, _, err = manifest.Delta(n.Ours, c.now.Ours)
-	}
-	return err
+	c.turn, c.back = manifest.Between(c.now.Ours, n.Ours), manifest.Between(n.Ours, c.now.Ours)
 }
 
 // look says what a stage would do, without a lock and without changing
@@ -221,7 +235,10 @@ func (s *server) look(req *wire.Request) (*wire.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep := Summary(&c.dec, req.Lists)
+	rep, err := Summary(c.dec, req.Lists)
+	if err != nil {
+		return nil, c.unreadable(err)
+	}
 	rep.First, rep.Drift, rep.Pending, rep.Facts = c.now.First(), c.findings(), t.unsettled(), t.facts()
 	t.makeRoom(rep.Facts, rep)
 	next, err := c.next()

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
@@ -33,19 +31,17 @@ type stager struct {
 	files   int // its s
 	old     int // its u
 	count   int
-	arrived map[string]int // s/N by path, of what came on the guess
-	sources []int          // s/N of each put whose contents came; else -1
+	coming  *manifest.Encoded // what came on the guess, in s/0 and on; nil: nothing did
+	sources *sources          // of the changes whose contents are sent; nil: not known yet
+	draft   *wire.Draft       // of the journal
+	peers   map[string]int    // s/N, or -1, of the files that others are to be hard links of: these are held
 	local   int64
-	there   map[string]*manifest.Entry // what the comparison saw at the paths concerned
-	ways    *ways                      // that contents come over, beside the input
+	ways    *ways // that contents come over, beside the input
 
 	versions  map[string]*version // live files that new versions are told in terms of, by path
 	reused    int64               // bytes that came from these
 	forgotten int                 // undos that went to make room
 	lists     map[string][]byte   // by folder: what files made in it inherit
-
-	mu    sync.Mutex
-	whole []*manifest.Entry // what s/N holds, by N; nil where it did not arrive whole
 }
 
 func (st *stager) close() {
@@ -85,77 +81,138 @@ func (st *stager) open() error {
 	return nil
 }
 
+// contents are files whose contents come, in their order.
+type contents struct {
+	manifest.Seq
+	files   int
+	bytes   int64
+	offsets map[string]int64 // by path: how much is there already, of large files that were cut off
+}
+
 // fetch asks for the contents that did not come on the guess, and notes in which
-// s/N those of each put are.
+// s/N those of each change are.
 func (st *stager) fetch() error {
-	puts := st.c.dec.Puts
-	st.sources = make([]int, len(puts))
-	var want []int                // of the puts
-	offsets := map[string]int64{} // how much is there already
-	for i := range puts {
-		p := &puts[i]
-		st.sources[i] = -1
-		if p.Kind != manifest.File || p.Have {
-			continue
+	st.sources = newSources(st.t.spool())
+	lack := contents{offsets: map[string]int64{}}
+	came := st.came()
+	err := st.c.changes(func(c *manifest.Change) error {
+		if !c.Sent() {
+			return nil
 		}
-		n, here := st.arrived[p.Path]
-		if !here {
+		n := came(c.Want.Path)
+		if n < 0 {
 			var offset int64
 			var err error
-			if n, offset, err = st.resume(p.Entry); err != nil {
+			if n, offset, err = st.resume(c.Want); err != nil {
 				return err
 			}
 			if offset > 0 {
-				offsets[p.Path] = offset
+				lack.offsets[c.Want.Path] = offset
 			}
 		}
-		if st.sources[i] = n; n < 0 {
-			want = append(want, i)
+		if n < 0 {
+			lack.files++
+			lack.bytes += c.Want.Size
 		}
-	}
-	if len(want) == 0 {
+		st.sources.add(n)
 		return nil
+	})
+	if err == nil {
+		err = cannot("note", "what came", st.sources.done(st.count))
 	}
-	return st.need(want, offsets)
+	if err != nil || lack.files == 0 {
+		return err
+	}
+	return st.need(lack)
 }
 
-// need names the files of puts by their index in the manifest that was
-// announced, describes what is there of them, and receives them.
-func (st *stager) need(want []int, offsets map[string]int64) error {
-	puts := st.c.dec.Puts
-	needs := make([]wire.Need, 0, len(want))
-	entries := make([]*manifest.Entry, 0, len(want))
-	s := st.c.announced.Read()
-	for i := 0; len(needs) < len(want); i++ {
-		e := s.Next()
-		if e == nil {
-			return st.c.t.damaged(errors.Join(s.Err(), errors.New("it does not hold what was decided")))
-		}
-		if p := &puts[want[len(needs)]]; p.Path == e.Path {
-			needs = append(needs, wire.Need{Index: i, Offset: offsets[e.Path]})
-			entries = append(entries, p.Entry)
-		}
+// came gives a function that tells, of paths in their order, the N of s/N of what
+// came on the guess; below 0 for none.
+func (st *stager) came() func(p string) int {
+	if st.coming == nil {
+		return func(string) int { return -1 }
 	}
-	for k, i := range want {
-		if needs[k].Offset == 0 {
-			if err := st.describe(&puts[i], needs[k].Index); err != nil {
-				return err
-			}
+	s, n := st.coming.Read(), 0
+	e := s.Next()
+	return func(p string) int {
+		for ; e != nil && e.Path < p; n++ {
+			e = s.Next()
 		}
+		if e == nil || e.Path != p {
+			return -1
+		}
+		return n
+	}
+}
+
+// need names the files that are lacking by their index in the manifest that was
+// announced, describes what is there of them, and receives them.
+func (st *stager) need(lack contents) error {
+	var needs wire.Needs
+	announced, at := st.c.announced.Read(), -1
+	err := st.lacking(func(c *manifest.Change) error {
+		for path := ""; path != c.Want.Path; at++ {
+			e := announced.Next()
+			if e == nil {
+				return st.c.t.damaged(errors.Join(announced.Err(), errors.New("it does not hold what was decided")))
+			}
+			path = e.Path
+		}
+		offset := lack.offsets[c.Want.Path]
+		needs.Add(wire.Need{Index: at, Offset: offset})
+		if offset > 0 {
+			return nil
+		}
+		return st.describe(c, at)
+	})
+	if err != nil {
+		return err
 	}
 	st.c.s.bytes.Store(0) // what was read for outlines
-	if err := st.widen(entries); err != nil {
+	if err := st.widen(lack.bytes); err != nil {
 		return err
 	}
-	if err := wire.Write(st.c.s.out, wire.TypeNeed, wire.EncodeNeed(needs)); err != nil {
+	if err := wire.Write(st.c.s.out, wire.TypeNeed, needs.Encode()); err != nil {
 		return err
 	}
-	first := st.count
-	for k, i := range want {
-		st.sources[i] = first + k
-	}
-	return st.receive(entries, offsets)
+	lack.Seq = &lackingSeq{s: st.c.dec.Read(), n: st.sources.read()}
+	return st.receive(lack)
 }
+
+// lacking gives f the changes whose contents did not come on the guess.
+func (st *stager) lacking(f func(*manifest.Change) error) error {
+	s := &lackingSeq{s: st.c.dec.Read(), n: st.sources.read()}
+	for s.Next() != nil {
+		if err := f(s.c); err != nil {
+			return err
+		}
+	}
+	if s.Err() != nil {
+		return st.c.unreadable(s.Err())
+	}
+	return nil
+}
+
+// lackingSeq is what is wanted where its contents did not come on the guess. It is
+// a Seq.
+type lackingSeq struct {
+	s *manifest.Changes
+	n *sourceReader
+	c *manifest.Change // the present one
+}
+
+// Next implements manifest.Seq.
+func (l *lackingSeq) Next() *manifest.Entry {
+	for l.c = l.s.Next(); l.c != nil; l.c = l.s.Next() {
+		if l.c.Sent() && l.n.next() >= l.n.of.first {
+			return l.c.Want
+		}
+	}
+	return nil
+}
+
+// Err implements manifest.Seq.
+func (l *lackingSeq) Err() error { return errors.Join(l.s.Err(), l.n.err) }
 
 // pieces turns Pack frames into a stream that ends at End.
 type pieces struct {
@@ -200,19 +257,18 @@ type brokenStream struct{ cause error }
 
 func (b *brokenStream) Error() string { return "the connection broke: " + b.cause.Error() }
 
-// receive reads the contents of entries, in their order, to its end, into s/N
-// with N from st.count on; offsets says, by path, where they begin.
-func (st *stager) receive(entries []*manifest.Entry, offsets map[string]int64) error {
+// receive reads contents to their end, into s/N with N from st.count on.
+func (st *stager) receive(come contents) error {
 	st.c.s.step.Store("receiving")
 	if st.ways == nil {
 		st.ways = &ways{}
 	}
 	in := &pieces{s: st.c.s, ways: st.ways}
-	if len(entries) == 0 {
+	if come.files == 0 {
 		_, err := io.Copy(io.Discard, in)
 		return controllerGone(err)
 	}
-	if err := st.fits(entries); err != nil {
+	if err := st.fits(come.files, come.bytes); err != nil {
 		return err
 	}
 	if err := st.open(); err != nil {
@@ -223,9 +279,9 @@ func (st *stager) receive(entries []*manifest.Entry, offsets map[string]int64) e
 		return err
 	}
 	defer z.Close()
-	w := st.newWriters(len(entries) <= syncEach)
+	w := st.newWriters(come.files <= syncEach)
 	b := bufio.NewReaderSize(z, 64<<10)
-	err = st.split(b, entries, offsets, w)
+	err = st.split(b, come, w)
 	if e := w.wait(); err == nil {
 		err = e
 	}
@@ -243,13 +299,9 @@ func (st *stager) receive(entries []*manifest.Entry, offsets map[string]int64) e
 
 // fits refuses contents that would fill the filesystem: other services write
 // there too. Undos make room, the oldest first; the last one stays.
-func (st *stager) fits(entries []*manifest.Entry) error {
-	var bytes int64
-	for i := range entries {
-		bytes += entries[i].Size
-	}
+func (st *stager) fits(files int, bytes int64) error {
 	for {
-		lacks := st.t.lacks(bytes, len(entries))
+		lacks := st.t.lacks(bytes, files)
 		if lacks == "" {
 			return nil
 		}
@@ -292,21 +344,21 @@ func controllerGone(err error) error {
 }
 
 // split cuts the stream into files.
-func (st *stager) split(z *bufio.Reader, entries []*manifest.Entry, offsets map[string]int64, w *writerPool) error {
-	for _, e := range entries {
+func (st *stager) split(z *bufio.Reader, come contents, w *writerPool) error {
+	for e := come.Next(); e != nil; e = come.Next() {
 		n := st.count
 		st.count++
-		gid := st.group(e.Path)
+		own := st.group(e.Path)
 		var err error
 		if v := st.versions[e.Path]; v != nil {
-			err = st.rebuild(e, n, gid, w.sync, v, z)
+			err = st.rebuild(e, n, own, w.sync, v, z)
 		} else if e.Size > smallFile {
-			offset := offsets[e.Path]
-			err = st.write(e, n, gid, w.sync, offset, io.LimitReader(z, e.Size-offset))
+			offset := come.offsets[e.Path]
+			err = st.write(e, n, own, w.sync, offset, io.LimitReader(z, e.Size-offset))
 		} else {
-			b := make([]byte, e.Size)
+			b, held := make([]byte, e.Size), *e
 			if _, err = io.ReadFull(z, b); err == nil {
-				err = w.give(job{e, n, gid, b})
+				err = w.give(job{&held, n, own, b})
 			}
 		}
 		if err != nil {
@@ -314,29 +366,8 @@ func (st *stager) split(z *bufio.Reader, entries []*manifest.Entry, offsets map[
 		}
 		crash("receive")
 	}
+	if come.Err() != nil {
+		return st.c.unreadable(come.Err())
+	}
 	return nil
-}
-
-// known is what arrived whole: by the name of a file in s, the name of its
-// content.
-func (st *stager) known() map[string]string {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	out := map[string]string{}
-	for n, e := range st.whole {
-		if e != nil {
-			out[strconv.Itoa(n)] = contentName(e.Sum, e.Size)
-		}
-	}
-	return out
-}
-
-// arrivedWhole notes what s/N holds, should the stage be cut off.
-func (st *stager) arrivedWhole(n int, e *manifest.Entry) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for len(st.whole) <= n {
-		st.whole = append(st.whole, nil)
-	}
-	st.whole[n] = e
 }

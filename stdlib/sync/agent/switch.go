@@ -71,26 +71,36 @@ func (t *tree) openStage(roll string) (int, *wire.Journal, error) {
 	return stage, j, nil
 }
 
+// readJournal opens a journal, which is read along from its file for as long as the
+// tree is open.
 func (t *tree) readJournal(dir int) (*wire.Journal, error) {
-	return t.journalBy(dir, wire.OpenJournal)
+	j, f, err := t.journalBy(dir, wire.OpenJournal)
+	if err == nil {
+		t.open = append(t.open, f)
+	}
+	return j, err
 }
 
 // journalHead reads a journal without what it says of single paths.
 func (t *tree) journalHead(dir int) (*wire.Journal, error) {
-	return t.journalBy(dir, wire.ReadJournal)
+	j, f, err := t.journalBy(dir, wire.ReadJournal)
+	if err == nil {
+		_ = f.Close()
+	}
+	return j, err
 }
 
-func (t *tree) journalBy(dir int, read func(io.ReaderAt, int64) (*wire.Journal, error)) (*wire.Journal, error) {
+func (t *tree) journalBy(dir int, read func(io.ReaderAt, int64) (*wire.Journal, error)) (*wire.Journal, *os.File, error) {
 	f, size, err := openFile(dir, "plan")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer f.Close()
 	j, err := read(f, size)
 	if err != nil {
-		return nil, failure("failed", "the journal in "+t.place+" is damaged: "+err.Error())
+		_ = f.Close()
+		return nil, nil, failure("failed", "the journal in "+t.place+" is damaged: "+err.Error())
 	}
-	return j, nil
+	return j, f, nil
 }
 
 // moved fails with changed when the tree is not what the journal was made for.
@@ -101,21 +111,22 @@ func (t *tree) moved(j *wire.Journal, now *wire.Marker) error {
 	if (t.base < 0) != j.MakeRoot || j.Release != nil && t.current != j.Release.Before {
 		return hinted("changed", show(t.path)+" was made or removed since it was looked at", "look again: plan, or push")
 	}
-	for i := range j.From {
-		l, err := t.lstat(j.From[i].Path)
-		if err != nil || !l.SameStat(&j.From[i]) {
-			return hinted("changed", show(j.From[i].Path)+" changed on the node since it was looked at", "look again: plan, or push")
+	return t.unreadable(j.Each(func(p *manifest.Pair) error {
+		l, err := t.lstat(p.Path)
+		switch {
+		case p.From != nil && (err != nil || !l.SameStat(p.From)):
+			return hinted("changed", show(p.Path)+" changed on the node since it was looked at", "look again: plan, or push")
+		case p.From == nil && err == nil:
+			return hinted("changed", show(p.Path)+" appeared on the node since it was looked at", "look again: plan, or push")
+		case p.From == nil && !errors.Is(err, unix.ENOENT):
+			return cannot("look at", p.Path, err)
 		}
-	}
-	for _, p := range j.Fresh() {
-		if _, err := t.lstat(p); err == nil {
-			return hinted("changed", show(p)+" appeared on the node since it was looked at", "look again: plan, or push")
-		} else if !errors.Is(err, unix.ENOENT) {
-			return cannot("look at", p, err)
-		}
-	}
-	return nil
+		return nil
+	}))
 }
+
+// unreadable explains why a journal could not be read on, unless that was said.
+func (t *tree) unreadable(err error) error { return cannot("read the journal in", t.place, err) }
 
 // commit is the point of no return and what comes after it.
 func (t *tree) commit(stage int, j *wire.Journal) (*wire.Report, error) {
@@ -295,14 +306,14 @@ func (t *tree) syncTouched(j *wire.Journal) error {
 	if j.Release != nil {
 		return t.syncRoot()
 	}
+	const most = 300
 	seen := map[string]bool{}
-	for _, list := range [][]manifest.Entry{j.To, j.From} {
-		for i := range list {
-			d, _ := beneath.Split(list[i].Path)
-			seen[d] = true
-		}
+	s := j.Read()
+	for p := s.Next(); p != nil && len(seen) <= most; p = s.Next() {
+		d, _ := beneath.Split(p.Path)
+		seen[d] = true
 	}
-	if len(seen) > 300 {
+	if s.Err() != nil || len(seen) > most {
 		return cannot("write to", t.path, unix.Syncfs(t.root))
 	}
 	for d := range seen {
@@ -324,41 +335,4 @@ func (t *tree) drop(req *wire.Request) (*wire.Report, error) {
 	}
 	t.discard(wire.StageName(req.Roll))
 	return &wire.Report{}, nil
-}
-
-func listDir(at int) ([]string, error) {
-	fd, err := openSub(at, ".")
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), "state")
-	defer f.Close()
-	return f.Readdirnames(-1)
-}
-
-// removeAll removes name and all in it, never following a symlink.
-func removeAll(at int, name string) error {
-	err := unix.Unlinkat(at, name, 0)
-	if err == nil || errors.Is(err, unix.ENOENT) {
-		return nil
-	}
-	fd, err := openSub(at, name)
-	if err != nil {
-		return err
-	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	names, err := f.Readdirnames(-1)
-	if err != nil {
-		return err
-	}
-	if len(names) > 0 {
-		_ = unix.Fchmod(fd, 0o700) // a closed folder of a release
-	}
-	for _, n := range names {
-		if err := removeAll(fd, n); err != nil {
-			return err
-		}
-	}
-	return unix.Unlinkat(at, name, unix.AT_REMOVEDIR)
 }

@@ -77,22 +77,13 @@ func (t *tree) findUndo(roll string) (string, error) {
 // stands fails with changed when a path of the roll is no longer as the roll
 // left it.
 func (t *tree) stands(j *wire.Journal) error {
-	for i := range j.To {
-		if e := &j.To[i]; !t.same(e) {
-			return changedSince(e.Path)
+	return t.unreadable(j.Each(func(p *manifest.Pair) error {
+		l, err := t.lstat(p.Path)
+		if p.To != nil && (err != nil || !l.SameStat(p.To)) || p.To == nil && err == nil {
+			return changedSince(p.Path)
 		}
-	}
-	for _, p := range j.Gone() {
-		if _, err := t.lstat(p); err == nil {
-			return changedSince(p)
-		}
-	}
-	return nil
-}
-
-func (t *tree) same(e *manifest.Entry) bool {
-	l, err := t.lstat(e.Path)
-	return err == nil && l.SameStat(e)
+		return nil
+	}))
 }
 
 func changedSince(p string) error {
@@ -101,7 +92,7 @@ func changedSince(p string) error {
 
 // undoStage builds the reverse of a journal as a stage and switches it.
 func (t *tree) undoStage(req *wire.Request, name string, from int, done *wire.Journal, now *wire.Record) (*wire.Report, error) {
-	st := &stager{t: t, dir: -1, files: -1, old: -1, arrived: map[string]int{}}
+	st := &stager{t: t, dir: -1, files: -1, old: -1}
 	defer st.close()
 	st.c = &comparison{s: t.server, t: t, req: req, now: now}
 	u, err := openSub(from, "u")
@@ -117,10 +108,6 @@ func (t *tree) undoStage(req *wire.Request, name string, from int, done *wire.Jo
 	if err := st.takeOld(j, done, u); err != nil {
 		return nil, err
 	}
-	st.deletions(done)
-	if err := st.keepOld(j); err != nil {
-		return nil, err
-	}
 	next, err := done.Before(now)
 	if err != nil {
 		return nil, err
@@ -134,42 +121,30 @@ func (t *tree) undoStage(req *wire.Request, name string, from int, done *wire.Jo
 		return nil, err
 	}
 	rep.Roll = done.Roll
-	done.Undone(j.To, rep)
-	return rep, nil
+	return rep, t.unreadable(done.Undone(rep))
 }
 
 // takeOld puts the old entries into the journal, their files linked from the
-// undo folder.
+// undo folder, and takes away what the roll added.
 func (st *stager) takeOld(j *wire.Journal, done *wire.Journal, u int) error {
-	touched := done.Touches()
-	for i := range done.From {
-		e := done.From[i]
-		source, keep := -1, false
-		switch {
-		case e.Kind == manifest.Dir:
-		case touched(e.Path):
-			keep = true
-		default:
-			source = st.count
-			st.count++
-			if err := unix.Linkat(u, oldName(i), st.files, strconv.Itoa(source), 0); err != nil {
-				return cannot("put back", e.Path, err)
+	st.draft = wire.NewDraft(st.t.spool)
+	err := done.Each(func(p *manifest.Pair) error {
+		stays := p.Touch && p.From != nil && p.From.Kind != manifest.Dir
+		if p.From != nil {
+			source := -1
+			if p.From.Kind != manifest.Dir && !stays {
+				source = st.count
+				st.count++
+				if err := unix.Linkat(u, oldName(p.FromAt), st.files, strconv.Itoa(source), 0); err != nil {
+					return cannot("put back", p.Path, err)
+				}
 			}
+			st.draft.Put(p.From, source, stays)
 		}
-		j.Add(e, source, keep)
+		return st.keep(p.Path, nil, stays)
+	})
+	if err != nil {
+		return st.t.unreadable(err)
 	}
-	return nil
-}
-
-// deletions lists what the roll added and what now has to go.
-func (st *stager) deletions(done *wire.Journal) {
-	for i := range done.To {
-		e := &done.To[i]
-		if manifest.Find(done.From, e.Path) != nil {
-			continue
-		}
-		if l, err := st.t.lstat(e.Path); err == nil {
-			st.c.dec.Deletes = append(st.c.dec.Deletes, l)
-		}
-	}
+	return cannot("write", st.t.place, st.draft.Fill(j))
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
 )
@@ -113,11 +112,7 @@ func (w *ways) close() {
 }
 
 // widen offers ways for large contents, where the controller would use them.
-func (st *stager) widen(entries []*manifest.Entry) error {
-	var bytes int64
-	for _, e := range entries {
-		bytes += e.Size
-	}
+func (st *stager) widen(bytes int64) error {
 	if st.c.req.Ways <= 0 || bytes < wideFrom {
 		return nil
 	}

@@ -149,7 +149,6 @@ func (st *stager) write(e *manifest.Entry, n int, own ownership, flush bool, off
 			return cannot("write", e.Path, err)
 		}
 	}
-	st.arrivedWhole(n, e)
 	st.t.tick(1, 0)
 	return cannot("write", e.Path, f.Close())
 }

@@ -3,7 +3,6 @@ package manifest
 import (
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -20,58 +19,248 @@ const (
 	OpTouch  Op = 't' // permissions and time of a file
 )
 
-// Step is one system call of a burst, as good as.
-type Step struct {
-	Op    Op
-	Path  string
-	Entry *Entry // what is wanted; for OpUnlink and OpRmdir what goes
-	At    int    // index of Entry in its list
-	class int    // which part of the order it belongs to
+// Pair is what stands at a path before a switch and afterwards.
+type Pair struct {
+	Path     string
+	From, To *Entry // nil for nothing
+	FromAt   int    // index of From in its list
+	ToAt     int    // index of To in its list
+	Source   int    // number of the file that was prepared for To; -1 for none
+	Touch    bool   // the file stays, only permissions, owner or time are set
 }
 
-// Burst lists, in order, the steps that turn the entries from into to; both
-// hold all paths concerned, sorted. Readers that follow references from old to
-// new files are never led to nothing: folders come first, then new files, then
-// changed ones, then deletes, then empty folders; only what changes its type is
-// cleared before. touch tells which entries of to keep their file.
-func Burst(from, to []Entry, touch func(path string) bool) []Step {
-	b := burster{from: from, to: to}
-	b.clear(from)
-	b.class = opening
-	b.folders(to)
-	b.class = adding
-	b.files(to, true, touch)
-	b.class = changing
-	b.files(to, false, touch)
-	b.class = deleting
-	b.deletes(from)
-	b.class = closing
-	b.modes(to)
-	return b.steps
+// Turned is the pair of the switch back.
+func (p *Pair) Turned() Pair {
+	b := *p
+	b.From, b.To, b.FromAt, b.ToAt = p.To, p.From, p.ToAt, p.FromAt
+	return b
+}
+
+// Replaces reports whether a file, or whatever else is no folder, is replaced or
+// goes.
+func (p *Pair) Replaces() bool { return p.From != nil && p.From.Kind != Dir && !p.Touch }
+
+// Pairs gives the paths of a switch one by one, sorted by path.
+type Pairs interface {
+	// Next gives the next pair, which is valid until Next is called again; nil at
+	// the end, and where it cannot be read on.
+	Next() *Pair
+	// Err says why Next gave nil before the end; nil when it was the end.
+	Err() error
+}
+
+// Step is one system call of a burst, as good as.
+type Step struct {
+	Op     Op
+	Path   string
+	Entry  *Entry // what is wanted; for OpUnlink and OpRmdir what goes
+	At     int    // OpPut, OpTouch: Pair.ToAt; OpUnlink: Pair.FromAt
+	Source int    // OpPut: Pair.Source
+	class  int    // which part of the order it belongs to
+}
+
+// The classes of steps, in their order.
+const (
+	unlocking = iota
+	clearing
+	opening
+	adding
+	changing
+	deleting
+	closing
+	classes
+)
+
+// Burst gives do, in order, the steps of a switch; each is valid until do
+// returns, and the first error ends it. read reads the pairs, again and again;
+// spool gives a place for folders that are taken in the reverse order, nil for
+// memory.
+//
+// Readers that follow references from old to new files are never led to nothing:
+// folders come first, then new files, then changed ones, then deletes, then empty
+// folders; only what changes its type is cleared before. Folders get their
+// permissions last, deepest first, so that closed ones do not stop the work in
+// them; those that go are opened first of all.
+func Burst(read func() Pairs, spool func() *Spool, do func(*Step) error) error {
+	b := &burster{read: read, do: do}
+	for class := range b.folders {
+		b.folders[class].to = spool
+	}
+	if err := b.survey(); err != nil {
+		return err
+	}
+	for class := range classes {
+		if err := b.part(class); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type burster struct {
-	from, to []Entry
-	cleared  map[string]bool
-	steps    []Step
-	class    int
+	read    func() Pairs
+	do      func(*Step) error
+	begun   [classes]bool  // there are such steps, beside those on folders
+	folders [classes]stack // those of the steps of a class that come last, and deepest first
+	turned  []string       // folders that become something else and that the reading is in
+}
+
+// pairs reads all pairs. Those that must be cleared, as they change their type or
+// lie in a folder that does, are told apart.
+func (b *burster) pairs(f func(p *Pair, cleared bool) error) error {
+	b.turned = b.turned[:0]
+	s := b.read()
+	for p := s.Next(); p != nil; p = s.Next() {
+		if err := f(p, b.clears(p)); err != nil {
+			return err
+		}
+	}
+	return s.Err()
+}
+
+func (b *burster) clears(p *Pair) bool {
+	for n := len(b.turned); n > 0 && passed(b.turned[n-1], p.Path); n-- {
+		b.turned = b.turned[:n-1]
+	}
+	if p.From == nil {
+		return false
+	}
+	if p.To != nil && (p.From.Kind == Dir) != (p.To.Kind == Dir) {
+		if p.From.Kind == Dir {
+			b.turned = append(b.turned, p.Path)
+		}
+		return true
+	}
+	for _, dir := range b.turned {
+		if strings.HasPrefix(p.Path, dir+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// survey finds out which classes there are, and puts folders on their stacks.
+func (b *burster) survey() error {
+	return b.pairs(func(p *Pair, cleared bool) error {
+		for class := range classes {
+			var s Step
+			if b.step(class, p, cleared, &s) {
+				b.begun[class] = true
+			}
+		}
+		if p.From != nil && p.From.Kind == Dir && (cleared || p.To == nil) {
+			class := deleting
+			if cleared {
+				class = clearing
+			}
+			if err := b.folders[class].push(p.From); err != nil {
+				return err
+			}
+		}
+		if p.To != nil && p.To.Kind == Dir {
+			return b.folders[closing].push(p.To)
+		}
+		return nil
+	})
+}
+
+// part does the steps of one class.
+func (b *burster) part(class int) error {
+	if b.begun[class] {
+		err := b.pairs(func(p *Pair, cleared bool) error {
+			var s Step
+			if !b.step(class, p, cleared, &s) {
+				return nil
+			}
+			s.Path, s.class = p.Path, class
+			return b.do(&s)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	op := OpRmdir
+	if class == closing {
+		op = OpMode
+	}
+	return b.folders[class].pop(func(e *Entry) error {
+		return b.do(&Step{Op: op, Path: e.Path, Entry: e, class: class})
+	})
+}
+
+// step fills in what has to be done at a path in a class; it is false for
+// nothing.
+func (b *burster) step(class int, p *Pair, cleared bool, s *Step) bool {
+	from, to := p.From, p.To
+	file := to != nil && to.Kind != Dir
+	switch class {
+	case clearing, deleting:
+		if from == nil || from.Kind == Dir || cleared != (class == clearing) || !cleared && to != nil {
+			return false
+		}
+		s.Op, s.Entry, s.At = OpUnlink, from, p.FromAt
+	case unlocking:
+		if from == nil || from.Kind != Dir || from.Mode&0o300 == 0o300 || !cleared && to != nil {
+			return false
+		}
+		s.open(from, from)
+	case opening:
+		return folderStep(p, cleared, s)
+	case adding, changing:
+		if !file || (from == nil) != (class == adding) {
+			return false
+		}
+		s.Op, s.Entry, s.At, s.Source = OpPut, to, p.ToAt, p.Source
+		if p.Touch {
+			s.Op = OpTouch
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// folderStep makes a folder, or opens one that is closed.
+func folderStep(p *Pair, cleared bool, s *Step) bool {
+	switch {
+	case p.To == nil || p.To.Kind != Dir:
+		return false
+	case p.From == nil || cleared:
+		s.Op, s.Entry = OpMkdir, p.To
+	case p.From.Mode&0o300 != 0o300:
+		s.open(p.To, p.From)
+	default:
+		return false
+	}
+	return true
+}
+
+// open makes it the step that opens a folder, for the owner of e.
+func (s *Step) open(e, from *Entry) {
+	open := *e
+	open.Mode = from.Mode | 0o700
+	s.Op, s.Entry = OpMode, &open
 }
 
 // Waves groups the steps of a burst: those of one wave can be done in any order,
 // or at the same time, and the waves one after the other. The order of the kinds
 // is that of Burst; folders are made after, and removed or closed before, those
-// that they are in.
-func Waves(steps []Step) [][]Step {
-	var out [][]Step
-	for begin := 0; begin < len(steps); {
-		end := begin
-		for end < len(steps) && steps[end].class == steps[begin].class {
-			end++
+// that they are in. All steps are held in memory.
+func Waves(read func() Pairs) ([][]Step, error) {
+	var class, out [][]Step
+	err := Burst(read, nil, func(s *Step) error {
+		for len(class) <= s.class {
+			class = append(class, nil)
 		}
-		out = append(out, byRank(steps[begin:end])...)
-		begin = end
+		held := *s
+		held.Entry = copied(s.Entry)
+		class[s.class] = append(class[s.class], held)
+		return nil
+	})
+	for _, steps := range class {
+		out = append(out, byRank(steps)...)
 	}
-	return out
+	return out, err
 }
 
 // byRank splits the steps of one class.
@@ -98,113 +287,4 @@ func (s *Step) rank() int {
 		return depth
 	}
 	return 0
-}
-
-// The classes of steps, in their order.
-const (
-	clearing = iota
-	opening
-	adding
-	changing
-	deleting
-	closing
-)
-
-// Find gives the entry of a path in a list that is sorted by path; nil where
-// there is none.
-func Find(list []Entry, p string) *Entry {
-	i := sort.Search(len(list), func(i int) bool { return list[i].Path >= p })
-	if i == len(list) || list[i].Path != p {
-		return nil
-	}
-	return &list[i]
-}
-
-func (b *burster) add(o Op, e *Entry, at int) {
-	b.steps = append(b.steps, Step{o, e.Path, e, at, b.class})
-}
-
-// clear takes away what changes its type: a folder with all that goes from it,
-// or a file where a folder must be.
-func (b *burster) clear(from []Entry) {
-	b.cleared = map[string]bool{}
-	turns := map[string]bool{} // folders that become something else
-	for i := range from {
-		e := &from[i]
-		if to := Find(b.to, e.Path); to != nil && (e.Kind == Dir) != (to.Kind == Dir) {
-			b.cleared[e.Path] = true
-			turns[e.Path] = e.Kind == Dir
-		} else if b.under(turns, e.Path) {
-			b.cleared[e.Path] = true
-		}
-	}
-	for i := len(from) - 1; i >= 0; i-- {
-		if e := &from[i]; b.cleared[e.Path] {
-			b.remove(e, i)
-		}
-	}
-}
-
-func (b *burster) under(turns map[string]bool, p string) bool {
-	for i := len(p) - 1; i > 0; i-- {
-		if p[i] == '/' && turns[p[:i]] {
-			return true
-		}
-	}
-	return false
-}
-
-func (b *burster) remove(e *Entry, at int) {
-	if e.Kind == Dir {
-		b.add(OpRmdir, e, at)
-	} else {
-		b.add(OpUnlink, e, at)
-	}
-}
-
-func (b *burster) folders(to []Entry) {
-	for i := range to {
-		e := &to[i]
-		if e.Kind == Dir && (Find(b.from, e.Path) == nil || b.cleared[e.Path]) {
-			b.add(OpMkdir, e, i)
-		} else if e.Kind == Dir && Find(b.from, e.Path).Mode&0o300 != 0o300 {
-			open := *e
-			open.Mode = Find(b.from, e.Path).Mode | 0o700
-			b.add(OpMode, &open, i)
-		}
-	}
-}
-
-func (b *burster) files(to []Entry, fresh bool, touch func(string) bool) {
-	for i := range to {
-		e := &to[i]
-		switch {
-		case e.Kind == Dir || (Find(b.from, e.Path) == nil) != fresh:
-		case touch(e.Path):
-			b.add(OpTouch, e, i)
-		default:
-			b.add(OpPut, e, i)
-		}
-	}
-}
-
-func (b *burster) deletes(from []Entry) {
-	for _, folders := range []bool{false, true} {
-		for i := len(from) - 1; i >= 0; i-- {
-			e := &from[i]
-			if Find(b.to, e.Path) == nil && !b.cleared[e.Path] && (e.Kind == Dir) == folders {
-				b.remove(e, i)
-			}
-		}
-	}
-}
-
-// modes sets the permissions of folders last, deepest first, so that closed
-// ones do not stop the work in them.
-func (b *burster) modes(to []Entry) {
-	for i := len(to) - 1; i >= 0; i-- {
-		if to[i].Kind == Dir {
-			b.add(OpMode, &to[i], i)
-		}
-	}
 }

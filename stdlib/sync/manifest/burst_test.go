@@ -2,6 +2,7 @@ package manifest_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand"
 	"path"
 	"slices"
@@ -85,13 +86,13 @@ func (m model) list() (out []manifest.Entry) {
 	return out
 }
 
-// unclose opens the folders of m that a burst does not open in time: those that go,
-// and those in which something changes its type.
+// unclose opens the folders of m in which something changes its type and that stay:
+// whoever makes a switch names these as changed.
 func (m model) unclose(want model) {
 	turns := func(p string) bool { return (m[p].Kind == manifest.Dir) != (want[p].Kind == manifest.Dir) }
 	for p, e := range m {
 		for q := range m {
-			if turns(p) || strings.HasPrefix(q, p+"/") && turns(q) {
+			if strings.HasPrefix(q, p+"/") && turns(q) {
 				e.Mode |= 0o300
 				m[p] = e
 			}
@@ -99,14 +100,59 @@ func (m model) unclose(want model) {
 	}
 }
 
-// Random trees are turned into each other wave by wave, each in a random order,
-// by one who may not write in folders that are closed.
+// pairs are those of a switch between two sorted lists.
+func pairs(from, to []manifest.Entry) func() manifest.Pairs {
+	return func() manifest.Pairs { return &pairSeq{from: from, to: to} }
+}
+
+type pairSeq struct {
+	from, to []manifest.Entry
+	f, t     int
+}
+
+// Err implements manifest.Pairs.
+func (*pairSeq) Err() error { return nil }
+
+// Next implements manifest.Pairs.
+func (s *pairSeq) Next() *manifest.Pair {
+	p := &manifest.Pair{FromAt: s.f, ToAt: s.t}
+	first := func(list []manifest.Entry, at int, p *string) {
+		if at < len(list) && (*p == "" || list[at].Path < *p) {
+			*p = list[at].Path
+		}
+	}
+	first(s.from, s.f, &p.Path)
+	first(s.to, s.t, &p.Path)
+	if s.f < len(s.from) && s.from[s.f].Path == p.Path {
+		p.From, s.f = &s.from[s.f], s.f+1
+	}
+	if s.t < len(s.to) && s.to[s.t].Path == p.Path {
+		p.To, s.t = &s.to[s.t], s.t+1
+	}
+	if p.From == nil && p.To == nil {
+		return nil
+	}
+	return p
+}
+
+// Random trees are turned into each other step by step, and wave by wave, each in a
+// random order, by one who may not write in folders that are closed.
 func TestWavesInAnyOrder(t *testing.T) {
 	for seed := range int64(600) {
 		rnd := rand.New(rand.NewSource(seed))
 		live, want := randomModel(rnd), randomModel(rnd)
 		live.unclose(want)
-		waves := manifest.Waves(manifest.Burst(live.list(), want.list(), func(string) bool { return false }))
+		inOrder := maps.Clone(live)
+		if err := manifest.Burst(pairs(live.list(), want.list()), nil, inOrder.do); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if fmt.Sprint(inOrder.list()) != fmt.Sprint(want.list()) {
+			t.Fatalf("seed %d: in order: %v, want %v", seed, inOrder.list(), want.list())
+		}
+		waves, err := manifest.Waves(pairs(live.list(), want.list()))
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, w := range waves {
 			rnd.Shuffle(len(w), func(i, j int) { w[i], w[j] = w[j], w[i] })
 			for i := range w {

@@ -102,11 +102,21 @@ type encoder struct {
 }
 
 func (c *encoder) add(e *Entry) {
-	k := common(c.prev, e.Path)
-	b := binary.AppendUvarint(c.b, uint64(k))
-	b = appendString(b, e.Path[k:])
-	b = append(b, byte(e.Kind))
+	c.path(e.Path)
+	c.body(e)
+}
+
+func (c *encoder) path(p string) {
+	k := common(c.prev, p)
+	c.b = appendString(binary.AppendUvarint(c.b, uint64(k)), p[k:])
+	c.prev = p
+}
+
+// body appends an entry without its path.
+func (c *encoder) body(e *Entry) {
 	bits := e.bits(c.owner)
+	b := c.b
+	b = append(b, byte(e.Kind))
 	b = binary.AppendUvarint(b, uint64(bits))
 	if bits&newOwner != 0 {
 		c.owner = e.Owner
@@ -124,7 +134,7 @@ func (c *encoder) add(e *Entry) {
 	case Link:
 		b = appendString(b, e.Link)
 	}
-	c.prev, c.b = e.Path, b
+	c.b = b
 }
 
 // bits are the permissions and what else the number that holds them tells.

@@ -10,6 +10,8 @@ type Comparison struct {
 	Held   func() map[string]bool
 	Policy Policy
 	Lists  bool // every path is listed
+	// Spool gives a place for what is decided; nil: it is held in memory.
+	Spool func() *Spool
 	// Hash fills in the sums of live files, as far as they can be read; one that
 	// stays unknown counts as different. nil: all are known that can be.
 	Hash func([]*Entry)

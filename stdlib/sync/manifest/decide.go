@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -14,18 +13,6 @@ type Policy struct {
 	First  bool   // no roll was ever made here: what is in the way is replaced
 }
 
-// Put is an entry of what is wanted that must be put in place.
-type Put struct {
-	*Entry
-	// Live is what stands there now; nil for nothing.
-	Live *Entry
-	// Have says that the wanted bytes need not be sent: the live file holds them,
-	// and only permissions, owner or time differ; or the file does that it joins.
-	Have bool
-	// Joins says that it is made a hard link of the file that Link names.
-	Joins bool
-}
-
 // Drift is a path that somebody changed on the node since a roll put it there.
 type Drift struct {
 	Path  string
@@ -34,38 +21,75 @@ type Drift struct {
 	Yield bool   // replaced anyway (drift=overwrite)
 }
 
-// Decision is what a sync would do to one tree. It holds what changes, and
-// nothing of what stays.
+// Decision is what a sync would do to one tree. What changes is in a spool, and
+// nothing is held of what stays; what is told to a person is in lists.
 type Decision struct {
-	Puts    []Put   // sorted by path
-	Deletes []Entry // live entries that go, sorted by path
-	Drift   []Drift // sorted by path
-	Extras  int     // live entries that no roll put there and that stay
-	Extra   []string
+	Count
+	Drift   []Drift  // sorted by path
+	Extra   []string // with Lists: the live entries that no roll put there and that stay
 	Blocked []string
-	Ours    Patch // turns what was ours, of what the rules look at, into what is ours afterwards
-	Was     Patch // the reverse of Ours
-	Adopted int
+
+	changes recorder
+	traits  Traits // of what is ours afterwards and was not
+}
+
+// Count is how much a decision is.
+type Count struct {
+	Puts, Goes              int // entries that are put in place, and that go
+	Added, Changed, Deleted int // the same for a person: of folders only those in which nothing else is added or goes
+	Fresh                   int // entries that are put where nothing is
+	Files                   int // whose contents are sent
+	Bytes                   int64
+	Joins                   int // hard links that are made
+	Settles                 int // paths at which what is ours changes
+	Extras                  int // live entries that no roll put there and that stay
+	Adopted                 int
+}
+
+// Read gives the changes.
+func (d *Decision) Read() *Changes { return readChanges(d.changes.to) }
+
+// Ours is what turns what was ours, of what the rules look at, into what is ours
+// afterwards.
+func (d *Decision) Ours() Edit {
+	return Edit{
+		Change: &picked{d, func(c *Change) *Entry { e, _ := c.Settled(); return e }, d.traits},
+		Gone:   &picked{d, func(c *Change) *Entry { _, e := c.Settled(); return e }, Traits{}},
+	}
+}
+
+// Was is the reverse of Ours.
+func (d *Decision) Was() Edit {
+	return Edit{
+		Change: &picked{d, func(c *Change) *Entry { return c.unless(c.Was == nil, c.Was) }, Traits{}},
+		Gone:   &picked{d, func(c *Change) *Entry { return c.unless(c.Was != nil, c.Ours) }, Traits{}},
+	}
+}
+
+// Settled gives what becomes ours where that changes, or what is gone from it.
+func (c *Change) Settled() (ours, gone *Entry) {
+	return c.unless(c.Ours == nil, c.Ours), c.unless(c.Ours != nil, c.Was)
+}
+
+// unless gives e where what is ours changes and no is false.
+func (c *Change) unless(no bool, e *Entry) *Entry {
+	if no || !c.settles() {
+		return nil
+	}
+	return e
 }
 
 // decider walks three sorted lists by path.
 type decider struct {
-	pol     Policy
-	lists   bool
-	brief   bool // what is ours afterwards is not asked for
-	out     Decision
-	becomes *Entry // what is ours at the present path afterwards; nil: nothing
-	waits   bool   // that is known when all has been seen
-	pending []pending
-	left    map[string]int      // what is in each pending folder and stays
-	turning map[string][]string // folders that are replaced, and what is in them
-	peers   map[string]*peer    // files that others shall be hard links of
-}
-
-// pending is a folder that goes if it becomes empty.
-type pending struct {
-	Entry
-	ours *Entry // nil: it was not ours
+	pol   Policy
+	lists bool
+	held  func() map[string]bool
+	out   Decision
+	c     Change           // at the present path
+	asks  bool             // Live is a folder that goes if it becomes empty
+	open  []*pending       // folders of which not all was seen, the innermost last
+	peers map[string]*peer // files that others shall be hard links of: these are held
+	told  func(*Change)    // nil: changes are recorded
 }
 
 // peer is what became of a file that others shall be hard links of.
@@ -76,53 +100,45 @@ type peer struct {
 }
 
 // Decide compares what rolls left, what is there and what is wanted, and says
-// what must change. It contacts nothing but through c.Hash.
+// what must change. It contacts nothing but through c.Hash. What it holds in
+// memory besides the lists that it gives are the files that others shall be hard
+// links of, and the folders that hold what the rules look past.
 //
-// Invariants: a path is in at most one of Puts and Deletes; nothing that no
-// roll put there is deleted unless Delete is all; nothing that drifted is
-// touched unless Drift is overwrite, or it already is as wanted.
-func (c *Comparison) Decide() (Decision, error) {
-	d := &decider{pol: c.Policy, lists: c.Lists, left: map[string]int{}, turning: map[string][]string{}}
-	var err error
-	if d.peers, err = peersOf(c.Want); err != nil {
-		return d.out, err
+// Invariants: a path is put in place or goes, never both; nothing that no roll
+// put there is deleted unless Delete is all; nothing that drifted is touched
+// unless Drift is overwrite, or it already is as wanted.
+func (c *Comparison) Decide() (*Decision, error) {
+	d := &decider{pol: c.Policy, lists: c.Lists, held: c.Held}
+	d.out.changes.to = NewSpool(nil)
+	if c.Spool != nil {
+		d.out.changes.to = c.Spool()
 	}
-	if err := c.walk(d.path); err != nil {
-		return d.out, err
+	err := d.walk(c)
+	d.close("")
+	d.out.changes.flush()
+	slices.Sort(d.out.Blocked)
+	if err == nil {
+		err = d.out.changes.err
 	}
-	var held map[string]bool
-	if c.Held != nil {
-		held = c.Held()
-	}
-	d.folders(held)
-	d.block(held)
-	slices.SortFunc(d.out.Deletes, byPath)
-	slices.SortFunc(d.out.Was.Change, func(a, b *Entry) int { return strings.Compare(a.Path, b.Path) })
-	slices.Sort(d.out.Ours.Gone)
-	return d.out, nil
+	return &d.out, err
 }
 
-func byPath(a, b Entry) int { return strings.Compare(a.Path, b.Path) }
+func (d *decider) walk(c *Comparison) (err error) {
+	if d.peers, err = peersOf(c.Want); err != nil {
+		return err
+	}
+	return c.walk(d.path)
+}
 
-// Predict lists the files of want whose contents must be sent to a tree that is
-// exactly as rolls left it.
-func Predict(ours, want List, pol Policy) ([]*Entry, error) {
-	d := &decider{pol: pol, brief: true}
-	var err error
-	if d.peers, err = peersOf(want); err != nil {
-		return nil, err
-	}
-	c := &Comparison{Ours: ours, Live: ours.Read(), Want: want}
-	if err := c.walk(d.path); err != nil {
-		return nil, err
-	}
-	var out []*Entry
-	for i := range d.out.Puts {
-		if p := &d.out.Puts[i]; p.Kind == File && !p.Have {
-			out = append(out, p.Entry)
+// Predict tells of the files of want whose contents must be sent to a tree that
+// is exactly as rolls left it. Each is valid until tell returns.
+func Predict(ours, want List, pol Policy, tell func(*Entry)) error {
+	d := &decider{pol: pol, told: func(c *Change) {
+		if c.Sent() {
+			tell(c.Want)
 		}
-	}
-	return out, nil
+	}}
+	return d.walk(&Comparison{Ours: ours, Live: ours.Read(), Want: want})
 }
 
 func peersOf(want List) (map[string]*peer, error) {
@@ -157,10 +173,8 @@ func (d *decider) settled(w *Entry, put bool, ino uint64) {
 }
 
 func (d *decider) path(p string, o, l, w *Entry) {
-	d.becomes, d.waits = nil, false
-	if l != nil && len(d.turning) > 0 {
-		d.inTurning(p)
-	}
+	d.close(p)
+	d.c, d.asks = Change{Was: o, Live: l, Want: w}, false
 	switch {
 	case w != nil && l == nil:
 		d.absent(p, o, w)
@@ -177,50 +191,78 @@ func (d *decider) path(p string, o, l, w *Entry) {
 	default:
 		d.extra(p)
 	}
-	if l != nil {
+	if d.told != nil {
+		d.told(&d.c)
+		return
+	}
+	if l != nil && !d.c.Goes && !d.asks || d.c.Fresh() {
 		d.stays(p)
 	}
-	if !d.brief && !d.waits {
-		d.settle(p, o, d.becomes)
+	if d.c.Put || d.c.Goes || d.asks || d.c.settles() {
+		d.record(p)
 	}
 }
 
-// settle notes what of ours changes at a path.
-func (d *decider) settle(p string, o, e *Entry) {
-	ours, was := &d.out.Ours, &d.out.Was
+// record writes the change at the present path and counts it.
+func (d *decider) record(p string) {
+	c, n := &d.c, &d.out.Count
+	if c.settles() {
+		n.Settles++
+		if c.Ours != nil {
+			d.out.traits.see(c.Ours)
+		}
+	}
 	switch {
-	case o == e:
-	case e == nil:
-		ours.Gone, was.Change = append(ours.Gone, p), append(was.Change, copied(o))
-	case o == nil:
-		ours.Change, was.Gone = append(ours.Change, d.own(e)), append(was.Gone, p)
-	case o.record() != e.record():
-		ours.Change, was.Change = append(ours.Change, d.own(e)), append(was.Change, copied(o))
+	case c.Put:
+		d.countPut()
+	case c.Goes:
+		n.Goes++
+		n.Deleted++
+		if up := d.above(p, goes); up != nil {
+			up.full = true
+		}
+	}
+	if !c.Put && !c.Goes && !d.asks && c.Live != c.Ours {
+		c.Live = nil // nobody asks for it
+	}
+	at := d.out.changes.add(c)
+	switch {
+	case d.asks:
+		d.open = append(d.open, &pending{path: p, at: at, what: goes, ours: c.Ours != nil})
+	case c.Fresh() && c.Want.Kind == Dir:
+		d.open = append(d.open, &pending{path: p, at: at, what: fresh, flags: c.flags()})
+	case c.Put && c.Live != nil && c.Live.Kind == Dir && c.Want.Kind != Dir:
+		d.open = append(d.open, &pending{path: p, what: turns})
 	}
 }
 
-// own gives an entry that is valid for as long as the decision: that of the put
-// at its path, if there is one.
-func (d *decider) own(e *Entry) *Entry {
-	if n := len(d.out.Puts); n > 0 && d.out.Puts[n-1].Entry == e {
-		return e
+func (d *decider) countPut() {
+	c, n := &d.c, &d.out.Count
+	n.Puts++
+	if c.Joins {
+		n.Joins++
 	}
-	return copied(e)
+	if c.Sent() {
+		n.Files++
+		n.Bytes += c.Want.Size
+	}
+	if c.Live != nil {
+		n.Changed++
+		return
+	}
+	n.Fresh++
+	if c.Want.Kind != Dir {
+		n.Added++
+	}
+	if up := d.above(c.Want.Path, fresh); up != nil {
+		up.full = true
+	}
 }
 
 func (d *decider) extra(p string) {
 	d.out.Extras++
 	if d.lists {
 		d.out.Extra = append(d.out.Extra, p)
-	}
-}
-
-// stays counts what a pending folder holds.
-func (d *decider) stays(p string) {
-	if up := parent(p); len(d.left) > 0 {
-		if n, ok := d.left[up]; ok {
-			d.left[up] = n + 1
-		}
 	}
 }
 
@@ -231,7 +273,6 @@ func (d *decider) absent(p string, o, w *Entry) {
 		return
 	}
 	d.put(w, nil, false)
-	d.stays(p)
 }
 
 // present decides about a wanted path where something is.
@@ -265,8 +306,7 @@ func (d *decider) stale(p string, o, l *Entry) {
 	case d.pol.Delete == "none":
 		d.keep(o)
 	case o.Kind == Dir && l.Kind == Dir:
-		d.remove(l, copied(o))
-		d.waits = true
+		d.remove(l, o)
 	case touched(o, l) && !d.drift(Drift{Path: p, What: difference(o, l), Live: *l}):
 		d.keep(o)
 	default:
@@ -297,117 +337,40 @@ func difference(o, l *Entry) string {
 
 // drift notes a drifted path and tells whether to go on over it.
 func (d *decider) drift(f Drift) bool {
-	f.Yield = d.pol.Drift == "overwrite"
+	f.Path, f.Yield = strings.Clone(f.Path), d.pol.Drift == "overwrite"
+	if f.What != "missing" {
+		f.Live.Path = f.Path
+	}
 	d.out.Drift = append(d.out.Drift, f)
 	return f.Yield
 }
 
-func (d *decider) keep(e *Entry) { d.becomes = e }
+func (d *decider) keep(e *Entry) { d.c.Ours = e }
 
 func (d *decider) put(w, live *Entry, have bool) {
-	w = copied(w)
-	p := Put{Entry: w, Have: have}
-	if live != nil {
-		p.Live = copied(live)
-	}
+	c := &d.c
+	c.Put, c.Have, c.Live = true, have, live
 	if w.Kind == File && w.Link != "" && d.peers[w.Link].wanted {
-		p.Have, p.Joins = true, true
+		c.Have, c.Joins = true, true
 	}
-	d.out.Puts = append(d.out.Puts, p)
 	d.settled(w, true, 0)
 	d.keep(w)
-	if live != nil && live.Kind == Dir && w.Kind != Dir && d.turning != nil {
-		d.turning[w.Path] = nil
-	}
 }
 
+// remove has a live entry go; a folder only if it becomes empty. ours is that
+// folder as rolls left it, if it was ours: then it stays ours with what is in it.
 func (d *decider) remove(l, ours *Entry) {
-	if l.Kind == Dir {
-		d.pending = append(d.pending, pending{*l, ours})
-		if d.left != nil {
-			d.left[l.Path] = 0
-		}
+	if l.Kind != Dir {
+		d.c.Goes = true
 		return
 	}
-	d.out.Deletes = append(d.out.Deletes, *l)
-}
-
-// folders settles, deepest first, which folders become empty and go. One of
-// ours that stays because of what is in it stays ours.
-func (d *decider) folders(held map[string]bool) {
-	if len(d.pending) == 0 {
-		return
-	}
-	goes := func(e *Entry) {
-		if up := parent(e.Path); d.left[up] > 0 {
-			d.left[up]--
-		}
-	}
-	for i := range d.out.Deletes {
-		goes(&d.out.Deletes[i])
-	}
-	for i := len(d.pending) - 1; i >= 0; i-- {
-		p := &d.pending[i]
-		if d.left[p.Path] > 0 || held[p.Path] {
-			continue
-		}
-		d.out.Deletes = append(d.out.Deletes, p.Entry)
-		goes(&p.Entry)
-		if p.ours != nil {
-			d.settle(p.Path, p.ours, nil)
-		}
-	}
+	d.asks = true
+	d.keep(ours)
 }
 
 func parent(p string) string {
 	if i := strings.LastIndexByte(p, '/'); i >= 0 {
 		return p[:i]
-	}
-	return ""
-}
-
-// inTurning notes what lies in a folder that is to be replaced.
-func (d *decider) inTurning(p string) {
-	for up := parent(p); up != ""; up = parent(up) {
-		if list, ok := d.turning[up]; ok {
-			d.turning[up] = append(list, p)
-		}
-	}
-}
-
-// block finds folders that must become something else but hold what may not
-// go.
-func (d *decider) block(held map[string]bool) {
-	if len(d.turning) == 0 {
-		return
-	}
-	goes := map[string]bool{}
-	for i := range d.out.Deletes {
-		goes[d.out.Deletes[i].Path] = true
-	}
-	for i := range d.out.Puts {
-		p := d.out.Puts[i].Path
-		if inside, turns := d.turning[p]; turns {
-			if what := holds(p, inside, goes, held); what != "" {
-				d.out.Blocked = append(d.out.Blocked, fmt.Sprintf("%s must be replaced, but holds %s", Quote(p), what))
-			}
-		}
-	}
-}
-
-// holds names something below the folder dir, which holds the paths inside, that
-// does not go; empty when all goes.
-func holds(dir string, inside []string, goes, held map[string]bool) string {
-	under := dir + "/"
-	for h := range held {
-		if h == dir || strings.HasPrefix(h, under) {
-			return "files that are kept or excluded, in " + Quote(h)
-		}
-	}
-	for _, p := range inside {
-		if !goes[p] {
-			return Quote(p)
-		}
 	}
 	return ""
 }

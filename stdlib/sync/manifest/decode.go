@@ -267,6 +267,11 @@ func Keep(l List, to Store) (*Encoded, error) {
 func (d *decoder) entry(e *Entry, prev string, t *texts) {
 	*e = Entry{}
 	d.path(e, prev, t)
+	d.body(e)
+}
+
+// body reads an entry without its path.
+func (d *decoder) body(e *Entry) {
 	if kind := d.bytes(1); kind != nil {
 		e.Kind = Kind(kind[0])
 	}

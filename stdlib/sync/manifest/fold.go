@@ -1,9 +1,7 @@
 package manifest
 
 import (
-	"cmp"
 	"hash/fnv"
-	"slices"
 	"strings"
 )
 
@@ -11,26 +9,68 @@ import (
 // refused with.
 const Folded = " on the node, which does not tell upper from lower case there"
 
-// Twins lists the pairs of new paths that differ in case only.
-func Twins(puts []Put) (pairs [][2]string) {
-	type twin struct {
-		hash uint64 // of the path in lower case
-		at   int
+// Twins lists the pairs of new paths of a decision that differ in case only. It
+// holds those alone that share a place in a table of what was seen, of at most
+// so many bits.
+func (d *Decision) Twins() (pairs [][2]string, err error) {
+	seen := newBits(d.Fresh)
+	again := map[uint64][]string{} // by hash, in lower case
+	if err := d.fresh(func(_ string, h uint64) {
+		if !seen.add(h) {
+			again[h] = nil
+		}
+	}); err != nil || len(again) == 0 {
+		return nil, err
 	}
-	var fresh []twin
-	for i := range puts {
-		if p := puts[i].Path; puts[i].Live == nil {
+	err = d.fresh(func(p string, h uint64) {
+		before, ok := again[h]
+		if !ok {
+			return
+		}
+		for _, q := range before {
+			if strings.EqualFold(p, q) {
+				pairs = append(pairs, [2]string{q, p})
+				break
+			}
+		}
+		again[h] = append(before, p)
+	})
+	return pairs, err
+}
+
+// fresh tells of the new paths, with hashes that are the same for paths that
+// differ in case only.
+func (d *Decision) fresh(tell func(p string, h uint64)) error {
+	s := d.Read()
+	for c := s.Next(); c != nil; c = s.Next() {
+		if c.Fresh() {
 			h := fnv.New64a()
-			_, _ = h.Write([]byte(strings.ToLower(p)))
-			fresh = append(fresh, twin{h.Sum64(), i})
+			_, _ = h.Write([]byte(strings.ToLower(c.Want.Path)))
+			tell(c.Want.Path, h.Sum64())
 		}
 	}
-	slices.SortFunc(fresh, func(a, b twin) int { return cmp.Or(cmp.Compare(a.hash, b.hash), a.at-b.at) })
-	for i := 1; i < len(fresh); i++ {
-		a, b := puts[fresh[i-1].at].Path, puts[fresh[i].at].Path
-		if fresh[i-1].hash == fresh[i].hash && strings.EqualFold(a, b) {
-			pairs = append(pairs, [2]string{a, b})
+	return s.Err()
+}
+
+// mostBits is the size of the largest table of bits: 1 MB.
+const mostBits = 8 << 20
+
+// bits is a table that tells what was not seen before. Source: Bloom, Space/Time
+// Trade-offs in Hash Coding with Allowable Errors.
+type bits struct{ words []uint64 }
+
+func newBits(n int) bits { return bits{make([]uint64, 1+min(n*24, mostBits)/64)} }
+
+// add reports whether h is new for sure.
+func (b bits) add(h uint64) (fresh bool) {
+	size, step := uint64(len(b.words))*64, h>>32|1
+	for range 4 {
+		at := h % size
+		if mask := uint64(1) << (at % 64); b.words[at/64]&mask == 0 {
+			b.words[at/64] |= mask
+			fresh = true
 		}
+		h += step
 	}
-	return pairs
+	return fresh
 }

@@ -153,18 +153,20 @@ func TestDeltaAndPatched(t *testing.T) {
 }
 
 // text writes a decision in short, for the table.
-func text(d manifest.Decision, ours manifest.List) string {
-	var out []string
-	for _, p := range d.Puts {
-		s := "put " + p.Path
-		if p.Have {
-			s = "touch " + p.Path
+func text(d *manifest.Decision, ours manifest.List) string {
+	var out, deletes []string
+	s := d.Read()
+	for c := s.Next(); c != nil; c = s.Next() {
+		switch {
+		case c.Put && c.Have:
+			out = append(out, "touch "+c.Path())
+		case c.Put:
+			out = append(out, "put "+c.Path())
+		case c.Goes:
+			deletes = append(deletes, "delete "+c.Path())
 		}
-		out = append(out, s)
 	}
-	for _, e := range d.Deletes {
-		out = append(out, "delete "+e.Path)
-	}
+	out = append(out, deletes...)
 	for _, f := range d.Drift {
 		out = append(out, "drift "+f.Path+" "+f.What)
 	}
@@ -175,7 +177,7 @@ func text(d manifest.Decision, ours manifest.List) string {
 		out = append(out, "blocked")
 	}
 	var left []string
-	next, _ := manifest.Collect(manifest.Patched(ours, d.Ours))
+	next, _ := manifest.Collect(manifest.Edited(ours, d.Ours()))
 	for _, e := range next {
 		left = append(left, e.Path)
 	}
@@ -250,7 +252,7 @@ func TestDecide(t *testing.T) {
 			if got := text(again, ours); err != nil || got != c.out {
 				t.Errorf("as a change of ours: %v\ngot  %s\nwant %s", err, got, c.out)
 			}
-			back, err := manifest.Collect(manifest.Patched(manifest.Patched(ours, d.Ours), d.Was))
+			back, err := manifest.Collect(manifest.Edited(manifest.Edited(ours, d.Ours()), d.Was()))
 			if err != nil || !slices.Equal(back, ours) {
 				t.Errorf("%v; the way back leads to %+v", err, back)
 			}
@@ -318,12 +320,11 @@ func TestIgnoreAsGitDoes(t *testing.T) {
 func TestBurst(t *testing.T) {
 	from := []manifest.Entry{file("a", "1"), dir("d"), file("d/x", "1"), dir("gone"), file("gone/y", "1"), file("t", "1")}
 	to := []manifest.Entry{file("a", "2"), file("d", "2"), dir("n"), file("n/new", "2"), dir("t"), file("t/in", "2")}
-	steps := manifest.Burst(from, to, func(string) bool { return false })
 	have := map[string]manifest.Kind{}
 	for _, e := range from {
 		have[e.Path] = e.Kind
 	}
-	for _, s := range steps {
+	err := manifest.Burst(pairs(from, to), nil, func(s *manifest.Step) error {
 		parent := filepath.Dir(s.Path)
 		if parent != "." && have[parent] != manifest.Dir {
 			t.Errorf("%c %s: its folder is not there", s.Op, s.Path)
@@ -345,6 +346,10 @@ func TestBurst(t *testing.T) {
 			}
 			delete(have, s.Path)
 		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 	want := map[string]manifest.Kind{}
 	for _, e := range to {

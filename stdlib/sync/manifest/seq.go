@@ -146,13 +146,6 @@ type Patch struct {
 // Empty reports whether the lists are the same.
 func (p *Patch) Empty() bool { return len(p.Change)+len(p.Gone) == 0 }
 
-// Same reports whether two patches hold the same.
-func (p *Patch) Same(b *Patch) bool {
-	return slices.Equal(p.Gone, b.Gone) && slices.EqualFunc(p.Change, b.Change, func(x, y *Entry) bool {
-		return x == y || x.record() == y.record()
-	})
-}
-
 // Patched is the list that p turns base into.
 func Patched(base List, p Patch) List {
 	if p.Empty() {

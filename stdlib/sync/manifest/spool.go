@@ -80,6 +80,16 @@ func (s *Spool) takeBack() error {
 	return nil
 }
 
+// Set replaces a byte that was written.
+func (s *Spool) Set(off int64, b byte) error {
+	if s.f != nil {
+		_, err := s.f.WriteAt([]byte{b}, off)
+		return err
+	}
+	s.b[off/spoolBlock][off%spoolBlock] = b
+	return nil
+}
+
 // ReadAt implements io.ReaderAt.
 func (s *Spool) ReadAt(b []byte, off int64) (int, error) {
 	if s.f != nil {

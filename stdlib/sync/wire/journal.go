@@ -20,7 +20,7 @@ import (
 // half way, and to undo it later.
 //
 // It is the file plan in the stage; beside it are s/N, the prepared files, and
-// u/N, links to what stood at the path of From[N].
+// u/N, links to what stood at the path of the entry with the index N in From.
 type Journal struct {
 	Roll     string
 	Seq      int             // of the marker that it was made against
@@ -36,12 +36,14 @@ type Journal struct {
 	Files int
 	Sizes []int64 // of the sections; set as they are written
 
-	To     []manifest.Entry `json:"-"` // what is put in place
-	Source []int            `json:"-"` // for each of To: N of s/N; -1 for none
-	Touch  []bool           `json:"-"` // for each of To: the file stays, only permissions, owner or time are set
-	From   []manifest.Entry `json:"-"` // what stood at every path that is changed or deleted
+	// To is what is put in place, From what stood at every path that is changed or
+	// deleted: Read gives both together, and Draft makes them.
+	To, From *manifest.Encoded `json:"-"`
 
-	change, gone []byte // encoded: what turns what is ours afterwards into what was
+	Back manifest.Edit `json:"-"` // what turns what is ours afterwards into what was, as it is to be written
+
+	how          *io.SectionReader // what is said of each of To
+	change, gone *io.SectionReader // Back, as it was written
 }
 
 // Release is what the journal of a switch of releases holds besides.
@@ -56,10 +58,10 @@ type Release struct {
 // then the length of that in eight bytes, most significant first.
 const (
 	sectionTo     = iota // manifest.Write of To
-	sectionHow           // for each of To, as unsigned varints: Source + 1, twice, and one more for Touch
+	sectionHow           // for each of To, as unsigned varints: Pair.Source + 1, twice, and one more for Pair.Touch
 	sectionFrom          // manifest.Write of From
-	sectionChange        // manifest.Write
-	sectionGone          // manifest.Write of entries that have only a path
+	sectionChange        // manifest.Write of Back.Change
+	sectionGone          // manifest.Write of Back.Gone, entries that have only a path
 	sections
 )
 
@@ -69,11 +71,11 @@ func (j *Journal) Write(to io.Writer) error {
 	w := &counter{w: b}
 	j.Sizes = nil
 	for _, part := range [sections]func() error{
-		func() error { return list(w, manifest.Slice(j.To)) },
-		func() error { return j.writeHow(w) },
-		func() error { return list(w, manifest.Slice(j.From)) },
-		func() error { return w.all(j.change) },
-		func() error { return w.all(j.gone) },
+		func() error { return w.copy(j.To.Encoding()) },
+		func() error { return w.copy(j.how) },
+		func() error { return w.copy(j.From.Encoding()) },
+		func() error { return w.list(j.Back.Change, func(l manifest.List) manifest.List { return l }) },
+		func() error { return w.list(j.Back.Gone, pathsAlone) },
 	} {
 		w.n = 0
 		if err := part(); err != nil {
@@ -91,24 +93,9 @@ func (j *Journal) Write(to io.Writer) error {
 	return b.Flush()
 }
 
-func list(w io.Writer, l manifest.List) error {
-	_, err := manifest.Write(w, l)
-	return err
-}
-
-func (j *Journal) writeHow(w *counter) error {
-	var b []byte
-	for i, n := range j.Source {
-		how := uint64(n+1) << 1
-		if j.Touch[i] {
-			how |= 1
-		}
-		b = binary.AppendUvarint(b[:0], how)
-		if err := w.all(b); err != nil {
-			return err
-		}
-	}
-	return nil
+// pathsAlone is a list with nothing but its paths.
+func pathsAlone(l manifest.List) manifest.List {
+	return manifest.Mapped(l, func(e *manifest.Entry) { *e = manifest.Entry{Path: e.Path, Kind: manifest.Other} })
 }
 
 // counter counts what is written.
@@ -126,6 +113,20 @@ func (c *counter) Write(b []byte) (int, error) {
 
 func (c *counter) all(b []byte) error {
 	_, err := c.Write(b)
+	return err
+}
+
+func (c *counter) copy(from *io.SectionReader) error {
+	_, err := io.Copy(c, io.NewSectionReader(from, 0, from.Size()))
+	return err
+}
+
+// list writes a list as it is to be seen; nil is an empty one.
+func (c *counter) list(l manifest.List, as func(manifest.List) manifest.List) error {
+	if l == nil {
+		return nil
+	}
+	_, err := manifest.Write(c, as(l))
 	return err
 }
 
@@ -173,57 +174,55 @@ func ReadJournal(at io.ReaderAt, size int64) (*Journal, error) {
 	return j, nil
 }
 
-// OpenJournal reads a journal and refuses a damaged one.
+// OpenJournal reads through a journal and refuses a damaged one. Its bytes must stay
+// as they are for as long as it is used.
 func OpenJournal(at io.ReaderAt, size int64) (*Journal, error) {
 	j, err := ReadJournal(at, size)
 	if err != nil {
 		return nil, err
 	}
-	var parts [sections][]byte
+	var parts [sections]*io.SectionReader
 	off := int64(0)
 	for i, n := range j.Sizes {
-		parts[i] = make([]byte, n)
-		if _, err := io.ReadFull(io.NewSectionReader(at, off, n), parts[i]); err != nil {
-			return nil, err
-		}
+		parts[i] = io.NewSectionReader(at, off, n)
 		off += n
 	}
-	if j.To, err = manifest.Decode(parts[sectionTo]); err != nil {
+	j.how, j.change, j.gone = parts[sectionHow], parts[sectionChange], parts[sectionGone]
+	if j.To, err = manifest.Open(parts[sectionTo], 0, parts[sectionTo].Size()); err != nil {
 		return nil, err
 	}
-	if j.From, err = manifest.Decode(parts[sectionFrom]); err != nil {
+	if j.From, err = manifest.Open(parts[sectionFrom], 0, parts[sectionFrom].Size()); err != nil {
 		return nil, err
 	}
-	j.change, j.gone = parts[sectionChange], parts[sectionGone]
-	return j, j.readHow(parts[sectionHow])
+	return j, j.checkHow()
 }
 
-func (j *Journal) readHow(b []byte) error {
-	for range j.To {
-		how, n := binary.Uvarint(b)
-		if n <= 0 || how>>1 > 1<<40 {
-			return errJournal
+// checkHow refuses a section that does not say so much of each of To.
+func (j *Journal) checkHow() error {
+	r := bufio.NewReader(j.how)
+	for range j.To.Count {
+		if _, _, err := readHow(r); err != nil {
+			return err
 		}
-		b = b[n:]
-		j.Source, j.Touch = append(j.Source, int(how>>1)-1), append(j.Touch, how&1 == 1)
 	}
-	if len(b) > 0 {
+	if _, err := r.ReadByte(); err != io.EOF {
 		return errJournal
 	}
 	return nil
 }
 
+// readHow reads what is said of the next entry that is put in place.
+func readHow(r io.ByteReader) (source int, touch bool, err error) {
+	how, err := binary.ReadUvarint(r)
+	if err != nil || how>>1 > 1<<40 {
+		return 0, false, errJournal
+	}
+	return int(how>>1) - 1, how&1 == 1, nil
+}
+
 // DecodeJournal is OpenJournal for what is in memory.
 func DecodeJournal(b []byte) (*Journal, error) {
 	return OpenJournal(bytes.NewReader(b), int64(len(b)))
-}
-
-// Add puts an entry into what is put in place: from s/source, or, with touch,
-// on the file that is there.
-func (j *Journal) Add(e manifest.Entry, source int, touch bool) {
-	j.To = append(j.To, e)
-	j.Source = append(j.Source, source)
-	j.Touch = append(j.Touch, touch)
 }
 
 // Layout is that of the tree.
@@ -234,72 +233,19 @@ func (j *Journal) Layout() Layout {
 	return LayoutTree
 }
 
-// Steps are those of the burst, in their order.
-func (j *Journal) Steps() []manifest.Step { return manifest.Burst(j.From, j.To, j.Touches()) }
-
-// Back are the steps that undo the burst.
-func (j *Journal) Back() []manifest.Step { return manifest.Burst(j.To, j.From, j.Touches()) }
-
-// Touches tells which paths keep their file.
-func (j *Journal) Touches() func(string) bool {
-	m := map[string]bool{}
-	for i, yes := range j.Touch {
-		if yes {
-			m[j.To[i].Path] = true
-		}
-	}
-	return func(p string) bool { return m[p] }
-}
-
-// Fresh lists the paths at which nothing stood.
-func (j *Journal) Fresh() (out []string) {
-	for i := range j.To {
-		if manifest.Find(j.From, j.To[i].Path) == nil {
-			out = append(out, j.To[i].Path)
-		}
-	}
-	return out
-}
-
-// Gone lists the paths at which nothing is left.
-func (j *Journal) Gone() (out []string) {
-	for i := range j.From {
-		if manifest.Find(j.To, j.From[i].Path) == nil {
-			out = append(out, j.From[i].Path)
-		}
-	}
-	return out
-}
-
-// Remember notes how what is ours after the switch turns into what was.
-func (j *Journal) Remember(was manifest.Patch) {
-	var change, gone bytes.Buffer
-	_ = list(&change, manifest.Refs(was.Change))
-	w := manifest.NewWriter(&gone)
-	for _, p := range was.Gone {
-		w.Add(&manifest.Entry{Path: p, Kind: manifest.Other})
-	}
-	_, _ = w.Done()
-	j.change, j.gone = change.Bytes(), gone.Bytes()
-}
-
 // Before gives the record that stood before the switch, in the place of now;
 // its digest is not known yet. When later rolls stand on it, they keep the name
 // of the last.
 func (j *Journal) Before(now *Record) (*Record, error) {
-	change, err := manifest.Decode(j.change)
-	if err != nil {
-		return nil, errors.New("the journal is damaged")
+	var back manifest.Edit
+	for part, to := range map[*io.SectionReader]*manifest.List{j.change: &back.Change, j.gone: &back.Gone} {
+		list, err := manifest.Open(part, 0, part.Size())
+		if err != nil {
+			return nil, errors.New("the journal is damaged")
+		}
+		*to = list
 	}
-	gone, err := manifest.Decode(j.gone)
-	if err != nil {
-		return nil, errors.New("the journal is damaged")
-	}
-	back := manifest.Patch{Change: refs(change)}
-	for i := range gone {
-		back.Gone = append(back.Gone, gone[i].Path)
-	}
-	b := &Record{Marker: j.Was, Ours: manifest.Patched(now.Ours, back)}
+	b := &Record{Marker: j.Was, Ours: manifest.Edited(now.Ours, back)}
 	if now.Roll != j.Roll {
 		b.Marker = now.Marker
 	}
@@ -307,22 +253,19 @@ func (j *Journal) Before(now *Record) (*Record, error) {
 	return b, nil
 }
 
-// Undone counts what the undo of a switch does, when it puts back the entries.
-func (j *Journal) Undone(back []manifest.Entry, rep *Report) {
-	for i := range back {
+// Undone counts what the undo of the switch does.
+func (j *Journal) Undone(rep *Report) error {
+	return j.Each(func(p *manifest.Pair) error {
 		switch {
-		case back[i].Kind == manifest.Dir:
-		case manifest.Find(j.To, back[i].Path) != nil:
+		case p.From != nil && p.From.Kind != manifest.Dir && p.To != nil:
 			rep.Changed++
-		default:
+		case p.From != nil && p.From.Kind != manifest.Dir:
 			rep.Added++
-		}
-	}
-	for i := range j.To {
-		if j.To[i].Kind != manifest.Dir && manifest.Find(j.From, j.To[i].Path) == nil {
+		case p.From == nil && p.To.Kind != manifest.Dir:
 			rep.Deleted++
 		}
-	}
+		return nil
+	})
 }
 
 // IdleFile holds the rolls that had nothing to do in a tree, one a line.

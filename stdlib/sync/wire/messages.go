@@ -274,17 +274,27 @@ type Need struct {
 	Offset int64
 }
 
-// EncodeNeed writes needs with ascending indexes, compressed: a whole tree is
-// often needed.
-func EncodeNeed(needs []Need) []byte {
-	var b []byte
-	last := 0
-	for _, n := range needs {
-		b = binary.AppendUvarint(b, uint64(n.Index-last))
-		b = binary.AppendUvarint(b, uint64(n.Offset))
-		last = n.Index
+// Needs writes needs with ascending indexes, compressed a piece at a time: a whole
+// tree is often needed.
+type Needs struct {
+	b, packed []byte
+	last      int
+}
+
+// Add writes one more.
+func (w *Needs) Add(n Need) {
+	w.b = binary.AppendUvarint(w.b, uint64(n.Index-w.last))
+	w.b = binary.AppendUvarint(w.b, uint64(n.Offset))
+	if w.last = n.Index; len(w.b) >= PieceSize {
+		w.Encode()
 	}
-	return Pack(b)
+}
+
+// Encode gives what DecodeNeed reads.
+func (w *Needs) Encode() []byte {
+	w.packed = append(w.packed, Pack(w.b)...)
+	w.b = w.b[:0]
+	return w.packed
 }
 
 // DecodeNeed reads needs with ascending indexes below limit.

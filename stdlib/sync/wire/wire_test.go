@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -36,14 +37,30 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+func needs(list []wire.Need) []byte {
+	var w wire.Needs
+	for _, n := range list {
+		w.Add(n)
+	}
+	return w.Encode()
+}
+
 func TestNeed(t *testing.T) {
-	for _, list := range [][]wire.Need{nil, {{0, 0}}, {{0, 1}, {1, 0}, {2, 1 << 40}}, {{5, 0}, {100, 7}, {101, 0}}} {
-		got, err := wire.DecodeNeed(wire.EncodeNeed(list), 102)
+	var many []wire.Need
+	for i := range 200_000 {
+		many = append(many, wire.Need{Index: 3 * i, Offset: int64(i % 2)})
+	}
+	for _, list := range [][]wire.Need{nil, {{0, 0}}, {{0, 1}, {1, 0}, {2, 1 << 40}}, {{5, 0}, {100, 7}, {101, 0}}, many} {
+		limit := 102
+		if len(list) > 10 {
+			limit = 600_000
+		}
+		got, err := wire.DecodeNeed(needs(list), limit)
 		if err != nil || !slices.Equal(got, list) {
 			t.Errorf("%v: %v %v", list, got, err)
 		}
 	}
-	if _, err := wire.DecodeNeed(wire.EncodeNeed([]wire.Need{{102, 0}}), 102); err == nil {
+	if _, err := wire.DecodeNeed(needs([]wire.Need{{102, 0}}), 102); err == nil {
 		t.Error("an index past the end was taken")
 	}
 }
@@ -83,7 +100,7 @@ func FuzzDelta(f *testing.F) {
 }
 
 func FuzzNeed(f *testing.F) {
-	f.Add(wire.EncodeNeed([]wire.Need{{0, 0}, {3, 9}, {4, 0}}), 10)
+	f.Add(needs([]wire.Need{{0, 0}, {3, 9}, {4, 0}}), 10)
 	f.Fuzz(func(t *testing.T, b []byte, limit int) {
 		list, err := wire.DecodeNeed(b, limit)
 		for i, v := range list {
@@ -172,19 +189,26 @@ func TestRecordTraits(t *testing.T) {
 // was cut or changed is refused or is another journal, never a crash.
 func TestJournal(t *testing.T) {
 	a, b := manifest.Entry{Path: "a", Kind: manifest.File}, manifest.Entry{Path: "b", Kind: manifest.Dir, Mode: 0o755}
-	j := &wire.Journal{Roll: "r", Seq: 7}
-	j.Add(a, 3, false)
-	j.Add(b, -1, true)
-	j.From = []manifest.Entry{b}
+	d := wire.NewDraft(nil)
+	d.Put(&a, 3, false)
+	d.Put(&b, -1, true)
+	d.Stood(&b)
 	was := manifest.Entry{Path: "a", Kind: manifest.Dir}
-	j.Remember(manifest.Patch{Change: []*manifest.Entry{&was}, Gone: []string{"b", "c"}})
+	j := &wire.Journal{Roll: "r", Seq: 7, Back: manifest.Edit{Change: manifest.Slice{was}, Gone: manifest.Slice{{Path: "b"}, {Path: "c"}}}}
+	if err := d.Fill(j); err != nil {
+		t.Fatal(err)
+	}
 	text, err := j.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := wire.DecodeJournal(text)
-	if err != nil || !slices.Equal(got.To, j.To) || !slices.Equal(got.From, j.From) || !slices.Equal(got.Source, j.Source) || !slices.Equal(got.Touch, j.Touch) {
-		t.Fatalf("%v %+v", err, got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []manifest.Pair{{Path: "a", To: &a, Source: 3}, {Path: "b", From: &b, To: &b, ToAt: 1, Source: -1, Touch: true}}
+	if pairs, err := got.Pairs(); err != nil || !reflect.DeepEqual(pairs, want) {
+		t.Fatalf("%v %+v", err, pairs)
 	}
 	now := &wire.Record{Ours: manifest.Slice{a, b, {Path: "c", Kind: manifest.Dir}, {Path: "d", Kind: manifest.Dir}}}
 	before, err := got.Before(now)
@@ -206,14 +230,24 @@ func TestJournal(t *testing.T) {
 
 func FuzzJournal(f *testing.F) {
 	j := &wire.Journal{Roll: "r"}
-	j.Add(manifest.Entry{Path: "a", Kind: manifest.File}, 0, false)
+	d := wire.NewDraft(nil)
+	d.Put(&manifest.Entry{Path: "a", Kind: manifest.File}, 0, false)
+	if err := d.Fill(j); err != nil {
+		f.Fatal(err)
+	}
 	b, _ := j.Encode()
 	f.Add(b)
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		if j, err := wire.DecodeJournal(b); err == nil {
-			_ = j.Steps()
-			_, _ = j.Before(wire.NoRecord())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		j, err := wire.DecodeJournal(b)
+		if err != nil {
+			return
 		}
+		for _, read := range []func() manifest.Pairs{j.Read, j.ReadBack} {
+			if err := manifest.Burst(read, nil, func(*manifest.Step) error { return nil }); err != nil {
+				t.Fatalf("what was taken cannot be read: %v", err)
+			}
+		}
+		_, _ = j.Before(wire.NoRecord())
 	})
 }
 
