@@ -32,6 +32,12 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	t.Parallel()
+	return newBenchHere(t)
+}
+
+// newBenchHere is newBench for a test that needs several.
+func newBenchHere(t *testing.T) *bench {
+	t.Helper()
 	dir := quickDir(t)
 	b := &bench{T: t, src: filepath.Join(dir, "src"), live: filepath.Join(dir, "node", "www")}
 	must(t, os.MkdirAll(b.src, 0o755))

@@ -2,9 +2,11 @@ package sync_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync"
+	"github.com/rollsh/rollsh/stdlib/sync/agent"
 	"golang.org/x/sys/unix"
 )
 
@@ -130,6 +133,20 @@ func (n *folding) Link(ctx context.Context, of fs.InodeEmbedder, name string, ou
 	return n.child(ctx, n.at(name), out)
 }
 
+// Symlink implements fs.NodeSymlinker.
+func (n *folding) Symlink(ctx context.Context, target, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
+	if err := syscall.Symlink(target, n.at(name)); err != nil {
+		return nil, fs.ToErrno(err)
+	}
+	return n.child(ctx, n.at(name), out)
+}
+
+// Readlink implements fs.NodeReadlinker.
+func (n *folding) Readlink(context.Context) ([]byte, syscall.Errno) {
+	target, err := os.Readlink(n.at(""))
+	return []byte(target), fs.ToErrno(err)
+}
+
 // Create implements fs.NodeCreater.
 func (n *folding) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
 	fd, err := syscall.Open(n.at(name), int(flags)|os.O_CREATE, mode)
@@ -176,23 +193,15 @@ func TestNodeThatFoldsCase(t *testing.T) {
 	b.file("Dir/a", "1")
 	b.push()
 	before := snapshot(t, b.live)
-	must(t, os.Rename(filepath.Join(b.src, "Readme"), filepath.Join(b.src, "README")))
-	for _, verify := range []string{"stat", "trust", "over SFTP"} {
-		err := b.try(func(o *sync.Options) {
-			if o.Verify = verify; verify == "over SFTP" {
-				b.engine.NoAgent()
-				o.Verify = "stat"
-			}
-		})
-		b.renew()
-		wantKind(t, err, nodes.Refused, "README has another name on the node, which does not tell upper from lower case there")
-	}
-	if d := mapDifference(before, snapshot(t, b.live)); d != "" {
-		t.Errorf("refused, but: %s", d)
-	}
-	must(t, os.Rename(filepath.Join(b.src, "README"), filepath.Join(b.src, "readme.txt")))
+	must(t, os.Rename(filepath.Join(b.src, "Readme"), filepath.Join(b.src, "readme.txt")))
 	must(t, os.Rename(filepath.Join(b.src, "Dir"), filepath.Join(b.src, "dir")))
-	wantKind(t, b.try(), nodes.Refused, "dir has another name on the node")
+	for _, agent := range []bool{true, false} {
+		if !agent {
+			b.engine.NoAgent()
+		}
+		wantKind(t, b.try(), nodes.Refused, "dir has another name on the node, which does not tell upper from lower case there")
+	}
+	b.renew()
 	b.remove("dir")
 	b.file("new/B", "1")
 	b.file("new/b", "2")
@@ -213,12 +222,141 @@ func TestNodeThatFoldsCase(t *testing.T) {
 	if d := mapDifference(before, snapshot(t, b.live)); d != "" {
 		t.Errorf("undone: %s", d)
 	}
-	// by two rolls the name changes
-	b.remove("readme.txt")
+}
+
+// foldingBench is a bench whose node does not tell upper from lower case, with a tree
+// on it. recase changes the case of some names, in the source, and nothing else of one.
+func foldingBench(t *testing.T) (b *bench, recase func()) {
+	t.Helper()
+	b = newBench(t)
+	b.live = filepath.Join(foldingFolder(t), "node", "www")
+	b.node.Path = nodes.RemotePath(b.live)
+	b.file("Readme", "read me")
+	b.file("Dir/Other", "1")
+	b.file("Dir/gone", "1")
+	link(t, "Readme", filepath.Join(b.src, "Link"))
+	stamp := time.Unix(1_700_000_000, 0)
+	for _, name := range []string{"Readme", "Dir/Other", "Dir/gone"} {
+		must(t, os.Chtimes(filepath.Join(b.src, name), stamp, stamp))
+	}
+	return b, func() {
+		t.Helper()
+		must(t, os.Rename(filepath.Join(b.src, "Readme"), filepath.Join(b.src, "README")))
+		must(t, os.Rename(filepath.Join(b.src, "Link"), filepath.Join(b.src, "link")))
+		b.remove("Dir/Other")
+		b.file("Dir/oTHER", "22")
+		must(t, os.Chtimes(filepath.Join(b.src, "Dir/oTHER"), stamp, stamp))
+		b.remove("Dir/gone")
+		b.file("Dir/new", "1")
+	}
+}
+
+// On a node that does not tell upper from lower case one roll changes the case of
+// names, with the agent and over SFTP, and its undo gives back the old ones; that a
+// name was changed by hand since stops it.
+func TestCaseOfANameChanges(t *testing.T) {
+	b, recase := foldingBench(t)
 	b.push()
-	b.file("README", "read me")
-	b.push()
-	if d := difference(t, b.src, b.live); d != "" {
+	old := snapshot(t, b.live)
+	recase()
+	for _, by := range []struct {
+		push, undo bool // with the agent
+		verify     string
+	}{{true, true, "stat"}, {false, false, "stat"}, {true, false, "trust"}, {false, true, "checksum"}} {
+		engine := func(agent bool) {
+			if b.renew(); !agent {
+				b.engine.NoAgent()
+			}
+		}
+		engine(by.push)
+		b.push(func(o *sync.Options) { o.Verify = by.verify })
+		if d := difference(t, b.src, b.live); d != "" {
+			t.Fatalf("%v: %s", by, d)
+		}
+		engine(by.undo)
+		byHand := func(from, to string) {
+			for _, rename := range [][2]string{{from, "aside"}, {"aside", to}} {
+				must(t, os.Rename(filepath.Join(b.live, rename[0]), filepath.Join(b.live, rename[1])))
+			}
+		}
+		byHand("README", "Readme")
+		wantKind(t, b.undo(), nodes.Changed, "Readme was changed on the node after that roll")
+		byHand("Readme", "README")
+		must(t, b.undo())
+		if d := mapDifference(old, snapshot(t, b.live)); d != "" {
+			t.Fatalf("%v, undone: %s", by, d)
+		}
+		b.tidy(0)
+	}
+}
+
+// In a release names change their case too.
+func TestCaseOfANameChangesInARelease(t *testing.T) {
+	b, recase := foldingBench(t)
+	release := func(o *sync.Options) { o.Layout = "release" }
+	current := filepath.Join(b.live, "current") + "/"
+	b.push(release)
+	old := snapshot(t, current)
+	recase()
+	b.push(release)
+	if d := difference(t, b.src, current); d != "" {
 		t.Errorf("%s", d)
+	}
+	must(t, b.undo())
+	if d := mapDifference(old, snapshot(t, current)); d != "" {
+		t.Errorf("undone: %s", d)
+	}
+}
+
+// An agent that is killed, or a line over SFTP that is cut, while the case of names
+// changes leaves every file whole under its old name, or its new one, or the new one
+// in the stage; what comes next, either way, makes it whole, and the undo does too.
+func TestCaseOfANameChangesCutAnywhere(t *testing.T) {
+	b, recase := foldingBench(t)
+	here, left := b.s.Here, &atomic.Int64{}
+	b.s.Here = flaky{here, left}
+	engine := func(withAgent bool, cut int64) {
+		left.Store(1 << 40)
+		if b.renew(); withAgent && cut > 0 {
+			b.renew(fmt.Sprintf("%s=any:%d", agent.CrashVariable, cut))
+		} else if !withAgent {
+			b.engine.NoAgent()
+			if cut > 0 {
+				left.Store(cut)
+			}
+		}
+		for _, lock := range []string{"lock", "lock-sftp"} { // as if they were old
+			must(t, os.RemoveAll(filepath.Join(filepath.Dir(b.live), ".rollsh-www", lock)))
+		}
+	}
+	first, step := stride()
+	b.push()
+	old := snapshot(t, b.live)
+	recase()
+	now := snapshot(t, b.src)
+	for _, withAgent := range []bool{true, false} {
+		for n := first; ; n += step {
+			engine(withAgent, int64(n))
+			err := b.try()
+			engine(n%2 == 0, 0)
+			b.push()
+			if d := mapDifference(now, snapshot(t, b.live)); d != "" {
+				t.Fatalf("agent %v, cut at %d, pushed again: %s", withAgent, n, d)
+			}
+			engine(withAgent, int64(n))
+			var again error
+			undone := b.undo()
+			engine(n%4 < 2, 0)
+			if undone != nil && mapDifference(old, snapshot(t, b.live)) != "" { // else it was done, and only that was not told
+				again = b.undo()
+			}
+			if d := mapDifference(old, snapshot(t, b.live)); d != "" {
+				t.Fatalf("agent %v, undo cut at %d, undone again: %v %s", withAgent, n, again, d)
+			}
+			if err == nil && undone == nil {
+				t.Logf("agent %v: %d points", withAgent, n)
+				break
+			}
+		}
 	}
 }

@@ -134,8 +134,13 @@ func (p promptWriter) Write(b []byte) (int, error) {
 // Sync flushes the file.
 func (p promptWriter) Sync() error { return untilDone(p.ctx, p.FileWriter.Sync) }
 
-// Close closes it.
-func (p promptWriter) Close() error { return untilDone(p.ctx, p.FileWriter.Close) }
+// Close closes it, also when ctx has ended.
+func (p promptWriter) Close() error {
+	if p.ctx.Err() != nil {
+		go p.FileWriter.Close()
+	}
+	return untilDone(p.ctx, p.FileWriter.Close)
+}
 
 // carefulFiles are files of which nothing is asked for once ctx has ended; what
 // was asked for before is waited for.

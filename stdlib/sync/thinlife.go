@@ -111,7 +111,7 @@ func (t *thin) close() {
 
 func (t *thin) shut() {
 	t.rest()
-	t.lock.forget(false)
+	t.lock.abandon()
 	t.unbind()
 	_ = t.raw.Close()
 	t.end(nil)

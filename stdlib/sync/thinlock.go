@@ -353,6 +353,14 @@ func (t *thin) unlock() {
 	l.forget(err == nil)
 }
 
+// abandon lets the lock be, where it was not given back.
+func (l *thinLock) abandon() {
+	if l.file != nil {
+		go l.file.Close() // nobody waits for it
+	}
+	l.forget(false)
+}
+
 // forget ends what says on this host that the holder lives; what says that it died
 // stays where the lock did.
 func (l *thinLock) forget(given bool) {

@@ -17,6 +17,10 @@ type thinRunner struct {
 	from    string                   // folder with the prepared files
 	name    func(*manifest.Step) int // which of them a put takes; below 0 for none
 	lenient bool                     // owners are put back as far as that is allowed
+	folds   bool                     // as wire.Journal.Folds
+
+	other  map[string]bool // paths that are put where something stands that has another name
+	folded *foldedNames    // before the wave under way
 }
 
 // run does the steps wave by wave: where it is cut short, some of one wave are
@@ -26,10 +30,14 @@ func (r *thinRunner) run(read func() manifest.Pairs) error {
 	if err != nil {
 		return err
 	}
+	if r.other, err = r.t.namedOtherwise(r.folds, read()); err != nil {
+		return err
+	}
 	for _, wave := range waves {
 		if err := r.t.hold(); err != nil {
 			return err
 		}
+		r.folded = &foldedNames{t: r.t}
 		if err := r.t.all(len(wave), func(i int) error { return r.step(&wave[i]) }); err != nil {
 			return err
 		}
@@ -81,6 +89,16 @@ func (r *thinRunner) put(name nodes.RemotePath, s *manifest.Step) error {
 		return nil
 	}
 	from := nodes.RemotePath(path.Join(r.from, strconv.Itoa(n)))
+	if r.other[s.Path] {
+		if _, err := r.t.f.Lstat(from); nodes.KindOf(err) == nodes.NotFound {
+			return nil // done by a run before
+		} else if err != nil {
+			return err
+		}
+		if err := r.t.f.Remove(name); err != nil && nodes.KindOf(err) != nodes.NotFound {
+			return err
+		}
+	}
 	err := r.t.f.Rename(from, name)
 	if nodes.KindOf(err) != nodes.NotFound {
 		return err
@@ -101,6 +119,11 @@ func (r *thinRunner) unlink(name nodes.RemotePath, s *manifest.Step) error {
 	}
 	if !l.SameStat(s.Entry) {
 		return nil
+	}
+	if r.folds {
+		if stands, err := r.folded.stands(s.Path); err != nil || !stands {
+			return err // it has another name now
+		}
 	}
 	if err := r.t.f.Remove(name); nodes.KindOf(err) != nodes.NotFound {
 		return err

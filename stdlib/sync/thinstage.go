@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -88,7 +87,7 @@ func (t *thin) stage() (*thinStage, *wire.Report, error) {
 	}
 	s, err := c.plan(next)
 	if err == nil {
-		err = c.tellsCase()
+		err = c.tellsCase(s.plan)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -157,51 +156,6 @@ func (c *comparison) changes(f func(*manifest.Change)) error {
 		f(one)
 	}
 	return s.Err()
-}
-
-// tellsCase refuses names that would be one on a node, such as macOS, that does
-// not tell upper from lower case.
-func (c *comparison) tellsCase() error {
-	gone := map[string]bool{}
-	err := c.changes(func(one *manifest.Change) {
-		if one.Goes {
-			gone[strings.ToLower(one.Path())] = true
-		}
-	})
-	if err != nil {
-		return err
-	}
-	var again []string
-	err = c.changes(func(one *manifest.Change) {
-		if one.Fresh() && gone[strings.ToLower(one.Path())] {
-			again = append(again, one.Path())
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for _, p := range again {
-		if !c.t.absent(p) {
-			return &nodes.Error{
-				Kind: nodes.Refused, Message: manifest.Quote(p) + " has another name" + manifest.Folded,
-				Hint: "rename it there by hand, or roll without it first",
-			}
-		}
-	}
-	return c.twins()
-}
-
-// twins refuses new names that differ in case only.
-func (c *comparison) twins() error {
-	twins, err := c.dec.Twins()
-	if err != nil || len(twins) == 0 {
-		return err
-	}
-	if _, err := c.t.f.Lstat(nodes.RemotePath(path.Join(path.Dir(c.t.state), strings.ToUpper(path.Base(c.t.state))))); nodes.KindOf(err) == nodes.NotFound {
-		return nil
-	}
-	a, b := manifest.Quote(twins[0][0]), manifest.Quote(twins[0][1])
-	return &nodes.Error{Kind: nodes.Refused, Message: a + " and " + b + " would be one name" + manifest.Folded}
 }
 
 // makeDirs makes the stage's folders.

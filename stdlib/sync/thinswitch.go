@@ -122,12 +122,6 @@ func (t *thin) lstat(p string) (manifest.Entry, error) {
 	return e, err
 }
 
-// absent reports whether nothing is at a path of the tree.
-func (t *thin) absent(p string) bool {
-	_, err := t.f.Lstat(t.at(p))
-	return gone(err)
-}
-
 func lookAgain(what string) error {
 	return &nodes.Error{Kind: nodes.Changed, Message: what, Hint: "look again: plan, or push"}
 }
@@ -155,12 +149,16 @@ func (t *thin) moved(dir string, j *wire.Journal) error {
 	if err != nil {
 		return err
 	}
+	other, err := t.otherNames(j.Folds, pairs, now)
+	if err != nil {
+		return err
+	}
 	for i := range pairs {
 		p := &pairs[i]
 		switch {
 		case p.From != nil && (now[i].Kind == 0 || !now[i].SameStat(p.From)):
 			return lookAgain(manifest.Quote(p.Path) + " changed on the node since it was looked at")
-		case p.From == nil && now[i].Kind != 0:
+		case p.From == nil && now[i].Kind != 0 && !other[p.Path]:
 			return lookAgain(manifest.Quote(p.Path) + " appeared on the node since it was looked at")
 		}
 	}
@@ -240,12 +238,12 @@ func (t *thin) makeRoot(j *wire.Journal) error {
 }
 
 func (t *thin) forward(dir string, j *wire.Journal) error {
-	r := thinRunner{t: t, from: path.Join(dir, "s"), name: func(s *manifest.Step) int { return s.Source }, lenient: j.Undoes != ""}
+	r := thinRunner{t: t, from: path.Join(dir, "s"), name: func(s *manifest.Step) int { return s.Source }, lenient: j.Undoes != "", folds: j.Folds}
 	return r.run(j.Read)
 }
 
 func (t *thin) backward(dir string, j *wire.Journal) error {
-	r := thinRunner{t: t, from: path.Join(dir, "u"), name: func(s *manifest.Step) int { return s.At }, lenient: true}
+	r := thinRunner{t: t, from: path.Join(dir, "u"), name: func(s *manifest.Step) int { return s.At }, lenient: true, folds: j.Folds}
 	return r.run(j.ReadBack)
 }
 

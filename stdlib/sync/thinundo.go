@@ -124,9 +124,13 @@ func (t *thin) stands(j *wire.Journal) error {
 	if err != nil {
 		return err
 	}
+	other, err := t.otherNames(j.Folds, pairs, now)
+	if err != nil {
+		return err
+	}
 	for i := range pairs {
 		p := &pairs[i]
-		if p.To != nil && (now[i].Kind == 0 || !now[i].SameStat(p.To)) || p.To == nil && now[i].Kind != 0 {
+		if p.To != nil && (now[i].Kind == 0 || !now[i].SameStat(p.To)) || p.To == nil && now[i].Kind != 0 && !other[p.Path] {
 			return &nodes.Error{
 				Kind: nodes.Changed, Message: manifest.Quote(p.Path) + " was changed on the node after that roll",
 				Hint: "force=true puts the old one back all the same",
@@ -141,7 +145,7 @@ func (t *thin) reverse(dir, name string, done *wire.Journal, next *wire.Record) 
 	if err := t.makeDirs(dir); err != nil {
 		return nil, err
 	}
-	j := &wire.Journal{Roll: t.j.roll, Seq: t.now.Seq, Base: t.now.Digest, Undoes: name, Was: t.now.Marker, MakeRoot: !t.exists, Keep: done.Keep}
+	j := &wire.Journal{Roll: t.j.roll, Seq: t.now.Seq, Base: t.now.Digest, Undoes: name, Was: t.now.Marker, MakeRoot: !t.exists, Keep: done.Keep, Folds: done.Folds}
 	pairs, err := done.Pairs()
 	if err != nil {
 		return nil, err
@@ -185,6 +189,10 @@ func (t *thin) turn(j *wire.Journal, pairs []manifest.Pair) error {
 	if err != nil {
 		return err
 	}
+	other, err := t.otherNames(j.Folds, pairs, now)
+	if err != nil {
+		return err
+	}
 	draft := wire.NewDraft(nil)
 	for i := range pairs {
 		p := &pairs[i]
@@ -195,7 +203,7 @@ func (t *thin) turn(j *wire.Journal, pairs []manifest.Pair) error {
 			}
 			draft.Put(p.From, source, p.Touch && p.From.Kind != manifest.Dir)
 		}
-		if now[i].Kind != 0 {
+		if now[i].Kind != 0 && !other[p.Path] {
 			draft.Stood(&now[i])
 		}
 	}

@@ -62,7 +62,7 @@ func (st *stager) build(j *wire.Journal) error {
 // apply runs the burst on the new release.
 func (st *stager) apply(fresh *tree, j *wire.Journal) error {
 	r := &runner{
-		t: fresh, source: st.files, point: "build", spool: st.t.spool, name: sourceName,
+		t: fresh, source: st.files, point: "build", folded: foldedNames{folds: j.Folds}, spool: st.t.spool, name: sourceName,
 		mine: func(*manifest.Step, int) error { return nil },
 	}
 	return r.run(j.Read)

@@ -24,6 +24,7 @@ type runner struct {
 	// lenient puts back owners as far as that is allowed: a login that is not root
 	// may have removed what it cannot give back.
 	lenient bool
+	folded  foldedNames
 }
 
 func (r *runner) run(read func() manifest.Pairs) error {
@@ -89,6 +90,10 @@ func (r *runner) put(fd int, name string, s *manifest.Step) error {
 	if from == "" {
 		return nil
 	}
+	d, _ := beneath.Split(s.Path)
+	if err := r.folded.clear(d, fd, name, r.source, from); err != nil {
+		return err
+	}
 	err := unix.Renameat(r.source, from, fd, name)
 	if errors.Is(err, unix.ENOENT) {
 		return nil // done by a run before
@@ -99,6 +104,12 @@ func (r *runner) put(fd int, name string, s *manifest.Step) error {
 func (r *runner) unlink(fd int, name string, s *manifest.Step) error {
 	if err := r.mine(s, fd); err != nil {
 		return nil // gone, or somebody else's by now
+	}
+	if r.folded.folds {
+		d, _ := beneath.Split(s.Path)
+		if stands, err := r.folded.stands(d, fd, name); err != nil || !stands {
+			return err // it has another name now
+		}
 	}
 	err := unix.Unlinkat(fd, name, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -197,7 +208,8 @@ func (t *tree) forward(stage int, j *wire.Journal) error {
 	defer unix.Close(u)
 	r := &runner{
 		t: t, source: s, point: "burst", spool: t.spool, name: sourceName, lenient: j.Undoes != "",
-		mine: func(st *manifest.Step, fd int) error { return sameFile(fd, st.Path, u, oldName(st.At)) },
+		folded: foldedNames{folds: j.Folds},
+		mine:   func(st *manifest.Step, fd int) error { return sameFile(fd, st.Path, u, oldName(st.At)) },
 	}
 	return r.run(j.Read)
 }
@@ -214,7 +226,7 @@ func (t *tree) backward(stage int, j *wire.Journal) error {
 	}
 	defer unix.Close(u)
 	r := &runner{
-		t: t, source: u, point: "back", spool: t.spool, lenient: true,
+		t: t, source: u, point: "back", spool: t.spool, lenient: true, folded: foldedNames{folds: j.Folds},
 		name: func(st *manifest.Step) string { return oldName(st.At) },
 		mine: func(st *manifest.Step, fd int) error {
 			_, name := beneath.Split(st.Path)

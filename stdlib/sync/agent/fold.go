@@ -16,21 +16,88 @@ import (
 // On a filesystem, or in a folder, that does not tell upper from lower case, a
 // new name may be that of a file which is there, or two new names may be one.
 // A burst that did not know would delete what it has just put in place.
+//
+// Of a file, or a link, only the case of the name may change: wire.Journal.Folds
+// says that this burst does so. It then takes the old name away before it puts the
+// new one in place, which would go under the old name otherwise, and deletes only
+// what stands under the very name that is meant.
 
-// appeared refuses a wanted path at which something is that the scan did not
-// list: it came since, or has there another name.
-func (st *stager) appeared(p string, e *manifest.Entry) error {
+// otherName reports whether e, which the scan did not list where to is wanted, has
+// there another name, under which it goes. It is refused otherwise: it came since,
+// or it stays.
+func (st *stager) otherName(e, to *manifest.Entry) (bool, error) {
+	listed := st.t.listed(e.Path)
 	if st.c.want == nil {
+		return st.folds && !listed, nil
+	}
+	if listed {
+		if e.Kind == manifest.Dir {
+			return false, nil
+		}
+		return false, hinted("changed", show(e.Path)+" appeared on the node since it was looked at", "look again: plan, or push")
+	}
+	if e.Kind != manifest.Dir && to != nil && to.Kind != manifest.Dir {
+		if goes, err := st.goes(e.Path); err != nil || goes {
+			st.folds = st.folds || goes
+			return goes, err
+		}
+	}
+	return false, hinted("refused", show(e.Path)+" has another name"+manifest.Folded, manifest.FoldedHint)
+}
+
+// goes reports whether a file is deleted whose path differs from p in case only.
+func (st *stager) goes(p string) (bool, error) {
+	if st.going == nil {
+		st.going = map[string]bool{}
+		err := st.c.changes(func(c *manifest.Change) error {
+			if c.Goes && c.Live.Kind != manifest.Dir {
+				st.going[strings.Clone(strings.ToLower(c.Path()))] = true
+			}
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return st.going[strings.ToLower(p)], nil
+}
+
+// foldedNames are the names in the folder that a burst with wire.Journal.Folds
+// works in.
+type foldedNames struct {
+	folds bool
+	dir   string
+	names []string // nil: not read
+}
+
+// stands reports whether something has this very name in the folder d, which is
+// open as fd.
+func (f *foldedNames) stands(d string, fd int, name string) (bool, error) {
+	if f.names == nil || f.dir != d {
+		names, err := listDir(fd)
+		if err != nil {
+			return false, err
+		}
+		slices.Sort(names)
+		f.dir, f.names = d, names
+	}
+	_, found := slices.BinarySearch(f.names, name)
+	return found, nil
+}
+
+// clear takes away what has, in another case, the name that a file gets from the
+// folder source. Where that was moved before, nothing is in the way.
+func (f *foldedNames) clear(d string, fd int, name string, source int, from string) error {
+	if !f.folds || !has(source, from) || !has(fd, name) {
 		return nil
 	}
-	if st.t.listed(p) {
-		if e.Kind == manifest.Dir {
-			return nil
-		}
-		return hinted("changed", show(p)+" appeared on the node since it was looked at", "look again: plan, or push")
+	if stands, err := f.stands(d, fd, name); err != nil || stands {
+		return err
 	}
-	return hinted("refused", show(p)+" has another name"+manifest.Folded,
-		"rename it there by hand, or roll without it first")
+	f.names = nil // one goes
+	err := unix.Unlinkat(fd, name, 0)
+	crash("recase")
+	return err
 }
 
 // listed reports whether a path stands in its folders under this very name.

@@ -36,6 +36,7 @@ func (st *stager) journal(next *wire.Record) error {
 	if err := st.concerned(j); err != nil {
 		return err
 	}
+	j.Folds = st.folds
 	if st.t.releases {
 		if err := st.build(j); err != nil {
 			return err
@@ -98,7 +99,7 @@ func (st *stager) concern(j *wire.Journal, c *manifest.Change, numbers *sourceRe
 			return err
 		}
 	}
-	return st.keep(c.Path(), c.Live, touch)
+	return st.keep(c.Path(), c.Live, c.Want, touch)
 }
 
 // findPeers notes which files others are to be hard links of.
@@ -220,12 +221,13 @@ func (st *stager) closedFolders() (closed []manifest.Entry, err error) {
 // reopen has a closed folder put as it is.
 func (st *stager) reopen(e *manifest.Entry) error {
 	st.draft.Put(e, -1, false)
-	return st.keep(e.Path, e, false)
+	return st.keep(e.Path, e, e, false)
 }
 
 // keep notes what stands at a path concerned and links it aside, unless the file
-// stays; was is what the comparison saw there, nil for nothing.
-func (st *stager) keep(p string, was *manifest.Entry, stays bool) error {
+// stays; was is what the comparison saw there, nil for nothing, and to what is put
+// there.
+func (st *stager) keep(p string, was, to *manifest.Entry, stays bool) error {
 	e, err := st.t.lstat(p)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
@@ -233,7 +235,7 @@ func (st *stager) keep(p string, was *manifest.Entry, stays bool) error {
 		return cannot("look at", p, err)
 	}
 	if was == nil {
-		if err := st.appeared(p, &e); err != nil {
+		if other, err := st.otherName(&e, to); err != nil || other {
 			return err
 		}
 	} else if e.Kind == manifest.File {

@@ -36,7 +36,9 @@ type stager struct {
 	draft   *wire.Draft       // of the journal
 	peers   map[string]int    // s/N, or -1, of the files that others are to be hard links of: these are held
 	local   int64
-	ways    *ways // that contents come over, beside the input
+	folds   bool            // as wire.Journal.Folds
+	going   map[string]bool // the paths of the files that are deleted, in lower case; nil: not needed
+	ways    *ways           // that contents come over, beside the input
 
 	versions  map[string]*version // live files that new versions are told in terms of, by path
 	reused    int64               // bytes that came from these

@@ -116,6 +116,7 @@ func (t *tree) moved(j *wire.Journal, now *wire.Marker) error {
 		switch {
 		case p.From != nil && (err != nil || !l.SameStat(p.From)):
 			return hinted("changed", show(p.Path)+" changed on the node since it was looked at", "look again: plan, or push")
+		case p.From == nil && err == nil && j.Folds && !t.listed(p.Path): // the old name of what goes
 		case p.From == nil && err == nil:
 			return hinted("changed", show(p.Path)+" appeared on the node since it was looked at", "look again: plan, or push")
 		case p.From == nil && !errors.Is(err, unix.ENOENT):

@@ -79,7 +79,7 @@ func (t *tree) findUndo(roll string) (string, error) {
 func (t *tree) stands(j *wire.Journal) error {
 	return t.unreadable(j.Each(func(p *manifest.Pair) error {
 		l, err := t.lstat(p.Path)
-		if p.To != nil && (err != nil || !l.SameStat(p.To)) || p.To == nil && err == nil {
+		if p.To != nil && (err != nil || !l.SameStat(p.To)) || p.To == nil && err == nil && (!j.Folds || t.listed(p.Path)) {
 			return changedSince(p.Path)
 		}
 		return nil
@@ -92,7 +92,7 @@ func changedSince(p string) error {
 
 // undoStage builds the reverse of a journal as a stage and switches it.
 func (t *tree) undoStage(req *wire.Request, name string, from int, done *wire.Journal, now *wire.Record) (*wire.Report, error) {
-	st := &stager{t: t, dir: -1, files: -1, old: -1}
+	st := &stager{t: t, dir: -1, files: -1, old: -1, folds: done.Folds}
 	defer st.close()
 	st.c = &comparison{s: t.server, t: t, req: req, now: now}
 	u, err := openSub(from, "u")
@@ -104,7 +104,7 @@ func (t *tree) undoStage(req *wire.Request, name string, from int, done *wire.Jo
 	if err := st.open(); err != nil {
 		return nil, err
 	}
-	j := &wire.Journal{Roll: req.Roll, Seq: now.Seq, Base: now.Digest, Undoes: name, Was: now.Marker, MakeRoot: t.base < 0, Keep: done.Keep}
+	j := &wire.Journal{Roll: req.Roll, Seq: now.Seq, Base: now.Digest, Undoes: name, Was: now.Marker, MakeRoot: t.base < 0, Keep: done.Keep, Folds: done.Folds}
 	if err := st.takeOld(j, done, u); err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (st *stager) takeOld(j *wire.Journal, done *wire.Journal, u int) error {
 			}
 			st.draft.Put(p.From, source, stays)
 		}
-		return st.keep(p.Path, nil, stays)
+		return st.keep(p.Path, nil, p.From, stays)
 	})
 	if err != nil {
 		return st.t.unreadable(err)

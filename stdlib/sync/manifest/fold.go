@@ -9,6 +9,9 @@ import (
 // refused with.
 const Folded = " on the node, which does not tell upper from lower case there"
 
+// FoldedHint is what to do about it.
+const FoldedHint = "rename it there by hand, or roll without it first"
+
 // Twins lists the pairs of new paths of a decision that differ in case only. It
 // holds those alone that share a place in a table of what was seen, of at most
 // so many bits.

@@ -30,6 +30,7 @@ type Journal struct {
 	Keep     int             // how many undos are kept
 	Undoes   string          // the undo folder that this puts back; empty for a roll
 	Release  *Release        // with LayoutRelease
+	Folds    bool            `json:",omitempty"` // a new name stands there as an old one that goes, in another case
 
 	Was   Marker // the marker before
 	Bytes int64
