@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
@@ -111,37 +110,6 @@ func TestPowerLoss(t *testing.T) {
 		t.Errorf("not every part of the work was met: %v", seen)
 	}
 	t.Log(seen)
-}
-
-// A disk that fails in the middle is an error, and not a success; what was
-// there is there when the disk is.
-func TestDiskFails(t *testing.T) {
-	d := newDisk(t)
-	b := newBench(t)
-	b.live = filepath.Join(d.at, "node", "www")
-	b.node.Path = nodes.RemotePath(b.live)
-	b.revision(1)
-	b.push()
-	old := snapshot(t, b.live)
-	b.revision(2)
-	for i := range 300 {
-		b.file(fmt.Sprint("many/", i), fmt.Sprint(i))
-	}
-	cut := time.AfterFunc(30*time.Millisecond, d.cut)
-	defer cut.Stop()
-	err := b.try()
-	b.engine.Close()
-	if err != nil {
-		d.again()
-		if state := b.mixed(old, snapshot(t, b.src)); state == "new" {
-			t.Log("it was done, but that could not be told")
-		}
-		b.renew()
-	}
-	b.push()
-	if diff := difference(t, b.src, b.live); diff != "" {
-		t.Fatal(diff)
-	}
 }
 
 // What cannot be switched in the middle of the burst is put back: a file that
