@@ -63,9 +63,8 @@ func (s *source) work(digest manifest.Digest, base manifest.List, pol manifest.P
 			return nil, err
 		}
 	}
-	g.delta = wire.EncodeDelta(p)
-	if p.Empty() {
-		return g, nil
+	if g.delta, err = wire.EncodeDelta(p.Edit()); err != nil || p.Empty() {
+		return g, err
 	}
 	ours, want := g.ours, manifest.List(s.list)
 	if !want.Traits().HardLinks { // then nothing is sent of what the delta does not name

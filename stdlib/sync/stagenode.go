@@ -123,13 +123,24 @@ func (t *talk) open(ctx context.Context, g *guess) error {
 	if g == nil {
 		return t.tell(ctx)
 	}
-	if err := t.l.send(ctx, wire.TypeDelta, g.delta); err != nil {
+	if err := t.delta(ctx, g.delta); err != nil {
 		return err
 	}
 	if t.j.op != wire.OpStage || t.ask {
 		return nil
 	}
 	return t.contents(ctx, parts{List: g.files}, len(g.files), g.bytes)
+}
+
+// delta sends what differs from what is believed to be there.
+func (t *talk) delta(ctx context.Context, packed []byte) error {
+	for {
+		piece := packed[:min(len(packed), wire.PieceSize)]
+		if err := t.l.send(ctx, wire.TypeDelta, piece); err != nil || len(piece) < wire.PieceSize {
+			return err
+		}
+		packed = packed[len(piece):]
+	}
 }
 
 // tell sends the manifest.

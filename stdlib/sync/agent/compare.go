@@ -4,16 +4,12 @@ package agent
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"os/user"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
@@ -35,8 +31,9 @@ type comparison struct {
 	back  manifest.Edit // the reverse
 
 	announced manifest.List     // want as the controller knows it: needs are indexes into it
-	delta     manifest.Patch    // from ours to it, when the guess was right
-	replaced  manifest.Slice    // what is ours at the paths of the delta
+	delta     manifest.Edit     // from ours to it, when the guess was right
+	differs   int               // how many entries the delta holds
+	replaced  *manifest.Encoded // what is ours at the paths of the delta
 	kept      *manifest.Encoded // it, encoded; nil where that is not worth while
 
 	doubt   string // why the tree was looked at although verify is trust
@@ -58,154 +55,6 @@ func newComparison(s *server, t *tree, req *wire.Request) (*comparison, error) {
 	}
 	c.ours, _ = c.rules.Filter(c.now.Ours)
 	return c, nil
-}
-
-// guess reads the delta that came with the request, if the request knew what
-// is ours here.
-func (c *comparison) guess() (right bool, err error) {
-	if c.req.Base == "" || c.req.Base != c.now.Digest {
-		return false, nil
-	}
-	f, err := c.s.next(pieceWait)
-	if err != nil {
-		return false, err
-	}
-	if f.t != wire.TypeDelta {
-		return false, failure("protocol", "expected a delta")
-	}
-	if c.delta, err = wire.DecodeDelta(f.p); err != nil {
-		return false, failure("protocol", err.Error())
-	}
-	c.s.careful(len(c.delta.Change) + len(c.delta.Gone))
-	c.announced = manifest.Patched(c.ours, c.delta)
-	digest, err := c.digest()
-	if err != nil {
-		return false, c.t.damaged(err)
-	}
-	if digest != c.req.Want {
-		return false, nil
-	}
-	c.want, err = c.resolved(c.announced)
-	return true, err
-}
-
-// digest is that of what was announced as a delta. What is replaced is noted on
-// the way.
-func (c *comparison) digest() (manifest.Digest, error) {
-	if c.delta.Empty() && c.rules.Plain() {
-		return c.now.Digest, nil
-	}
-	paths := slices.Clone(c.delta.Gone)
-	for _, e := range c.delta.Change {
-		paths = append(paths, e.Path)
-	}
-	slices.Sort(paths)
-	noting := manifest.Mapped(c.ours, func(e *manifest.Entry) {
-		for len(paths) > 0 && paths[0] < e.Path {
-			paths = paths[1:]
-		}
-		if len(paths) > 0 && paths[0] == e.Path {
-			c.replaced = append(c.replaced, *e)
-		}
-	})
-	to := manifest.Patched(noting, c.delta)
-	if c.t.lock == nil || !c.rules.Plain() { // it cannot be what is ours afterwards
-		return manifest.Write(nil, to)
-	}
-	var err error
-	if c.kept, err = manifest.Keep(to, c.t.spool()); err != nil {
-		return "", err
-	}
-	return c.kept.Digest, nil
-}
-
-// longestManifest limits what is taken of a manifest.
-const longestManifest = 8 << 30
-
-// ask has the controller send all that is wanted. What it sent on its guess is
-// passed over.
-func (c *comparison) ask() error {
-	if err := wire.Write(c.s.out, wire.TypeResend, []byte(c.now.Digest)); err != nil {
-		return err
-	}
-	z, err := zstd.NewReader(&manifestPieces{s: c.s}, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(32<<20))
-	if err != nil {
-		return err
-	}
-	defer z.Close()
-	to := c.t.spool()
-	if _, err := io.Copy(to, io.LimitReader(z, longestManifest)); err != nil {
-		return manifestBroke(err)
-	}
-	list, err := manifest.Open(to, 0, to.Size())
-	if err != nil {
-		return failure("protocol", err.Error())
-	}
-	if list.Digest != c.req.Want {
-		return failure("protocol", "the manifest is not the one that was announced")
-	}
-	c.s.careful(list.Count)
-	c.announced = list
-	c.want, err = c.resolved(list)
-	return err
-}
-
-// manifestBroke tells a lost connection, a full disk and rubbish apart.
-func manifestBroke(err error) error {
-	var errno unix.Errno
-	switch gone := controllerGone(err); {
-	case gone != err: //nolint:errorlint // the very same
-		return gone
-	case errors.As(err, &errno):
-		return cannot("keep", "what is wanted", err)
-	}
-	return failure("protocol", "the manifest: "+err.Error())
-}
-
-// manifestPieces turns Manifest frames into a stream. What was sent on a guess
-// before them is passed over.
-type manifestPieces struct {
-	s     *server
-	cur   []byte
-	begun bool
-	done  bool
-}
-
-// Read implements io.Reader.
-func (p *manifestPieces) Read(b []byte) (int, error) {
-	for len(p.cur) == 0 {
-		if p.done {
-			return 0, io.EOF
-		}
-		f, err := p.s.next(pieceWait)
-		switch {
-		case err != nil:
-			return 0, &brokenStream{err}
-		case f.t == wire.TypeManifest:
-			p.begun, p.cur, p.done = true, f.p, len(f.p) == 0
-		case p.begun:
-			return 0, fmt.Errorf("frame %q among its pieces", byte(f.t))
-		}
-	}
-	n := copy(b, p.cur)
-	p.cur = p.cur[n:]
-	return n, nil
-}
-
-// predicted lists the files whose contents come with a right guess: what a
-// decision needs if the tree is as the last roll left it.
-func (c *comparison) predicted() (*manifest.Encoded, error) {
-	ours, want := c.ours, c.want
-	if !want.Traits().HardLinks { // then nothing is sent of what the delta does not name
-		ours = c.replaced
-		want, _ = c.t.owners.resolved(manifest.Refs(c.delta.Change))
-	}
-	b := manifest.NewBuilder(c.t.spool())
-	if err := manifest.Predict(ours, want, c.req.Policy, b.Add); err != nil {
-		return nil, c.t.damaged(err)
-	}
-	list, err := b.Done()
-	return list, cannot("keep", "what comes", err)
 }
 
 // compare finds out what is there, as thoroughly as was asked, and what has to
@@ -252,6 +101,9 @@ func (c *comparison) sides(want manifest.List) *manifest.Comparison {
 
 // unreadable is what a list that cannot be read on gives.
 func (c *comparison) unreadable(err error) error {
+	if said := (*Error)(nil); errors.As(err, &said) {
+		return said
+	}
 	return &Error{Failure: wire.Failure{Kind: kindOf(err), Message: err.Error()}, cause: err}
 }
 
@@ -266,7 +118,8 @@ func (c *comparison) look(guessed bool) (stop func(), err error) {
 			return nil, err
 		}
 		if c.doubt == "" {
-			return func() {}, c.trust()
+			c.trust()
+			return func() {}, nil
 		}
 	}
 	c.s.step.Store("comparing")

@@ -38,7 +38,11 @@ func FuzzServe(f *testing.F) {
 		frame(wire.TypeManifest, wire.Pack(large)), frame(wire.TypeManifest, nil), frame(wire.TypePack, []byte("x")),
 		frame(wire.TypeWay, []byte{0}), frame(wire.TypeWay, []byte{0}), frame(wire.TypePack, []byte("y")),
 	}, nil))
-	f.Add(string(wire.OpLook), "", frame(wire.TypeDelta, wire.EncodeDelta(manifest.Patch{})))
+	delta, err := wire.EncodeDelta(manifest.Edit{Change: manifest.Slice{e}, Gone: manifest.Slice(nil)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(wire.OpLook), "", frame(wire.TypeDelta, delta))
 	f.Add(string(wire.OpUndo), "", []byte("rubbish"))
 	f.Fuzz(func(t *testing.T, op, digest string, rest []byte) {
 		dir := t.TempDir()

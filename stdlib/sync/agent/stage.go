@@ -107,19 +107,6 @@ func (st *stager) run() (*wire.Report, error) {
 	return rep, nil
 }
 
-// announce learns what is wanted: by a delta to what is believed to be ours
-// here, or in full.
-func (c *comparison) announce() (guessed bool, err error) {
-	guessed, err = c.guess()
-	if err == nil && !guessed {
-		err = c.ask()
-	}
-	if err == nil {
-		err = c.parents()
-	}
-	return guessed, err
-}
-
 // receiveAndCompare does both at once: the scan costs no time then.
 func (st *stager) receiveAndCompare() error {
 	var err error
@@ -188,10 +175,10 @@ func (c *comparison) next() (*wire.Record, error) {
 // asAnnounced reports whether what will be ours is what was announced as a delta,
 // as is the rule, and is kept encoded.
 func (c *comparison) asAnnounced() (bool, error) {
-	if c.kept == nil || c.dec.Settles != len(c.delta.Change)+len(c.delta.Gone) {
+	if c.kept == nil || c.dec.Settles != c.differs {
 		return false, nil
 	}
-	return c.turn.Is(&c.delta)
+	return c.turn.Is(c.delta)
 }
 
 // leaveOut takes what is shared out of what will be ours.

@@ -7,7 +7,6 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -89,41 +88,53 @@ func (c *comparison) sample(some []manifest.Entry) string {
 	return ""
 }
 
-// trust takes the tree as rolls left it, but for the paths to be changed.
-func (c *comparison) trust() error {
+// trust takes the tree as rolls left it, but for the paths to be changed, which are
+// looked at as they are read.
+func (c *comparison) trust() {
 	c.trusted = true
-	concerned := make(manifest.Slice, 0, len(c.delta.Change)+len(c.delta.Gone))
-	for _, e := range c.delta.Change {
-		concerned = append(concerned, manifest.Entry{Path: e.Path})
-	}
-	for _, p := range c.delta.Gone {
-		concerned = append(concerned, manifest.Entry{Path: p})
-	}
-	slices.SortFunc(concerned, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
-	var seen manifest.Patch
-	var failed error
-	err := manifest.Walk([]manifest.Seq{c.ours.Read(), concerned.Read()}, func(p string, at []*manifest.Entry) {
-		if at[1] == nil || failed != nil {
-			return
-		}
-		e, err := c.t.lstat(p)
-		switch {
-		case err == nil && at[0] == nil && !c.t.listed(p):
-			seen.Gone = append(seen.Gone, p) // it has another name there
-		case err == nil:
-			seen.Change = append(seen.Change, &e)
-		case errors.Is(err, unix.ENOENT):
-			seen.Gone = append(seen.Gone, p)
-		default:
-			failed = cannot("look at", p, err)
-		}
-	})
-	if err != nil {
-		return c.t.damaged(err)
-	}
-	c.live = manifest.Patched(c.ours, seen).Read()
-	return failed
+	c.live = &trusting{c: c, both: manifest.Beside(c.ours.Read(), c.delta.Paths().Read())}
 }
+
+// trusting is a tree that is taken so. It is a Seq.
+type trusting struct {
+	c    *comparison
+	both *manifest.Two
+	e    manifest.Entry
+	err  error
+}
+
+// Next implements manifest.Seq.
+func (t *trusting) Next() *manifest.Entry {
+	for t.err == nil {
+		o, concerned := t.both.Next()
+		switch {
+		case o == nil && concerned == nil:
+			return nil
+		case concerned == nil:
+			return o
+		case t.look(concerned.Path, o != nil):
+			return &t.e
+		}
+	}
+	return nil
+}
+
+// look describes what is at a path; it is false for nothing.
+func (t *trusting) look(p string, ours bool) bool {
+	var err error
+	t.e, err = t.c.t.lstat(p)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return false
+	case err != nil:
+		t.err = cannot("look at", p, err)
+		return false
+	}
+	return ours || t.c.t.listed(p) // else it has another name there
+}
+
+// Err implements manifest.Seq.
+func (t *trusting) Err() error { return errors.Join(t.err, t.both.Err()) }
 
 // bootID tells one run of the node's kernel from another.
 func bootID() string {

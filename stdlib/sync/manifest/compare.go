@@ -54,17 +54,14 @@ func (c *Comparison) walk(f func(p string, o, l, w *Entry)) error {
 // sides gives f what the lists have at each path. What is wanted is often told as a
 // change of what was left, which is then read once for both.
 func (c *Comparison) sides(f func(p string, o, l, w *Entry)) error {
-	want, ok := c.Want.(*patched)
+	want, ok := c.Want.(*edited)
 	if !ok || !sameList(want.base, c.Ours) {
 		return Walk([]Seq{c.Ours.Read(), c.Live, c.Want.Read()}, func(p string, at []*Entry) { f(p, at[0], at[1], at[2]) })
 	}
-	gone := want.p.Gone
-	return Walk([]Seq{c.Ours.Read(), c.Live, Refs(want.p.Change).Read()}, func(p string, at []*Entry) {
+	lists := []Seq{c.Ours.Read(), c.Live, want.e.Change.Read(), want.e.Gone.Read()}
+	return Walk(lists, func(p string, at []*Entry) {
 		w := at[2]
-		for len(gone) > 0 && gone[0] < p {
-			gone = gone[1:]
-		}
-		if w == nil && (len(gone) == 0 || gone[0] != p) {
+		if w == nil && at[3] == nil {
 			w = at[0]
 		}
 		f(p, at[0], at[1], w)

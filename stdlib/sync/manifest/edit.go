@@ -18,7 +18,7 @@ type edited struct {
 
 // Read implements List.
 func (l *edited) Read() Seq {
-	return &editedSeq{start(l.base), start(l.e.Change), start(l.e.Gone), nil}
+	return &editedSeq{start(l.base), start(l.e.Change), start(l.e.Gone)}
 }
 
 // Traits implements List.
@@ -32,20 +32,13 @@ func (l *edited) Traits() Traits {
 // start is before the first entry of a list.
 func start(l List) cursor { return cursor{Seq: l.Read(), used: true} }
 
-type editedSeq struct {
-	base, change, gone cursor
-	err                error
-}
+type editedSeq struct{ base, change, gone cursor }
 
-// Next implements Seq.
+// Next implements Seq. Where one of the lists cannot be read on, Err says so at
+// the end.
 func (s *editedSeq) Next() *Entry {
-	for s.err == nil {
+	for {
 		b, c := s.base.head(), s.change.head()
-		for _, of := range []*cursor{&s.base, &s.change} {
-			if s.err = of.Err(); s.err != nil {
-				return nil
-			}
-		}
 		if c != nil && (b == nil || c.Path <= b.Path) {
 			if b != nil && b.Path == c.Path {
 				s.base.take()
@@ -55,23 +48,28 @@ func (s *editedSeq) Next() *Entry {
 		if b == nil {
 			return nil
 		}
-		for g := s.gone.head(); g != nil && g.Path < b.Path; g = s.gone.head() {
-			s.gone.take()
-		}
-		g := s.gone.head()
-		if s.err = s.gone.Err(); s.err != nil {
-			return nil
-		}
-		gone := g != nil && g.Path == b.Path
-		if s.base.take(); !gone {
+		if s.base.take(); !s.isGone(b.Path) {
 			return b
 		}
 	}
-	return nil
+}
+
+func (s *editedSeq) isGone(p string) bool {
+	g := s.gone.head()
+	for g != nil && g.Path < p {
+		s.gone.take()
+		g = s.gone.head()
+	}
+	return g != nil && g.Path == p
 }
 
 // Err implements Seq.
-func (s *editedSeq) Err() error { return s.err }
+func (s *editedSeq) Err() error {
+	return errors.Join(s.base.Err(), s.change.Err(), s.gone.Err())
+}
+
+// Paths is a list of all that an edit names.
+func (e Edit) Paths() List { return Edited(e.Gone, Edit{Change: e.Change, Gone: names(nil)}) }
 
 // Between is the edit that turns the list a into b.
 func Between(a, b List) Edit {
@@ -85,47 +83,29 @@ type between struct {
 }
 
 // Read implements List.
-func (l *between) Read() Seq { return &betweenSeq{start(l.a), start(l.b), l.gone} }
+func (l *between) Read() Seq { return &betweenSeq{Beside(l.a.Read(), l.b.Read()), l.gone} }
 
 // Traits implements List.
 func (l *between) Traits() Traits { return l.b.Traits() }
 
 type betweenSeq struct {
-	a, b cursor
+	*Two
 	gone bool
 }
 
 // Next implements Seq.
 func (s *betweenSeq) Next() *Entry {
-	for s.Err() == nil {
-		a, b := s.a.head(), s.b.head()
+	for {
+		a, b := s.Two.Next()
 		switch {
-		case a == nil && b == nil || s.Err() != nil:
+		case a == nil && b == nil:
 			return nil
-		case b == nil || a != nil && a.Path < b.Path:
-			if s.a.take(); s.gone {
-				return a
-			}
-		case a == nil || b.Path < a.Path:
-			if s.b.take(); !s.gone {
-				return b
-			}
-		default:
-			s.a.take()
-			if s.b.take(); !s.gone && a.record() != b.record() {
-				return b
-			}
+		case b == nil && s.gone:
+			return a
+		case b != nil && !s.gone && (a == nil || a.record() != b.record()):
+			return b
 		}
 	}
-	return nil
-}
-
-// Err implements Seq.
-func (s *betweenSeq) Err() error {
-	if err := s.a.Err(); err != nil {
-		return err
-	}
-	return s.b.Err()
 }
 
 // Empty reports whether an edit changes nothing; it reads on to the first that
@@ -140,19 +120,45 @@ func (e Edit) Empty() (bool, error) {
 	return true, nil
 }
 
-// Is reports whether an edit is what a patch tells.
-func (e Edit) Is(p *Patch) (bool, error) {
-	change, gone := e.Change.Read(), e.Gone.Read()
-	for _, want := range p.Change {
-		if is := change.Next(); is == nil || is.record() != want.record() {
-			return false, change.Err()
+// Is reports whether an edit is another one.
+func (e Edit) Is(b Edit) (same bool, err error) {
+	same = true
+	for _, two := range [][2]List{{e.Change, b.Change}, {e.Gone, b.Gone}} {
+		s, t := two[0].Read(), two[1].Read()
+		x, y := s.Next(), t.Next()
+		for ; x != nil && y != nil; x, y = s.Next(), t.Next() {
+			if x.Path != y.Path || two[0] == e.Change && x.record() != y.record() {
+				return false, nil
+			}
 		}
+		same = same && x == nil && y == nil
+		err = errors.Join(err, s.Err(), t.Err())
 	}
-	for _, path := range p.Gone {
-		if is := gone.Next(); is == nil || is.Path != path {
-			return false, gone.Err()
-		}
-	}
-	more := change.Next() != nil || gone.Next() != nil
-	return !more, errors.Join(change.Err(), gone.Err())
+	return same, err
 }
+
+// Two reads two lists side by side.
+type Two struct{ a, b cursor }
+
+// Beside begins to read two lists.
+func Beside(a, b Seq) *Two {
+	return &Two{cursor{Seq: a, used: true}, cursor{Seq: b, used: true}}
+}
+
+// Next gives what the lists have at the next path, nil where one has nothing
+// there, and twice nil at the end. It is valid until Next is called again.
+func (t *Two) Next() (a, b *Entry) {
+	a, b = t.a.head(), t.b.head()
+	switch {
+	case a == nil || b == nil:
+	case a.Path < b.Path:
+		b = nil
+	case a.Path > b.Path:
+		a = nil
+	}
+	t.a.used, t.b.used = a != nil, b != nil
+	return a, b
+}
+
+// Err says why one of the lists could not be read to its end; nil where both were.
+func (t *Two) Err() error { return errors.Join(t.a.Err(), t.b.Err()) }

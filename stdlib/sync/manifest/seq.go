@@ -146,65 +146,42 @@ type Patch struct {
 // Empty reports whether the lists are the same.
 func (p *Patch) Empty() bool { return len(p.Change)+len(p.Gone) == 0 }
 
+// Edit is the same, as lists.
+func (p *Patch) Edit() Edit { return Edit{Change: Refs(p.Change), Gone: names(p.Gone)} }
+
 // Patched is the list that p turns base into.
 func Patched(base List, p Patch) List {
 	if p.Empty() {
 		return base
 	}
-	return &patched{base, p}
+	return Edited(base, p.Edit())
 }
 
-type patched struct {
-	base List
-	p    Patch
-}
+// names is a list of entries of which only the paths are known.
+type names []string
 
 // Read implements List.
-func (p *patched) Read() Seq {
-	return &patchedSeq{base: cursor{Seq: p.base.Read(), used: true}, change: p.p.Change, gone: p.p.Gone}
-}
+func (n names) Read() Seq { return &nameSeq{left: n} }
 
 // Traits implements List.
-func (p *patched) Traits() Traits {
-	t := p.base.Traits()
-	t.Owners = slices.Clip(t.Owners)
-	t.add(Refs(p.p.Change).Traits())
-	return t
-}
+func (names) Traits() Traits { return Traits{} }
 
-type patchedSeq struct {
-	base   cursor
-	change []*Entry
-	gone   []string
+type nameSeq struct {
+	left []string
+	e    Entry
 }
 
 // Next implements Seq.
-func (s *patchedSeq) Next() *Entry {
-	for {
-		b := s.base.head()
-		if len(s.change) > 0 && (b == nil || s.change[0].Path <= b.Path) {
-			c := s.change[0]
-			s.change = s.change[1:]
-			if b != nil && b.Path == c.Path {
-				s.base.take()
-			}
-			return c
-		}
-		if b == nil {
-			return nil
-		}
-		for len(s.gone) > 0 && s.gone[0] < b.Path {
-			s.gone = s.gone[1:]
-		}
-		s.base.take()
-		if len(s.gone) == 0 || s.gone[0] != b.Path {
-			return b
-		}
+func (s *nameSeq) Next() *Entry {
+	if len(s.left) == 0 {
+		return nil
 	}
+	s.e.Path, s.left = s.left[0], s.left[1:]
+	return &s.e
 }
 
 // Err implements Seq.
-func (s *patchedSeq) Err() error { return s.base.Err() }
+func (*nameSeq) Err() error { return nil }
 
 // cursor looks one entry ahead. It begins as used.
 type cursor struct {

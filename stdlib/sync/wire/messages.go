@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -220,44 +220,40 @@ func (a Attribute) Text() string {
 	return strings.Join(parts, ", ")
 }
 
-// EncodeDelta makes the payload of a Delta frame: what turns the entries that
-// the base names into those wanted.
-func EncodeDelta(p manifest.Patch) []byte {
+// EncodeDelta packs what turns the entries that the base names into those wanted.
+// It is sent in pieces of PieceSize, of which the last is shorter.
+func EncodeDelta(e manifest.Edit) ([]byte, error) {
 	var change bytes.Buffer
-	_, _ = manifest.Write(&change, manifest.Refs(p.Change))
-	b := binary.AppendUvarint(nil, uint64(change.Len()))
-	b = append(b, change.Bytes()...)
-	return Pack(append(b, manifest.EncodePaths(p.Gone)...))
+	if _, err := manifest.Write(&change, e.Change); err != nil {
+		return nil, err
+	}
+	b := bytes.NewBuffer(binary.AppendUvarint(nil, uint64(change.Len())))
+	_, _ = change.WriteTo(b)
+	if _, err := manifest.Write(b, pathsAlone(e.Gone)); err != nil {
+		return nil, err
+	}
+	return Pack(b.Bytes()), nil
 }
 
-// DecodeDelta reads the payload of a Delta frame.
-func DecodeDelta(payload []byte) (p manifest.Patch, err error) {
-	b, err := Unpack(payload)
+// OpenDelta reads through what EncodeDelta packed, once it is unpacked, and refuses
+// what is damaged; entries is how many it holds.
+func OpenDelta(at io.ReaderAt, size int64) (e manifest.Edit, entries int, err error) {
+	head := make([]byte, min(size, binary.MaxVarintLen64))
+	if _, err := at.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return e, 0, err
+	}
+	n, k := binary.Uvarint(head)
+	if k <= 0 || n > uint64(size-int64(k)) {
+		return e, 0, errors.New("damaged delta")
+	}
+	begin := int64(k)
+	change, err := manifest.Open(at, begin, int64(n))
 	if err != nil {
-		return p, err
+		return e, 0, err
 	}
-	n, k := binary.Uvarint(b)
-	if k <= 0 || n > uint64(len(b)-k) {
-		return p, errors.New("damaged delta")
-	}
-	b = b[k:]
-	change, err := manifest.Decode(b[:n])
-	if err != nil {
-		return p, err
-	}
-	p.Change = refs(change)
-	if p.Gone, err = manifest.DecodePaths(b[n:]); err == nil && !slices.IsSorted(p.Gone) {
-		err = errors.New("damaged delta")
-	}
-	return p, err
-}
-
-func refs(list []manifest.Entry) []*manifest.Entry {
-	out := make([]*manifest.Entry, len(list))
-	for i := range list {
-		out[i] = &list[i]
-	}
-	return out
+	begin += int64(n)
+	gone, err := manifest.Open(at, begin, size-begin)
+	return manifest.Edit{Change: change, Gone: gone}, change.Count + gone.Count, err
 }
 
 // Ways are pipes of the agent that other processes of its user may write frames

@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
@@ -68,7 +69,7 @@ func (d *Draft) Fill(j *Journal) (err error) {
 // Read gives the paths of the switch.
 func (j *Journal) Read() manifest.Pairs {
 	how := bufio.NewReader(io.NewSectionReader(j.how, 0, j.how.Size()))
-	return &pairs{to: j.To.Read(), from: j.From.Read(), how: how, toUsed: true, fromUsed: true}
+	return &pairs{both: manifest.Beside(j.From.Read(), j.To.Read()), how: how}
 }
 
 // ReadBack gives the paths of the switch back.
@@ -103,47 +104,37 @@ func (j *Journal) Pairs() (out []manifest.Pair, err error) {
 
 // pairs reads the two lists along.
 type pairs struct {
-	to, from         manifest.Seq
-	how              *bufio.Reader
-	t, f             *manifest.Entry // the heads of the lists
-	toUsed, fromUsed bool            // the head was given out
-	toAt, fromAt     int
-	p                manifest.Pair
-	err              error
+	both *manifest.Two // from and to
+	how  *bufio.Reader
+	p    manifest.Pair
+	from int // index of the next one of each
+	to   int
+	err  error
 }
 
 // Err implements manifest.Pairs.
-func (s *pairs) Err() error {
-	for _, err := range []error{s.err, s.to.Err(), s.from.Err()} {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (s *pairs) Err() error { return errors.Join(s.err, s.both.Err()) }
 
 // Next implements manifest.Pairs.
 func (s *pairs) Next() *manifest.Pair {
-	if s.toUsed {
-		s.t, s.toUsed = s.to.Next(), false
-	}
-	if s.fromUsed {
-		s.f, s.fromUsed = s.from.Next(), false
-	}
-	if s.t == nil && s.f == nil || s.Err() != nil {
+	from, to := s.both.Next()
+	if from == nil && to == nil || s.err != nil {
 		return nil
 	}
-	s.p = manifest.Pair{FromAt: s.fromAt, ToAt: s.toAt, Source: -1}
-	if s.t != nil && (s.f == nil || s.t.Path <= s.f.Path) {
-		s.p.Path, s.p.To, s.toUsed = s.t.Path, s.t, true
-		s.toAt++
+	if (from == nil || to == nil) && s.both.Err() != nil { // nothing is not what stands there
+		return nil
+	}
+	s.p = manifest.Pair{From: from, To: to, FromAt: s.from, ToAt: s.to, Source: -1}
+	if from != nil {
+		s.p.Path = from.Path
+		s.from++
+	}
+	if to != nil {
+		s.p.Path = to.Path
+		s.to++
 		if s.p.Source, s.p.Touch, s.err = readHow(s.how); s.err != nil {
 			return nil
 		}
-	}
-	if s.f != nil && (s.p.To == nil || s.f.Path == s.p.Path) {
-		s.p.Path, s.p.From, s.fromUsed = s.f.Path, s.f, true
-		s.fromAt++
 	}
 	return &s.p
 }

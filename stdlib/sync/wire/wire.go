@@ -8,7 +8,7 @@
 // pass through a JSON string. Both ends treat the other as hostile: lengths
 // are limited, and memory is taken only as bytes arrive.
 //
-//	stage:  Request, Delta, Pack... End  ->  Report
+//	stage:  Request, Delta..., Pack... End  ->  Report
 //	                                     ->  Resend; Manifest... -> Need; Pack... End -> Report
 //	        Request, Manifest...         ->  Resend, Need; Pack... End -> Report
 //	                                     ->  Outline... Need; Pack... End -> Report
@@ -38,7 +38,7 @@ type Type byte
 // The types of frames.
 const (
 	TypeRequest  Type = 'Q' // JSON Request
-	TypeDelta    Type = 'T' // packed Delta
+	TypeDelta    Type = 'T' // a piece of a packed delta; one shorter than PieceSize ends it
 	TypePack     Type = 'P' // a piece of a zstd stream of contents
 	TypeEnd      Type = 'E' // the stream of contents is complete
 	TypeAbort    Type = 'A' // the stream ends here and is not complete; text says why

@@ -79,22 +79,37 @@ func FuzzFrames(f *testing.F) {
 }
 
 func FuzzDelta(f *testing.F) {
+	encode := func(e manifest.Edit) []byte {
+		packed, err := wire.EncodeDelta(e)
+		if err != nil {
+			f.Fatal(err)
+		}
+		b, err := wire.Unpack(packed)
+		if err != nil {
+			f.Fatal(err)
+		}
+		return b
+	}
 	e := manifest.Entry{Path: "a", Kind: manifest.File, Mode: 0o644}
-	f.Add(wire.EncodeDelta(manifest.Patch{Change: []*manifest.Entry{&e}, Gone: []string{"b"}}))
+	f.Add(encode(manifest.Edit{Change: manifest.Slice{e}, Gone: manifest.Slice{{Path: "b"}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := wire.DecodeDelta(b)
+		e, n, err := wire.OpenDelta(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return
 		}
-		for _, path := range p.Gone {
-			if !manifest.Clean(path) {
-				t.Fatalf("path %q", path)
+		gone, err := manifest.Collect(e.Gone)
+		for i := range gone {
+			if err != nil || !manifest.Clean(gone[i].Path) {
+				t.Fatalf("%v: path %q", err, gone[i].Path)
 			}
 		}
-		again, err := wire.DecodeDelta(wire.EncodeDelta(p))
-		same := func(a, b *manifest.Entry) bool { return *a == *b }
-		if err != nil || !slices.EqualFunc(p.Change, again.Change, same) || !slices.Equal(p.Gone, again.Gone) {
-			t.Fatal("does not come back")
+		b = encode(e)
+		again, m, err := wire.OpenDelta(bytes.NewReader(b), int64(len(b)))
+		if err != nil || n != m {
+			t.Fatalf("%v: %d and %d entries", err, n, m)
+		}
+		if same, err := e.Is(again); err != nil || !same {
+			t.Fatalf("%v: does not come back", err)
 		}
 	})
 }
