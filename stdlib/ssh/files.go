@@ -103,12 +103,15 @@ func openSFTP(s *ssh.Session) (*sftp.Client, error) {
 // PROTOCOL 4.8 and sftp-common.h.
 const largePacket = 128 << 10
 
-// end breaks the file access off.
+// end breaks the file access off. Whoever closes it meanwhile does not wait for the
+// node, which may be silent.
 func (f *files) end() {
 	f.once.Do(func() {
-		f.session.Close()
-		f.client.Close()
-		f.conn.release()
+		go func() {
+			f.session.Close()
+			f.client.Close()
+			f.conn.release()
+		}()
 	})
 }
 
