@@ -23,6 +23,7 @@ type delayLine struct {
 	roundTrip atomic.Int64
 	mu        sync.Mutex
 	ends      []net.Conn
+	still     sync.RWMutex // nothing arrives while it is locked
 }
 
 // farAway puts such a line before node i of the rig. It has no delay yet.
@@ -90,6 +91,8 @@ func (d *delayLine) carry(to, from net.Conn) {
 		defer to.Close()
 		for p := range line {
 			time.Sleep(time.Until(p.at))
+			d.still.RLock()
+			d.still.RUnlock() //nolint:staticcheck // it waits
 			if _, err := to.Write(p.b); err != nil {
 				_ = from.Close()
 			}

@@ -74,6 +74,7 @@ func (t *thin) sweep(seq int, spared string) {
 		name, dir := list[i], path.Join(t.state, list[i])
 		switch {
 		case name == spared:
+		case t.ownAside(name):
 		case strings.HasPrefix(name, trashName), strings.HasPrefix(name, clockName):
 			_ = t.clear(dir)
 		case name == wire.StageName(t.j.roll): // of a try before this one

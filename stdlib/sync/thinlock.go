@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,9 +24,9 @@ type lockTimes struct{ beat, stale time.Duration }
 //
 // Nothing over SFTP can compare a name and replace it in one step. So one that is
 // taken away is moved aside first and looked at there, and whoever holds one looks
-// whether it is still under its name before a burst, and again where it was not
-// renewed for half the time after which it may be taken over: then this host, or
-// the network, slept.
+// whether it is still under its name when it has taken it, before a burst, and again
+// where it was not renewed for half the time after which it may be taken over: then
+// this host, or the network, slept.
 type thinLock struct {
 	lockTimes
 	by    wire.Holder
@@ -38,6 +39,9 @@ type thinLock struct {
 	lost error
 	stop context.CancelCauseFunc // of what is done under the lock
 }
+
+// tree tells trees apart.
+func (t *thin) tree() string { return placeOf(t.j.node) + "\x00" + t.root }
 
 func (t *thin) lockName() nodes.RemotePath {
 	return nodes.RemotePath(path.Join(t.state, wire.ThinLock))
@@ -71,13 +75,15 @@ func (t *thin) takeLock() error {
 	var h wire.Holder
 	var held bool
 	t.names = nil
-	err := t.all(3, func(i int) (err error) {
+	err := t.all(4, func(i int) (err error) {
 		switch i {
 		case 0:
 			h, held, err = t.heldByAgent()
 			return err
 		case 1:
 			return t.remember()
+		case 2:
+			return l.check(t)
 		}
 		_, err = t.list()
 		return err
@@ -91,6 +97,7 @@ func (t *thin) takeLock() error {
 			Kind: nodes.Locked, Message: "the tree is locked by " + holderText(h) + ", with an agent on the node", Hint: "wait until that has ended",
 		}
 	}
+	l.confirm()
 	l.renew(t)
 	return nil
 }
@@ -116,8 +123,14 @@ func (t *thin) grab(try int) error {
 	} else if err != nil {
 		return err
 	}
+	if vain := t.e.inVain(t.tree()); try < 2 && (len(vain) > 0 && h.Roll == "" || slices.Contains(vain, h.Roll)) {
+		for _, roll := range vain {
+			t.e.forgetRecord(roll)
+		}
+		return t.unseat(func(now wire.Holder, _ time.Time) bool { return now.Roll == h.Roll })
+	}
 	stale, dead := t.lock.stale, h.Host == t.lock.by.Host && t.e.isDead(h.Roll)
-	if dead {
+	if dead || h.Roll == "" {
 		stale = min(stale, wire.StaleLock)
 	}
 	if now, err := t.clock(); err == nil && wire.Stale(st.ModTime, now, stale) && try < 2 {
@@ -142,13 +155,15 @@ func (t *thin) makeLock() (made bool, err error) {
 	if err != nil {
 		return true, err
 	}
+	t.lock.here = t.e.recordLock(t.lock.by.Roll, t.tree())
 	began := clockOnTheWall()
 	w, err := t.raw.Create(t.lockName(), 0o600)
 	if err != nil {
+		unanswered := nodes.KindOf(err) == nodes.Lost || t.life.Err() != nil
+		t.lock.forget(!unanswered) // else it may have been made all the same
 		return false, err
 	}
 	t.lock.file, t.lock.sure, t.lock.lost = w, began, nil
-	t.lock.here = t.e.recordLock(t.lock.by.Roll)
 	if _, err = w.Write(b); err != nil {
 		t.unlock()
 	}
@@ -164,31 +179,6 @@ func (t *thin) holder(name nodes.RemotePath) (h wire.Holder, err error) {
 	defer func() { go r.Close() }() // nobody waits for it
 	_ = json.NewDecoder(r).Decode(&h)
 	return h, nil
-}
-
-// unseat takes a lock away if it is the one that was looked at. Somebody else may
-// have done so meanwhile: theirs is put back.
-func (t *thin) unseat(is func(h wire.Holder, renewed time.Time) bool) error {
-	aside := nodes.RemotePath(path.Join(t.state, clockName+"lock-"+t.j.roll))
-	if err := t.raw.Rename(t.lockName(), aside); nodes.KindOf(err) == nodes.NotFound {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	st, err := t.raw.Stat(aside)
-	h, readErr := t.holder(aside)
-	if err == nil && readErr == nil && is(h, st.ModTime) {
-		return t.raw.Remove(aside)
-	}
-	if err := t.raw.Link(aside, t.lockName()); err == nil || !t.absentAt(t.lockName()) {
-		return t.raw.Remove(aside) // who came in between has it; who had it sees that before its burst
-	}
-	return t.raw.Rename(aside, t.lockName())
-}
-
-func (t *thin) absentAt(name nodes.RemotePath) bool {
-	_, err := t.raw.Lstat(name)
-	return nodes.KindOf(err) == nodes.NotFound
 }
 
 // clockName begins the names of files that are made to see the node's time.
@@ -287,6 +277,9 @@ func (t *thin) hold() error {
 func (l *thinLock) check(t *thin) error {
 	began := clockOnTheWall()
 	h, err := t.holder(t.lockName())
+	for try := 0; nodes.KindOf(err) == nodes.NotFound && try < 5 && len(t.ownAsides()) > 0; try++ {
+		h, err = t.holder(t.lockName()) // by now who looked at it may have put it back
+	}
 	if err != nil && nodes.KindOf(err) != nodes.NotFound {
 		return err
 	}
@@ -346,9 +339,13 @@ func (t *thin) unlock() {
 	var err error
 	switch {
 	case l.young(clockOnTheWall()):
-		err = t.raw.Remove(t.lockName())
-	case l.check(t) == nil:
-		err = t.unseat(func(h wire.Holder, _ time.Time) bool { return h.Roll == l.by.Roll })
+		if err = t.raw.Remove(t.lockName()); nodes.KindOf(err) == nodes.NotFound {
+			err = t.giveBackAside()
+		}
+	default:
+		if err = l.check(t); err == nil {
+			err = t.unseat(func(h wire.Holder, _ time.Time) bool { return h.Roll == l.by.Roll })
+		}
 	}
 	l.forget(err == nil)
 }
@@ -359,6 +356,13 @@ func (l *thinLock) abandon() {
 		go l.file.Close() // nobody waits for it
 	}
 	l.forget(false)
+}
+
+// confirm notes on this host that the lock is held.
+func (l *thinLock) confirm() {
+	if l.here != nil {
+		_ = l.here.Truncate(0)
+	}
 }
 
 // forget ends what says on this host that the holder lives; what says that it died

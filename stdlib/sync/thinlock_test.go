@@ -2,9 +2,14 @@ package sync_test
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
+	gosync "sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -144,5 +149,130 @@ func TestThinStageOutlivesItsConnection(t *testing.T) {
 	}
 	if now := r.events.Text(nodes.Warned); now != before {
 		t.Errorf("said: %s", now)
+	}
+}
+
+// A lock that was asked for and not answered before a cancel, on a line that stands
+// still, is known for one's own at the next try; what is said on the node of who
+// holds it, or not said yet, does not matter.
+func TestThinLockCancelledAsItIsMade(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly(0))
+	line := r.farAway(0)
+	r.file("a", "1")
+	r.wholeSeconds()
+	r.push()
+	r.file("a", "22")
+	r.wholeSeconds()
+	ctx, cancel := context.WithCancel(r.ctx())
+	pushed := make(chan error, 1)
+	line.takes(far / 3)
+	go func() {
+		_, err := r.engine.Push(ctx, r.set, r.options())
+		pushed <- err
+	}()
+	lock := r.stateFile(0, "lock-sftp")
+	waitFor(t, func() bool { _, err := os.Stat(lock); return err == nil })
+	line.still.Lock()
+	cancel()
+	began := time.Now()
+	wantKind(t, <-pushed, nodes.Cancelled)
+	if took := time.Since(began); took > 3*time.Second { // 1.0 on a machine at rest
+		t.Errorf("took %v", took)
+	}
+	said, err := os.ReadFile(lock)
+	must(t, err)
+	t.Logf("on the node: %q", said)
+	line.takes(0)
+	line.still.Unlock()
+	_, err = newRigOn(r).Push(r.ctx(), r.set, r.options()) // of a user who cannot know
+	wantKind(t, err, nodes.Locked, "wait until that has ended")
+	r.push()
+	r.equal(0)
+	if left, _ := filepath.Glob(filepath.Join(r.s.Cache, "thin-locks", "*")); len(left) > 0 {
+		t.Errorf("left in the cache: %v", left)
+	}
+}
+
+// jostled is a node on which somebody takes a lock for a stale one: it is moved aside
+// after its holder has looked at it, before the state is listed, and put back when
+// the stage is made; and once more when the marker is written, for good.
+type jostled struct {
+	nodes.Conn
+	state string
+	swept *atomic.Bool
+	taken chan struct{} // closed by take
+	take  func()
+	moved *gosync.Once
+}
+
+// Files gives such files.
+func (c jostled) Files(ctx context.Context) (nodes.Files, error) {
+	f, err := c.Conn.Files(ctx)
+	return jostledFiles{f, c}, err
+}
+
+type jostledFiles struct {
+	nodes.Files
+	c jostled
+}
+
+func (f jostledFiles) move(from, to string) error {
+	return os.Rename(filepath.Join(f.c.state, from), filepath.Join(f.c.state, to))
+}
+
+// Open sees the holder's look at the lock.
+func (f jostledFiles) Open(name nodes.RemotePath) (io.ReadCloser, error) {
+	r, err := f.Files.Open(name)
+	if path.Base(string(name)) == "lock-sftp" {
+		f.c.take()
+	}
+	return r, err
+}
+
+// ReadDir moves the lock aside.
+func (f jostledFiles) ReadDir(name nodes.RemotePath) ([]nodes.FileInfo, error) {
+	if string(name) == f.c.state {
+		f.c.moved.Do(func() { <-f.c.taken; _ = f.move("lock-sftp", "clock-lock-other") })
+	}
+	return f.Files.ReadDir(name)
+}
+
+// Mkdir puts it back.
+func (f jostledFiles) Mkdir(name nodes.RemotePath, perm os.FileMode) error {
+	if strings.HasPrefix(path.Base(string(name)), "stage-") && f.move("clock-lock-other", "lock-sftp") != nil {
+		f.c.swept.Store(true)
+	}
+	return f.Files.Mkdir(name, perm)
+}
+
+// Rename moves the lock aside again.
+func (f jostledFiles) Rename(from, to nodes.RemotePath) error {
+	if string(to) == filepath.Join(f.c.state, "marker") {
+		_ = f.move("lock-sftp", "clock-lock-another")
+	}
+	return f.Files.Rename(from, to)
+}
+
+// A sweep leaves one's own lock alone where somebody has moved it aside to look at
+// it, and it is given back from there.
+func TestLockThatIsMovedAside(t *testing.T) {
+	b := newBench(t)
+	b.engine.NoAgent()
+	b.file("a", "1")
+	b.push()
+	b.file("a", "22")
+	state := filepath.Join(filepath.Dir(b.live), ".rollsh-www")
+	taken := make(chan struct{})
+	c := jostled{b.s.Here, state, &atomic.Bool{}, taken, gosync.OnceFunc(func() { close(taken) }), &gosync.Once{}}
+	b.s.Here = c
+	write(t, filepath.Join(state, "clock-lock-long-ago"), "")
+	b.push()
+	if c.swept.Load() {
+		t.Error("the lock was swept")
+	}
+	for _, name := range names(t, state) {
+		if strings.Contains(name, "lock-") {
+			t.Errorf("left behind: %s", name)
+		}
 	}
 }

@@ -12,13 +12,15 @@ import (
 // A lock over SFTP outlives a process that is killed, and nothing on the node tells
 // that it was. This host can: for each lock that a process holds there is a file in
 // the cache folder, named as the roll and held by flock, which ends with the
-// process, or when the connection under the lock is gone.
+// process, or when the connection under the lock is gone. It holds the tree for as
+// long as the node has not confirmed the lock: what is found there afterwards was
+// taken in vain, and nothing was done under it.
 
 func (e *Engine) lockRecords() string { return filepath.Join(e.session.Cache, "thin-locks") }
 
-// recordLock notes that this process holds the lock of a roll; nil where that
-// cannot be noted, which only means that others wait longer.
-func (e *Engine) recordLock(roll string) *os.File {
+// recordLock notes that this process asks for the lock of a tree for a roll; nil
+// where that cannot be noted, which only means that others wait longer.
+func (e *Engine) recordLock(roll, tree string) *os.File {
 	dir := e.lockRecords()
 	if e.session.Cache == "" || !plainName(roll) || os.MkdirAll(dir, 0o700) != nil {
 		return nil
@@ -32,7 +34,24 @@ func (e *Engine) recordLock(roll string) *os.File {
 		_ = f.Close()
 		return nil
 	}
+	_, _ = f.WriteAt([]byte(tree), 0)
 	return f
+}
+
+// inVain lists the rolls of this host, and of this user, that asked for the lock of
+// a tree not long ago and went, or lost their connection, before they had it.
+func (e *Engine) inVain(tree string) (rolls []string) {
+	list, _ := os.ReadDir(e.lockRecords())
+	for _, d := range list {
+		st, err := d.Info()
+		if err != nil || time.Since(st.ModTime()).Abs() > e.locks.stale || !e.isDead(d.Name()) {
+			continue
+		}
+		if b, err := os.ReadFile(filepath.Join(e.lockRecords(), d.Name())); err == nil && string(b) == tree {
+			rolls = append(rolls, d.Name())
+		}
+	}
+	return rolls
 }
 
 // forgetRecords removes those of locks that are long stale.

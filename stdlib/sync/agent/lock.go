@@ -115,12 +115,17 @@ func (t *tree) heldOverSFTP() (h wire.Holder, held bool) {
 	}
 	f := os.NewFile(uintptr(fd), wire.ThinLock)
 	defer f.Close()
+	h = holder(f)
 	st, err := f.Stat()
-	if err == nil && wire.Stale(st.ModTime(), time.Now(), wire.StaleThinLock) {
-		return h, unix.Unlinkat(t.state, wire.ThinLock, 0) != nil
+	if err != nil {
+		return h, true
 	}
-	if h = holder(f); h.Since.IsZero() && err == nil {
-		h.Since = st.ModTime() // it is made, and not written yet
+	stale := wire.StaleThinLock
+	if h.Roll == "" { // it is made, and not written yet
+		stale, h.Since = wire.StaleLock, st.ModTime()
+	}
+	if wire.Stale(st.ModTime(), time.Now(), stale) {
+		return h, unix.Unlinkat(t.state, wire.ThinLock, 0) != nil
 	}
 	return h, true
 }

@@ -9,7 +9,8 @@ import "time"
 // and the time of the file, which it renews every LockBeat, are for those who
 // cannot see the lock. Over SFTP a file is made, ThinLock, and renewed as often;
 // nothing ends it with its holder, so one that was not renewed for StaleThinLock
-// is taken over; for StaleLock, by whoever knows that its holder is dead.
+// is taken over; for StaleLock, by whoever knows that its holder is dead, or when
+// the one who made it did not write who that is.
 const (
 	LockFile = "lock"
 	ThinLock = "lock-sftp"
