@@ -15,6 +15,7 @@ import (
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
 
 // delayLine is a line to a node on which a round trip takes so long. Bytes are held
@@ -273,4 +274,78 @@ func TestCancelledInABurstFarAway(t *testing.T) {
 		t.Errorf("said: %q", text)
 	}
 	r.equal(0)
+}
+
+// An undo over SFTP that is cancelled in its burst, and cannot end it in time, says
+// so and gives its lock back; the next undo, or push, ends it, and that undo is not
+// one more.
+func TestUndoCancelledInItsBurstFarAway(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly())
+	line := r.farAway(0)
+	r.file("a", "1")
+	r.file("b", "1")
+	r.file("gone/deep/b", "1")
+	r.wholeSeconds()
+	r.push()
+	before := snapshot(t, r.live(0))
+	r.remove("gone")
+	r.file("a", "22")
+	r.file("new/deep/c", "2")
+	r.wholeSeconds()
+	r.push()
+	for n, next := range []string{"undo", "push"} {
+		roll := r.undoCancelledInItsBurst(line)
+		if next == "undo" {
+			res, err := r.engine.Undo(r.ctx(), r.set, "", "", false)
+			must(t, err)
+			if got := r.stats(res, 0).Roll; got != roll {
+				t.Errorf("undone: %q, not %q", got, roll)
+			}
+			if d := mapDifference(before, snapshot(t, r.live(0))); d != "" {
+				t.Errorf("undone: %s", d)
+			}
+		}
+		r.push()
+		if text := r.events.Text(nodes.Warned); strings.Count(text, "a roll that was cut short was finished first") != n+1 {
+			t.Errorf("%s said: %q", next, text)
+		}
+		r.equal(0)
+		if got := strings.Join(r.state(0), " "); strings.Contains(got, "stage-") || strings.Contains(got, "lock-") {
+			t.Errorf("left behind: %s", got)
+		}
+	}
+}
+
+// undoCancelledInItsBurst undoes the last roll over a line that gets long when all
+// is ready for the burst, cancels that in it, and gives the roll.
+func (r *rig) undoCancelledInItsBurst(line *delayLine) string {
+	r.Helper()
+	undos, err := filepath.Glob(r.stateFile(0, "undo-*"))
+	must(r.T, err)
+	slices.Sort(undos)
+	roll := wire.RollOf(filepath.Base(undos[len(undos)-1]))
+	ctx, cancel := context.WithCancel(r.ctx())
+	undone := make(chan error, 1)
+	line.takes(5 * time.Millisecond)
+	go func() {
+		_, err := r.engine.Undo(ctx, r.set, "", "", false)
+		undone <- err
+	}()
+	r.awaitStages(0, 1)
+	line.takes(far)
+	waitFor(r.T, func() bool {
+		begun, err := filepath.Glob(r.stateFile(0, "stage-*/COMMIT"))
+		return err == nil && len(begun) == 1
+	})
+	cancel()
+	began := time.Now()
+	wantKind(r.T, <-undone, nodes.Cancelled, "some files may be switched and some not")
+	if took := time.Since(began); took > 2*time.Second { // 1.0 at most on a machine at rest
+		r.Errorf("took %v", took)
+	}
+	line.takes(0)
+	if got := r.state(0); slices.Contains(got, "lock-sftp") {
+		r.Errorf("left behind: %v", got)
+	}
+	return roll
 }
