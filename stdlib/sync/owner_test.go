@@ -174,6 +174,7 @@ func TestClosedFoldersWithoutRoot(t *testing.T) {
 	r.file("goes/in/b", "1")
 	r.file("turns/in/c", "1")
 	r.file("empties/in/d", "1")
+	r.file("stays/turns", "a file")
 	for _, p := range []string{"stays", "goes/in", "goes", "turns/in", "turns", "empties/in", "empties"} {
 		must(t, os.Chmod(filepath.Join(r.src, p), 0o555))
 	}
@@ -182,6 +183,8 @@ func TestClosedFoldersWithoutRoot(t *testing.T) {
 	first := snapshot(t, r.live(0))
 	r.file("stays/a", "22")
 	r.file("stays/new", "1")
+	r.remove("stays/turns")
+	r.file("stays/turns/in", "a folder")
 	r.remove("goes")
 	r.remove("turns")
 	r.file("turns", "a file")

@@ -59,6 +59,8 @@ func (r *thinRunner) step(s *manifest.Step) error {
 			_ = f.Remove(name) // it may hold what came since
 		}
 		return nil
+	case manifest.OpOpen:
+		return r.open(name, s.Entry)
 	case manifest.OpMode:
 		r.give(name, s.Entry)
 		return f.Chmod(name, goMode(s.Entry.Mode))
@@ -81,6 +83,17 @@ func (r *thinRunner) mkdir(name nodes.RemotePath, e *manifest.Entry) error {
 		return nil
 	}
 	return err
+}
+
+// open lets the owner of a folder write to it, if it is there.
+func (r *thinRunner) open(name nodes.RemotePath, e *manifest.Entry) error {
+	st, err := r.t.f.Lstat(name)
+	if gone(err) || err == nil && !st.Mode.IsDir() {
+		return nil // gone, or not made yet
+	} else if err != nil {
+		return err
+	}
+	return r.t.f.Chmod(name, goMode(e.Mode|0o700))
 }
 
 func (r *thinRunner) put(name nodes.RemotePath, s *manifest.Step) error {

@@ -40,7 +40,7 @@ func (r *runner) run(read func() manifest.Pairs) error {
 func (r *runner) step(s *manifest.Step) error {
 	d, name := beneath.Split(s.Path)
 	fd, err := r.t.dir(d)
-	if vanished(err) && (s.Op == manifest.OpUnlink || s.Op == manifest.OpRmdir) {
+	if vanished(err) && (s.Op == manifest.OpUnlink || s.Op == manifest.OpRmdir || s.Op == manifest.OpOpen) {
 		return nil // went with its folder
 	} else if err != nil {
 		return cannot("open the folder", d, err)
@@ -54,6 +54,8 @@ func (r *runner) step(s *manifest.Step) error {
 		err = r.unlink(fd, name, s)
 	case manifest.OpRmdir:
 		err = r.rmdir(fd, name, s)
+	case manifest.OpOpen:
+		err = r.open(s)
 	case manifest.OpMode:
 		err = r.mode(s)
 	case manifest.OpTouch:
@@ -64,7 +66,8 @@ func (r *runner) step(s *manifest.Step) error {
 
 var verbs = map[manifest.Op]string{
 	manifest.OpMkdir: "make the folder", manifest.OpPut: "write", manifest.OpUnlink: "delete",
-	manifest.OpRmdir: "remove the folder", manifest.OpMode: "set the permissions of", manifest.OpTouch: "set the permissions of",
+	manifest.OpRmdir: "remove the folder", manifest.OpOpen: "set the permissions of",
+	manifest.OpMode: "set the permissions of", manifest.OpTouch: "set the permissions of",
 }
 
 func vanished(err error) bool {
@@ -134,6 +137,21 @@ func (r *runner) give(fd int, name string, e *manifest.Entry) (changed bool, err
 		return false, nil
 	}
 	return changed, err
+}
+
+// open lets the owner of a folder write to it.
+func (r *runner) open(s *manifest.Step) error {
+	fd, err := r.t.dir(s.Path)
+	if vanished(err) {
+		return nil // gone, or not made yet
+	} else if err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&0o700 == 0o700 {
+		return err
+	}
+	return unix.Fchmod(fd, st.Mode&0o7777|0o700)
 }
 
 // mode sets a folder's permissions and owner; a setgid bit that is there stays.

@@ -15,6 +15,7 @@ const (
 	OpPut    Op = 'p' // rename a prepared file or link over the path
 	OpUnlink Op = 'u'
 	OpRmdir  Op = 'r'
+	OpOpen   Op = 'o' // a folder can be written to by its owner, if it is there
 	OpMode   Op = 'c' // permissions of a folder
 	OpTouch  Op = 't' // permissions and time of a file
 )
@@ -63,7 +64,7 @@ type Step struct {
 const (
 	unlocking = iota
 	clearing
-	opening
+	making
 	adding
 	changing
 	deleting
@@ -200,12 +201,19 @@ func (b *burster) step(class int, p *Pair, cleared bool, s *Step) bool {
 		}
 		s.Op, s.Entry, s.At = OpUnlink, from, p.FromAt
 	case unlocking:
-		if from == nil || from.Kind != Dir || from.Mode&0o300 == 0o300 || !cleared && to != nil {
+		switch {
+		case from.closed():
+			s.Op, s.Entry = OpOpen, from
+		case to.closed():
+			s.Op, s.Entry = OpOpen, to
+		default:
 			return false
 		}
-		s.open(from, from)
-	case opening:
-		return folderStep(p, cleared, s)
+	case making:
+		if to == nil || to.Kind != Dir || from != nil && !cleared {
+			return false
+		}
+		s.Op, s.Entry = OpMkdir, to
 	case adding, changing:
 		if !file || (from == nil) != (class == adding) {
 			return false
@@ -220,27 +228,8 @@ func (b *burster) step(class int, p *Pair, cleared bool, s *Step) bool {
 	return true
 }
 
-// folderStep makes a folder, or opens one that is closed.
-func folderStep(p *Pair, cleared bool, s *Step) bool {
-	switch {
-	case p.To == nil || p.To.Kind != Dir:
-		return false
-	case p.From == nil || cleared:
-		s.Op, s.Entry = OpMkdir, p.To
-	case p.From.Mode&0o300 != 0o300:
-		s.open(p.To, p.From)
-	default:
-		return false
-	}
-	return true
-}
-
-// open makes it the step that opens a folder, for the owner of e.
-func (s *Step) open(e, from *Entry) {
-	open := *e
-	open.Mode = from.Mode | 0o700
-	s.Op, s.Entry = OpMode, &open
-}
+// closed reports whether it is a folder in which its owner can do nothing.
+func (e *Entry) closed() bool { return e != nil && e.Kind == Dir && e.Mode&0o300 != 0o300 }
 
 // Waves groups the steps of a burst: those of one wave can be done in any order,
 // or at the same time, and the waves one after the other. The order of the kinds
@@ -283,7 +272,7 @@ func (s *Step) rank() int {
 		return -1 << 30 // before the folders that they leave empty
 	case s.Op == OpRmdir, s.class == closing:
 		return -depth
-	case s.Op == OpMkdir, s.Op == OpMode:
+	case s.Op == OpMkdir, s.Op == OpOpen:
 		return depth
 	}
 	return 0
