@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -177,8 +178,13 @@ func (t *thin) holder(name nodes.RemotePath) (h wire.Holder, err error) {
 		return h, err
 	}
 	defer func() { go r.Close() }() // nobody waits for it
-	_ = json.NewDecoder(r).Decode(&h)
-	return h, nil
+	return until(t.life, func() (h wire.Holder, err error) {
+		err = json.NewDecoder(r).Decode(&h)
+		if said := (*nodes.Error)(nil); errors.As(err, &said) {
+			return h, said // it could not be read
+		}
+		return h, nil
+	})
 }
 
 // clockName begins the names of files that are made to see the node's time.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math/rand"
 	"os"
 	"path"
 	"path/filepath"
@@ -190,6 +191,47 @@ func TestThinLockCancelledAsItIsMade(t *testing.T) {
 	r.equal(0)
 	if left, _ := filepath.Glob(filepath.Join(r.s.Cache, "thin-locks", "*")); len(left) > 0 {
 		t.Errorf("left in the cache: %v", left)
+	}
+}
+
+// A push over SFTP ends within a second of a cancel, whenever the line fell silent
+// before that, and the next one makes it whole.
+func TestCancelledOnASilentLine(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly(0))
+	line := r.farAway(0)
+	r.file("a", "1")
+	r.wholeSeconds()
+	began := time.Now()
+	r.push()
+	whole, moments := time.Since(began), 2
+	if os.Getenv("ROLLSH_FAULTS") == "all" {
+		moments = 40
+	}
+	for n := range moments {
+		r.file("a", strings.Repeat("2", n+2))
+		r.wholeSeconds()
+		ctx, cancel := context.WithCancel(r.ctx())
+		pushed := make(chan error, 1)
+		go func() {
+			_, err := r.engine.Push(ctx, r.set, r.options())
+			pushed <- err
+		}()
+		after := time.Duration(rand.Int63n(int64(whole)))
+		time.Sleep(after)
+		line.still.Lock()
+		cancel()
+		began := time.Now()
+		err := <-pushed
+		if took := time.Since(began); took > 3*time.Second { // 1.0 on a machine at rest
+			t.Errorf("after %v: took %v", after, took)
+		}
+		line.still.Unlock()
+		if err != nil {
+			wantKind(t, err, nodes.Cancelled)
+		}
+		must(t, os.RemoveAll(r.stateFile(0, "lock-sftp"))) // as if it were old
+		r.push()
+		r.equal(0)
 	}
 }
 
