@@ -149,7 +149,10 @@ func (t *tree) commit(stage int, j *wire.Journal) (*wire.Report, error) {
 		return nil, t.rollBack(stage, j, err)
 	}
 	if err := t.finish(stage, j); err != nil {
-		return nil, err
+		f := explain(err)
+		f.Message += "; the files are switched, which is not noted yet"
+		f.Hint = "mend the cause and push again: the switch is then finished first"
+		return nil, &Error{Failure: f, cause: err}
 	}
 	now, err := t.markerAlone()
 	if err != nil {

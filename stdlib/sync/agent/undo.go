@@ -43,7 +43,7 @@ func (t *tree) undo(req *wire.Request) (*wire.Report, error) {
 	if done.Release != nil {
 		rep, err := t.undoRelease(req, name, done, now)
 		if err != nil {
-			t.discard(wire.StageName(req.Roll))
+			t.abandon(req.Roll)
 		}
 		return rep, err
 	}
@@ -54,10 +54,18 @@ func (t *tree) undo(req *wire.Request) (*wire.Report, error) {
 	}
 	rep, err := t.undoStage(req, name, from, done, now)
 	if err != nil {
-		t.discard(wire.StageName(req.Roll))
+		t.abandon(req.Roll)
 		return nil, err
 	}
 	return rep, nil
+}
+
+// abandon removes the stage of a roll unless its switch was begun: that is finished
+// or undone by whoever comes next.
+func (t *tree) abandon(roll string) {
+	if name := wire.StageName(roll); !has(t.state, name+"/COMMIT") {
+		t.discard(name)
+	}
 }
 
 // findUndo gives the folder of the undo of a roll.

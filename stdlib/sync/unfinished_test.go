@@ -99,3 +99,21 @@ func TestClosedFolderReplacedOverSFTP(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// An undo that fails at its very end is finished by the next one.
+func TestUndoThatCannotEnd(t *testing.T) {
+	b := newBench(t)
+	b.file("a", "1")
+	b.push()
+	old := snapshot(t, b.live)
+	b.file("a", "22")
+	b.push()
+	free := busy(t, filepath.Join(filepath.Dir(b.live), ".rollsh-www", "marker"))
+	wantKind(t, b.undo(), nodes.Failed, "/marker", "the files are switched, which is not noted yet", "the switch is then finished first")
+	free()
+	must(t, b.undo())
+	if d := mapDifference(old, snapshot(t, b.live)); d != "" {
+		t.Error(d)
+	}
+	b.tidyState()
+}
