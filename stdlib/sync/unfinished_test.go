@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -116,4 +118,42 @@ func TestUndoThatCannotEnd(t *testing.T) {
 		t.Error(d)
 	}
 	b.tidyState()
+}
+
+// The undo of many files in one folder costs the node no more than the push of them.
+func TestUndoOfAFullFolder(t *testing.T) {
+	b := newBench(t)
+	b.renew("BENCH=" + b.s.Home) // to know its agent by
+	b.file("a", "1")
+	b.push()
+	for i := range 2000 {
+		b.file(fmt.Sprintf("full/%d", i), "1")
+	}
+	idle := b.agentTime()
+	b.push()
+	push := b.agentTime() - idle
+	must(t, b.undo())
+	undo := b.agentTime() - idle - push
+	if t.Log(push, undo); undo > 2*push+30 {
+		t.Errorf("the push took %d hundredths of a second, the undo %d", push, undo)
+	}
+}
+
+// agentTime is what the agents that know the bench have taken of the processors,
+// in hundredths of a second. Source: proc(5).
+func (b *bench) agentTime() (total int) {
+	b.Helper()
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, proc := range all {
+		env, _ := os.ReadFile(filepath.Join(proc, "environ"))
+		stat, _ := os.ReadFile(filepath.Join(proc, "stat"))
+		if _, rest, ok := strings.Cut(string(stat), ") "); ok && strings.Contains(string(env), "BENCH="+b.s.Home+"\x00") {
+			f := strings.Fields(rest)
+			for _, at := range []int{11, 12} {
+				n, _ := strconv.Atoi(f[at])
+				total += n
+			}
+		}
+	}
+	return total
 }

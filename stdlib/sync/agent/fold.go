@@ -26,11 +26,10 @@ import (
 // there another name, under which it goes. It is refused otherwise: it came since,
 // or it stays.
 func (st *stager) otherName(e, to *manifest.Entry) (bool, error) {
-	listed := st.t.listed(e.Path)
 	if st.c.want == nil {
-		return st.folds && !listed, nil
+		return st.folds && !st.t.listed(e.Path), nil
 	}
-	if listed {
+	if st.t.listed(e.Path) {
 		if e.Kind == manifest.Dir {
 			return false, nil
 		}
