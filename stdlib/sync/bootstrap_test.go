@@ -168,7 +168,7 @@ func TestAgentPutFromOtherShells(t *testing.T) {
 	for _, shell := range []string{"fish", "tcsh", "bsd-csh"} {
 		t.Run(shell, func(t *testing.T) {
 			nodetest.Need(t, shell)
-			r := newRig(t, 1, nodetest.Config(`ForceCommand `+shell+` -c "$SSH_ORIGINAL_COMMAND"`))
+			r := newBareRig(t, 1, nodetest.Config(`ForceCommand `+shell+` -c "$SSH_ORIGINAL_COMMAND"`))
 			r.file("a", "1")
 			r.push()
 			r.equal(0)
@@ -211,7 +211,7 @@ func TestNoRoomForTheAgent(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")
 	}
-	r := newRig(t, 1)
+	r := newBareRig(t, 1)
 	cache := filepath.Join(r.bed.NodeHome(0), ".cache")
 	must(t, os.Mkdir(cache, 0o755))
 	if err := unix.Mount("c", cache, "tmpfs", 0, "size=1m"); err != nil {
@@ -298,7 +298,7 @@ func TestAgentsFitTheirSources(t *testing.T) {
 }
 
 func TestTamperedAgent(t *testing.T) {
-	r := newRig(t, 1)
+	r := newBareRig(t, 1)
 	r.file("a", "1")
 	r.push()
 	found, err := filepath.Glob(filepath.Join(r.bed.NodeHome(0), ".cache/rollsh/agent-*"))
@@ -320,7 +320,7 @@ func TestNoFolderForTheAgent(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")
 	}
-	r := newRig(t, 1, nodetest.Env("XDG_RUNTIME_DIR", "/dev/null"))
+	r := newBareRig(t, 1, nodetest.Env("XDG_RUNTIME_DIR", "/dev/null"))
 	cache := filepath.Join(r.bed.NodeHome(0), ".cache")
 	must(t, os.Mkdir(cache, 0o755))
 	if err := unix.Mount("c", cache, "tmpfs", unix.MS_NOEXEC, ""); err != nil {

@@ -80,8 +80,12 @@ func (b *bench) renew(env ...string) {
 
 func (b *bench) file(name, text string) { write(b.T, filepath.Join(b.src, name), text) }
 
+// patience is how long a push may take before it is taken for one that hangs: much
+// longer than on the busiest machine.
+const patience = 2 * time.Minute
+
 func (b *bench) try(change ...func(*sync.Options)) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	o := sync.Options{From: nodes.Dir(b.src)}
 	for _, f := range change {
@@ -99,7 +103,7 @@ func (b *bench) push(change ...func(*sync.Options)) {
 }
 
 func (b *bench) undo() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, err := b.engine.Undo(ctx, nodes.Set{Nodes: []*nodes.Node{b.node}}, "", "", false)
 	return err

@@ -15,7 +15,7 @@ func TestManyNodes(t *testing.T) {
 		t.Log("run with ROLLSH_FAULTS=all")
 		return
 	}
-	r := newRig(t, 64)
+	r := newBareRig(t, 64)
 	for i := range 500 {
 		r.file(fmt.Sprintf("d%d/%d", i%20, i), noise(2000, int64(i)))
 	}

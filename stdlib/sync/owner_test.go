@@ -158,7 +158,7 @@ func nobodyRig(t *testing.T) *rig {
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		t.Skip("no setpriv")
 	}
-	r := newRig(t, 1, nodetest.Forced(`setpriv --reuid=nobody --regid=nogroup --groups=games sh -c "$SSH_ORIGINAL_COMMAND"`))
+	r := newBareRig(t, 1, nodetest.Forced(`setpriv --reuid=nobody --regid=nogroup --groups=games sh -c "$SSH_ORIGINAL_COMMAND"`))
 	for p := r.bed.Dir(0); p != "/dev/shm" && p != os.TempDir() && p != "/"; p = filepath.Dir(p) {
 		run(t, "chmod", "a+x", p)
 	}

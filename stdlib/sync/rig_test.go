@@ -56,10 +56,10 @@ var smallAgent, rigAgent string
 func buildAgents(dir string) error {
 	smallAgent = filepath.Join(dir, "agent")
 	rigAgent = smallAgent
-	builds := [][]string{{"build", "-o", smallAgent, "./agent/cmd/rollsh-agent"}}
+	builds := [][]string{{"build", "-ldflags", "-s -w", "-o", smallAgent, "./agent/cmd/rollsh-agent"}}
 	if raced {
 		rigAgent += "-race"
-		builds = append(builds, []string{"build", "-race", "-o", rigAgent, "./agent/cmd/rollsh-agent"})
+		builds = append(builds, []string{"build", "-race", "-ldflags", "-s -w", "-o", rigAgent, "./agent/cmd/rollsh-agent"})
 	}
 	for _, args := range builds {
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
@@ -83,7 +83,16 @@ type rig struct {
 	line   *delayLine // to the first node; nil: the machine's own
 }
 
+// newRig is a rig whose nodes find the agent in the cache that all tests share:
+// it is put there once. See newBareRig for nodes that have never had one.
 func newRig(t *testing.T, n int, opts ...nodetest.Option) *rig {
+	t.Helper()
+	return newBareRig(t, n, append(opts, nodetest.Env("XDG_CACHE_HOME", os.Getenv("XDG_CACHE_HOME")))...)
+}
+
+// newBareRig is a rig of nodes that keep the agent in their own home, and have
+// none yet.
+func newBareRig(t *testing.T, n int, opts ...nodetest.Option) *rig {
 	t.Helper()
 	t.Parallel()
 	nodetest.Need(t, "sshd")
@@ -115,7 +124,7 @@ func (r *rig) connect() {
 }
 
 func (r *rig) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	r.Cleanup(cancel)
 	return ctx
 }

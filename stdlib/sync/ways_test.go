@@ -199,7 +199,7 @@ func TestAgentMakesRoomForCommands(t *testing.T) {
 	r := newRig(t, 1, nodetest.Config("MaxSessions 1"))
 	run := func() {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		c, err := r.s.Dialer.Dial(ctx, r.set.Nodes[0])
 		must(t, err)
