@@ -16,6 +16,8 @@ GOFUMPT  = $(GO) run mvdan.cc/gofumpt@v0.12.0
 # The race detector needs a C compiler; without one the tests still run, and say so.
 RACE = $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
+# What go vet finds is found beside the tests, on what was compiled for them: on its own it compiles everything once
+# more, without the race detector.
 # Tests wait for servers more than they compute: twice as many packages at once as there are processors.
 ATONCE = $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
@@ -50,8 +52,7 @@ demo: build ## Roll to five real nodes on this machine, in under a minute (KEEP=
 
 test: agents ## Run go vet and every test with the race detector, real servers included
 	@[ -n '$(RACE)' ] || echo 'no C compiler: the tests run without the race detector'
-	@{ $(GO) vet ./... || echo '{"Action":"fail","Package":"go vet"}'; $(GO) test $(RACE) -p $(ATONCE) -count=1 -timeout 5m -json ./...; } \
-		| $(GO) run ./.ci/testsum $(ALSO_FAILED)
+	@$(GO) test $(RACE) -vet=all -p $(ATONCE) -count=1 -timeout 5m -json ./... | $(GO) run ./.ci/testsum $(ALSO_FAILED)
 
 lint: ## Run the linters: .golangci.yml says which and why; gofumpt for the layout
 	@$(GOFUMPT) -l . | { ! grep . || { echo 'not formatted; run: make fmt' >&2; false; }; }
