@@ -24,10 +24,10 @@ type Tree interface {
 	// changing the checkout: a plan looks at it before anything is updated. The
 	// caller calls close when done with it.
 	At(ctx context.Context, rev Revision) (t Tree, close func(), err error)
-	// Times gives modification times that do not depend on which checkout is
-	// asked (svn's last-changed dates), by relative path; a path that is absent
-	// has the file's own time. Nil for a plain folder.
-	Times(ctx context.Context) (map[string]time.Time, error)
+	// Dated is Revision, with modification times that do not depend on which
+	// checkout is asked (svn's last-changed dates), by relative path; a path that is
+	// absent has the file's own time. They are nil for a plain folder.
+	Dated(ctx context.Context) (Revision, map[string]time.Time, error)
 }
 
 // Touched is a folder of which only some paths matter, such as a merge's

@@ -52,4 +52,4 @@ func (d dir) At(_ context.Context, rev Revision) (Tree, func(), error) {
 	return d, func() {}, nil
 }
 
-func (dir) Times(context.Context) (map[string]time.Time, error) { return nil, nil }
+func (dir) Dated(context.Context) (Revision, map[string]time.Time, error) { return "", nil, nil }

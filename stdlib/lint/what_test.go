@@ -19,9 +19,12 @@ type tree struct {
 	from    *nodes.Revision
 }
 
-func (f tree) Root() string                                        { return f.root }
-func (f tree) Revision(context.Context) (nodes.Revision, error)    { return "9", nil }
-func (f tree) Times(context.Context) (map[string]time.Time, error) { return nil, nil }
+func (f tree) Root() string                                     { return f.root }
+func (f tree) Revision(context.Context) (nodes.Revision, error) { return "9", nil }
+func (f tree) Dated(context.Context) (nodes.Revision, map[string]time.Time, error) {
+	return "9", nil, nil
+}
+
 func (f tree) At(context.Context, nodes.Revision) (nodes.Tree, func(), error) {
 	return f, func() {}, nil
 }

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	_ "modernc.org/sqlite"
@@ -65,7 +64,7 @@ func TestAtEqualsAnUpdate(t *testing.T) {
 		if r := must[nodes.Revision](t)(at.Revision(ctx)); string(r) != fmt.Sprint(n) {
 			t.Errorf("revision %s", r)
 		}
-		want, got := must[map[string]time.Time](t)(other.Times(ctx)), must[map[string]time.Time](t)(at.Times(ctx))
+		want, got := dates(t, other), dates(t, at)
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("times at %s: %s", rev, d)
 		}

@@ -24,6 +24,7 @@ type Checkout struct {
 	client *client
 	wcRoot string // the working copy's top folder; Path or above
 	inRepo string // plain path in the repository, with a leading slash
+	bases  bases
 }
 
 var (

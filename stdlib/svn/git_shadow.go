@@ -147,13 +147,14 @@ func (s *gitShadow) Files(ctx context.Context, from, to nodes.Revision) ([]nodes
 	return s.GitCheckout.Files(ctx, from, to)
 }
 
-// Times gives the times of the shadow's revision.
-func (s *gitShadow) Times(ctx context.Context) (map[string]time.Time, error) {
+// Dated gives the shadow's revision and its times.
+func (s *gitShadow) Dated(ctx context.Context) (nodes.Revision, map[string]time.Time, error) {
 	out, err := s.timesAt(ctx, s.rev)
 	for rel := range s.local {
 		delete(out, rel)
 	}
-	return out, err
+	rev, _ := s.Revision(ctx) // no question
+	return rev, out, err
 }
 
 // String names the shadow for messages.

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -108,7 +107,7 @@ func TestGitChangesAndFiles(t *testing.T) {
 	if all := must[[]nodes.Change](t)(co.Files(ctx, "", "")); len(all) != 5 {
 		t.Errorf("all files %v", all)
 	}
-	times := must[map[string]time.Time](t)(co.Times(ctx))
+	times := dates(t, co)
 	if len(times) != 5 || times["a.php"].IsZero() {
 		t.Errorf("times %v", times)
 	}
@@ -163,13 +162,13 @@ func (b *gitBench) sameAt(co *svn.GitCheckout, rev nodes.Revision) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown, times := sources(t, at.Root()), must[map[string]time.Time](t)(at.Times(ctx))
+	shown, times := sources(t, at.Root()), dates(t, at)
 	done()
 	n := must[int](t)(co.Update(ctx, rev))
 	if d := cmp.Diff(sources(t, co.Path), shown); d != "" { // the shadow may be the checkout itself
 		t.Errorf("at %s: %s", rev, d)
 	}
-	if d := cmp.Diff(must[map[string]time.Time](t)(co.Times(ctx)), times); d != "" {
+	if d := cmp.Diff(dates(t, co), times); d != "" {
 		t.Errorf("times at %s: %s", rev, d)
 	}
 	if r := must[nodes.Revision](t)(co.Revision(ctx)); string(r) != fmt.Sprint(n) {

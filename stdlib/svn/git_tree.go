@@ -136,21 +136,21 @@ func (g *GitCheckout) differ(ctx context.Context, a, b string) ([]nodes.Change, 
 	return out, err
 }
 
-// Times gives for each file when the branch last changed it.
-func (g *GitCheckout) Times(ctx context.Context) (map[string]time.Time, error) {
+// Dated gives the revision, and for each file when the branch last changed it.
+func (g *GitCheckout) Dated(ctx context.Context) (nodes.Revision, map[string]time.Time, error) {
 	n, err := g.number(ctx)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	list, err := g.Status(ctx)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	out, err := g.timesAt(ctx, n)
 	for _, s := range list {
 		delete(out, s.Path)
 	}
-	return out, err
+	return nodes.Revision(strconv.Itoa(n)), out, err
 }
 
 // timesAt walks back from a revision until the last change of every file of it

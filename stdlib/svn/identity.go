@@ -1,11 +1,12 @@
 package svn
 
 import (
+	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 )
 
 // identity is what svn said a working copy is of. It stays true while svn's
@@ -14,24 +15,32 @@ type identity struct {
 	Path, Stamp, URL, Repo, UUID, Root string
 }
 
-// settled is how old a change of a file must be for its stamp to tell it from the
-// next one, on any filesystem.
-const settled = 2 * time.Second
-
 // stampOf names the state of the database of a working copy whose top is path;
-// empty where there is none, where it changed just now, or where a change of it is
-// under way or was broken off.
+// empty where there is none, and where a change of it is under way or was broken
+// off. Two changes within one tick of the clock are told apart by the count of
+// changes that SQLite keeps at the begin of its files
+// (https://www.sqlite.org/fileformat.html#file_change_counter).
 func stampOf(path string) string {
 	db := filepath.Join(path, ".svn", "wc.db")
-	fi, err := os.Stat(db)
-	if err != nil || time.Since(fi.ModTime()) < settled || filled(db+"-journal") || filled(db+"-wal") {
+	f, err := os.Open(db)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	var head [28]byte
+	if _, err := io.ReadFull(f, head[:]); err != nil || head[18] != 1 || filled(db+"-journal") || filled(db+"-wal") {
+		return "" // with a write-ahead log nothing is counted
+	}
+	fi, err := f.Stat()
+	if err != nil {
 		return ""
 	}
 	sys, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("%d %d %d %d %d", sys.Dev, sys.Ino, fi.Size(), fi.ModTime().UnixNano(), sys.Ctim.Nano())
+	changes := binary.BigEndian.Uint32(head[24:])
+	return fmt.Sprintf("%d %d %d %d %d %d", sys.Dev, sys.Ino, fi.Size(), fi.ModTime().UnixNano(), sys.Ctim.Nano(), changes)
 }
 
 // filled reports whether a file is there and holds something: SQLite leaves an empty

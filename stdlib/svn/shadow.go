@@ -317,11 +317,11 @@ func (s *shadow) Files(ctx context.Context, from, to nodes.Revision) ([]nodes.Ch
 	return s.Checkout.Files(ctx, from, to)
 }
 
-// Times gives the last-changed dates of the shadow's revision.
-func (s *shadow) Times(ctx context.Context) (map[string]time.Time, error) {
+// Dated gives the shadow's revision and its last-changed dates.
+func (s *shadow) Dated(ctx context.Context) (nodes.Revision, map[string]time.Time, error) {
 	list, err := s.list(ctx, s.rev)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	out := make(map[string]time.Time, len(list))
 	for _, e := range list {
@@ -329,7 +329,8 @@ func (s *shadow) Times(ctx context.Context) (map[string]time.Time, error) {
 			out[e.Name] = e.Commit.when()
 		}
 	}
-	return out, nil
+	rev, _ := s.Revision(ctx) // no question
+	return rev, out, nil
 }
 
 // String names the shadow for messages.

@@ -3,6 +3,7 @@ package svn
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,11 +85,16 @@ func (e statusXML) status() Status {
 // entries runs `svn status` on the checkout.
 func (c *Checkout) entries(ctx context.Context, options ...string) ([]statusXML, error) {
 	var list []statusXML
-	k := c.here(append(append([]string{"status", "--xml", "--ignore-externals"}, options...), ".")...)
+	k := c.status(options...)
 	k.read = collect("entry", &list)
-	k.locals = !slices.Contains(options, "-u")
 	_, err := c.client.must(ctx, k)
 	return list, err
+}
+
+func (c *Checkout) status(options ...string) call {
+	k := c.here(append(append([]string{"status", "--xml", "--ignore-externals"}, options...), ".")...)
+	k.locals = !slices.Contains(options, "-u")
+	return k
 }
 
 // Clean reports whether the checkout is exactly a revision of the repository:
@@ -114,85 +120,6 @@ func (c *Checkout) Unclean(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("parts of it are at r%d, others at up to r%d", w.lo, w.hi), nil
-}
-
-// survey is a look at the whole working copy.
-type survey struct {
-	entries []statusXML
-	revs    map[string]int // base revision of each versioned path, "." is the top
-	lo, hi  int
-}
-
-// survey reads every versioned path with its base revision.
-func (c *Checkout) survey(ctx context.Context) (*survey, error) {
-	entries, err := c.entries(ctx, "-v")
-	if err != nil {
-		return nil, err
-	}
-	w := &survey{entries: entries, revs: make(map[string]int, len(entries)), lo: -1, hi: -1}
-	for _, e := range entries {
-		n := number(e.WC.Revision)
-		if n < 0 || e.WC.Item == "added" || e.WC.Item == "external" || e.WC.Copied || e.WC.FileExtern {
-			continue
-		}
-		w.revs[e.Path] = n
-		if w.lo < 0 || n < w.lo {
-			w.lo = n
-		}
-		w.hi = max(w.hi, n)
-	}
-	if w.lo < 0 {
-		return nil, &nodes.Error{Kind: nodes.Protocol, Message: "svn tells no revision of " + c.Path}
-	}
-	return w, nil
-}
-
-// own lists what is changed or broken, without unversioned files.
-func (w *survey) own() []Status {
-	var out []Status
-	for _, e := range w.entries {
-		if s := e.status(); s.own() {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-func (w *survey) conflicts() []Status {
-	return slices.DeleteFunc(w.own(), func(s Status) bool { return !s.Conflicted() })
-}
-
-// settle tells which revision the checkout is at. After a commit its paths have
-// several base revisions: that does not matter where nothing else changed
-// between them. uniform is false where it matters; rev is then the top's.
-func (c *Checkout) settle(ctx context.Context, w *survey) (rev int, uniform bool, err error) {
-	if w.lo == w.hi {
-		return w.hi, true, nil
-	}
-	commits, err := c.client.log(ctx, logQuery{url: at(c.URL, w.hi), lo: w.lo + 1, hi: w.hi, paths: true})
-	if err != nil {
-		return 0, false, err
-	}
-	for _, commit := range commits {
-		for _, p := range commit.Paths {
-			if rel, ok := below(c.inRepo, p.Path); ok && w.baseOf(rel) < commit.Rev {
-				return w.revs["."], false, nil
-			}
-		}
-	}
-	return w.hi, true, nil
-}
-
-// baseOf is the base revision of a path, or of the nearest folder above it that
-// the working copy has.
-func (w *survey) baseOf(rel string) int {
-	for rel != "" && rel != "." {
-		if n, ok := w.revs[rel]; ok {
-			return n
-		}
-		rel = filepath.Dir(rel)
-	}
-	return w.revs["."]
 }
 
 // Revision is what the checkout is at, such as "123". Local changes do not show
@@ -258,24 +185,24 @@ func (c *Checkout) expand(ctx context.Context, paths []string, entries []statusX
 	return slices.Compact(paths), nil
 }
 
-// Times gives svn's last-changed dates by relative path. Files that are changed
-// here are absent.
-func (c *Checkout) Times(ctx context.Context) (map[string]time.Time, error) {
-	entries, err := c.entries(ctx, "-v")
+// Dated gives the revision, and svn's last-changed dates by relative path. Files
+// that are changed here are absent.
+func (c *Checkout) Dated(ctx context.Context) (nodes.Revision, map[string]time.Time, error) {
+	w, err := c.survey(ctx)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return times(entries), nil
-}
-
-func times(entries []statusXML) map[string]time.Time {
-	out := make(map[string]time.Time, len(entries))
-	for _, e := range entries {
-		if t := e.WC.Commit.when(); e.WC.Item == "normal" && !e.WC.Copied && e.Path != "." && !t.IsZero() {
-			out[e.Path] = t
+	n, _, err := c.settle(ctx, w)
+	if err != nil {
+		return "", nil, err
+	}
+	out := maps.Clone(w.dates)
+	for _, e := range w.entries {
+		if e.WC.Item != "normal" {
+			delete(out, e.Path)
 		}
 	}
-	return out
+	return nodes.Revision(strconv.Itoa(n)), out, nil
 }
 
 // some writes the first few of a list, and how many more there are.

@@ -330,11 +330,11 @@ type restless struct {
 	writing gosync.WaitGroup
 }
 
-// Times begins to change the file a little later.
-func (r *restless) Times(context.Context) (map[string]time.Time, error) {
+// Dated begins to change the file a little later.
+func (r *restless) Dated(context.Context) (nodes.Revision, map[string]time.Time, error) {
 	f, err := os.OpenFile(r.file, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	r.writing.Go(func() {
 		defer f.Close()
@@ -342,5 +342,5 @@ func (r *restless) Times(context.Context) (map[string]time.Time, error) {
 			_, _ = f.WriteString("more")
 		}
 	})
-	return nil, nil
+	return "", nil, nil
 }

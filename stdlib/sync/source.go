@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/beneath"
@@ -43,11 +44,8 @@ type source struct {
 func (e *Engine) scan(ctx context.Context, o *Options) (*source, error) {
 	s := &source{root: o.From.Root(), fd: -1, packs: map[string]*pack{}, temp: e.session.Cache, pace: o.limiter(), piece: o.piece()}
 	var err error
-	if s.rev, err = o.From.Revision(ctx); err != nil {
-		return nil, err
-	}
-	times, err := o.From.Times(ctx)
-	if err != nil {
+	var times map[string]time.Time
+	if s.rev, times, err = o.From.Dated(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.open(o); err != nil {
