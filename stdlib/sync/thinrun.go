@@ -130,7 +130,7 @@ func (r *thinRunner) unlink(name nodes.RemotePath, s *manifest.Step) error {
 	} else if err != nil {
 		return err
 	}
-	if !l.SameStat(s.Entry) {
+	if !s.Entry.Stands(&l) {
 		return nil
 	}
 	if r.folds {

@@ -156,7 +156,7 @@ func (t *thin) moved(dir string, j *wire.Journal) error {
 	for i := range pairs {
 		p := &pairs[i]
 		switch {
-		case p.From != nil && (now[i].Kind == 0 || !now[i].SameStat(p.From)):
+		case p.From != nil && !p.From.Stands(&now[i]):
 			return lookAgain(manifest.Quote(p.Path) + " changed on the node since it was looked at")
 		case p.From == nil && now[i].Kind != 0 && !other[p.Path]:
 			return lookAgain(manifest.Quote(p.Path) + " appeared on the node since it was looked at")

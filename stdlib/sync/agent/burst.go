@@ -249,7 +249,7 @@ func (t *tree) backward(stage int, j *wire.Journal) error {
 		mine: func(st *manifest.Step, fd int) error {
 			_, name := beneath.Split(st.Path)
 			l, err := manifest.Lstat(fd, name)
-			if err == nil && !l.SameStat(st.Entry) {
+			if err == nil && !st.Entry.Stands(&l) {
 				return unix.EEXIST
 			}
 			return err

@@ -226,19 +226,23 @@ func (st *stager) reopen(e *manifest.Entry) error {
 
 // keep notes what stands at a path concerned and links it aside, unless the file
 // stays; was is what the comparison saw there, nil for nothing, and to what is put
-// there.
+// there. It fails with changed where something else is there by now.
 func (st *stager) keep(p string, was, to *manifest.Entry, stays bool) error {
 	e, err := st.t.lstat(p)
-	if errors.Is(err, unix.ENOENT) {
+	switch {
+	case errors.Is(err, unix.ENOENT) && was == nil:
 		return nil
-	} else if err != nil {
+	case errors.Is(err, unix.ENOENT):
+		return changedMeanwhile(p)
+	case err != nil:
 		return cannot("look at", p, err)
-	}
-	if was == nil {
+	case was == nil:
 		if other, err := st.otherName(&e, to); err != nil || other {
 			return err
 		}
-	} else if e.Kind == manifest.File {
+	case !was.Stands(&e):
+		return changedMeanwhile(p)
+	case e.Kind == manifest.File:
 		e.Sum = was.Sum
 	}
 	found := asFound(e)

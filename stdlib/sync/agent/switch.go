@@ -114,8 +114,8 @@ func (t *tree) moved(j *wire.Journal, now *wire.Marker) error {
 	return t.unreadable(j.Each(func(p *manifest.Pair) error {
 		l, err := t.lstat(p.Path)
 		switch {
-		case p.From != nil && (err != nil || !l.SameStat(p.From)):
-			return hinted("changed", show(p.Path)+" changed on the node since it was looked at", "look again: plan, or push")
+		case p.From != nil && (err != nil || !p.From.Stands(&l)):
+			return changedMeanwhile(p.Path)
 		case p.From == nil && err == nil && j.Folds && !t.listed(p.Path): // the old name of what goes
 		case p.From == nil && err == nil:
 			return hinted("changed", show(p.Path)+" appeared on the node since it was looked at", "look again: plan, or push")
@@ -124,6 +124,10 @@ func (t *tree) moved(j *wire.Journal, now *wire.Marker) error {
 		}
 		return nil
 	}))
+}
+
+func changedMeanwhile(p string) error {
+	return hinted("changed", show(p)+" changed on the node since it was looked at", "look again: plan, or push")
 }
 
 // unreadable explains why a journal could not be read on, unless that was said.

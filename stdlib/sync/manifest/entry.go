@@ -93,6 +93,15 @@ func (e *Entry) SameStat(b *Entry) bool {
 	return e.sameMode(b)
 }
 
+// Stands reports whether b, which is there now, is what e was when it was looked
+// at, as far as lstat can tell.
+func (e *Entry) Stands(b *Entry) bool {
+	if e.Kind == Other {
+		return b.Kind == Other && e.Mode == b.Mode
+	}
+	return e.SameStat(b)
+}
+
 // sameMode compares permissions. The setgid bit of a folder is the node's own
 // matter: it is inherited from the folder above.
 func (e *Entry) sameMode(b *Entry) bool {
