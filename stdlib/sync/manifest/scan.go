@@ -191,7 +191,9 @@ func (s *Scanner) read(d *folder, l *lister) error {
 	}
 	defer unix.Close(fd)
 	paths, err := l.list(fd, d.path)
-	if err != nil {
+	if d.path != "" && errors.Is(err, unix.ENOENT) {
+		return nil // it went after it was opened
+	} else if err != nil {
 		return fmt.Errorf("cannot read folder %s: %w", Quote(d.path), err)
 	}
 	d.listed = s.room(len(paths))
