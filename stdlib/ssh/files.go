@@ -152,7 +152,8 @@ func (f *files) done(verb string, name nodes.RemotePath, err error) error {
 		return nodes.Stopped(f.ctx)
 	}
 	var cut *net.OpError
-	if errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &cut) || endsWithin(f.conn.lost, 0) {
+	if errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &cut) ||
+		errors.Is(err, io.EOF) || endsWithin(f.conn.lost, 0) { // EOF: a request could not be sent
 		return f.conn.broken("file access", err)
 	}
 	what := "cannot " + verb + " " + string(name) + ": "
@@ -223,7 +224,7 @@ type fileReader struct {
 
 func (r *fileReader) Read(p []byte) (int, error) {
 	n, err := r.file.Read(p)
-	if errors.Is(err, io.EOF) {
+	if err == io.EOF { //nolint:errorlint // that of a request that could not be sent is wrapped, and no end of the file
 		return n, io.EOF
 	}
 	return n, r.files.done("read", r.name, err)

@@ -160,6 +160,33 @@ func TestCutWhileCopyingIsLost(t *testing.T) {
 	}
 }
 
+// A file that is being read is not taken to end where the connection does.
+func TestCutWhileReadingIsLost(t *testing.T) {
+	b := start(t, 1)
+	name := b.Dir(0) + "/big"
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(name, 1<<40); err != nil {
+		t.Fatal(err)
+	}
+	for _, cut := range []func(nodes.Files){func(f nodes.Files) { _ = f.Close() }, func(nodes.Files) { b.Cut(0) }} {
+		f := opened(t, b.dial(t, 0))
+		r, err := f.Open(nodes.RemotePath(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		piece := make([]byte, 512)
+		for n := 0; err == nil; n++ {
+			if n == 10 {
+				cut(f)
+			}
+			_, err = r.Read(piece)
+		}
+		fails(t, err, nodes.Lost)
+	}
+}
+
 // A filesystem of 1 MiB is filled.
 func TestDiskFull(t *testing.T) {
 	if os.Geteuid() != 0 {
