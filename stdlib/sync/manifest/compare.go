@@ -5,8 +5,8 @@ package manifest
 type Comparison struct {
 	Ours, Want List
 	Live       Seq // sums are known where that is cheap
-	// Held gives, when Live has ended, the folders that hold something which the
-	// rules look past; nil: there are none.
+	// Held gives the folders that hold something which the rules look past, as far
+	// as Live was read; nil: there are none.
 	Held   func() map[string]bool
 	Policy Policy
 	Lists  bool // every path is listed

@@ -79,7 +79,8 @@ func (s *Scanner) Close() {
 }
 
 // Held are the folders that hold something which the rules look past; they
-// cannot be removed. It is complete when Next has given nil.
+// cannot be removed. It is complete for a folder when Next has given what comes
+// after all that is in it.
 func (s *Scanner) Held() map[string]bool { return s.held }
 
 // Err implements Seq.
