@@ -24,7 +24,7 @@ func TestMemoryOfTheAgent(t *testing.T) {
 	}
 	peaks := map[string][]int{}
 	for _, n := range sizes {
-		r := newRig(t, 1)
+		r := newBareRig(t, 1)
 		fill := func(text string) {
 			for i := range n {
 				r.file(fmt.Sprintf("folder%d/file%d.txt", i/100, i), text+strconv.Itoa(i))
@@ -55,7 +55,7 @@ func TestMemoryOfTheAgent(t *testing.T) {
 		measure("change of everything", push)
 		measure("undo of it", undo)
 		measure("undo of the first push", undo)
-		must(t, push(r.ctx()))
+		must(t, push(context.Background()))
 		kept := r.src
 		r.src = filepath.Join(kept, "folder0", "empty")
 		must(t, os.Mkdir(r.src, 0o755))
