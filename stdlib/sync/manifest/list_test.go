@@ -84,6 +84,33 @@ func TestSpoolWithoutRoom(t *testing.T) {
 	}
 }
 
+// A byte that cannot be replaced in the file is replaced all the same.
+func TestSpoolSet(t *testing.T) {
+	var file *os.File
+	s := manifest.NewSpool(func() (*os.File, error) {
+		fd, err := unix.MemfdCreate("spool", unix.MFD_ALLOW_SEALING|unix.MFD_CLOEXEC)
+		file = os.NewFile(uintptr(fd), "spool")
+		return file, err
+	})
+	want := bytes.Repeat([]byte("0123456789"), 150_000)
+	if _, err := s.Write(want); err != nil || file == nil {
+		t.Fatalf("%v, in a file: %t", err, file != nil)
+	}
+	if _, err := unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE); err != nil {
+		t.Skip("no seals: ", err)
+	}
+	for _, at := range []int64{0, 70_001, 1_499_999} {
+		want[at] = 'x'
+		if err := s.Set(at, 'x'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := make([]byte, len(want))
+	if _, err := s.ReadAt(got, 0); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%v: it does not come back", err)
+	}
+}
+
 // So it is where most entries are longer than what is usually at hand.
 func TestLongEntries(t *testing.T) {
 	var list manifest.Slice

@@ -83,8 +83,12 @@ func (s *Spool) takeBack() error {
 // Set replaces a byte that was written.
 func (s *Spool) Set(off int64, b byte) error {
 	if s.f != nil {
-		_, err := s.f.WriteAt([]byte{b}, off)
-		return err
+		if _, err := s.f.WriteAt([]byte{b}, off); err == nil {
+			return nil
+		}
+		if err := s.takeBack(); err != nil {
+			return err
+		}
 	}
 	s.b[off/spoolBlock][off%spoolBlock] = b
 	return nil
