@@ -110,49 +110,19 @@ const longestHashedPath = 1 << 16
 // record decodes the record that b begins with, and gives its length; 0 where b
 // holds none that is whole.
 func (h *hashes) record(b []byte) int {
-	c := cut{b: b}
-	k := c.uvarint()
+	c := manifest.Cut{Left: b}
+	k := c.Uvarint()
 	if k > longestHashedPath {
 		return 0
 	}
-	path := c.bytes(int(k))
-	v := hashed{size: c.varint(), mtime: c.varint(), ctime: c.varint(), ino: c.uvarint()}
-	copy(v.sum[:], c.bytes(manifest.SumSize))
-	if c.short {
+	path := c.Bytes(k)
+	v := hashed{size: c.Varint(), mtime: c.Varint(), ctime: c.Varint(), ino: c.Uvarint()}
+	copy(v.sum[:], c.Bytes(manifest.SumSize))
+	if c.Err != nil {
 		return 0
 	}
 	h.path, h.next = append(h.path[:0], path...), v
-	return len(b) - len(c.b)
-}
-
-// cut takes values off the front of b.
-type cut struct {
-	b     []byte
-	short bool // b held less than was asked for
-}
-
-func (c *cut) uvarint() uint64 {
-	v, n := binary.Uvarint(c.b)
-	c.bytes(n)
-	c.short = c.short || n <= 0
-	return v
-}
-
-func (c *cut) varint() int64 {
-	v, n := binary.Varint(c.b)
-	c.bytes(n)
-	c.short = c.short || n <= 0
-	return v
-}
-
-func (c *cut) bytes(n int) []byte {
-	if n < 0 || n > len(c.b) {
-		c.short = true
-		return nil
-	}
-	b := c.b[:n]
-	c.b = c.b[n:]
-	return b
+	return len(b) - len(c.Left)
 }
 
 // fill gives a file its sum when it is known. Files are asked for in the order

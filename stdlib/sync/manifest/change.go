@@ -178,14 +178,14 @@ func (s *Changes) read() bool {
 	if n > cap(s.body) {
 		s.body = make([]byte, n)
 	}
-	s.d.b = s.body[:n]
-	if _, err := io.ReadFull(s.r, s.d.b); err != nil {
+	s.d.Left = s.body[:n]
+	if _, err := io.ReadFull(s.r, s.d.Left); err != nil {
 		s.fail(err)
 		return false
 	}
 	s.decode(s.head[4], s.head[5])
-	if s.d.err != nil {
-		s.fail(s.d.err)
+	if s.d.Err != nil {
+		s.fail(s.d.Err)
 	}
 	return s.err == nil
 }
@@ -205,7 +205,7 @@ func (s *Changes) decode(flags, has byte) {
 		e := &s.at[i]
 		*e = s.path
 		s.d.body(e)
-		e.UID, e.GID = uint32(s.d.uvarint()), uint32(s.d.uvarint())
+		e.UID, e.GID = uint32(s.d.Uvarint()), uint32(s.d.Uvarint())
 		*to = e
 		if has&(oursWas<<i) != 0 && !s.c.Goes {
 			s.c.Ours = e

@@ -178,14 +178,14 @@ func EncodePaths(paths []string) []byte {
 // DecodePaths reads what EncodePaths wrote and refuses paths that are not
 // plain.
 func DecodePaths(b []byte) ([]string, error) {
-	d := &decoder{b: b}
+	d := &decoder{Cut: Cut{Left: b}}
 	var out []string
-	for len(d.b) > 0 && d.err == nil {
-		p := string(d.bytes(d.uvarint()))
-		if d.err == nil && !Clean(p) {
+	for len(d.Left) > 0 && d.Err == nil {
+		p := string(d.Bytes(d.Uvarint()))
+		if d.Err == nil && !Clean(p) {
 			return nil, fmt.Errorf("damaged list: path %q", p)
 		}
 		out = append(out, p)
 	}
-	return out, d.err
+	return out, d.Err
 }

@@ -14,73 +14,71 @@ import (
 // errCut is what every damaged encoding gives.
 var errCut = errors.New("damaged manifest")
 
-// decoder reads an encoding; the first failure stays.
-type decoder struct {
-	b     []byte
-	err   error
-	time  int64 // of the last file
-	owner Owner // of the last entry that had one
+// Cut takes values off the front of bytes, as AppendUvarint and AppendVarint of
+// encoding/binary put them there. After the first failure it gives zeros.
+type Cut struct {
+	Left []byte
+	Err  error
 }
 
-func (d *decoder) uvarint() uint64 {
-	if len(d.b) > 0 && d.b[0] < 0x80 { // as most are
-		v := d.b[0]
-		d.b = d.b[1:]
+// Uvarint takes an unsigned number.
+func (c *Cut) Uvarint() uint64 {
+	if len(c.Left) > 0 && c.Left[0] < 0x80 { // as most are
+		v := c.Left[0]
+		c.Left = c.Left[1:]
 		return uint64(v)
 	}
-	v, n := binary.Uvarint(d.b)
+	v, n := binary.Uvarint(c.Left)
 	if n <= 0 {
-		d.fail()
+		c.fail()
 		return 0
 	}
-	d.b = d.b[n:]
+	c.Left = c.Left[n:]
 	return v
 }
 
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.b)
+// Varint takes a number.
+func (c *Cut) Varint() int64 {
+	v, n := binary.Varint(c.Left)
 	if n <= 0 {
-		d.fail()
+		c.fail()
 		return 0
 	}
-	d.b = d.b[n:]
+	c.Left = c.Left[n:]
 	return v
 }
 
-func (d *decoder) bytes(n uint64) []byte {
-	if n > uint64(len(d.b)) {
-		d.fail()
+// Bytes takes the next n bytes.
+func (c *Cut) Bytes(n uint64) []byte {
+	if n > uint64(len(c.Left)) {
+		c.fail()
 		return nil
 	}
-	out := d.b[:n]
-	d.b = d.b[n:]
+	out := c.Left[:n]
+	c.Left = c.Left[n:]
 	return out
 }
 
-func (d *decoder) fail() {
-	if d.err == nil {
-		d.err = errCut
+func (c *Cut) fail() {
+	if c.Err == nil {
+		c.Err = errCut
 	}
-	d.b = nil
+	c.Left = nil
 }
 
-// Decode reads what Write wrote. It refuses paths that are not plain, out of
-// order or repeated, and modes and kinds that do not exist.
-func Decode(b []byte) ([]Entry, error) {
-	s := &encodedSeq{d: decoder{b: b}}
-	var out []Entry
-	for e := s.Next(); e != nil; e = s.Next() {
-		out = append(out, *e)
-	}
-	return out, s.err
+// decoder reads an encoding.
+type decoder struct {
+	Cut
+	time  int64 // of the last file
+	owner Owner // of the last entry that had one
 }
 
 // encodedSeq decodes as it goes, window bytes ahead at first and more where an
 // entry is longer.
 type encodedSeq struct {
 	d      decoder
-	at     io.ReaderAt // nil: d has all of it
-	off    int64       // of what comes after d's bytes
+	at     io.ReaderAt
+	off    int64 // of what comes after d's bytes
 	size   int64
 	window int
 	buf    []byte
@@ -99,9 +97,9 @@ func (s *encodedSeq) Next() *Entry {
 	}
 	before, prev := s.d, s.e.Path
 	s.d.entry(&s.e, prev, &s.texts)
-	for s.d.err != nil && s.off < s.size && len(before.b) < longest {
+	for s.d.Err != nil && s.off < s.size && len(before.Left) < longest {
 		s.d = before
-		if len(s.d.b) == s.window { // so much is not enough
+		if len(s.d.Left) == s.window { // so much is not enough
 			s.window *= 2
 		}
 		if !s.fill() {
@@ -110,7 +108,7 @@ func (s *encodedSeq) Next() *Entry {
 		before = s.d
 		s.d.entry(&s.e, prev, &s.texts)
 	}
-	if s.err = s.d.err; s.err != nil {
+	if s.err = s.d.Err; s.err != nil {
 		return nil
 	}
 	return &s.e
@@ -119,10 +117,10 @@ func (s *encodedSeq) Next() *Entry {
 // ready makes sure that the next entry is at hand, if it is of the usual
 // length; it is false at the end.
 func (s *encodedSeq) ready() bool {
-	if len(s.d.b) < usual && s.off < s.size && !s.fill() {
+	if len(s.d.Left) < usual && s.off < s.size && !s.fill() {
 		return false
 	}
-	return len(s.d.b) > 0
+	return len(s.d.Left) > 0
 }
 
 // usual is what hardly any entry takes.
@@ -130,21 +128,21 @@ const usual = 4 << 10
 
 // fill reads on until window bytes are at hand.
 func (s *encodedSeq) fill() bool {
-	n := min(int64(s.window-len(s.d.b)), s.size-s.off)
+	n := min(int64(s.window-len(s.d.Left)), s.size-s.off)
 	if n <= 0 {
 		return true
 	}
 	if len(s.buf) < s.window {
 		s.buf = make([]byte, s.window)
 	}
-	k := copy(s.buf, s.d.b)
+	k := copy(s.buf, s.d.Left)
 	b := s.buf[:k+int(n)]
 	if got, err := s.at.ReadAt(b[k:], s.off); int64(got) < n {
 		s.err = fmt.Errorf("cannot read a manifest: %w", err)
 		return false
 	}
 	s.off += n
-	s.d.b = b
+	s.d.Left = b
 	return true
 }
 
@@ -241,6 +239,9 @@ func (b *Builder) Add(e *Entry) {
 	b.w.Add(e)
 }
 
+// Count is how many entries were added.
+func (b *Builder) Count() int { return b.l.Count }
+
 // Done gives the list.
 func (b *Builder) Done() (*Encoded, error) {
 	var err error
@@ -272,25 +273,25 @@ func (d *decoder) entry(e *Entry, prev string, t *texts) {
 
 // body reads an entry without its path.
 func (d *decoder) body(e *Entry) {
-	if kind := d.bytes(1); kind != nil {
+	if kind := d.Bytes(1); kind != nil {
 		e.Kind = Kind(kind[0])
 	}
-	mode := d.uvarint()
+	mode := d.Uvarint()
 	e.Mode = uint32(mode) & 0o7777
 	if mode > 0o7777 {
 		d.more(e, mode)
 	}
 	switch e.Kind {
 	case File:
-		size := d.uvarint()
+		size := d.Uvarint()
 		if e.Size = int64(size); e.Size < 0 {
 			d.fail()
 		}
-		d.time += d.varint()
+		d.time += d.Varint()
 		e.Mtime = d.time
-		copy(e.Sum[:], d.bytes(SumSize))
+		copy(e.Sum[:], d.Bytes(SumSize))
 	case Link:
-		e.Link = string(d.bytes(d.uvarint()))
+		e.Link = string(d.Bytes(d.Uvarint()))
 	case Dir, Other:
 	default:
 		d.fail()
@@ -299,18 +300,18 @@ func (d *decoder) body(e *Entry) {
 
 // path reads what it differs by from the one before it, which was checked.
 func (d *decoder) path(e *Entry, prev string, t *texts) {
-	k := d.uvarint()
+	k := d.Uvarint()
 	if k > uint64(len(prev)) {
 		d.fail()
 		return
 	}
-	rest := d.bytes(d.uvarint())
-	if d.err != nil {
+	rest := d.Bytes(d.Uvarint())
+	if d.Err != nil {
 		return
 	}
 	e.Path = t.join(prev[:k], rest)
 	if e.Path[k:] <= prev[k:] || !Clean(e.Path[strings.LastIndexByte(prev[:k], '/')+1:]) {
-		d.err, d.b = fmt.Errorf("damaged manifest: path %q", e.Path), nil
+		d.Err, d.Left = fmt.Errorf("damaged manifest: path %q", e.Path), nil
 	}
 }
 
@@ -331,7 +332,7 @@ func (d *decoder) owned(e *Entry, mode uint64) {
 	case 0:
 		return
 	case newOwner:
-		text := string(d.bytes(d.uvarint()))
+		text := string(d.Bytes(d.Uvarint()))
 		o, err := ParseOwner(text)
 		if err != nil || o.String() != text || !o.Given() || o == d.owner {
 			d.fail()
@@ -350,7 +351,7 @@ func (d *decoder) owned(e *Entry, mode uint64) {
 
 // joined reads which path a file is a hard link of.
 func (d *decoder) joined(e *Entry) {
-	e.Link = string(d.bytes(d.uvarint()))
+	e.Link = string(d.Bytes(d.Uvarint()))
 	if e.Kind != File || !Clean(e.Link) || e.Link >= e.Path {
 		d.fail()
 	}

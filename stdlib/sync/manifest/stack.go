@@ -53,10 +53,10 @@ func (s *stack) pop(f func(*Entry) error) error {
 			return err
 		}
 		var e Entry
-		d := decoder{b: body}
+		d := decoder{Cut: Cut{Left: body}}
 		d.entry(&e, "", &texts)
-		if d.err != nil {
-			return d.err
+		if d.Err != nil {
+			return d.Err
 		}
 		if err := f(&e); err != nil {
 			return err
