@@ -13,44 +13,34 @@ import (
 // sources are the N of s/N of all changes whose contents are sent, in their order.
 type sources struct {
 	to    *manifest.Spool
-	b     []byte // of it, not yet written
-	first int    // those that were asked for have this one and those after it
-	err   error
+	w     *bufio.Writer // to it
+	first int           // those that were asked for have this one and those after it
 }
 
-func newSources(to *manifest.Spool) *sources { return &sources{to: to} }
+func newSources(to *manifest.Spool) *sources { return &sources{to: to, w: bufio.NewWriter(to)} }
 
-// add notes one more; below 0 for what is to be asked for.
+// add notes one more; below 0 for what is to be asked for. An error is told by
+// done.
 func (s *sources) add(n int) {
-	if s.b = binary.AppendUvarint(s.b, uint64(n+1)); len(s.b) >= 4<<10 {
-		s.flush()
-	}
-}
-
-func (s *sources) flush() {
-	if s.err == nil {
-		_, s.err = s.to.Write(s.b)
-	}
-	s.b = s.b[:0]
+	_, _ = s.w.Write(binary.AppendUvarint(s.w.AvailableBuffer(), uint64(n+1)))
 }
 
 // done says which is the first one of those that are to be asked for.
 func (s *sources) done(first int) error {
-	s.flush()
 	s.first = first
-	return s.err
+	return s.w.Flush()
 }
 
 // read begins to read them.
 func (s *sources) read() *sourceReader {
-	return &sourceReader{of: s, asked: s.first, r: bufio.NewReader(io.NewSectionReader(s.to, 0, s.to.Size()))}
+	return &sourceReader{first: s.first, asked: s.first, r: bufio.NewReader(io.NewSectionReader(s.to, 0, s.to.Size()))}
 }
 
 // sourceReader gives sources one by one.
 type sourceReader struct {
-	of    *sources
 	r     *bufio.Reader
-	asked int
+	first int // of those that were asked for
+	asked int // the next of these
 	err   error
 }
 

@@ -206,7 +206,7 @@ type lackingSeq struct {
 // Next implements manifest.Seq.
 func (l *lackingSeq) Next() *manifest.Entry {
 	for l.c = l.s.Next(); l.c != nil; l.c = l.s.Next() {
-		if l.c.Sent() && l.n.next() >= l.n.of.first {
+		if l.c.Sent() && l.n.next() >= l.n.first {
 			return l.c.Want
 		}
 	}

@@ -13,9 +13,7 @@ import (
 type Draft struct {
 	to, from *manifest.Builder
 	how      *manifest.Spool
-	b        []byte // of how, not yet written
-	stood    int
-	err      error
+	w        *bufio.Writer // to how
 }
 
 // NewDraft begins with nothing; spool gives places for the lists, nil for memory.
@@ -23,47 +21,39 @@ func NewDraft(spool func() *manifest.Spool) *Draft {
 	if spool == nil {
 		spool = func() *manifest.Spool { return manifest.NewSpool(nil) }
 	}
-	return &Draft{to: manifest.NewBuilder(spool()), from: manifest.NewBuilder(spool()), how: spool()}
+	how := spool()
+	return &Draft{to: manifest.NewBuilder(spool()), from: manifest.NewBuilder(spool()), how: how, w: bufio.NewWriter(how)}
 }
 
 // Put has an entry put in place: from s/source, or, with touch, on the file that
-// is there; a folder and a file that stays have no source, -1.
+// is there; a folder and a file that stays have no source, -1. An error is told by
+// Fill.
 func (d *Draft) Put(e *manifest.Entry, source int, touch bool) {
 	d.to.Add(e)
 	how := uint64(source+1) << 1
 	if touch {
 		how |= 1
 	}
-	if d.b = binary.AppendUvarint(d.b, how); len(d.b) >= 4<<10 {
-		d.flush()
-	}
-}
-
-func (d *Draft) flush() {
-	if d.err == nil {
-		_, d.err = d.how.Write(d.b)
-	}
-	d.b = d.b[:0]
+	_, _ = d.w.Write(binary.AppendUvarint(d.w.AvailableBuffer(), how))
 }
 
 // Stood notes what stands there now and gives its index.
 func (d *Draft) Stood(e *manifest.Entry) int {
 	d.from.Add(e)
-	d.stood++
-	return d.stood - 1
+	return d.from.Count() - 1
 }
 
 // Fill makes all that part of a journal.
 func (d *Draft) Fill(j *Journal) (err error) {
-	d.flush()
 	if j.To, err = d.to.Done(); err != nil {
 		return err
 	}
 	if j.From, err = d.from.Done(); err != nil {
 		return err
 	}
+	err = d.w.Flush()
 	j.how = io.NewSectionReader(d.how, 0, d.how.Size())
-	return d.err
+	return err
 }
 
 // Read gives the paths of the switch.
