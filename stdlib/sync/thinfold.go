@@ -174,11 +174,12 @@ func (t *thin) namesIn(dir string) (map[string]bool, error) {
 	return names, nil
 }
 
-// otherNames gives those of the paths at which something, found by lookAt, is that
+// lookNamed is lookAtAll, and gives those of the paths at which something is that
 // has another name. Only a burst that changes the case of names knows of any.
-func (t *thin) otherNames(folds bool, pairs []manifest.Pair, found []manifest.Entry) (map[string]bool, error) {
-	if !folds {
-		return nil, nil
+func (t *thin) lookNamed(folds bool, pairs []manifest.Pair) (found []manifest.Entry, other map[string]bool, err error) {
+	found, err = t.lookAtAll(pairs)
+	if err != nil || !folds {
+		return found, nil, err
 	}
 	var there []string
 	for i := range pairs {
@@ -186,7 +187,8 @@ func (t *thin) otherNames(folds bool, pairs []manifest.Pair, found []manifest.En
 			there = append(there, pairs[i].Path)
 		}
 	}
-	return t.misnamed(there)
+	other, err = t.misnamed(there)
+	return found, other, err
 }
 
 // namedOtherwise gives the paths at which a burst puts something new, and something
@@ -204,9 +206,6 @@ func (t *thin) namedOtherwise(folds bool, s manifest.Pairs) (map[string]bool, er
 	if s.Err() != nil {
 		return nil, s.Err()
 	}
-	found, err := t.lookAtAll(fresh)
-	if err != nil {
-		return nil, err
-	}
-	return t.otherNames(folds, fresh, found)
+	_, other, err := t.lookNamed(folds, fresh)
+	return other, err
 }

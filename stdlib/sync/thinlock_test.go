@@ -124,12 +124,19 @@ func TestLockOfTheKilled(t *testing.T) {
 	age(t, lock, time.Minute)
 	locked("that rollsh is gone, or its connection was cut")
 	age(t, lock, 3*time.Minute)
-	_, err = newRigOn(r).Push(r.ctx(), r.set, r.options()) // of a user who cannot know
-	wantKind(t, err, nodes.Locked, "wait until that has ended")
+	r.takesItsLockBack()
+}
+
+// takesItsLockBack pushes where a lock is left that this deploy host knows for its
+// own, and another user cannot.
+func (r *rig) takesItsLockBack() {
+	r.Helper()
+	_, err := newRigOn(r).Push(r.ctx(), r.set, r.options())
+	wantKind(r.T, err, nodes.Locked, "wait until that has ended")
 	r.push()
 	r.equal(0)
 	if left, _ := filepath.Glob(filepath.Join(r.s.Cache, "thin-locks", "*")); len(left) > 0 {
-		t.Errorf("left in the cache: %v", left)
+		r.Errorf("left in the cache: %v", left)
 	}
 }
 
@@ -185,13 +192,7 @@ func TestThinLockCancelledAsItIsMade(t *testing.T) {
 	t.Logf("on the node: %q", said)
 	line.takes(0)
 	line.still.Unlock()
-	_, err = newRigOn(r).Push(r.ctx(), r.set, r.options()) // of a user who cannot know
-	wantKind(t, err, nodes.Locked, "wait until that has ended")
-	r.push()
-	r.equal(0)
-	if left, _ := filepath.Glob(filepath.Join(r.s.Cache, "thin-locks", "*")); len(left) > 0 {
-		t.Errorf("left in the cache: %v", left)
-	}
+	r.takesItsLockBack()
 }
 
 // A push over SFTP ends within a second of a cancel, whenever the line fell silent

@@ -136,9 +136,10 @@ func (t *thin) moved(dir string, j *wire.Journal) error {
 		return err
 	}
 	var now []manifest.Entry
+	var other map[string]bool
 	err = t.all(2, func(i int) (err error) {
 		if i == 0 {
-			now, err = t.lookAtAll(pairs)
+			now, other, err = t.lookNamed(j.Folds, pairs)
 			return err
 		}
 		if _, err = t.f.Lstat(nodes.RemotePath(path.Join(dir, "plan"))); gone(err) {
@@ -146,10 +147,6 @@ func (t *thin) moved(dir string, j *wire.Journal) error {
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	other, err := t.otherNames(j.Folds, pairs, now)
 	if err != nil {
 		return err
 	}

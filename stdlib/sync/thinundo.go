@@ -120,11 +120,7 @@ func (t *thin) stands(j *wire.Journal) error {
 	if err != nil {
 		return err
 	}
-	now, err := t.lookAtAll(pairs)
-	if err != nil {
-		return err
-	}
-	other, err := t.otherNames(j.Folds, pairs, now)
+	now, other, err := t.lookNamed(j.Folds, pairs)
 	if err != nil {
 		return err
 	}
@@ -185,11 +181,7 @@ func (t *thin) linkBack(from, to string, pairs []manifest.Pair) error {
 // turn puts into the journal of an undo what stood at the paths of the roll, and
 // what is there now.
 func (t *thin) turn(j *wire.Journal, pairs []manifest.Pair) error {
-	now, err := t.lookAtAll(pairs)
-	if err != nil {
-		return err
-	}
-	other, err := t.otherNames(j.Folds, pairs, now)
+	now, other, err := t.lookNamed(j.Folds, pairs)
 	if err != nil {
 		return err
 	}
