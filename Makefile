@@ -46,7 +46,7 @@ build: agents ## Build bin/rollsh, with the sync agents for linux in it (amd64, 
 deps: ## Install the Debian packages that the tests and the demo want
 	@.ci/install test && .ci/install demo
 
-demo: build ## Roll to five real nodes on this machine, in under a minute (KEEP=1: leave them up)
+demo: build ## Roll to five real nodes on this machine, in seconds once all is built (KEEP=1: leave them up)
 	@.ci/install demo || echo 'going on with what is here'
 	@KEEP='$(KEEP)' recipes/demo/demo bin/rollsh
 
