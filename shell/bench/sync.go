@@ -46,6 +46,7 @@ type syncBed struct {
 	f     far
 	src   *tree
 	shown map[string][]row
+	seen  time.Duration // what looking at the trees of all nodes at once takes find
 }
 
 func (b *bench) syncAt(ctx context.Context, f far) error {
@@ -141,6 +142,25 @@ func (s *syncBed) rollsh(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// look measures what the nodes' processors must do at least, however far the
+// nodes are: lstat every file of their trees, all nodes at once.
+func (s *syncBed) look(ctx context.Context) error {
+	var trees strings.Builder
+	for i := range s.spaces {
+		fmt.Fprintln(&trees, s.tree(i, "bench"))
+	}
+	line := fmt.Sprintf(`xargs -P %d -I{} find {} -printf '%%s %%T@\n' >/dev/null`, s.f.nodes)
+	f, err := repeat(ctx, "find", 3, func() *exec.Cmd {
+		cmd := exec.Command("sh", "-c", line)
+		cmd.Stdin = strings.NewReader(trees.String())
+		return cmd
+	})
+	if err == nil {
+		s.seen, _, _ = f.median()
+	}
+	return err
+}
+
 // measure takes one sample and adds it to a table's row.
 func (s *syncBed) measure(ctx context.Context, table, name string, cmd *exec.Cmd) error {
 	cpu := s.cpu()
@@ -204,6 +224,9 @@ func (s *syncBed) rolls(ctx context.Context) error {
 	}
 	master, err := s.masters(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.look(ctx); err != nil {
 		return err
 	}
 	for run := range s.b.runs {
