@@ -1,15 +1,18 @@
 package sync
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"sync"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/agent"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
 
@@ -137,30 +140,58 @@ func (t *thin) findRoot() error {
 // remember reads what rolls left.
 func (t *thin) remember() error {
 	t.now = wire.NoRecord()
-	b, err := t.slurp(path.Join(t.state, "marker"))
+	b, err := t.fetch(path.Join(t.state, "marker"))
 	if nodes.KindOf(err) == nodes.NotFound {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	if t.now, err = wire.DecodeRecord(b); err != nil {
+	if t.now, err = wire.OpenRecord(b, b.Size()); err != nil {
 		return &nodes.Error{Kind: nodes.Failed, Message: t.state + "/marker is damaged: " + err.Error(), Hint: "move it away"}
 	}
 	return nil
 }
 
-// slurp reads a file of the state, with many requests under way.
+// What a file of the state may hold: one of a few lines, and one with lists, of some
+// ten million paths.
+const (
+	mostText  = 1 << 20
+	mostState = 1 << 30
+)
+
+// slurp reads a file of the state that has a few lines.
 func (t *thin) slurp(name string) ([]byte, error) {
-	r, err := t.f.Open(nodes.RemotePath(name))
+	var b bytes.Buffer
+	err := t.receive(name, &short{&b, mostText})
 	if err != nil {
 		return nil, err
 	}
+	return b.Bytes(), nil
+}
+
+// fetch reads a file of the state that holds lists.
+func (t *thin) fetch(name string) (*manifest.Spool, error) {
+	to := t.spool()
+	return to, t.receive(name, &short{to, mostState})
+}
+
+// receive reads a file of the state, with many requests under way. When the work
+// ends meanwhile something may still be written to w.
+func (t *thin) receive(name string, w io.Writer) error {
+	r, err := t.f.Open(nodes.RemotePath(name))
+	if err != nil {
+		return err
+	}
 	defer func() { go r.Close() }() // nobody waits for it
-	return until(t.work, func() ([]byte, error) {
-		var b bytes.Buffer
-		_, err := io.Copy(&short{&b, wire.MaxFrame}, r)
-		return b.Bytes(), err
+	return untilDone(t.work, func() error {
+		_, err := io.Copy(w, r)
+		return err
 	})
+}
+
+// spool keeps a list of the tree for as long as anybody refers to it.
+func (t *thin) spool() *manifest.Spool {
+	return manifest.NewSpool(func() (*os.File, error) { return tempFile(t.e.session.Cache) })
 }
 
 // short is a writer that takes so many bytes.
@@ -232,7 +263,7 @@ func (e *Engine) thinLook(ctx context.Context, j *job, why string) (*wire.Report
 		return nil, err
 	}
 	defer t.shut()
-	c, err := t.compare()
+	c, err := t.compare(true)
 	if err != nil {
 		return nil, t.why(err)
 	}
@@ -280,8 +311,22 @@ func goMode(bits uint32) fs.FileMode {
 	return m
 }
 
+// writing is how much of a file with lists is under way.
+const writing = 2 << 20
+
 // put writes a file of the state whole.
 func (t *thin) put(name string, b []byte) error {
+	return t.write(name, len(b), func(w io.Writer) error {
+		if len(b) == 0 {
+			return nil
+		}
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// write writes a file of the state whole, as fill gives it, size bytes at once.
+func (t *thin) write(name string, size int, fill func(io.Writer) error) error {
 	tmp := nodes.RemotePath(name + ".new")
 	w, err := t.f.Create(tmp, 0o600)
 	if err != nil { // one of a run that was cut short may be in the way
@@ -291,8 +336,9 @@ func (t *thin) put(name string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	if len(b) > 0 {
-		_, err = w.Write(b)
+	out := bufio.NewWriterSize(w, size)
+	if err = fill(out); err == nil {
+		err = out.Flush()
 	}
 	if err == nil {
 		err = w.Sync()

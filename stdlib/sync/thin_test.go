@@ -2,6 +2,7 @@ package sync_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -138,4 +139,37 @@ func TestSwitchOverSFTPThatDidNotBegin(t *testing.T) {
 	if got := snapshot(t, b.live); len(got) >= len(old) {
 		t.Errorf("it was not the first roll that was undone: %d files", len(got))
 	}
+}
+
+// Folders that come and go while a tree is looked at over SFTP are passed over.
+func TestSFTPFoldersThatGo(t *testing.T) {
+	r := newRig(t, 1, nodetest.SFTPOnly())
+	r.file("index.html", "one")
+	r.wholeSeconds()
+	r.push()
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-quit:
+				return
+			default:
+			}
+			for i := range 20 {
+				p := filepath.Join(r.live(0), fmt.Sprint("folder", i))
+				if os.Mkdir(p, 0o755) != nil || os.Remove(p) != nil {
+					t.Error(p)
+				}
+			}
+		}
+	}()
+	for range 60 {
+		if _, err := r.engine.Plan(r.ctx(), r.set, r.options()); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	close(quit)
+	<-ended
 }

@@ -9,30 +9,25 @@ import (
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
 
-// compare walks the tree and decides.
-func (t *thin) compare() (*comparison, error) {
+// compare walks the tree and decides. With lists, what is told is every path.
+func (t *thin) compare(lists bool) (*comparison, error) {
 	c := &comparison{t: t}
 	rules := t.j.src.rules
 	want, err := t.wanted(rules)
 	if err != nil {
 		return nil, err
 	}
-	sides, failed, err := t.sides(rules, want)
-	if err != nil {
-		return nil, err
-	}
-	sides.Policy, sides.Lists = t.j.o.policy(), true
+	sides, stop := t.sides(rules, want)
+	sides.Policy, sides.Lists, sides.Spool = t.j.o.policy(), lists, t.spool
 	sides.Policy.First = t.now.First()
-	if c.dec, err = sides.Decide(); err == nil {
-		err = failed()
-	}
-	return c, err
+	c.dec, err = sides.Decide()
+	return c, stop(err)
 }
 
 // sides are what is compared: what rolls left, without owners, for SFTP tells no
-// names; what is there; and what is wanted. failed tells afterwards why a sum
-// could not be taken.
-func (t *thin) sides(rules *manifest.Rules, want manifest.List) (c *manifest.Comparison, failed func() error, err error) {
+// names; what is there, which is listed meanwhile; and what is wanted. stop ends
+// that, and is given how comparing went: it knows why a sum could not be taken.
+func (t *thin) sides(rules *manifest.Rules, want manifest.List) (c *manifest.Comparison, stop func(error) error) {
 	ours, _ := rules.Filter(t.now.Ours)
 	c = &manifest.Comparison{
 		Ours: manifest.Mapped(ours, func(e *manifest.Entry) { e.Owner = manifest.Owner{} }),
@@ -44,14 +39,18 @@ func (t *thin) sides(rules *manifest.Rules, want manifest.List) (c *manifest.Com
 			first = err
 		}
 	}
+	end := func() {}
 	if t.exists {
-		live, held, err := t.walk(rules)
-		if err != nil {
-			return nil, nil, err
-		}
-		c.Live, c.Held = live.Read(), func() map[string]bool { return held }
+		scan := t.scan(rules)
+		c.Live, c.Held, end = scan, scan.Held, scan.Close
 	}
-	return c, func() error { return first }, nil
+	return c, func(err error) error {
+		end()
+		if err == nil {
+			err = first
+		}
+		return err
+	}
 }
 
 // comparison is what was decided over SFTP.

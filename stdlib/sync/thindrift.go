@@ -26,19 +26,13 @@ func (e *Engine) thinDrift(ctx context.Context, j *job, why string) (*wire.Repor
 	if err != nil {
 		return nil, err
 	}
-	sides, failed, err := t.sides(rules, nil)
-	if err != nil {
-		return nil, t.why(err)
-	}
+	sides, stop := t.sides(rules, nil)
 	sides.Want = sides.Ours
 	if j.src != nil {
 		sides.Want, _ = rules.Filter(j.src.list)
 	}
 	list, err := sides.Differences()
-	if err == nil {
-		err = failed()
-	}
-	if err != nil {
+	if err = stop(err); err != nil {
 		return nil, t.why(err)
 	}
 	name := func(id uint32) string { return strconv.Itoa(int(id)) }

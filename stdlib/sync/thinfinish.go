@@ -137,11 +137,11 @@ func (t *thin) forgetUndos(j *wire.Journal) {
 }
 
 func (t *thin) journal(dir string) (*wire.Journal, error) {
-	b, err := t.slurp(path.Join(dir, "plan"))
+	b, err := t.fetch(path.Join(dir, "plan"))
 	if err != nil {
 		return nil, err
 	}
-	j, err := wire.DecodeJournal(b)
+	j, err := wire.OpenJournal(b, b.Size())
 	if err != nil {
 		return nil, &nodes.Error{Kind: nodes.Failed, Message: "the journal in " + dir + " is damaged: " + err.Error()}
 	}

@@ -174,21 +174,29 @@ func (t *thin) namesIn(dir string) (map[string]bool, error) {
 	return names, nil
 }
 
-// lookNamed is lookAtAll, and gives those of the paths at which something is that
-// has another name. Only a burst that changes the case of names knows of any.
-func (t *thin) lookNamed(folds bool, pairs []manifest.Pair) (found []manifest.Entry, other map[string]bool, err error) {
-	found, err = t.lookAtAll(pairs)
-	if err != nil || !folds {
-		return found, nil, err
+// looker looks at paths of a switch.
+type looker struct {
+	t     *thin
+	folds bool // as wire.Journal.Folds
+	names foldedNames
+}
+
+func (t *thin) looker(folds bool) *looker {
+	return &looker{t: t, folds: folds, names: foldedNames{t: t}}
+}
+
+// at describes what is at a path; of nothing the kind is 0. It is other if it has
+// another name: only a burst that changes the case of names knows of such.
+func (l *looker) at(p string) (e manifest.Entry, other bool, err error) {
+	e, err = l.t.lstat(p)
+	switch {
+	case gone(err):
+		return manifest.Entry{}, false, nil
+	case err != nil || !l.folds:
+		return e, false, err
 	}
-	var there []string
-	for i := range pairs {
-		if found[i].Kind != 0 {
-			there = append(there, pairs[i].Path)
-		}
-	}
-	other, err = t.misnamed(there)
-	return found, other, err
+	stands, err := l.names.stands(p)
+	return e, !stands, err
 }
 
 // namedOtherwise gives the paths at which a burst puts something new, and something
@@ -197,15 +205,24 @@ func (t *thin) namedOtherwise(folds bool, s manifest.Pairs) (map[string]bool, er
 	if !folds {
 		return nil, nil
 	}
-	var fresh []manifest.Pair
+	var fresh []string
 	for p := s.Next(); p != nil; p = s.Next() {
 		if p.From == nil {
-			fresh = append(fresh, manifest.Pair{Path: p.Path})
+			fresh = append(fresh, p.Path)
 		}
 	}
 	if s.Err() != nil {
 		return nil, s.Err()
 	}
-	_, other, err := t.lookNamed(folds, fresh)
-	return other, err
+	now, err := t.lookAt(fresh)
+	if err != nil {
+		return nil, err
+	}
+	there := fresh[:0]
+	for i := range now {
+		if now[i].Kind != 0 {
+			there = append(there, fresh[i])
+		}
+	}
+	return t.misnamed(there)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
 )
 
@@ -153,6 +154,16 @@ func (t *thin) atOnce(width, n int, f func(int) error) error {
 		return nodes.Stopped(t.work)
 	}
 	return first
+}
+
+// several is how many paths of a switch are held at the same time.
+const several = 4 << 10
+
+// each does f for the paths of a switch, as all does.
+func (t *thin) each(j *wire.Journal, f func(*manifest.Pair) error) error {
+	return j.Parts(several, func(part []manifest.Pair) error {
+		return t.all(len(part), func(i int) error { return f(&part[i]) })
+	})
 }
 
 // trashName begins the names of what is on its way out, as the agent has it.

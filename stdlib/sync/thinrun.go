@@ -26,23 +26,17 @@ type thinRunner struct {
 // run does the steps wave by wave: where it is cut short, some of one wave are
 // done, all of those before it, and none of those after it.
 func (r *thinRunner) run(read func() manifest.Pairs) error {
-	waves, err := manifest.Waves(read)
-	if err != nil {
-		return err
-	}
+	var err error
 	if r.other, err = r.t.namedOtherwise(r.folds, read()); err != nil {
 		return err
 	}
-	for _, wave := range waves {
+	return manifest.Waves(read, several, func(wave []manifest.Step) error {
 		if err := r.t.hold(); err != nil {
 			return err
 		}
 		r.folded = &foldedNames{t: r.t}
-		if err := r.t.all(len(wave), func(i int) error { return r.step(&wave[i]) }); err != nil {
-			return err
-		}
-	}
-	return nil
+		return r.t.all(len(wave), func(i int) error { return r.step(&wave[i]) })
+	})
 }
 
 func (r *thinRunner) step(s *manifest.Step) error {

@@ -63,7 +63,7 @@ func (e *Engine) thinStage(ctx context.Context, j *job, why string) (*thinStage,
 
 func (t *thin) stage() (*thinStage, *wire.Report, error) {
 	t.sweep(t.now.Seq, "")
-	c, err := t.compare()
+	c, err := t.compare(t.j.lists)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -129,7 +129,7 @@ func (c *comparison) plan(next *wire.Record) (*thinStage, error) {
 		Files: c.dec.Files, Bytes: c.dec.Bytes, Back: c.dec.Was(),
 	}
 	s.plan = j
-	draft, puts := wire.NewDraft(nil), 0
+	draft, puts := wire.NewDraft(t.spool), 0
 	err := c.changes(func(one *manifest.Change) {
 		if one.Put {
 			source, touch := puts, one.Want.Kind == manifest.File && one.Have
@@ -202,20 +202,15 @@ func (t *thin) upload(s *thinStage, rep *wire.Report) error {
 
 // contents brings new files and links into the stage.
 func (t *thin) contents(s *thinStage, rep *wire.Report) error {
-	pairs, err := s.plan.Pairs()
-	if err != nil {
-		return err
-	}
 	var files, sent atomic.Int64
-	return t.all(len(pairs), func(i int) error {
-		e := pairs[i].To
-		if e == nil || pairs[i].Source < 0 {
+	return t.each(s.plan, func(p *manifest.Pair) error {
+		if p.To == nil || p.Source < 0 {
 			return nil
 		}
-		if err := t.one(path.Join(s.dir, "s", strconv.Itoa(pairs[i].Source)), e); err != nil {
+		if err := t.one(path.Join(s.dir, "s", strconv.Itoa(p.Source)), p.To); err != nil {
 			return err
 		}
-		t.j.events.progress(wire.Beat{Files: files.Add(1), Bytes: sent.Add(e.Size), Step: "receiving"}, rep.Bytes, rep.Files)
+		t.j.events.progress(wire.Beat{Files: files.Add(1), Bytes: sent.Add(p.To.Size), Step: "receiving"}, rep.Bytes, rep.Files)
 		return nil
 	})
 }
@@ -223,12 +218,7 @@ func (t *thin) contents(s *thinStage, rep *wire.Report) error {
 // aside links what stands at the paths concerned to u/N: without that a switch
 // cannot be undone, half way or later.
 func (t *thin) aside(dir string, j *wire.Journal) error {
-	pairs, err := j.Pairs()
-	if err != nil {
-		return err
-	}
-	return t.all(len(pairs), func(i int) error {
-		p := &pairs[i]
+	return t.each(j, func(p *manifest.Pair) error {
 		if !p.Replaces() {
 			return nil
 		}
@@ -238,20 +228,19 @@ func (t *thin) aside(dir string, j *wire.Journal) error {
 
 // putMarker writes what becomes the marker.
 func (t *thin) putMarker(dir string, next *wire.Record) error {
-	b, err := next.Encode()
+	b, err := next.Encode(t.spool())
 	if err != nil {
 		return err
 	}
-	return t.put(path.Join(dir, "marker"), b)
+	return t.write(path.Join(dir, "marker"), writing, func(w io.Writer) error {
+		_, err := io.Copy(w, b)
+		return err
+	})
 }
 
 // seal writes the journal, which makes the stage complete.
 func (t *thin) seal(dir string, j *wire.Journal) error {
-	b, err := j.Encode()
-	if err != nil {
-		return err
-	}
-	return t.put(path.Join(dir, "plan"), b)
+	return t.write(path.Join(dir, "plan"), writing, j.Write)
 }
 
 // one uploads a file, whole and checked, or makes a link. Nobody else can reach

@@ -131,44 +131,31 @@ func (t *thin) moved(dir string, j *wire.Journal) error {
 	if t.now.Seq != j.Seq || t.now.Digest != j.Base || t.exists == j.MakeRoot {
 		return lookAgain("somebody rolled to this tree since it was looked at")
 	}
-	pairs, err := j.Pairs()
-	if err != nil {
-		return err
-	}
-	var now []manifest.Entry
-	var other map[string]bool
-	err = t.all(2, func(i int) (err error) {
+	look := t.looker(j.Folds)
+	return t.all(2, func(i int) error {
 		if i == 0 {
-			now, other, err = t.lookNamed(j.Folds, pairs)
-			return err
+			return t.each(j, func(p *manifest.Pair) error { return look.moved(p) })
 		}
-		if _, err = t.f.Lstat(nodes.RemotePath(path.Join(dir, "plan"))); gone(err) {
+		_, err := t.f.Lstat(nodes.RemotePath(path.Join(dir, "plan")))
+		if gone(err) {
 			return &nodes.Error{Kind: nodes.Changed, Message: "the stage is no longer on the node", Hint: "stage again"}
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	for i := range pairs {
-		p := &pairs[i]
-		switch {
-		case p.From != nil && !p.From.Stands(&now[i]):
-			return lookAgain(manifest.Quote(p.Path) + " changed on the node since it was looked at")
-		case p.From == nil && now[i].Kind != 0 && !other[p.Path]:
-			return lookAgain(manifest.Quote(p.Path) + " appeared on the node since it was looked at")
-		}
-	}
-	return nil
 }
 
-// lookAtAll describes what is at the paths of a switch.
-func (t *thin) lookAtAll(pairs []manifest.Pair) ([]manifest.Entry, error) {
-	paths := make([]string, len(pairs))
-	for i := range pairs {
-		paths[i] = pairs[i].Path
+// moved refuses what is no longer as it was when the switch was planned.
+func (l *looker) moved(p *manifest.Pair) error {
+	now, other, err := l.at(p.Path)
+	switch {
+	case err != nil:
+		return err
+	case p.From != nil && !p.From.Stands(&now):
+		return lookAgain(manifest.Quote(p.Path) + " changed on the node since it was looked at")
+	case p.From == nil && now.Kind != 0 && !other:
+		return lookAgain(manifest.Quote(p.Path) + " appeared on the node since it was looked at")
 	}
-	return t.lookAt(paths)
+	return nil
 }
 
 // pathsOf lists the paths of entries.
@@ -277,11 +264,10 @@ func (t *thin) keeps(dir string, j *wire.Journal) bool {
 	for i := range list {
 		there[list[i].Name] = true
 	}
-	pairs, errJournal := j.Pairs()
-	for i := range pairs {
-		if p := &pairs[i]; p.Replaces() && !there[strconv.Itoa(p.FromAt)] {
-			return false
-		}
-	}
-	return err == nil && errJournal == nil
+	complete := true
+	errJournal := j.Each(func(p *manifest.Pair) error {
+		complete = complete && (!p.Replaces() || there[strconv.Itoa(p.FromAt)])
+		return nil
+	})
+	return err == nil && errJournal == nil && complete
 }

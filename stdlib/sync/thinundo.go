@@ -116,24 +116,20 @@ func (t *thin) findUndo(roll string) (string, error) {
 // stands fails with changed when a path of the roll is no longer as the roll
 // left it.
 func (t *thin) stands(j *wire.Journal) error {
-	pairs, err := j.Pairs()
-	if err != nil {
-		return err
-	}
-	now, other, err := t.lookNamed(j.Folds, pairs)
-	if err != nil {
-		return err
-	}
-	for i := range pairs {
-		p := &pairs[i]
-		if p.To != nil && (now[i].Kind == 0 || !now[i].SameStat(p.To)) || p.To == nil && now[i].Kind != 0 && !other[p.Path] {
+	look := t.looker(j.Folds)
+	return t.each(j, func(p *manifest.Pair) error {
+		now, other, err := look.at(p.Path)
+		if err != nil {
+			return err
+		}
+		if p.To != nil && (now.Kind == 0 || !now.SameStat(p.To)) || p.To == nil && now.Kind != 0 && !other {
 			return &nodes.Error{
 				Kind: nodes.Changed, Message: manifest.Quote(p.Path) + " was changed on the node after that roll",
 				Hint: "force=true puts the old one back all the same",
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // reverse builds the reverse of a journal as a stage.
@@ -142,15 +138,11 @@ func (t *thin) reverse(dir, name string, done *wire.Journal, next *wire.Record) 
 		return nil, err
 	}
 	j := &wire.Journal{Roll: t.j.roll, Seq: t.now.Seq, Base: t.now.Digest, Undoes: name, Was: t.now.Marker, MakeRoot: !t.exists, Keep: done.Keep, Folds: done.Folds}
-	pairs, err := done.Pairs()
-	if err != nil {
-		return nil, err
-	}
-	err = t.all(2, func(i int) error {
+	err := t.all(2, func(i int) error {
 		if i == 0 {
-			return t.turn(j, pairs)
+			return t.turn(j, done)
 		}
-		return t.linkBack(path.Join(t.state, name, "u"), path.Join(dir, "s"), pairs)
+		return t.linkBack(path.Join(t.state, name, "u"), path.Join(dir, "s"), done)
 	})
 	if err == nil {
 		err = t.all(2, func(i int) error {
@@ -168,36 +160,50 @@ func (t *thin) reverse(dir, name string, done *wire.Journal, next *wire.Record) 
 
 // linkBack makes the prepared files of an undo: links to those of the old that it
 // puts in place.
-func (t *thin) linkBack(from, to string, pairs []manifest.Pair) error {
-	return t.all(len(pairs), func(i int) error {
-		if !pairs[i].Replaces() {
+func (t *thin) linkBack(from, to string, done *wire.Journal) error {
+	return t.each(done, func(p *manifest.Pair) error {
+		if !p.Replaces() {
 			return nil
 		}
-		n := strconv.Itoa(pairs[i].FromAt)
+		n := strconv.Itoa(p.FromAt)
 		return t.f.Link(nodes.RemotePath(path.Join(from, n)), nodes.RemotePath(path.Join(to, n)))
 	})
 }
 
 // turn puts into the journal of an undo what stood at the paths of the roll, and
 // what is there now.
-func (t *thin) turn(j *wire.Journal, pairs []manifest.Pair) error {
-	now, other, err := t.lookNamed(j.Folds, pairs)
+func (t *thin) turn(j, done *wire.Journal) error {
+	draft, look := wire.NewDraft(t.spool), t.looker(done.Folds)
+	err := done.Parts(several, func(part []manifest.Pair) error {
+		now := make([]manifest.Entry, len(part))
+		err := t.all(len(part), func(i int) error {
+			e, other, err := look.at(part[i].Path)
+			if !other {
+				now[i] = e
+			}
+			return err
+		})
+		for i := range part {
+			draftBack(draft, &part[i], &now[i])
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	draft := wire.NewDraft(nil)
-	for i := range pairs {
-		p := &pairs[i]
-		if p.From != nil {
-			source := -1
-			if p.Replaces() {
-				source = p.FromAt
-			}
-			draft.Put(p.From, source, p.Touch && p.From.Kind != manifest.Dir)
-		}
-		if now[i].Kind != 0 && !other[p.Path] {
-			draft.Stood(&now[i])
-		}
-	}
 	return draft.Fill(j)
+}
+
+// draftBack notes what stood at a path, and what is there now.
+func draftBack(draft *wire.Draft, p *manifest.Pair, now *manifest.Entry) {
+	if p.From != nil {
+		source := -1
+		if p.Replaces() {
+			source = p.FromAt
+		}
+		draft.Put(p.From, source, p.Touch && p.From.Kind != manifest.Dir)
+	}
+	if now.Kind != 0 {
+		draft.Stood(now)
+	}
 }

@@ -5,83 +5,42 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 )
 
-// walker lists a tree over SFTP.
-type walker struct {
-	t     *thin
-	rules *manifest.Rules
-	slots chan struct{}
-	wg    sync.WaitGroup
-	mu    sync.Mutex
-	out   manifest.Slice
-	held  map[string]bool // as of manifest.Scanner
-	err   error
+// scan lists the tree as it is read. The scanner must be closed.
+func (t *thin) scan(rules *manifest.Rules) *manifest.Scanner {
+	return manifest.ScanBy(t.folder, rules, inFlight)
 }
 
-func (t *thin) walk(rules *manifest.Rules) (live manifest.Slice, held map[string]bool, err error) {
-	w := &walker{t: t, rules: rules, slots: make(chan struct{}, inFlight), held: map[string]bool{}}
-	w.wg.Add(1)
-	go w.dir("", !rules.Partial())
-	w.wg.Wait()
-	slices.SortFunc(w.out, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
-	return w.out, w.held, w.err
-}
-
-func (w *walker) fail(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.err == nil {
-		w.err = err
+// folder gives what is in a folder of the tree, sorted by path: nothing where it went
+// while the tree was looked at.
+func (t *thin) folder(dir string) ([]manifest.Entry, error) {
+	if t.work.Err() != nil {
+		return nil, nodes.Stopped(t.work)
 	}
-}
-
-func (w *walker) dir(d string, inside bool) {
-	defer w.wg.Done()
-	w.slots <- struct{}{}
-	defer func() { <-w.slots }()
-	if w.t.ctx.Err() != nil {
-		w.fail(nodes.Stopped(w.t.ctx))
-		return
+	names, err := t.f.ReadDir(t.at(dir))
+	if dir != "" && gone(err) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
-	list, err := w.t.f.ReadDir(w.t.at(d))
-	if err != nil {
-		w.fail(err)
-		return
-	}
-	for i := range list {
-		e, err := w.entry(d, &list[i])
-		if err != nil {
-			w.fail(err)
-			return
+	out := make([]manifest.Entry, len(names))
+	var links []*manifest.Entry
+	for i := range names {
+		out[i] = asEntry(&names[i])
+		if out[i].Path = manifest.Join(dir, names[i].Name); out[i].Kind == manifest.Link {
+			links = append(links, &out[i])
 		}
-		v := w.rules.Judge(e.Path, e.Kind == manifest.Dir, inside)
-		if e.Kind == manifest.Dir && v != manifest.Skipped {
-			w.wg.Add(1)
-			go w.dir(e.Path, v == manifest.In)
-		}
-		w.mu.Lock()
-		if v == manifest.In {
-			w.out = append(w.out, e)
-		} else {
-			w.held[d] = true
-		}
-		w.mu.Unlock()
 	}
-}
-
-func (w *walker) entry(d string, st *nodes.FileInfo) (manifest.Entry, error) {
-	e := asEntry(st)
-	e.Path = manifest.Join(d, st.Name)
-	var err error
-	if e.Kind == manifest.Link {
-		e.Link, err = w.t.f.ReadLink(w.t.at(e.Path))
-	}
-	return e, err
+	err = t.all(len(links), func(i int) (err error) {
+		links[i].Link, err = t.f.ReadLink(t.at(links[i].Path))
+		return err
+	})
+	slices.SortFunc(out, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
+	return out, err
 }
 
 func asEntry(st *nodes.FileInfo) manifest.Entry {

@@ -1,6 +1,8 @@
 package sync_test
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync"
+	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
 	"golang.org/x/sys/unix"
 )
@@ -135,10 +138,12 @@ func TestTrust(t *testing.T) {
 	} {
 		b, err := os.ReadFile(marker)
 		must(t, err)
-		rec, err := wire.DecodeRecord(b)
+		rec, err := wire.OpenRecord(bytes.NewReader(b), int64(len(b)))
 		must(t, err)
 		spoil(&rec.Marker)
-		b, err = rec.Encode()
+		text, err := rec.Encode(manifest.NewSpool(nil))
+		must(t, err)
+		b, err = io.ReadAll(text)
 		must(t, err)
 		must(t, os.WriteFile(marker, b, 0o600))
 		r.file("a", want)

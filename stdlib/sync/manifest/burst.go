@@ -142,38 +142,63 @@ func (b *burster) clears(p *Pair) bool {
 
 // survey finds out which classes there are, and puts folders on their stacks.
 func (b *burster) survey() error {
+	return b.steps(func(s *Step) error {
+		if s.leaves() {
+			return b.folders[s.class].push(s.Entry)
+		}
+		b.begun[s.class] = true
+		return nil
+	})
+}
+
+// steps gives f the steps of all classes, pair by pair.
+func (b *burster) steps(f func(*Step) error) error {
 	return b.pairs(func(p *Pair, cleared bool) error {
 		for class := range classes {
-			var s Step
-			if b.step(class, p, cleared, &s) {
-				b.begun[class] = true
+			s := Step{Path: p.Path, class: class}
+			if !b.step(class, p, cleared, &s) && !s.leave(p, cleared) {
+				continue
 			}
-		}
-		if p.From != nil && p.From.Kind == Dir && (cleared || p.To == nil) {
-			class := deleting
-			if cleared {
-				class = clearing
-			}
-			if err := b.folders[class].push(p.From); err != nil {
+			if err := f(&s); err != nil {
 				return err
 			}
-		}
-		if p.To != nil && p.To.Kind == Dir {
-			return b.folders[closing].push(p.To)
 		}
 		return nil
 	})
 }
 
+// leave fills in what is done with a folder when all in it is done; it is false
+// for nothing.
+func (s *Step) leave(p *Pair, cleared bool) bool {
+	from, to := p.From, p.To
+	switch s.class {
+	case clearing, deleting:
+		if from == nil || from.Kind != Dir || cleared != (s.class == clearing) || !cleared && to != nil {
+			return false
+		}
+		s.Op, s.Entry = OpRmdir, from
+	case closing:
+		if to == nil || to.Kind != Dir {
+			return false
+		}
+		s.Op, s.Entry = OpMode, to
+	default:
+		return false
+	}
+	return true
+}
+
+// leaves reports whether it comes when all in a folder is done.
+func (s *Step) leaves() bool { return s.Op == OpRmdir || s.Op == OpMode }
+
 // part does the steps of one class.
 func (b *burster) part(class int) error {
 	if b.begun[class] {
 		err := b.pairs(func(p *Pair, cleared bool) error {
-			var s Step
+			s := Step{Path: p.Path, class: class}
 			if !b.step(class, p, cleared, &s) {
 				return nil
 			}
-			s.Path, s.class = p.Path, class
 			return b.do(&s)
 		})
 		if err != nil {
@@ -231,37 +256,55 @@ func (b *burster) step(class int, p *Pair, cleared bool, s *Step) bool {
 // closed reports whether it is a folder in which its owner can do nothing.
 func (e *Entry) closed() bool { return e != nil && e.Kind == Dir && e.Mode&0o300 != 0o300 }
 
-// Waves groups the steps of a burst: those of one wave can be done in any order,
-// or at the same time, and the waves one after the other. The order of the kinds
-// is that of Burst; folders are made after, and removed or closed before, those
-// that they are in. All steps are held in memory.
-func Waves(read func() Pairs) ([][]Step, error) {
-	var class, out [][]Step
-	err := Burst(read, nil, func(s *Step) error {
-		for len(class) <= s.class {
-			class = append(class, nil)
+// Waves gives do the steps of a burst in groups of at most so many: those of one
+// group can be done in any order, or at the same time, and the groups one after the
+// other; the first error ends it. read reads the pairs, again and again. The order
+// of the kinds is that of Burst; folders are made after, and removed or closed
+// before, those that they are in. A group is valid until do returns.
+func Waves(read func() Pairs, most int, do func([]Step) error) error {
+	b := &burster{read: read}
+	var ranks [classes]map[int]bool
+	err := b.steps(func(s *Step) error {
+		if ranks[s.class] == nil {
+			ranks[s.class] = map[int]bool{}
+		}
+		ranks[s.class][s.rank()] = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for class := range ranks {
+		for _, rank := range slices.Sorted(maps.Keys(ranks[class])) {
+			if err := b.wave(class, rank, most, do); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// wave gives do the steps of one rank of a class.
+func (b *burster) wave(class, rank, most int, do func([]Step) error) error {
+	var group []Step
+	err := b.steps(func(s *Step) error {
+		if s.class != class || s.rank() != rank {
+			return nil
 		}
 		held := *s
 		held.Entry = copied(s.Entry)
-		class[s.class] = append(class[s.class], held)
-		return nil
+		held.Path = held.Entry.Path
+		if group = append(group, held); len(group) < most {
+			return nil
+		}
+		full := group
+		group = group[:0]
+		return do(full)
 	})
-	for _, steps := range class {
-		out = append(out, byRank(steps)...)
+	if err == nil && len(group) > 0 {
+		err = do(group)
 	}
-	return out, err
-}
-
-// byRank splits the steps of one class.
-func byRank(steps []Step) (out [][]Step) {
-	ranks := map[int][]Step{}
-	for _, s := range steps {
-		ranks[s.rank()] = append(ranks[s.rank()], s)
-	}
-	for _, r := range slices.Sorted(maps.Keys(ranks)) {
-		out = append(out, ranks[r])
-	}
-	return out
+	return err
 }
 
 // rank orders the steps of a class that cannot be done in any order.

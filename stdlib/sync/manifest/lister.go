@@ -4,18 +4,64 @@ package manifest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
 
+	"github.com/rollsh/rollsh/stdlib/sync/beneath"
 	"golang.org/x/sys/unix"
 )
 
-// lister reads folders, one after the other, with the same memory.
+// Scan lists the tree below the folder root, which never follows a symlink,
+// with n workers. tick, if not nil, is told how many entries were seen since it
+// was told last; it may be called from several goroutines. The scanner must be
+// closed.
+func Scan(root int, rules *Rules, n int, tick func(entries int)) *Scanner {
+	return scan(func() look { return (&lister{root: root}).look }, rules, n, tick)
+}
+
+// lister reads folders below root, one after the other, with the same memory.
 type lister struct {
+	root  int
 	buf   []byte
 	paths []string
 	texts texts
+}
+
+// look lists a folder with all that lstat tells.
+func (l *lister) look(dir string, room func(n int) []Entry) ([]Entry, error) {
+	fd, err := beneath.Dir(l.root, dir)
+	if err != nil {
+		if dir != "" && gone(err) {
+			return nil, nil // it went, or became something else, while we looked
+		}
+		return nil, fmt.Errorf("cannot read folder %s: %w", Quote(dir), err)
+	}
+	defer unix.Close(fd)
+	paths, err := l.list(fd, dir)
+	if dir != "" && errors.Is(err, unix.ENOENT) {
+		return nil, nil // it went after it was opened
+	} else if err != nil {
+		return nil, fmt.Errorf("cannot read folder %s: %w", Quote(dir), err)
+	}
+	cut := len(dir)
+	if cut > 0 {
+		cut++
+	}
+	out := room(len(paths))
+	for _, p := range paths {
+		n := len(out)
+		out = append(out, Entry{Path: p})
+		if err := out[n].lstat(fd, p[cut:]); errors.Is(err, unix.ENOENT) {
+			out = out[:n]
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // list gives the paths of what is in the open folder fd, sorted; dir is that of
@@ -62,4 +108,59 @@ func (l *lister) add(dir string, b []byte) {
 		}
 		b = b[n:]
 	}
+}
+
+func gone(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP)
+}
+
+// Lstat describes one name in the open folder fd. Path is left empty.
+func Lstat(fd int, name string) (e Entry, err error) {
+	if err = e.lstat(fd, name); err != nil {
+		return Entry{}, err
+	}
+	return e, nil
+}
+
+// lstat fills in all of an entry but its path.
+func (e *Entry) lstat(fd int, name string) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	e.fromStat(&st)
+	if e.Kind != Link {
+		return nil
+	}
+	buf := make([]byte, 4097)
+	n, err := unix.Readlinkat(fd, name, buf)
+	e.Link = string(buf[:max(n, 0)])
+	return err
+}
+
+func (e *Entry) fromStat(st *unix.Stat_t) {
+	e.Kind, e.Mode, e.UID, e.GID, e.Ino, e.Ctime = Other, st.Mode&0o7777, st.Uid, st.Gid, st.Ino, st.Ctim.Nano()
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		e.Kind, e.Size, e.Mtime, e.Many = File, st.Size, st.Mtim.Nano(), st.Nlink > 1
+	case unix.S_IFDIR:
+		e.Kind = Dir
+	case unix.S_IFLNK:
+		e.Kind, e.Mode = Link, 0
+	}
+}
+
+// HashFile hashes the regular file p below root with the buffer given. The
+// size is how much was read.
+func HashFile(root int, p string, buf []byte) (Sum, int64, error) {
+	f, err := beneath.File(root, p)
+	if err != nil {
+		return Sum{}, 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.CopyBuffer(h, struct{ io.Reader }{f}, buf)
+	var sum Sum
+	copy(sum[:], h.Sum(nil))
+	return sum, n, err
 }

@@ -1,25 +1,16 @@
-//go:build linux
-
 package manifest
 
 import (
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/rollsh/rollsh/stdlib/sync/beneath"
-	"golang.org/x/sys/unix"
 )
 
 // Scanner lists a tree in the order of the paths. Some workers list folders
-// ahead of the one that is read, so that the disk is kept busy; what they have
-// listed and nobody read yet is little. It is a Seq.
+// ahead of the one that is read, so that the disk, or the line to it, is kept busy;
+// what they have listed and nobody read yet is little. It is a Seq.
 type Scanner struct {
-	root  int
 	rules *Rules
 	tick  func(entries int)
 
@@ -31,7 +22,7 @@ type Scanner struct {
 	quit  bool
 	wg    sync.WaitGroup
 
-	own  lister
+	own  look
 	at   []*folder // that are being read, the innermost last
 	held map[string]bool
 	err  error
@@ -55,16 +46,26 @@ type folder struct {
 	err     error
 }
 
-// Scan lists the tree below the folder root, which never follows a symlink,
-// with n workers. tick, if not nil, is told how many entries were seen since it
-// was told last; it may be called from several goroutines. The scanner must be
-// closed.
-func Scan(root int, rules *Rules, n int, tick func(entries int)) *Scanner {
-	s := &Scanner{root: root, rules: rules, tick: tick, held: map[string]bool{}}
+// look lists one folder of a tree, all that is in it, sorted by path. One that is
+// there no longer holds nothing. room gives an empty slice for so many entries.
+type look func(dir string, room func(n int) []Entry) ([]Entry, error)
+
+// ScanBy lists a tree of which list gives the folders, as a [look] does, with n
+// workers. The scanner must be closed.
+func ScanBy(list func(dir string) ([]Entry, error), rules *Rules, n int) *Scanner {
+	return scan(func() look {
+		return func(dir string, _ func(int) []Entry) ([]Entry, error) { return list(dir) }
+	}, rules, n, nil)
+}
+
+// scan begins to list a tree with n workers, each of which has a look of its own.
+func scan(looks func() look, rules *Rules, n int, tick func(entries int)) *Scanner {
+	s := &Scanner{own: looks(), rules: rules, tick: tick, held: map[string]bool{}}
 	s.more = sync.NewCond(&s.mu)
 	s.enter(&folder{inside: !rules.Partial(), done: make(chan struct{})})
 	for range n {
-		s.wg.Go(s.work)
+		l := looks()
+		s.wg.Go(func() { s.work(l) })
 	}
 	return s
 }
@@ -114,7 +115,7 @@ func (s *Scanner) enter(f *folder) {
 	f.begun = true
 	s.mu.Unlock()
 	if mine {
-		s.list(f, &s.own)
+		s.list(f, s.own)
 	} else {
 		<-f.done
 	}
@@ -141,8 +142,7 @@ func (s *Scanner) leave(f *folder) {
 	s.at = s.at[:len(s.at)-1]
 }
 
-func (s *Scanner) work() {
-	var l lister
+func (s *Scanner) work(l look) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.quit {
@@ -157,13 +157,13 @@ func (s *Scanner) work() {
 		}
 		f.begun = true
 		s.mu.Unlock()
-		s.list(f, &l)
+		s.list(f, l)
 		s.mu.Lock()
 	}
 }
 
 // list reads a folder and has the workers go on with those in it.
-func (s *Scanner) list(f *folder, l *lister) {
+func (s *Scanner) list(f *folder, l look) {
 	defer close(f.done)
 	f.err = s.read(f, l)
 	f.entries = f.listed
@@ -182,44 +182,24 @@ func (s *Scanner) list(f *folder, l *lister) {
 	}
 }
 
-func (s *Scanner) read(d *folder, l *lister) error {
-	fd, err := beneath.Dir(s.root, d.path)
+// read lists a folder and leaves out what does not count.
+func (s *Scanner) read(d *folder, l look) error {
+	all, err := l(d.path, s.room)
 	if err != nil {
-		if d.path != "" && gone(err) {
-			return nil // it went, or became something else, while we looked
-		}
-		return fmt.Errorf("cannot read folder %s: %w", Quote(d.path), err)
+		return err
 	}
-	defer unix.Close(fd)
-	paths, err := l.list(fd, d.path)
-	if d.path != "" && errors.Is(err, unix.ENOENT) {
-		return nil // it went after it was opened
-	} else if err != nil {
-		return fmt.Errorf("cannot read folder %s: %w", Quote(d.path), err)
-	}
-	d.listed = s.room(len(paths))
-	cut := len(d.path)
-	if cut > 0 {
-		cut++
-	}
-	for _, p := range paths {
-		n := len(d.listed)
-		d.listed = append(d.listed, Entry{Path: p})
-		e := &d.listed[n]
-		if err := e.lstat(fd, p[cut:]); err != nil {
-			d.listed = d.listed[:n]
-			if errors.Is(err, unix.ENOENT) {
-				continue
+	d.listed = all[:0]
+	for i := range all {
+		if e := &all[i]; d.take(e, s.rules.Judge(e.Path, e.Kind == Dir, d.inside)) {
+			if n := len(d.listed); n < i {
+				all[n] = *e
 			}
-			return err
-		}
-		if !d.take(e, s.rules.Judge(p, e.Kind == Dir, d.inside)) {
-			d.listed = d.listed[:n]
+			d.listed = all[:len(d.listed)+1]
 		}
 	}
 	slices.SortFunc(d.subs, func(a, b *folder) int { return strings.Compare(a.key, b.key) })
 	if s.tick != nil {
-		s.tick(len(paths))
+		s.tick(len(all))
 	}
 	return nil
 }
@@ -251,10 +231,6 @@ func (f *folder) take(e *Entry, v Verdict) bool {
 	return v == In
 }
 
-func gone(err error) bool {
-	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP)
-}
-
 // Join puts a name under a folder of the tree; the root is empty.
 func Join(dir, name string) string {
 	if dir == "" {
@@ -273,55 +249,4 @@ func Quote(p string) string {
 		return q
 	}
 	return p
-}
-
-// Lstat describes one name in the open folder fd. Path is left empty.
-func Lstat(fd int, name string) (e Entry, err error) {
-	if err = e.lstat(fd, name); err != nil {
-		return Entry{}, err
-	}
-	return e, nil
-}
-
-// lstat fills in all of an entry but its path.
-func (e *Entry) lstat(fd int, name string) error {
-	var st unix.Stat_t
-	if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return err
-	}
-	e.fromStat(&st)
-	if e.Kind != Link {
-		return nil
-	}
-	buf := make([]byte, 4097)
-	n, err := unix.Readlinkat(fd, name, buf)
-	e.Link = string(buf[:max(n, 0)])
-	return err
-}
-
-func (e *Entry) fromStat(st *unix.Stat_t) {
-	e.Kind, e.Mode, e.UID, e.GID, e.Ino, e.Ctime = Other, st.Mode&0o7777, st.Uid, st.Gid, st.Ino, st.Ctim.Nano()
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		e.Kind, e.Size, e.Mtime, e.Many = File, st.Size, st.Mtim.Nano(), st.Nlink > 1
-	case unix.S_IFDIR:
-		e.Kind = Dir
-	case unix.S_IFLNK:
-		e.Kind, e.Mode = Link, 0
-	}
-}
-
-// HashFile hashes the regular file p below root with the buffer given. The
-// size is how much was read.
-func HashFile(root int, p string, buf []byte) (Sum, int64, error) {
-	f, err := beneath.File(root, p)
-	if err != nil {
-		return Sum{}, 0, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	n, err := io.CopyBuffer(h, struct{ io.Reader }{f}, buf)
-	var sum Sum
-	copy(sum[:], h.Sum(nil))
-	return sum, n, err
 }

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -131,13 +130,6 @@ func (c *counter) list(l manifest.List, as func(manifest.List) manifest.List) er
 	return err
 }
 
-// Encode gives what Write writes.
-func (j *Journal) Encode() ([]byte, error) {
-	var b bytes.Buffer
-	err := j.Write(&b)
-	return b.Bytes(), err
-}
-
 // errJournal is what a damaged journal gives.
 var errJournal = errors.New("its parts do not fit together")
 
@@ -219,11 +211,6 @@ func readHow(r io.ByteReader) (source int, touch bool, err error) {
 		return 0, false, errJournal
 	}
 	return int(how>>1) - 1, how&1 == 1, nil
-}
-
-// DecodeJournal is OpenJournal for what is in memory.
-func DecodeJournal(b []byte) (*Journal, error) {
-	return OpenJournal(bytes.NewReader(b), int64(len(b)))
 }
 
 // Layout is that of the tree.

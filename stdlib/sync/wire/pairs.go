@@ -76,9 +76,11 @@ func (j *Journal) Each(f func(*manifest.Pair) error) error {
 	return s.Err()
 }
 
-// Pairs gives all paths of the switch in memory.
-func (j *Journal) Pairs() (out []manifest.Pair, err error) {
-	err = j.Each(func(p *manifest.Pair) error {
+// Parts gives f all paths of the switch, so many at a time, which are valid until f
+// returns; an error of f ends that.
+func (j *Journal) Parts(most int, f func([]manifest.Pair) error) error {
+	var part []manifest.Pair
+	err := j.Each(func(p *manifest.Pair) error {
 		held := *p
 		for _, e := range []**manifest.Entry{&held.From, &held.To} {
 			if *e != nil {
@@ -86,10 +88,17 @@ func (j *Journal) Pairs() (out []manifest.Pair, err error) {
 				*e = &c
 			}
 		}
-		out = append(out, held)
-		return nil
+		if part = append(part, held); len(part) < most {
+			return nil
+		}
+		full := part
+		part = part[:0]
+		return f(full)
 	})
-	return out, err
+	if err == nil && len(part) > 0 {
+		err = f(part)
+	}
+	return err
 }
 
 // pairs reads the two lists along.

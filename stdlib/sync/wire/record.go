@@ -52,16 +52,16 @@ func (r *Record) Write(to io.WriterAt) error {
 	return err
 }
 
-// Encode gives what Write writes, and sets the digest of the entries.
-func (r *Record) Encode() ([]byte, error) {
-	var body bytes.Buffer
+// Encode gives what Write writes, and sets the digest of the entries, which are
+// kept in an empty spool until then.
+func (r *Record) Encode(body *manifest.Spool) (io.Reader, error) {
 	var err error
 	r.trait()
-	if r.Digest, err = manifest.Write(&body, r.Ours); err != nil {
+	if r.Digest, err = manifest.Write(body, r.Ours); err != nil {
 		return nil, err
 	}
 	head, err := r.head()
-	return append(head, body.Bytes()...), err
+	return io.MultiReader(bytes.NewReader(head), io.NewSectionReader(body, 0, body.Size())), err
 }
 
 func (r *Record) trait() {
@@ -118,9 +118,4 @@ func openEntries(m *Marker, at io.ReaderAt, off, size int64) (*manifest.Encoded,
 		return manifest.Open(at, off, size)
 	}
 	return manifest.OpenKnown(at, off, size, *m.Entries)
-}
-
-// DecodeRecord is OpenRecord for what is in memory.
-func DecodeRecord(b []byte) (*Record, error) {
-	return OpenRecord(bytes.NewReader(b), int64(len(b)))
 }

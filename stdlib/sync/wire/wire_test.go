@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -35,6 +36,36 @@ func TestFrames(t *testing.T) {
 	if _, _, err := wire.Read(bufio.NewReader(bytes.NewReader([]byte{'P', 255, 255, 255, 255})), wire.MaxFrame); err == nil {
 		t.Error("a frame without limit was taken")
 	}
+}
+
+func encodeRecord(t testing.TB, r *wire.Record) []byte {
+	t.Helper()
+	text, err := r.Encode(manifest.NewSpool(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func openRecord(b []byte) (*wire.Record, error) {
+	return wire.OpenRecord(bytes.NewReader(b), int64(len(b)))
+}
+
+func encodeJournal(t testing.TB, j *wire.Journal) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := j.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func openJournal(b []byte) (*wire.Journal, error) {
+	return wire.OpenJournal(bytes.NewReader(b), int64(len(b)))
 }
 
 func needs(list []wire.Need) []byte {
@@ -138,10 +169,7 @@ func TestRecord(t *testing.T) {
 	if err := r.Write(f); err != nil {
 		t.Fatal(err)
 	}
-	b, err := r.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := encodeRecord(t, &r)
 	if there, _ := os.ReadFile(f.Name()); !bytes.Equal(there, b) {
 		t.Errorf("%q\n%q", there, b)
 	}
@@ -153,7 +181,7 @@ func TestRecord(t *testing.T) {
 		t.Errorf("%v %+v", err, list)
 	}
 	b[len(b)-1] ^= 1
-	if _, err := wire.DecodeRecord(b); err == nil {
+	if _, err := openRecord(b); err == nil {
 		t.Error("a damaged record was taken")
 	}
 	if m, err := wire.ReadMarker(bytes.NewReader(b), int64(len(b))); err != nil || m.Rev != "r45" {
@@ -176,10 +204,7 @@ func TestRecordTraits(t *testing.T) {
 		{Path: "b", Kind: manifest.File, Link: "a", Owner: owner},
 	}
 	r := wire.Record{Ours: ours}
-	b, err := r.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := encodeRecord(t, &r)
 	old := bytes.Replace(b, []byte(`,"Entries":{"HardLinks":true,"Owners":["www-data:adm"]}`), nil, 1)
 	if len(old) == len(b) {
 		t.Fatalf("%q", b)
@@ -187,7 +212,7 @@ func TestRecordTraits(t *testing.T) {
 	n, k := binary.Uvarint(b)
 	old = append(binary.AppendUvarint(nil, n-uint64(len(b)-len(old))), old[k:]...)
 	for _, b := range [][]byte{b, old} {
-		got, err := wire.DecodeRecord(b)
+		got, err := openRecord(b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,17 +238,24 @@ func TestJournal(t *testing.T) {
 	if err := d.Fill(j); err != nil {
 		t.Fatal(err)
 	}
-	text, err := j.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := wire.DecodeJournal(text)
+	text := encodeJournal(t, j)
+	got, err := openJournal(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []manifest.Pair{{Path: "a", To: &a, Source: 3}, {Path: "b", From: &b, To: &b, ToAt: 1, Source: -1, Touch: true}}
-	if pairs, err := got.Pairs(); err != nil || !reflect.DeepEqual(pairs, want) {
-		t.Fatalf("%v %+v", err, pairs)
+	for most := 1; most <= 3; most++ {
+		var pairs []manifest.Pair
+		err := got.Parts(most, func(part []manifest.Pair) error {
+			if len(part) > most {
+				t.Errorf("%d paths at once", len(part))
+			}
+			pairs = append(pairs, part...)
+			return nil
+		})
+		if err != nil || !reflect.DeepEqual(pairs, want) {
+			t.Fatalf("%v %+v", err, pairs)
+		}
 	}
 	now := &wire.Record{Ours: manifest.Slice{a, b, {Path: "c", Kind: manifest.Dir}, {Path: "d", Kind: manifest.Dir}}}
 	before, err := got.Before(now)
@@ -237,7 +269,7 @@ func TestJournal(t *testing.T) {
 		t.Errorf("%v %+v", err, head)
 	}
 	for n := range text {
-		if _, err := wire.DecodeJournal(text[:n]); err == nil {
+		if _, err := openJournal(text[:n]); err == nil {
 			t.Errorf("%d of %d bytes were taken", n, len(text))
 		}
 	}
@@ -250,10 +282,10 @@ func FuzzJournal(f *testing.F) {
 	if err := d.Fill(j); err != nil {
 		f.Fatal(err)
 	}
-	b, _ := j.Encode()
+	b := encodeJournal(f, j)
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		j, err := wire.DecodeJournal(b)
+		j, err := openJournal(b)
 		if err != nil {
 			return
 		}
@@ -268,9 +300,9 @@ func FuzzJournal(f *testing.F) {
 
 func FuzzRecord(f *testing.F) {
 	r := wire.Record{Ours: manifest.Slice{{Path: "a", Kind: manifest.File}}}
-	b, _ := r.Encode()
+	b := encodeRecord(f, &r)
 	f.Add(b)
-	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = wire.DecodeRecord(b) })
+	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = openRecord(b) })
 }
 
 // A roll is known by its whole id, and the oldest are forgotten.
