@@ -266,12 +266,25 @@ func (r *reading) node(words []string) {
 		address = host
 	}
 	names, addresses := r.expand(name, address)
+	if len(names) > 1 {
+		r.noRanges(own.settings, len(names))
+	}
 	if len(r.l.mistakes) > before {
 		return
 	}
 	for i, n := range names {
 		if len(r.l.mistakes) < maxMistakes {
 			r.declare(n, addresses[i], own)
+		}
+	}
+}
+
+// noRanges refuses a range in what is taken as it is written, by all nodes of a
+// line: each was meant to have its own. Commands may hold brackets.
+func (r *reading) noRanges(own settings, count int) {
+	for _, key := range []string{"path", "key", "jump"} {
+		if t, err := parseTemplate(own[key], true); err == nil && len(t.ranges) > 0 {
+			r.failf("ranges stand in names and addresses: write a line for each node", "%s=%s holds a range, and would be taken as written on %d nodes", key, own[key], count)
 		}
 	}
 }

@@ -39,6 +39,7 @@ func TestLoad(t *testing.T) {
 		"defaults":   {"user=u\nx-a=1\n[app] path=/app x-a=2 x-b=3\nweb1 x-b=4 # comment\nweb2 user=", "web1=u@web1 tier=app path=/app tags=[] key= at_once= drain= vars=map[a:2 b:4]\nweb2=web2 tier=app path=/app tags=[] key= at_once= drain= vars=map[a:2 b:3]"},
 		"late":       {"web1\nuser=u", "web1=u@web1 tier= path= tags=[] key= at_once= drain= vars=map[]"},
 		"ranges":     {"web[08-10] 10.0.0.[8-10]:[2208-2210]", "web08=10.0.0.8:2208...web09=10.0.0.9:2209...web10=10.0.0.10:2210..."},
+		"brackets":   {"web1 h path=/www[1-2]\nweb[2-3] i[2-3] drain='ls [0-9]'", "path=/www[1-2]...drain=ls [0-9]"},
 	} {
 		set, err := nodes.Load(folder(c.text), "prod")
 		if err != nil {
@@ -141,6 +142,8 @@ func TestMistakes(t *testing.T) {
 		"port=22\na h\nb h port=":            "nodes/prod:3: b and a (nodes/prod:2) are both h",
 		"web[1-2] h":                         "nodes/prod:1: 2 nodes have one address, h",
 		"web[1-2] h[1-3]":                    "nodes/prod:1: web[1-2] is 2 nodes, h[1-3] is 3 addresses",
+		"web[1-2] h[1-2] path=/www[1-2]":     "nodes/prod:1: path=/www[1-2] holds a range, and would be taken as written on 2 nodes (hint: ranges stand in names and addresses: write a line for each node)",
+		"web[1-2] h[1-2] key=~/k[1-2]":       "nodes/prod:1: key=~/k[1-2] holds a range",
 		"web[1-2":                            "nodes/prod:1: web[1-2: '[1-2' has no ']'",
 		"web[1-999999]":                      "nodes/prod:1: web[1-999999]: more than 100000 nodes",
 		"[ app ]":                            "nodes/prod:1: '[' is not a tier",
