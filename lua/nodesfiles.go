@@ -29,7 +29,7 @@ func (f *nodeFields) UnpackLua(v any) (err error) {
 
 func (h *Host) nodesModule() Module {
 	return Module{
-		Name: "nodes", Doc: "Nodes files.",
+		Name: "nodes", Doc: "Nodes files; help \"nodes-files\" tells what may stand in one.",
 		Call: &Func{
 			Name: "nodes", Doc: "Reads nodes/NAME: its nodes, in its order.", Returns: "Set", Example: `local web = nodes "prod"`,
 			Do: Go(func(_ context.Context, a nameArgs) (nodes.Set, error) { return h.loadNodes(a.Name) }),

@@ -247,3 +247,6 @@ func Enter(lines ...string) string {
 	}
 	return strings.ReplaceAll(string(b.text), string(newline), "\n")
 }
+
+// Topic is a help page that is no record.
+func Topic(name string) string { return topics[name] }

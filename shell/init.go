@@ -16,7 +16,7 @@ import (
 )
 
 const sampleNodes = `# nodes/prod: the nodes that prod.lua rolls to, in the order of the roll.
-# NAME [ADDRESS] [key=value ...]; [tier] begins a tier and sets defaults in it.
+# NAME [ADDRESS] [key=value ...]; [tier] begins a tier and sets defaults in it. The keys: rollsh help nodes-files
 #
 # [cdn] at_once=2
 # cdn[1-2]  cdn[1-2].example.org

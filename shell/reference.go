@@ -1,8 +1,10 @@
 package shell
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rollsh/rollsh/lua"
@@ -56,11 +58,22 @@ func referencePages(h *lua.Host) map[string]string {
 		}
 		objects += functionSections(lowerFirst(name)+":", c.Funcs)
 	}
+	pages["topics.md"] = topicsPage()
 	pages["objects.md"] = strings.TrimRight(objects, "\n") + "\n"
 	for name, text := range pages {
 		pages[name] = strings.TrimRight(text, "\n") + "\n"
 	}
 	return pages
+}
+
+// topicsPage is the help pages that are no records, by title.
+func topicsPage() string {
+	text := "# Topics\n\n" + written
+	for _, name := range slices.Sorted(maps.Keys(topics)) {
+		title, _, _ := strings.Cut(topics[name], "\n")
+		text += "## " + title + "\n\n`rollsh help " + name + "`\n\n```\n" + strings.TrimRight(belowTitle(topics[name]), "\n") + "\n```\n\n"
+	}
+	return text
 }
 
 func moduleSection(m lua.Module) string {

@@ -3,7 +3,9 @@ package shell_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
@@ -25,5 +27,18 @@ func TestReferenceIsCurrent(t *testing.T) {
 		if err != nil || string(got) != want {
 			t.Errorf("docs/reference/%s is not current (%v): run make docs", name, err)
 		}
+	}
+}
+
+// TestTopicNodesFiles loads the nodes file that the help page shows.
+func TestTopicNodesFiles(t *testing.T) {
+	t.Parallel()
+	parts := strings.Split(shell.Topic("nodes-files"), "\n\n")
+	if len(parts) < 3 {
+		t.Fatalf("no example in %q", parts)
+	}
+	set, err := nodes.Load(fstest.MapFS{"prod": {Data: []byte(parts[1])}, "office": {Data: []byte("office1\n")}}, "prod")
+	if err != nil || strings.Join(set.Names(), " ") != "cdn1 cdn2 web1 office1" {
+		t.Errorf("%v, %v", set.Names(), err)
 	}
 }

@@ -31,6 +31,30 @@ var topics = map[string]string{
   choices  the values that are allowed;  required, default, flag: as above
 
 The table is read without running the recipe: by --help, Tab, check.`,
+	"nodes-files": `Nodes files: nodes/NAME, read by nodes "NAME"
+
+  # The order of this file is the order of the roll.
+  user=deploy  path=/srv/www                   # holds for all of the file
+  [cdn] at_once=all  check='test -s ~/ok'      # a tier, and what holds in it
+  cdn[1-2]  192.0.2.[11-12]                    # NAME [ADDRESS] [key=value ...]
+  [app] drain='touch ~/out'  undrain='rm ~/out'
+  web1  10.0.0.21:2222  tags=php,new  x-rack=7
+  include office                               # takes nodes/office in
+
+  host, port, user, key, jump, proxy
+           as in ssh_config, which holds where they are not given
+  path     absolute: where the tree is, for rolls and pushes
+  at_once  of a tier: how many nodes at once: 2, 50%, all, or 1,4,50%
+  tags     words with commas between; set:only "#php" are nodes with one
+  drain, undrain, check
+           commands on the node; "local: CMD" runs on this machine. A check
+           fails the node with any exit code but 0
+  x-NAME   your own: node.vars.NAME
+
+  What a node says wins over its tier, and that over the file; key= with no
+  value takes a default away. Ranges ([1-3], [01-12,20]) stand in names and, in
+  step, in addresses. A value with blanks wants quotes. rollsh check tells all
+  mistakes at once.`,
 	"lua": `Lua here is 5.1 with goto
 
   base, string, table, math, coroutine as https://www.lua.org/manual/5.1 tells;
