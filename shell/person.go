@@ -264,6 +264,10 @@ func (p *person) ask(ctx context.Context, q question, once func(context.Context,
 	case p.turn <- struct{}{}:
 		defer func() { <-p.turn }()
 	case <-ctx.Done():
+	}
+	ctx, stop := p.untilInterrupted(ctx)
+	defer stop()
+	if ctx.Err() != nil { // while others were asked
 		return nodes.Stopped(ctx)
 	}
 	f, err := p.open()
@@ -274,8 +278,6 @@ func (p *person) ask(ctx context.Context, q question, once func(context.Context,
 	defer p.screen.show()
 	t := &terminalLine{file: f, screen: p.screen, interrupt: p.interrupt}
 	defer t.close()
-	ctx, stop := p.untilInterrupted(ctx)
-	defer stop()
 	for {
 		if err := once(ctx, t); !errors.Is(err, errAgain) {
 			return err
@@ -290,12 +292,21 @@ func (p *person) untilInterrupted(ctx context.Context) (context.Context, func())
 	if p.interrupt == nil {
 		return ctx, func() { cancel(nil) }
 	}
-	go func() {
-		select {
-		case <-p.interrupt.Soft():
-			cancel(&nodes.Error{Kind: nodes.Cancelled, Message: "interrupted", Signal: p.interrupt.Signal()})
-		case <-ctx.Done():
-		}
-	}()
+	soft := p.interrupt.Soft()
+	end := func() {
+		cancel(&nodes.Error{Kind: nodes.Cancelled, Message: "interrupted", Signal: p.interrupt.Signal()})
+	}
+	select {
+	case <-soft:
+		end()
+	default:
+		go func() {
+			select {
+			case <-soft:
+				end()
+			case <-ctx.Done():
+			}
+		}()
+	}
 	return ctx, func() { cancel(nil) }
 }

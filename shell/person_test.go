@@ -114,6 +114,31 @@ func TestFirstCtrlCEndsAQuestionOfARoll(t *testing.T) {
 	}
 }
 
+// Several nodes may have a question for the person; after Ctrl-C at the first no
+// other is shown.
+func TestNoQuestionAfterCtrlC(t *testing.T) {
+	t.Parallel()
+	p := newPTY(t)
+	i := nodes.NewInterrupt()
+	ctx, end := i.Begin(context.Background())
+	defer end()
+	person := shell.NewPerson(p.near, p.near, false, i)
+	i.Hit("INT")
+	for _, ctx := range []context.Context{ctx, context.WithoutCancel(ctx)} {
+		if _, err := person.Ask(ctx, nodes.Question{Text: "Colour"}); nodes.KindOf(err) != nodes.Cancelled {
+			t.Errorf("ask: %v", err)
+		}
+		if _, err := person.Confirm(ctx, "Colour?"); nodes.KindOf(err) != nodes.Cancelled {
+			t.Errorf("confirm: %v", err)
+		}
+	}
+	_, _ = io.WriteString(p.near, "all of it")
+	eventually(t, "the end", func() bool { return strings.Contains(p.text(), "all of it") })
+	if strings.Contains(p.text(), "Colour") {
+		t.Errorf("a question was shown: %q", p.text())
+	}
+}
+
 func TestNobodyToAsk(t *testing.T) {
 	t.Parallel()
 	person := shell.NewPerson(nil, io.Discard, false, nil)
