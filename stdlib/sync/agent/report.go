@@ -104,8 +104,9 @@ func (w *closing) warning() string {
 }
 
 // digests name what a decision does, down to the bytes: what is put in place, what
-// goes, what becomes ours and what no longer is.
-type digests [4]*manifest.Writer
+// goes, what becomes ours, what no longer is, and what is replaced: as it is there,
+// and as the last roll left it.
+type digests [6]*manifest.Writer
 
 func newDigest() *digests {
 	var d digests
@@ -118,6 +119,12 @@ func newDigest() *digests {
 func (d *digests) add(c *manifest.Change) {
 	if c.Put {
 		d[0].Add(c.Want)
+		if c.Live != nil {
+			d[4].Add(seen(c.Live))
+		}
+		if c.Was != nil {
+			d[5].Add(c.Was)
+		}
 	}
 	if c.Goes {
 		d[1].Add(c.Live)
@@ -127,6 +134,11 @@ func (d *digests) add(c *manifest.Change) {
 	} else if gone != nil {
 		d[3].Add(gone)
 	}
+}
+
+// seen is an entry without what not every look at it tells.
+func seen(e *manifest.Entry) *manifest.Entry {
+	return &manifest.Entry{Path: e.Path, Kind: e.Kind, Mode: e.Mode, Size: e.Size, Mtime: e.Mtime, Link: e.Link}
 }
 
 func (d *digests) done(of *manifest.Decision) string {
