@@ -125,7 +125,7 @@ func (j *job) drift(ctx context.Context) (*wire.Report, error) {
 }
 
 // Diff shows how a file on the node differs from the source that the drift was
-// taken against, as diff -u does.
+// taken against, as diff -u does. One that is on neither side is kind notfound.
 func (d *Drift) Diff(ctx context.Context, file string) (string, error) {
 	if !manifest.Clean(file) {
 		return "", usage("'" + file + "' is not a path in the tree")
@@ -133,9 +133,9 @@ func (d *Drift) Diff(ctx context.Context, file string) (string, error) {
 	if d.source == "" {
 		return "", usage("the drift was taken without from=, so there are no contents to compare with")
 	}
-	there, err := d.read(ctx, file)
+	there, found, err := d.read(ctx, file)
 	if err != nil {
-		return "", nodes.At(plainError(err), "sync.drift", d.node.Name)
+		return "", nodes.At(plainError(err), called(ctx, "drift:diff"), d.node.Name)
 	}
 	dir, err := os.MkdirTemp(d.e.session.Cache, "diff-")
 	if err != nil {
@@ -148,6 +148,9 @@ func (d *Drift) Diff(ctx context.Context, file string) (string, error) {
 	}
 	local := filepath.Join(d.source, file)
 	if _, err := os.Stat(local); errors.Is(err, os.ErrNotExist) {
+		if !found {
+			return "", &nodes.Error{Kind: nodes.NotFound, Message: "there is no " + file + ", neither in " + d.source + " nor on " + string(d.node.Name)}
+		}
 		local = os.DevNull
 	}
 	cmd := exec.CommandContext(ctx, "diff", "-u", "--label", "source/"+file, "--label", string(d.node.Name)+"/"+file, "--", local, remote)
@@ -162,15 +165,15 @@ func (d *Drift) Diff(ctx context.Context, file string) (string, error) {
 	return string(out), nil
 }
 
-// read fetches a file of the tree; one that is not there is empty.
-func (d *Drift) read(ctx context.Context, file string) ([]byte, error) {
+// read fetches a file of the tree, and tells whether it is there.
+func (d *Drift) read(ctx context.Context, file string) (text []byte, found bool, err error) {
 	var b bytes.Buffer
-	_, err := d.stream(ctx, file, maxDiff+1, &b)
+	_, err = d.stream(ctx, file, maxDiff+1, &b)
 	if nodes.KindOf(plainError(err)) == nodes.NotFound {
-		return nil, nil
+		return nil, false, nil
 	}
 	if err == nil && b.Len() > maxDiff {
 		err = &nodes.Error{Kind: nodes.Refused, Message: file + " is too large to be compared line by line"}
 	}
-	return b.Bytes(), err
+	return b.Bytes(), true, err
 }

@@ -108,12 +108,12 @@ type emitter struct {
 }
 
 func (e *Engine) emitter(ctx context.Context, op string, n *nodes.Node) emitter {
-	c := nodes.CallerOf(ctx)
-	if c.Op != "" {
-		op = c.Op
-	}
-	return emitter{e: e, event: nodes.Event{ID: 1<<32 | e.ids.Add(1), Op: op, Node: n.Name, Where: c.Where}}
+	return emitter{e: e, event: nodes.Event{ID: 1<<32 | e.ids.Add(1), Op: called(ctx, op), Node: n.Name, Where: nodes.CallerOf(ctx).Where}}
 }
+
+// called is the name by which a recipe called what is under way; where no recipe
+// did, it is op.
+func called(ctx context.Context, op string) string { return or(nodes.CallerOf(ctx).Op, op) }
 
 func (m emitter) emit(t nodes.EventType, change func(*nodes.Event)) {
 	ev := m.event

@@ -53,7 +53,7 @@ type treeArgs struct {
 	Owner   string   `lua:"owner" doc:"user, user:group or :group that all shall belong to, names of the node; or \"source\": as in the source, by name. Without it owners are left alone"`
 	Hard    bool     `lua:"hard_links" doc:"hard links in the source become hard links; else files of their own"`
 	Setuid  bool     `lua:"setuid" doc:"send setuid and setgid bits of files too"`
-	Verify  string   `lua:"verify" default:"stat" enum:"stat|checksum|trust" doc:"how the node's tree is compared with what rolls left: by size, time and permissions; by content; or not at all"`
+	Verify  string   `lua:"verify" default:"stat" enum:"stat|checksum|trust" doc:"how the node's tree is compared with what rolls left: stat: by size, time and permissions; checksum: by content; trust: only what is to be changed, and a sample"`
 	Speed   int64    `lua:"bandwidth" doc:"bytes a second that contents may take, to all nodes together"`
 	Undo    int      `lua:"undo" default:"5" doc:"how many rolls of the tree are kept for undo"`
 }

@@ -16,7 +16,7 @@ import (
 type Options struct {
 	From    nodes.Tree
 	Path    nodes.RemotePath // empty: the node's path of the nodes file
-	Only    []string         // outside it nothing is compared, changed or deleted
+	Only    []string         // outside it nothing is compared, changed or deleted; nil: the whole tree
 	Exclude []string         // not sent and never deleted
 	Keep    []string         // never changed, deleted or sent
 	Delete  string           // ours (default), all, none
@@ -69,6 +69,9 @@ func (o Options) with() (Options, error) {
 	}
 	if o.Speed != 0 && o.Speed < slowest {
 		return o, usage("bandwidth is " + strconv.FormatInt(o.Speed, 10) + ": at least " + strconv.Itoa(slowest) + " bytes a second are needed")
+	}
+	if o.Only != nil && len(o.Only) == 0 { // a list that a recipe made, and that came out empty
+		return o, &nodes.Error{Kind: nodes.Usage, Message: "only is an empty list, so nothing would be looked at", Hint: "leave only= out for the whole tree"}
 	}
 	if err := o.checkShared(); err != nil {
 		return o, err

@@ -212,16 +212,9 @@ func (p *Plan) expect(n *nodes.Node) string { return p.on[n.Name].digest }
 func (p *Plan) Node(name nodes.Name) (*NodePlan, error) {
 	np := p.on[name]
 	if np == nil {
-		return nil, &nodes.Error{Kind: nodes.NotFound, Message: "the plan knows no node " + string(name), Hint: nodes.Suggest(string(name), p.names())}
+		return nil, &nodes.Error{Kind: nodes.NotFound, Message: "the plan knows no node " + string(name), Hint: "it is for " + p.set.Fold()}
 	}
 	return np, nil
-}
-
-func (p *Plan) names() (out []string) {
-	for _, n := range p.set.Nodes {
-		out = append(out, string(n.Name))
-	}
-	return out
 }
 
 // Ready fails as a stage would, as far as that can be foreseen: drift that is

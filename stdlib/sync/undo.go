@@ -13,7 +13,7 @@ import (
 // by hand since is kind changed, unless force is set. The value is a Stats.
 func (e *Engine) Undo(ctx context.Context, set nodes.Set, path nodes.RemotePath, roll string, force bool) (*nodes.Results, error) {
 	const op = "sync.undo"
-	return e.onAll(ctx, op, set, path, func(ctx context.Context, n *nodes.Node, path nodes.RemotePath, m emitter) (any, error) {
+	res, err := e.onAll(ctx, op, set, path, func(ctx context.Context, n *nodes.Node, path nodes.RemotePath, m emitter) (any, error) {
 		began := time.Now()
 		m.started("undoing " + or(roll, "the last roll") + " in " + string(path))
 		rep, err := e.undoNode(ctx, n, path, roll, force, m)
@@ -29,6 +29,10 @@ func (e *Engine) Undo(ctx context.Context, set nodes.Set, path nodes.RemotePath,
 		m.finished(summary(v), err)
 		return v, err
 	})
+	if res != nil {
+		e.tellBurst(ctx, res)
+	}
+	return res, err
 }
 
 func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemotePath, roll string, force bool, m emitter) (*wire.Report, error) {
@@ -84,8 +88,8 @@ func (e *Engine) onAll(ctx context.Context, op string, set nodes.Set, path nodes
 	return res, one(res)
 }
 
-// one is the error of results: that of the node when there is one node, the
-// common kind when all that failed failed alike, else kind tasks.
+// one is the error of results: that of the node when there is one node, else kind
+// tasks.
 func one(res *nodes.Results) error {
 	err := res.Err()
 	if err == nil {
@@ -98,8 +102,8 @@ func one(res *nodes.Results) error {
 	return &all
 }
 
-// alike is one, but takes the kind that all failures share: nothing was begun
-// anywhere, so the whole was refused.
+// alike is one, but takes the kind that all failures share where that says that
+// nodes were not as they were expected: changed, locked or refused.
 func alike(res *nodes.Results) error {
 	err := one(res)
 	e := nodes.AsError(err, nodes.Internal)

@@ -21,6 +21,11 @@ ok, err = pcall(sync.push, {from = src, to = set, perms = {files = 644}})
 assert(not ok and err.kind == "usage", tostring(err))
 ok, err = pcall(sync.push, {from = src .. "/missing", to = set})
 assert(not ok and err.kind == "notfound", tostring(err))
+-- a list that came out empty is no leave to push everything
+for _, f in ipairs{sync.push, sync.stage, sync.plan, sync.preflight, sync.check, sync.drift} do
+  ok, err = pcall(f, {from = src, to = set, only = {}})
+  assert(not ok and err.kind == "usage" and err.message:find("only is an empty list"), tostring(err))
+end
 
 local staged = sync.stage{from = src, to = set, perms = {files = "0640"}, delete = false}
 assert(staged:plan():node("web1").changed[1] == "a.php")
@@ -34,6 +39,8 @@ assert(#d.web2.value.changed == 0)
 assert(tostring(d.web2.value) == "no drift")
 assert(tostring(d.web1.value):find("^2 changed, 0 missing, 0 extra\n~ a.php %(permissions changed, by "), tostring(d.web1.value))
 assert(d.web1.value:diff("a.php") == "" and d.web1.value.diff("a.php") == "")
+ok, err = pcall(d.web1.value.diff, "a.hpp")
+assert(not ok and err.kind == "notfound" and err.message:find("there is no a.hpp"), tostring(err))
 
 assert(sync.undo{to = set.web1}.web1.value.changed == 2)
 assert(sync.plan{from = src, to = set}:apply():ok().web1)
@@ -45,4 +52,17 @@ local undone = sync.undo{to = set, roll = half:roll_id()}
 assert(undone.web1.value.changed == 0 and undone.web2.value.changed == 2)
 ok, err = pcall(sync.undo, {to = set, roll = r:roll_id():gsub("^%d+", "20200101")})
 assert(not ok and err.errors[1].kind == "notfound", tostring(err))
+sync.push{from = src, to = set}
+
+-- errors name what the recipe called, and a node that moved on is kind changed among others too
+local before = sync.plan{from = src, to = set, perms = {files = "0600"}}
+local waiting = sync.stage{from = src, to = set, perms = {files = "0600"}}
+sync.push{from = src, to = set.web1, perms = {files = "0640"}}
+ok, err = pcall(before.apply, before)
+assert(not ok and err.kind == "changed" and tostring(err):find("plan:apply: 1 of 2 failed", 1, true), tostring(err))
+ok, err = pcall(waiting.switch, waiting, set)
+assert(not ok and err.kind == "changed" and #err.errors == 1 and err.errors[1].node == "web1", tostring(err))
+assert(tostring(err):find("staged:switch: 1 of 2 failed", 1, true), tostring(err))
+ok, err = pcall(before.node, before, "wbe1")
+assert(not ok and err.hint == "it is for web[1-2]", tostring(err))
 sync.push{from = src, to = set}
