@@ -53,7 +53,7 @@ func New(s *nodes.Session, lua LuaCheck) *Linter {
 // Options narrow a check.
 type Options struct {
 	Rules   []string         // names; empty means all
-	Changes nodes.Changesets // of a Tree: just the files that these touch
+	Changes nodes.Changesets // of a Tree: just the files that these touch; nil: not only these
 	From    nodes.Revision   // of a Tree: just what differs between these
 	To      nodes.Revision
 	On      nodes.Set // whose php judges, instead of this machine's

@@ -113,13 +113,13 @@ func readProblems(v any, to *[]Problem) bool {
 // changesets are those of a Changesets object.
 type changesets nodes.Changesets
 
-// UnpackLua takes the object.
+// UnpackLua takes the object; an empty one is not nil.
 func (c *changesets) UnpackLua(v any) error {
 	cs, ok := v.(nodes.Changesets)
 	if !ok {
 		return errors.New("expected Changesets")
 	}
-	*c = changesets(cs)
+	*c = append(changesets{}, cs...)
 	return nil
 }
 

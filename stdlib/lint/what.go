@@ -62,9 +62,12 @@ func (w *What) UnpackLua(v any) error {
 
 // files lists the files to look at, each once.
 func (w What) files(ctx context.Context, s *nodes.Session, o Options) ([]*file, error) {
-	part := len(o.Changes) > 0 || o.From != "" || o.To != ""
-	if part && w.tree == nil {
+	between := o.From != "" || o.To != ""
+	switch {
+	case (between || o.Changes != nil) && w.tree == nil:
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "changes=, from= and to= choose from a Checkout", Hint: "give the Checkout, not its path"}
+	case between && o.Changes != nil:
+		return nil, &nodes.Error{Kind: nodes.Usage, Message: "changes= and from=, to= both say which files", Hint: "give either changes=, or from= and to="}
 	}
 	l := &listing{ctx: ctx, session: s, seen: map[string]bool{}}
 	defer l.close()
@@ -72,9 +75,9 @@ func (w What) files(ctx context.Context, s *nodes.Session, o Options) ([]*file, 
 	switch {
 	case w.touched != nil:
 		err = l.touched(w.touched)
-	case w.tree != nil && len(o.Changes) > 0:
+	case w.tree != nil && o.Changes != nil:
 		err = l.changes(w.tree, o.Changes)
-	case w.tree != nil && part:
+	case w.tree != nil && between:
 		err = l.between(w.tree, o.From, o.To)
 	case w.tree != nil:
 		err = l.walk(w.tree.Root(), "")
@@ -314,6 +317,9 @@ func (l *listing) changed(root string, c nodes.Change) error {
 // repository's; how many leading elements of those lie above the working copy is
 // found by looking under which most of the paths exist.
 func (l *listing) changes(t nodes.Tree, cs nodes.Changesets) error {
+	if len(cs) == 0 {
+		return nil
+	}
 	var paths []nodes.ChangedPath
 	first := cs[0].Rev
 	for _, c := range cs {

@@ -112,6 +112,7 @@ func TestWhat(t *testing.T) {
 			{Paths: paths("M /trunk/site/sub/b.json", "D /trunk/site/x.json", "M /trunk/site")},
 			{Paths: paths("A /trunk/site/new", "M /trunk/site/sub")},
 		}}, "sub/b.json new/d.json"},
+		"none":      {lint.InTree(tree{root: dir}), lint.Options{Changes: nodes.Changesets{}}, ""},
 		"elsewhere": {lint.InTree(tree{root: dir}), lint.Options{Changes: nodes.Changesets{{Paths: paths("M /other/z.json")}}}, ""},
 	} {
 		if got := looked(t, c.what, c.o); got != c.want {
@@ -136,6 +137,7 @@ func TestWhatMistakes(t *testing.T) {
 	}{
 		{lint.Paths(filepath.Join(dir, "nowhere.json")), lint.Options{}, nodes.NotFound},
 		{lint.Paths(dir), lint.Options{From: "3"}, nodes.Usage},
+		{lint.InTree(tree{root: dir}), lint.Options{From: "3", Changes: nodes.Changesets{}}, nodes.Usage},
 		{lint.Paths("/dev/null"), lint.Options{}, nodes.Usage},
 		{lint.InTouched(touched{dir + "/nowhere", []string{"a.json"}}), lint.Options{}, nodes.NotFound},
 		{lint.InTree(tree{root: dir + "/nowhere"}), lint.Options{}, nodes.NotFound},
