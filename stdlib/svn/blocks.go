@@ -96,6 +96,9 @@ func (m *Merge) simple(ctx context.Context, kind string, revs Revisions, want st
 	var out nodes.Changesets
 	err := m.change(ctx, kind, func(w *work) error {
 		p, err := m.study(ctx, false)
+		if err == nil {
+			err = m.uncommitted(ctx, p)
+		}
 		if err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func (w *work) ready(ctx context.Context) error {
 	}
 	switch w.j.step() {
 	case complete:
-		return w.noMarkers(ctx)
+		return firstError(w.still(ctx), w.noMarkers(ctx))
 	case conflicted:
 		left, err := w.m.Into.leftConflicts(ctx)
 		return firstError(err, w.m.Into.conflictError(left))
@@ -235,6 +235,9 @@ func (m *Merge) Abandon(ctx context.Context) error {
 func (m *Merge) Rollback(ctx context.Context, revs Revisions) (Taken, error) {
 	err := m.change(ctx, "rollback", func(w *work) error {
 		p, err := m.study(ctx, false)
+		if err == nil {
+			err = m.uncommitted(ctx, p)
+		}
 		if err != nil {
 			return err
 		}

@@ -30,6 +30,15 @@ func (w *work) resume(ctx context.Context) error {
 	return w.drain(ctx)
 }
 
+// goOnOrStay goes on with the last operation, or sees that what is merged is still
+// there.
+func (w *work) goOnOrStay(ctx context.Context) error {
+	if w.j.step() == complete {
+		return w.still(ctx)
+	}
+	return w.resume(ctx)
+}
+
 // goOn ends an operation whose conflicts are resolved, or lets svn do its rest.
 func (w *work) goOn(ctx context.Context, o *operation) error {
 	if err := w.keepSolutions(); err != nil {

@@ -17,12 +17,16 @@ const (
 	shared      standing = "the making of the branch or older: both sides have it"
 	phantom     standing = "no change of the source"
 	unknown     standing = "not a revision yet"
+	underWay    standing = "under way here already, and not committed yet"
 )
 
-// stand judges one revision by the picture alone.
+// stand judges one revision by the picture alone; only this tells what is under way.
 func (p *picture) stand(rev int) standing {
 	if rev > p.head || rev < 1 {
 		return unknown
+	}
+	if p.underWay.has(rev) {
+		return underWay
 	}
 	i, found := slices.BinarySearchFunc(p.source.Commits, rev, func(c commit, rev int) int { return c.Rev - rev })
 	if !found {

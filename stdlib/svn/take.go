@@ -67,17 +67,16 @@ func (m *Merge) Take(ctx context.Context, revs Revisions, recordOnly bool) (Take
 	var seen []statusXML
 	err := m.change(ctx, "take", func(w *work) error {
 		if again, err := w.same(kind, revs); err != nil || again {
-			return firstError(err, w.resume(ctx))
+			return firstError(err, w.goOnOrStay(ctx))
 		}
-		p, err := m.study(ctx, false)
+		set, head, err := w.chosen(ctx, revs)
 		if err != nil {
 			return err
 		}
-		set, err := m.pick(p, revs, available, "take")
-		if err != nil {
-			return err
+		if len(set) == 0 {
+			return w.goOnOrStay(ctx)
 		}
-		err = w.begin(ctx, operation{Kind: kind, Revs: set.String(), Head: p.head})
+		err = w.begin(ctx, operation{Kind: kind, Revs: set.String(), Head: head})
 		seen = w.seen
 		return err
 	})
@@ -293,21 +292,17 @@ func (w *work) recorded(ctx context.Context, o operation) error {
 	if o.Kind == "sync" {
 		return nil
 	}
-	value, err := w.m.Into.property(ctx, mergeProperty)
-	if err != nil {
-		return err
-	}
 	r, err := ParseRevisions(o.Revs)
 	if err != nil {
 		return err
 	}
-	var has revset
-	for _, m := range parseMergeinfo(value) {
-		has = has.union(m.all)
-	}
-	wrong := r.set.minus(has)
+	there, gone := r.set, revset(nil)
 	if o.Kind == "rollback" || o.Kind == "unblock" {
-		wrong = r.set.intersect(parseMergeinfo(value).from(w.m.path))
+		there, gone = nil, r.set
+	}
+	wrong, err := w.unrecorded(ctx, there, gone)
+	if err != nil {
+		return err
 	}
 	if len(wrong) == 0 {
 		return nil
