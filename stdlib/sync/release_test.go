@@ -187,6 +187,44 @@ func TestReleaseCarriesWhatIsNotOurs(t *testing.T) {
 	b.tidyRelease("the end")
 }
 
+// A roll that does not know of what is shared takes it from nobody.
+func TestReleaseKeepsWhatIsShared(t *testing.T) {
+	b := newBench(t)
+	with := func(o *sync.Options) { o.Layout, o.Shared = "release", []string{"uploads/"} }
+	without := func(o *sync.Options) { o.Layout = "release" }
+	b.file("a", "1")
+	b.file("d/b", "1")
+	b.push(with)
+	upload := filepath.Join(b.current(), "uploads/x.png")
+	write(t, upload, "uploaded")
+	there := func(when string) {
+		t.Helper()
+		if text, _ := os.ReadFile(upload); string(text) != "uploaded" {
+			t.Errorf("%s the upload is %q", when, text)
+		}
+	}
+	b.file("a", "2")
+	b.push(without, func(o *sync.Options) { o.Only = []string{"a"} })
+	there("after a push of one file")
+	b.file("d/b", "2")
+	b.push(without)
+	there("after a push of all")
+	must(t, b.undo())
+	there("after an undo")
+	b.push(without)
+	there("after the push again")
+	b.file("uploads/sample.png", "of the source")
+	wantKind(t, b.try(without), nodes.Refused, `uploads is shared by all releases since an earlier roll, and the source has it too: name it in shared={"uploads/"}`)
+	b.push(with)
+	there("after a push that names it")
+	must(t, os.Remove(filepath.Join(b.current(), "uploads")))
+	b.push(without)
+	if text, _ := os.ReadFile(filepath.Join(b.current(), "uploads/sample.png")); string(text) != "of the source" {
+		t.Errorf("what is not shared any more is %q", text)
+	}
+	b.tidyRelease("the end")
+}
+
 func TestReleaseDriftAndPlan(t *testing.T) {
 	r := newRig(t, 1)
 	r.file("a", "1")

@@ -3,8 +3,10 @@
 package agent
 
 import (
+	"maps"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rollsh/rollsh/stdlib/sync/beneath"
@@ -146,6 +148,50 @@ func (c *comparison) blockShared() {
 			c.dec.Blocked = append(c.dec.Blocked, show(path.Join(currentLink, p))+" holds files: move it to "+show(where)+" first")
 		}
 	}
+}
+
+// sharedYet gives what an earlier roll made shared, what this one is asked says
+// nothing of, and what is a link to shared/ yet: no roll takes uploads away
+// because it was not told of them.
+func (t *tree) sharedYet(asked, before [][]byte) (out [][]byte) {
+	for _, b := range before {
+		p := strings.TrimSuffix(string(b), "/")
+		told := slices.ContainsFunc(asked, func(a []byte) bool {
+			q := strings.TrimSuffix(string(a), "/")
+			return p == q || within(p, q) || within(q, p)
+		})
+		if told || t.root < 0 {
+			continue
+		}
+		if e, err := t.lstat(p); err == nil && e.Kind == manifest.Link {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+func within(p, folder string) bool { return strings.HasPrefix(p, folder+"/") }
+
+// blockUnshared finds what the source has in places that are shared since an
+// earlier roll.
+func (c *comparison) blockUnshared() error {
+	if len(c.stays) == 0 {
+		return nil
+	}
+	wanted := map[string]bool{}
+	s := c.dec.Read()
+	for ch := s.Next(); ch != nil; ch = s.Next() {
+		for _, b := range c.stays {
+			if p := strings.TrimSuffix(string(b), "/"); ch.Put && (ch.Path() == p || within(ch.Path(), p)) {
+				wanted[string(b)] = true
+			}
+		}
+	}
+	for _, b := range slices.Sorted(maps.Keys(wanted)) {
+		c.dec.Blocked = append(c.dec.Blocked, show(strings.TrimSuffix(b, "/"))+" is shared by all releases since an earlier roll, and the source has it too: name it in shared={\""+b+
+			"\"}, or remove "+filepath.Join(c.t.path, currentLink, b)+" to have the source's")
+	}
+	return s.Err()
 }
 
 func (t *tree) sharedThere(p string) bool {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os/user"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,6 +37,8 @@ type comparison struct {
 	replaced  *manifest.Encoded // what is ours at the paths of the delta
 	kept      *manifest.Encoded // it, encoded; nil where that is not worth while
 
+	stays [][]byte // shared since an earlier roll; this one was not told so
+
 	doubt   string // why the tree was looked at although verify is trust
 	trusted bool   // it was not looked at
 }
@@ -54,6 +57,8 @@ func newComparison(s *server, t *tree, req *wire.Request) (*comparison, error) {
 		return nil, failure("usage", err.Error())
 	}
 	c.ours, _ = c.rules.Filter(c.now.Ours)
+	c.stays = t.sharedYet(req.Shared, c.now.Shared)
+	req.Shared = append(slices.Clip(req.Shared), c.stays...)
 	return c, nil
 }
 
@@ -131,6 +136,9 @@ func (c *comparison) look(guessed bool) (stop func(), err error) {
 // judge finds what stands in the way of what was decided.
 func (c *comparison) judge() error {
 	c.blockShared()
+	if err := c.blockUnshared(); err != nil {
+		return err
+	}
 	if err := c.blockTwins(); err != nil {
 		return err
 	}
