@@ -73,3 +73,12 @@ func checkHost(host string) error {
 	}
 	return nil
 }
+
+// oneSpelling writes a host in one of the ways in which it can be written: an IP
+// address as short as it can be, a name in lower case without a last dot.
+func oneSpelling(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().String()
+	}
+	return strings.TrimSuffix(strings.ToLower(host), ".")
+}

@@ -269,11 +269,14 @@ func (r *reading) node(words []string) {
 	if len(names) > 1 {
 		r.noRanges(own.settings, len(names))
 	}
-	if len(r.l.mistakes) > before {
-		return
-	}
+	broken := len(r.l.mistakes) > before
 	for i, n := range names {
-		if len(r.l.mistakes) < maxMistakes {
+		switch {
+		case len(r.l.mistakes) >= maxMistakes:
+			return
+		case broken:
+			r.take(n)
+		default:
 			r.declare(n, addresses[i], own)
 		}
 	}
@@ -290,7 +293,7 @@ func (r *reading) noRanges(own settings, count int) {
 }
 
 // expand gives the names and, in step, their addresses; an empty address stays
-// empty.
+// empty. Where the addresses are wrong there are names alone.
 func (r *reading) expand(name, address string) (names, addresses []string) {
 	t, err := parseTemplate(name, false)
 	if err == nil && t.count() <= MaxNodes && t.count()+len(r.l.nodes) > MaxNodes {
@@ -325,11 +328,26 @@ func (r *reading) expand(name, address string) (names, addresses []string) {
 	return names, addresses
 }
 
-// declare adds one node.
-func (r *reading) declare(name, address string, own *scope) {
+// take takes a name, so that a second node of that name is told of whatever else
+// is wrong with the first; nil where it cannot be had.
+func (r *reading) take(name string) *Node {
 	n := &Node{Name: Name(name), Source: fmt.Sprintf("nodes/%s:%d", r.name, r.line)}
 	if !nodeName().MatchString(name) || len(name) > maxNameLength {
 		r.failf("a name is letters, digits, _ . and -", "'%s' cannot be the name of a node", name)
+		return nil
+	}
+	if o := r.l.names[n.Name]; o != nil {
+		r.failf("give it another name or drop it", "%s is declared already at %s", name, o.Source)
+		return nil
+	}
+	r.l.names[n.Name] = n
+	return n
+}
+
+// declare adds one node.
+func (r *reading) declare(name, address string, own *scope) {
+	n := r.take(name)
+	if n == nil {
 		return
 	}
 	if address != "" {
@@ -343,11 +361,6 @@ func (r *reading) declare(name, address string, own *scope) {
 			return
 		}
 	}
-	if o := r.l.names[n.Name]; o != nil {
-		r.failf("give it another name or drop it", "%s is declared already at %s", name, o.Source)
-		return
-	}
-	r.l.names[n.Name] = n
 	r.l.nodes = append(r.l.nodes, n)
 	r.l.pending = append(r.l.pending, own)
 }

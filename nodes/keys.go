@@ -32,7 +32,7 @@ func (s settings) add(word string) *Error {
 
 func unknownKey(key string) *Error {
 	e := &Error{Message: "unknown key '" + Clean(key) + "'"}
-	name := strings.TrimPrefix(strings.TrimPrefix(key, "x"), "-")
+	name := strings.TrimLeft(strings.TrimPrefix(key, "x"), "-_")
 	switch {
 	case key == "":
 		e.Message = "'=' without a key before it"
@@ -58,7 +58,10 @@ func checkValue(key, value string) error {
 		_, err := parsePort(value)
 		return err
 	case "path":
-		if value[0] != '/' {
+		switch {
+		case value[0] == '~':
+			return errors.New("path '" + value + "' is not absolute: what ~ is must be written out")
+		case value[0] != '/':
 			return errors.New("path '" + value + "' is not absolute, write /" + strings.TrimPrefix(value, "./"))
 		}
 	case "at_once":

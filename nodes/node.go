@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"net"
 	"slices"
 	"strconv"
 )
@@ -59,11 +60,11 @@ func (n *Node) String() string { return string(n.Name) }
 // Endpoint is "user@host:port" as far as it is known, for messages.
 func (n *Node) Endpoint() string {
 	s := n.Address()
+	if n.Port != 0 {
+		s = net.JoinHostPort(s, strconv.Itoa(n.Port))
+	}
 	if n.User != "" {
 		s = n.User + "@" + s
-	}
-	if n.Port != 0 {
-		s += ":" + strconv.Itoa(n.Port)
 	}
 	return s
 }

@@ -247,7 +247,7 @@ func (n *Node) machine() string {
 	if port == 0 {
 		port = 22
 	}
-	return fmt.Sprintf("%s\x00%d\x00%s\x00%s", strings.ToLower(n.Address()), port, n.Jump, n.Proxy)
+	return fmt.Sprintf("%s\x00%d\x00%s\x00%s", oneSpelling(n.Address()), port, n.Jump, n.Proxy)
 }
 
 // Check fails with Usage when two nodes of the set share a name or a host:port:

@@ -120,6 +120,9 @@ func TestCheck(t *testing.T) {
 		{node("a", "", 0, ""), node("b", "", 0, ""), ""},
 		{node("a", "10.0.0.1", 0, ""), node("b", "10.0.0.1", 22, ""), "a and b are both 10.0.0.1:22"},
 		{node("a", "WEB.example", 22, ""), node("b", "web.example", 22, ""), "a and b are both web.example:22"},
+		{node("a", "::1", 1, ""), node("b", "0:0:0:0:0:0:0:1", 1, ""), "a and b are both [0:0:0:0:0:0:0:1]:1"},
+		{node("a", "127.0.0.1", 0, ""), node("b", "::ffff:127.0.0.1", 0, ""), "a and b are both ::ffff:127.0.0.1"},
+		{node("a", "web.example.", 0, ""), node("b", "web.example", 0, ""), "a and b are both web.example"},
 		{node("a", "x", 0, ""), node("a", "y", 0, ""), "two nodes are named 'a' (nodes/prod:1, nodes/prod:1)"},
 	} {
 		err := nodes.Set{Nodes: []*nodes.Node{c.a, c.b}}.Check()
