@@ -134,6 +134,9 @@ func (r *checkRun) check(path string) {
 	} else if args.Line > 0 {
 		c.args = &args
 	}
+	if err := compiles(f.src, f.name); err != nil {
+		r.found = append(r.found, brokenAt(err))
+	}
 	c.open()
 	c.block(f.chunk)
 	c.close()

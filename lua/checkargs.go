@@ -98,6 +98,10 @@ func (c *checker) arguments(e *ast.FuncCallExpr, b *binding) {
 		return
 	}
 	s := b.spec()
+	if s.optionsBehind(e.Args) {
+		c.find(e.Line(), b.Name, "%s: %s", b.full, optionsFirst)
+		return
+	}
 	pos, table := s.splitExprs(e.Args, len(s.keys)+len(b.fleetSpec().keys) > 0)
 	if len(pos) > len(s.pos) && (len(s.pos) == 0 || !s.pos[len(s.pos)-1].rest) {
 		c.find(e.Line(), b.Name, "%s: takes at most %s, got %d", b.full, nodes.Count(len(s.pos), "argument"), len(pos))
@@ -135,6 +139,17 @@ func openEnded(args []ast.Expr) bool {
 		return !last.AdjustRet
 	}
 	return false
+}
+
+// optionsBehind reports whether the options are written behind the function that
+// they stand before.
+func (s *spec) optionsBehind(args []ast.Expr) bool {
+	if !s.endsInFunction() || len(args) != len(s.pos)+1 {
+		return false
+	}
+	_, fn := args[len(args)-2].(*ast.FunctionExpr)
+	_, table := args[len(args)-1].(*ast.TableExpr)
+	return fn && table
 }
 
 // splitExprs is split for the text of a call; takes says whether there are any

@@ -26,7 +26,7 @@ func (h *Host) coreModules() []Module {
 					Example: `parallel{ function() sleep(1) end, function() sleep(1) end }`, Do: Go(h.parallel),
 				},
 				{
-					Name: "timeout", Doc: "Runs a function and raises kind timeout when it takes longer.", Returns: "any ...",
+					Name: "timeout", Doc: "Runs a function, as a task of its own, and raises kind timeout when it takes longer.", Returns: "any ...",
 					Example: `timeout(10, function() sleep(1) end)`, Do: Held(timeout),
 				},
 				{Name: "sleep", Doc: "Waits for a number of seconds.", Returns: "nil", Example: `sleep(0.5)`, Do: Held(pausing)},

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	glua "github.com/yuin/gopher-lua"
@@ -46,13 +47,50 @@ func (h *Host) compile(chunk []ast.Stmt, name string) (*glua.LFunction, error) {
 	mendAssignments(chunk)
 	proto, err := glua.Compile(chunk, name)
 	if err != nil {
-		return nil, &nodes.Error{Kind: nodes.Usage, Where: name, Message: firstLine(err.Error()), Cause: err}
+		return nil, compileError(err, name)
 	}
 	return h.root.NewFunctionFromProto(proto), nil
 }
 
-// parseChunk parses Lua; a first line that starts with # is passed over.
+// compiles is why a text that parses is no Lua all the same: a goto without its
+// label, a break outside a loop.
+func compiles(src, name string) error {
+	chunk, err := parseChunk(src, name)
+	if err != nil {
+		return err
+	}
+	if _, err := glua.Compile(chunk, name); err != nil {
+		return compileError(err, name)
+	}
+	return nil
+}
+
+// ofGoto is how the compiler names the line of a goto, in the words of Lua 5.2.
+var ofGoto = nodes.Pattern(`<goto( \S+)?> at line (\d+)`)
+
+// compileError names the line at which the compiler gave up.
+func compileError(err error, name string) error {
+	e := &nodes.Error{Kind: nodes.Usage, Where: name, Message: firstLine(err.Error()), Cause: err}
+	var c *glua.CompileError
+	if !errors.As(err, &c) {
+		return e
+	}
+	line := c.Line
+	e.Message = firstLine(c.Message)
+	if m := ofGoto().FindStringSubmatch(e.Message); m != nil {
+		line, _ = strconv.Atoi(m[2])
+		e.Message = strings.Replace(e.Message, m[0], "goto"+m[1], 1)
+	} else if strings.HasPrefix(e.Message, "label ") {
+		line-- // it names the one below the label
+	}
+	e.Where = name + ":" + itoa(line)
+	return e
+}
+
+// parseChunk parses Lua; a byte order mark, and a first line that starts with #,
+// are passed over.
 func parseChunk(src, name string) ([]ast.Stmt, error) {
+	src = strings.TrimPrefix(src, "\uFEFF")
 	if strings.HasPrefix(src, "#") {
 		src = "--" + src
 	}

@@ -115,6 +115,7 @@ func TestArgumentErrors(t *testing.T) {
 		{`demo.greet("a", {to="web"})`, "demo.greet: 'to': expected Set|Node, got string"},
 		{`demo.greet("a", {any=1})`, "demo.greet: 'any': expected string|function|false, got number"},
 		{`demo.greet("a", {}, "b")`, "demo.greet: takes at most 1 argument, got 3"},
+		{`web:each(function() end, {at_once=2})`, "set:each: the options come before the function"},
 		{`demo.nothing(1)`, "demo.nothing: takes at most 0 arguments, got 1"},
 		{`demo.push("x")`, "demo.push: expected a table of options, got string"},
 		{`demo.push{from="x"}`, "demo.push: missing 'to' (Set|Node)"},

@@ -212,16 +212,14 @@ type timeoutArgs struct {
 	Fn      Callback      `lua:"fn,pos" doc:"what is limited"`
 }
 
-// timeout runs the function on the caller's own thread under a deadline, so
-// that its defers stay the task's and its traceback whole.
+// timeout runs the function under a deadline, as a task of its own, so that its
+// defers run when it ends, too late or not; on the caller's thread, so that its
+// traceback is whole.
 func timeout(c *Call, a timeoutArgs) (any, error) {
-	h, L, outer := c.Host, c.L, c.L.Context()
 	late := &nodes.Error{Kind: nodes.Timeout, Message: "timed out after " + a.Seconds.String()}
-	ctx, cancel := context.WithTimeoutCause(outer, a.Seconds, late)
+	ctx, cancel := context.WithTimeoutCause(c.L.Context(), a.Seconds, late)
 	defer cancel()
-	L.SetContext(ctx)
-	results, err := h.pcall(L, a.Fn.fn, nil)
-	L.SetContext(outer)
+	results, err := c.Host.run(ctx, c.L, &task{where: c.Where()}, a.Fn.fn)
 	if err != nil {
 		return nil, err
 	}

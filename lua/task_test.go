@@ -62,6 +62,13 @@ local ok, e = pcall(function()
 end)
 print(ok, #e.errors, e.errors[1].kind, e.errors[2].kind)`,
 		"undrain\tweb1\nundrain\tweb2\nfalse\t2\tfailed\tcancelled", fleetOf(2))
+	wantOutput(t, `
+local ok, e = pcall(timeout, 0.01, function() defer(function() sleep(0.02) print "late" end) sleep(9) end)
+print(ok, e.kind)
+print(timeout(9, function() defer(function() print "in time" end) return 1, nil, 3 end))
+local co = coroutine.wrap(function() timeout(9, function() defer(function() print "in a coroutine" end) end) coroutine.yield() end)
+co() defer(function() print "last" end)`,
+		"late\nfalse\ttimeout\nin time\n1\tnil\t3\nin a coroutine\nlast")
 	wantOutput(t, `defer(function() print "second" end) defer(function() print "first" end)`, "first\nsecond")
 }
 

@@ -103,6 +103,9 @@ func (s *spec) split(args []glua.LValue) (pos []glua.LValue, opts *glua.LTable, 
 	}
 	at := len(args) - 1
 	if s.endsInFunction() {
+		if at == len(s.pos) && args[at].Type() == glua.LTTable && args[at-1].Type() == glua.LTFunction {
+			return nil, nil, usage(optionsFirst)
+		}
 		at = len(args) - 2
 	}
 	if at >= 0 && at < len(args) && (s.isOptions(args[at], at, len(args)) || args[at] == glua.LNil && len(args) > len(s.pos)) {
@@ -114,12 +117,12 @@ func (s *spec) split(args []glua.LValue) (pos []glua.LValue, opts *glua.LTable, 
 	return args, opts, s.checkCount(len(args))
 }
 
+// optionsFirst is told where the options are given after the function.
+const optionsFirst = "the options come before the function"
+
 // isOptions reports whether the table at position at can only be the options.
 func (s *spec) isOptions(v glua.LValue, at, n int) bool {
-	if _, ok := v.(*glua.LTable); !ok {
-		return false
-	}
-	return n > len(s.pos) || s.optionsAt(at)
+	return v.Type() == glua.LTTable && (n > len(s.pos) || s.optionsAt(at))
 }
 
 // optionsAt reports whether a table at position at is the options, although
