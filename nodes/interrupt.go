@@ -16,12 +16,17 @@ const (
 	Leaving                 // the process ends at once
 )
 
+// presses is how many times Ctrl-C is pressed until the process ends at once.
+const presses = 3
+
 // Interrupt counts the signals that ask a run to end. The first Ctrl-C only
 // stops new work while somebody holds the Interrupt, as a roll does; where
-// nobody does, it cancels. It is safe from many goroutines.
+// nobody does, it cancels. The second cancels, the third leaves. It is safe from
+// many goroutines.
 type Interrupt struct {
 	mu      sync.Mutex
 	stage   Stage
+	pressed int // Ctrl-C; another signal is as good as two
 	held    int
 	running bool
 	signal  string
@@ -41,7 +46,7 @@ func (i *Interrupt) Begin(parent context.Context) (ctx context.Context, end func
 	ctx, cancel := context.WithCancelCause(parent)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.stage, i.signal, i.held = Going, "", 0
+	i.stage, i.pressed, i.signal, i.held = Going, 0, "", 0
 	i.soft, i.cancel = make(chan struct{}), cancel
 	i.running = true
 	return ctx, func() {
@@ -74,7 +79,7 @@ func (i *Interrupt) Hold() (soft <-chan struct{}, release func()) {
 }
 
 // Hit notes a signal and gives the stage that it leads to. INT goes one stage
-// further each time; TERM and HUP cancel, however often they come.
+// further each time; others cancel, however often they come.
 func (i *Interrupt) Hit(signal string) Stage {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -92,15 +97,25 @@ func (i *Interrupt) Hit(signal string) Stage {
 }
 
 func (i *Interrupt) next(signal string) Stage {
-	switch {
-	case signal != "INT":
-		return max(i.stage, Cancelling)
-	case i.stage == Going && i.held > 0:
-		return Stopping
-	case i.stage < Cancelling:
-		return Cancelling
+	if signal == "INT" {
+		i.pressed++
+	} else {
+		i.pressed = max(i.pressed, presses-1)
 	}
-	return Leaving
+	switch {
+	case i.pressed >= presses:
+		return Leaving
+	case i.pressed == 1 && i.held > 0:
+		return Stopping
+	}
+	return Cancelling
+}
+
+// Last reports whether the next Ctrl-C ends the process at once.
+func (i *Interrupt) Last() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.pressed >= presses-1
 }
 
 func (i *Interrupt) closeSoft() {

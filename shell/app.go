@@ -2,7 +2,9 @@ package shell
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
@@ -194,6 +196,9 @@ func (a *app) finish(err error) int {
 	if err != nil {
 		a.complain(err)
 	}
+	if err == nil {
+		err = a.unwritten()
+	}
 	if a.library != nil {
 		a.library.Close()
 	}
@@ -203,6 +208,22 @@ func (a *app) finish(err error) int {
 		return signalCode(name)
 	}
 	return ExitCode(err)
+}
+
+// unwritten is, and tells, that results could not be written; nil where they
+// were, or their reader is gone.
+func (a *app) unwritten() error {
+	err := a.writer.failure()
+	if err == nil {
+		return nil
+	}
+	why := err
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		why = p.Err
+	}
+	err = &nodes.Error{Kind: nodes.Failed, Message: "cannot write to standard output: " + why.Error(), Cause: err}
+	a.screen.line(errorText(err, a.errPaint, false, a.widthOf(a.stderr)))
+	return err
 }
 
 func (a *app) complain(err error) {
@@ -235,7 +256,7 @@ func (a *app) watch() {
 // catch handles the signals until stop is called.
 func (a *app) catch() (stop func()) {
 	caught := make(chan os.Signal, 8)
-	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE) // a dead reader is an error of a write, not the end of a roll
 	go func() {
@@ -257,6 +278,8 @@ func (a *app) signalled(s os.Signal) {
 		name = "TERM"
 	case syscall.SIGHUP:
 		name = "HUP"
+	case syscall.SIGQUIT:
+		name = "QUIT"
 	}
 	if a.atPrompt.Load() { // nothing runs: Ctrl-C is a key here, the others end the shell
 		if name != "INT" {
@@ -282,16 +305,29 @@ func (a *app) signalled(s os.Signal) {
 	switch {
 	case stage == nodes.Leaving:
 		a.goAway()
+	case stage == before && name != "INT":
 	case stage == before:
+		a.note(cancelling(a.interrupt.Last()))
 	case stage == nodes.Stopping:
 		a.note("stopping: what is under way ends, nothing new is started; Ctrl-C again cancels")
 	case stage == nodes.Cancelling:
+		last := a.interrupt.Last()
 		time.AfterFunc(noteAfter, func() {
-			if a.interrupt.Running() && a.interrupt.Stage() == nodes.Cancelling {
-				a.note("cancelling and cleaning up; Ctrl-C again leaves at once")
+			if a.interrupt.Running() && a.interrupt.Stage() == nodes.Cancelling && a.interrupt.Last() == last {
+				a.note(cancelling(last))
 			}
 		})
 	}
+}
+
+// cancelling is what is told while a run is cancelled; last: the next Ctrl-C
+// leaves.
+func cancelling(last bool) string {
+	often := "twice more"
+	if last {
+		often = "again"
+	}
+	return "cancelling and cleaning up; Ctrl-C " + often + " leaves at once"
 }
 
 func (a *app) note(text string) {

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -54,11 +55,16 @@ func (a *app) checkFile(file string) ([]lua.Finding, error) {
 		return nil, err
 	}
 	if strings.Contains(filepath.Base(path), ".") {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, a.noRecipe(file)
+		}
 		return a.host.CheckFile(path)
 	}
 	_, err = nodes.Load(os.DirFS(filepath.Dir(path)), filepath.Base(path))
 	if nodes.KindOf(err) == nodes.NotFound {
-		return nil, err
+		e := *nodes.AsError(err, nodes.Usage)
+		e.Kind = nodes.Usage // a wrong word on the command line, as a recipe's is
+		return nil, &e
 	}
 	return findingsOf(err), nil
 }

@@ -17,7 +17,7 @@ const (
 )
 
 // signals are those that end a run, by the name that nodes.Interrupt notes.
-var signals = map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "PIPE": syscall.SIGPIPE}
+var signals = map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "QUIT": syscall.SIGQUIT, "PIPE": syscall.SIGPIPE}
 
 // ExitCode is the code that rollsh ends with after err: 0 done, 1 a local step
 // or the recipe failed, 2 usage, 3 nodes failed, 4 refused, 128+n signal n.

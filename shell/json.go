@@ -3,6 +3,7 @@ package shell
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -29,8 +30,8 @@ import (
 //	unit    bytes or files
 //	state   of state: staged, drained, ...
 //	lines   of planned: what would be done in full, such as "+ index.html"
-//	error   of finished and error: kind message where op node code signal hint,
-//	        and errors, a list of the same for several nodes
+//	error   of finished and error: kind message where op node code (a number, or a
+//	        program's own word) signal hint, and errors, a list of the same for several nodes
 //	answer  of asked: yes, no or a text; [secret] for a secret
 //	by      of asked: terminal, --yes, or no terminal, where the default was taken
 //	file line column hint warning
@@ -67,10 +68,30 @@ type problem struct {
 	Where   string    `json:"where,omitempty"`
 	Op      string    `json:"op,omitempty"`
 	Node    string    `json:"node,omitempty"`
-	Code    string    `json:"code,omitempty"`
+	Code    code      `json:"code,omitempty"`
 	Signal  string    `json:"signal,omitempty"`
 	Hint    string    `json:"hint,omitempty"`
 	Errors  []problem `json:"errors,omitempty"`
+}
+
+// code is an exit code, or a program's own: a number where it is one, as in Lua.
+type code string
+
+// MarshalJSON writes a number or a text.
+func (c code) MarshalJSON() ([]byte, error) {
+	if n, err := strconv.Atoi(string(c)); err == nil {
+		return json.Marshal(n)
+	}
+	return json.Marshal(string(c))
+}
+
+// UnmarshalJSON reads a number or a text.
+func (c *code) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		return json.Unmarshal(text, (*string)(c))
+	}
+	*c = code(text)
+	return nil
 }
 
 // events is the Sink of --json.
@@ -131,7 +152,7 @@ func stamp(t time.Time) string {
 func problemOf(err error) problem {
 	e := nodes.AsError(err, nodes.Internal)
 	p := problem{
-		Kind: string(e.Kind), Message: firstLine(e), Where: e.Where, Op: e.Op, Node: string(e.Node), Code: e.Code,
+		Kind: string(e.Kind), Message: firstLine(e), Where: e.Where, Op: e.Op, Node: string(e.Node), Code: code(e.Code),
 		Signal: e.Signal, Hint: e.Hint,
 	}
 	for _, sub := range e.Errors {
@@ -168,7 +189,7 @@ func (r record) event() (e nodes.Event, ok bool) {
 
 func (p problem) restore() *nodes.Error {
 	e := &nodes.Error{
-		Kind: nodes.Kind(p.Kind), Message: p.Message, Where: p.Where, Op: p.Op, Node: nodes.Name(p.Node), Code: p.Code,
+		Kind: nodes.Kind(p.Kind), Message: p.Message, Where: p.Where, Op: p.Op, Node: nodes.Name(p.Node), Code: string(p.Code),
 		Signal: p.Signal, Hint: p.Hint,
 	}
 	for _, sub := range p.Errors {

@@ -24,6 +24,8 @@ func (a *app) run(words []string) error {
 		return nil
 	case a.opts.help:
 		return a.command(append([]string{"help"}, words...))
+	case a.opts.eval != nil && len(words) > 0:
+		return withHint(usage("-e takes its code alone, and '%s' is left over", clean(words[0])), "quote the code: rollsh -e 'print(1 + 1)'")
 	case a.opts.eval != nil:
 		if err := a.enter(); err != nil {
 			return err

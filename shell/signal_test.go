@@ -93,7 +93,7 @@ func (p *program) code(t *testing.T) int {
 
 func TestSignalsEndARunAfterItsCleanup(t *testing.T) {
 	t.Parallel()
-	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
+	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129, syscall.SIGQUIT: 131} {
 		p := start(t, `defer(function() sleep(0.2) say "cleaned" end) say "ready" sleep(60)`)
 		began := time.Now()
 		if err := p.cmd.Process.Signal(signal); err != nil {
@@ -111,19 +111,46 @@ func TestSignalsEndARunAfterItsCleanup(t *testing.T) {
 	}
 }
 
-func TestSecondCtrlCLeavesAtOnceAndNamesDrainedNodes(t *testing.T) {
+// Outside a roll, too, the second Ctrl-C leaves the cleanup its time, and the
+// third does not.
+func TestThirdCtrlCLeavesAtOnceAndNamesDrainedNodes(t *testing.T) {
 	t.Parallel()
 	p := start(t, `local n = node{name="web7", host="127.0.0.1", drain="local: true", undrain="local: true"}
 		n:drain() defer(function() say "cleaning" sleep(60) end) say "ready" sleep(60)`)
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the cleanup", func() bool { return strings.Contains(p.stderr(), "cleaning") })
-	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
+	eventually(t, "the cleanup", func() bool { return strings.Contains(p.stderr(), "cleaning\n") })
+	for _, said := range []string{"twice more leaves at once", "Ctrl-C again leaves at once"} {
+		eventually(t, said, func() bool { return strings.Contains(p.stderr(), said) })
+		if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if got := p.code(t); got != 130 || !strings.Contains(p.stderr(), "left at once: web7 still drained") {
 		t.Errorf("exit code %d: %s", got, p.stderr())
+	}
+	if n := strings.Count(p.stderr(), "leaves at once"); n != 2 {
+		t.Errorf("told %d times what leaves at once: %s", n, p.stderr())
+	}
+}
+
+// Results that a full disk does not take are no success.
+func TestLostResultsAreAFailure(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	for _, code := range []string{`print "x"`, `return 1`} {
+		cmd := rollshIn(t, t.TempDir(), code)
+		var said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = full, &said
+		_ = cmd.Run() // the exit code tells
+		if got := cmd.ProcessState.ExitCode(); got != 1 || !strings.Contains(said.String(), "cannot write to standard output: no space left on device") {
+			t.Errorf("%s: exit code %d: %s", code, got, said.String())
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ const queueLimit = 1 << 20
 // writer writes to both streams in one order from one goroutine, so that a
 // stopped terminal (Ctrl-S) or a slow pipe never holds up a roll: diagnostics
 // over the limit are dropped and counted, results wait. A stream that fails is
-// dead from then on, silently but for broken.
+// dead from then on, silently but for broken and failure.
 type writer struct {
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -25,7 +25,8 @@ type writer struct {
 	busy    bool
 	closed  bool
 	dead    map[io.Writer]bool
-	broken  func() // called once when standard output is gone; may be nil
+	broken  func() // called once when the reader of standard output is gone; may be nil
+	failed  error  // why standard output takes nothing any more, though it has a reader
 	out     io.Writer
 	err     io.Writer
 }
@@ -105,9 +106,22 @@ func (w *writer) loop() {
 // kill marks a stream as gone; the lock is held.
 func (w *writer) kill(to io.Writer, err error) {
 	w.dead[to] = true
-	if to == w.out && errors.Is(err, syscall.EPIPE) && w.broken != nil {
+	switch {
+	case to != w.out:
+	case !errors.Is(err, syscall.EPIPE):
+		w.failed = err
+	case w.broken != nil:
 		go w.broken()
 	}
+}
+
+// failure waits until everything is written, and is why results were lost: a disk
+// is full, say. It is nil where all was written or the reader is gone.
+func (w *writer) failure() error {
+	w.flush()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed
 }
 
 // flush waits until everything queued so far is written.
