@@ -27,24 +27,31 @@ func (k *Conflict) planUnion() ([]action, error) {
 	if k.Kind != propertyConflict {
 		return nil, errInapplicable
 	}
-	text, err := readSome(k.reject)
-	if err != nil {
-		return nil, errInapplicable
-	}
 	var out []action
-	for line := range strings.Lines(string(text)) {
-		name, ok := triedProperty(line)
-		switch {
-		case ok && !slices.Contains(listProperties, name):
+	for _, name := range k.tried() {
+		if !slices.Contains(listProperties, name) {
 			return nil, errInapplicable
-		case ok:
-			out = append(out, action{args: []string{"propset", name, "-F", "LINES", local(k.Path)}})
 		}
+		out = append(out, action{args: []string{"propset", name, "-F", "LINES", local(k.Path)}})
 	}
 	if len(out) == 0 {
 		return nil, errInapplicable
 	}
 	return append(out, resolveAction("working", k.Path)), nil
+}
+
+// tried names the properties in conflict, as far as svn's own report tells.
+func (k *Conflict) tried() (names []string) {
+	text, err := readSome(k.reject)
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, ok := triedProperty(line); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // triedProperty reads the name in "Trying to change property 'svn:ignore'".

@@ -26,7 +26,7 @@ func TestPropertyConflictKeepsTheLinesOfBoth(t *testing.T) {
 	b.commit("carol", "r11 ignore too")
 	m := b.merge()
 	k := must[svn.Taken](t)(m.Take(ctx, revs(t, "10"), false)).Conflicts[0]
-	if s := k.Sentence(); !strings.Contains(s, "r10 by bob") || !strings.Contains(s, "mine: r11 by carol") || strings.Contains(s, "r9") {
+	if s := k.Sentence(); !strings.Contains(s, "the property svn:ignore of lib was changed on both sides") || !strings.Contains(s, "r10 by bob") || !strings.Contains(s, "mine: r11 by carol") || strings.Contains(s, "r9") {
 		t.Errorf("why: %s", s)
 	}
 	if !contains(k.Possible(), "union") {

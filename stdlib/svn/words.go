@@ -13,7 +13,7 @@ import (
 func (k *Conflict) what() string {
 	switch {
 	case k.Kind == propertyConflict:
-		return "properties of " + k.Path + " were changed on both sides"
+		return k.whatProperties()
 	case k.Symlink:
 		return "the symlink " + k.Path + " was changed on both sides"
 	case k.Binary:
@@ -22,6 +22,17 @@ func (k *Conflict) what() string {
 		return "the same lines of " + k.Path + " were changed on both sides"
 	}
 	return k.whatTree()
+}
+
+func (k *Conflict) whatProperties() string {
+	names := k.tried()
+	switch len(names) {
+	case 0:
+		return "properties of " + k.Path + " were changed on both sides"
+	case 1:
+		return "the property " + oneLine(names[0]) + " of " + k.Path + " was changed on both sides"
+	}
+	return "the properties " + oneLine(strings.Join(names, ", ")) + " of " + k.Path + " were changed on both sides"
 }
 
 func (k *Conflict) whatTree() string {
