@@ -70,11 +70,18 @@ func (c *connection) noFiles(ctx context.Context, err error) error {
 	if c.down() {
 		return c.gone(err)
 	}
+	hint := "sshd_config on the node wants: Subsystem sftp internal-sftp"
+	if strings.Contains(err.Error(), longPacket) {
+		hint = "something prints a text before: what the login shell reads at its start, or a ForceCommand, must print nothing without a terminal"
+	}
 	return &nodes.Error{
-		Kind: nodes.Permission, Message: c.s.where() + " offers no file access (sftp): " + err.Error(),
-		Hint: "sshd_config on the node wants: Subsystem sftp internal-sftp", Cause: err,
+		Kind: nodes.Permission, Message: c.s.where() + " offers no file access (sftp): " + err.Error(), Hint: hint, Cause: err,
 	}
 }
+
+// longPacket is what the sftp library says where the first bytes, read as a length,
+// give gigabytes: they are a text.
+const longPacket = "packet too long"
 
 func openSFTP(s *ssh.Session) (*sftp.Client, error) {
 	in, err := s.StdinPipe()

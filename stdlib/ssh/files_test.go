@@ -128,6 +128,13 @@ func TestNoSFTP(t *testing.T) {
 	run(t, b.dial(t, 0), nodes.Cmd{Line: "true"})
 }
 
+// A shell that greets before SFTP begins is told of, not sshd's settings.
+func TestSFTPBehindAGreeting(t *testing.T) {
+	b := start(t, 1, nodetest.Forced(`/bin/sh -c 'echo Welcome to this node; exec cat'`))
+	_, err := b.dial(t, 0).Files(t.Context())
+	fails(t, err, nodes.Permission, "no file access", "something prints a text before")
+}
+
 func TestFilesEndWithContext(t *testing.T) {
 	b := start(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())
