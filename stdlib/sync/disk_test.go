@@ -25,7 +25,7 @@ func TestDiskFull(t *testing.T) {
 		says        string
 	}{
 		{"bytes", inMemory("size=8m"), 300, 40_000, "has room for"},
-		{"inodes", inMemory("nr_inodes=200"), 300, 10, "inodes left"},
+		{"inodes", inMemory("nr_inodes=200"), 300, 10, "inodes left; the change takes"},
 		{"while it is written", inMemory("size=3m"), 1200, 1, "no space left"}, // a page each, which cannot be foreseen
 		{"quota", withQuota, 300, 40_000, "the quota is used up"},
 	} {

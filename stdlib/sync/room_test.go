@@ -85,7 +85,7 @@ func TestUndosMakeRoom(t *testing.T) {
 	if p, err = r.engine.Plan(r.ctx(), r.set, r.options()); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, p.Ready(), nodes.Space, "and the change takes 6.0 MB")
+	wantKind(t, p.Ready(), nodes.Space, "; the change takes 6.0 MB, and 1.0 MB must stay free")
 	r.remove("too much")
 	before := undos()
 	old := time.Now().Add(-100 * 24 * time.Hour)

@@ -36,9 +36,9 @@ func (f *Facts) Lacks(path string, bytes int64, entries int) string {
 	room, inodes := f.FreeBytes+f.OldBytes, f.FreeFiles+f.OldFiles
 	switch {
 	case bytes > 0 && f.FreeBytes > 0 && uint64(bytes)+spare > room:
-		return fmt.Sprintf("%s has room for %s, and the change takes %s", path, Size(int64(room)), Size(bytes))
+		return fmt.Sprintf("%s has room for %s; the change takes %s, and %s must stay free", path, Size(int64(room)), Size(bytes), Size(spare))
 	case entries > 0 && !f.NoInodes && f.FreeFiles > 0 && uint64(entries)+spareInodes > inodes:
-		return fmt.Sprintf("%s has %d inodes left, and the change takes %d", path, inodes, entries)
+		return fmt.Sprintf("%s has %d inodes left; the change takes %d, and %d must stay free", path, inodes, entries, spareInodes)
 	}
 	return ""
 }
