@@ -183,7 +183,7 @@ func (op *operation) rate() float64 {
 }
 
 // finish tells an end that is worth a line: a failure, something long, or
-// something that had progress. The message of a failure is left to the error
+// something that moved what it told progress of. The message of a failure is left to the error
 // that the recipe gets.
 func (l *lines) finish(e nodes.Event) string {
 	op := l.ops[e.ID]
@@ -200,7 +200,7 @@ func (l *lines) finish(e nodes.Event) string {
 	case e.Err != nil:
 		l.fail++
 		return l.prefix(op.Node, ">") + l.paint.as(bad, "failed") + " " + verb + ", " + endOf(e.Err) + ", " + elapsed(took) + "\n"
-	case op.unit != "":
+	case op.unit != "" && (op.work() != "" || took > worthSaying):
 		return l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + op.work() + ", " + elapsed(took) + "\n"
 	case took > worthSaying && op.Node != "":
 		what := verb
