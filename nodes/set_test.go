@@ -169,8 +169,9 @@ func TestExpandBounds(t *testing.T) {
 }
 
 func TestSuggest(t *testing.T) {
-	words := []string{"at_once", "max_failed", "max_unreachable", "on_failure", "web3"}
+	words := []string{"at_once", "max_failed", "max_unreachable", "on_failure", "web3", "node", "nodes"}
 	for in, want := range map[string]string{
+		"nodez": "nodes", "nod": "node",
 		"atonce": "at_once", "max_fialed": "max_failed", "on_failiure": "on_failure", "wbe3": "web3",
 		"drift": "", "x": "", "": "", "AT_ONCE": "at_once", strings.Repeat("y", 1<<16): "",
 	} {

@@ -12,7 +12,8 @@ const maxSuggestLength = 64
 // Suggest finds the candidate that word was most likely meant to be, by edits
 // of one letter and swaps of two neighbours (Damerau-Levenshtein, restricted),
 // letter case apart. It is empty when none is near: one edit for every three
-// letters is near. Of equally near ones the first is taken.
+// letters is near. Of equally near ones the first of word's length is taken, else
+// the first.
 func Suggest(word string, candidates []string) string {
 	best, bestDistance := "", max(1, len(word)/3)+1
 	if len(word) > maxSuggestLength {
@@ -23,7 +24,8 @@ func Suggest(word string, candidates []string) string {
 			continue
 		}
 		d := distance(strings.ToLower(word), strings.ToLower(c))
-		if d < bestDistance && d < max(len(word), len(c)) {
+		nearer := d < bestDistance || d == bestDistance && best != "" && len(c) == len(word) && len(best) != len(word)
+		if nearer && d < max(len(word), len(c)) {
 			best, bestDistance = c, d
 		}
 	}

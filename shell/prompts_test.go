@@ -86,7 +86,7 @@ func TestQuestionsThatNobodyAnswers(t *testing.T) {
 		{"confirm 'Go?'", false, 4, []string{"cannot ask 'Go?'", "hint: run it in a terminal, or with --yes"}},
 		{"confirm 'Go?'", true, 0, []string{"true\n", "Go? yes (--yes)"}},
 		{"choose('Which?', {1, 2})", true, 4, []string{"cannot ask 'Which?'"}},
-		{"secret 'xmpp'", true, 4, []string{"cannot ask 'xmpp'", "hint: set ROLLSH_SECRET_XMPP, or put it into "}},
+		{"secret 'xmpp'", true, 4, []string{"cannot ask 'secret xmpp'", "hint: set ROLLSH_SECRET_XMPP, or put it into "}},
 	} {
 		cmd := rollshIn(t, t.TempDir(), tc.code)
 		if tc.yes {

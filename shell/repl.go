@@ -238,6 +238,22 @@ func (r *repl) adviseOnCall(src string, err error) {
 	}
 }
 
+// adviseOnWords tells how a line is written that begins with two words, which is
+// no Lua: a command of the system, or a function whose text has no quotes.
+func (r *repl) adviseOnWords(src string, err error) {
+	tokens := solid(lex(src))
+	if !strings.Contains(err.Error(), "syntax error") || len(tokens) < 2 || tokens[0].kind != word || tokens[1].kind != word || strings.Contains(src, "\n") {
+		return
+	}
+	line, name := strings.TrimSpace(src), tokens[0].text
+	advice := "!" + line + " runs it on this machine, @NODE " + line + " on a node"
+	m := moduleNamed(r.app.host, name)
+	if called := m != nil && m.Call != nil || r.tab.know.Load().globals[name] == "function"; called && len(tokens) == 2 {
+		advice = "a text wants quotes: " + name + " \"" + tokens[1].text + "\""
+	}
+	r.app.screen.line(r.app.errPaint.as(hint, "hint: "+clean(advice)) + "\n")
+}
+
 // keep puts a chunk into the history.
 func (r *repl) keep(chunk string) {
 	if !remembered(chunk) || r.app.session.Secrets.In(chunk) {
@@ -263,6 +279,7 @@ func (r *repl) run(src string) {
 	if err != nil {
 		a.complain(err)
 		r.adviseOnCall(src, err)
+		r.adviseOnWords(src, err)
 	} else {
 		r.typed = append(r.typed, src)
 		if file := fileInUse(src, r.tab.know.Load().files); file != "" {

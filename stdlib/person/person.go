@@ -36,7 +36,7 @@ func Secret(ctx context.Context, s *nodes.Session, name string) (nodes.Secret, e
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nodes.Secret{}, err
 	}
-	text, err = s.Person.Ask(ctx, nodes.Question{Text: name, Secret: true})
+	text, err = s.Person.Ask(ctx, nodes.Question{Text: "secret " + name, Secret: true})
 	if err != nil {
 		e := *nodes.AsError(err, nodes.Refused)
 		if e.Kind == nodes.Refused {
