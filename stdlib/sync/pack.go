@@ -34,25 +34,58 @@ type pack struct {
 
 // parts are the files of the source that are to be sent, in their order.
 type parts struct {
-	manifest.List
-	// how says of the n-th from which offset on, or in terms of which version that a
-	// node has; nil: all are sent whole.
-	how func(n int) (offset int64, old *delta.Outline)
+	list manifest.List
+	// needs says which files of the list, and from which offset on; nil: all, and
+	// whole.
+	needs    *wire.NeedList
+	outlines map[int]*delta.Outline // by index: of the version that a node has, in terms of which a file is sent
 }
 
-// of tells how the n-th file is sent.
-func (p *parts) of(n int) (offset int64, old *delta.Outline) {
-	if p.how == nil {
-		return 0, nil
+// each gives f the files with how they are sent.
+func (p *parts) each(f func(e *manifest.Entry, offset int64, old *delta.Outline) error) error {
+	s := p.list.Read()
+	if p.needs == nil {
+		for e := s.Next(); e != nil; e = s.Next() {
+			if err := f(e, 0, nil); err != nil {
+				return err
+			}
+		}
+		return whole(s)
 	}
-	return p.how(n)
+	read := 0
+	for need := range p.needs.All() {
+		var e *manifest.Entry
+		for ; read <= need.Index; read++ {
+			if e = s.Next(); e == nil {
+				if err := whole(s); err != nil {
+					return err
+				}
+				return noSuch()
+			}
+		}
+		if err := f(e, need.Offset, p.outlines[need.Index]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noSuch is what needs give that do not fit the list.
+func noSuch() error { return damaged(errors.New("contents are asked for that there are not")) }
+
+// whole tells why a list could not be read to its end.
+func whole(s manifest.Seq) error {
+	if err := s.Err(); err != nil {
+		return cannotKeep(err)
+	}
+	return nil
 }
 
 // pack gives the contents of files of the source.
 func (s *source) pack(parts parts) (*pack, error) {
 	id, err := nameOf(parts)
 	if err != nil {
-		return nil, cannotKeep(err)
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +114,7 @@ func (s *source) packOf(id string, parts parts) (*pack, error) {
 // is known may be such a node. What it gives is called when the node has said
 // what it lacks; a pack that nobody turns out to want is given up.
 func (s *source) hope() (said func()) {
-	files := parts{List: manifest.Some(s.list, func() func(*manifest.Entry) bool {
+	files := parts{list: manifest.Some(s.list, func() func(*manifest.Entry) bool {
 		return func(e *manifest.Entry) bool { return e.Kind == manifest.File && e.Link == "" }
 	})}
 	id, err := nameOf(files)
@@ -109,10 +142,8 @@ func (s *source) hope() (said func()) {
 func nameOf(parts parts) (string, error) {
 	h := sha256.New()
 	w := manifest.NewWriter(h)
-	files := parts.Read()
 	n := 0
-	for e := files.Next(); e != nil; e = files.Next() {
-		offset, old := parts.of(n)
+	err := parts.each(func(e *manifest.Entry, offset int64, old *delta.Outline) error {
 		if offset > 0 || old != nil {
 			fmt.Fprintf(h, "%d %d ", n, offset)
 		}
@@ -121,9 +152,12 @@ func nameOf(parts parts) (string, error) {
 		}
 		w.Add(e)
 		n++
+		return nil
+	})
+	if err == nil {
+		_, err = w.Done()
 	}
-	_, err := w.Done()
-	return string(h.Sum(nil)), errors.Join(err, files.Err())
+	return string(h.Sum(nil)), err
 }
 
 func tempFile(dir string) (*os.File, error) {
@@ -189,19 +223,12 @@ func (p *pack) givenUp() bool {
 // what was scanned. It ends early when nobody wants them any more.
 func (s *source) contents(w io.Writer, parts parts, givenUp func() bool) error {
 	buf := make([]byte, 256<<10)
-	files := parts.Read()
-	n := 0
-	for e := files.Next(); e != nil; e = files.Next() {
+	return parts.each(func(e *manifest.Entry, offset int64, old *delta.Outline) error {
 		if givenUp() {
 			return errGivenUp
 		}
-		offset, old := parts.of(n)
-		if err := s.content(w, e, offset, old, buf); err != nil {
-			return err
-		}
-		n++
-	}
-	return files.Err()
+		return s.content(w, e, offset, old, buf)
+	})
 }
 
 // content writes one file: what comes after offset, or in terms of an old

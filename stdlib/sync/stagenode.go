@@ -129,7 +129,7 @@ func (t *talk) open(ctx context.Context, g *guess) error {
 	if t.j.op != wire.OpStage || t.ask {
 		return nil
 	}
-	return t.contents(ctx, parts{List: g.files}, len(g.files), g.bytes)
+	return t.contents(ctx, parts{list: g.files}, len(g.files), g.bytes)
 }
 
 // delta sends what differs from what is believed to be there.
@@ -267,38 +267,23 @@ func (t *talk) need(ctx context.Context, p []byte) error {
 	if err != nil {
 		return damaged(err)
 	}
-	files := parts{List: needed(list, needs), how: func(n int) (int64, *delta.Outline) { return needs[n].Offset, t.outlines[needs[n].Index] }}
+	files := parts{list: list, needs: needs, outlines: t.outlines}
+	t.outlines = nil // those that come late are not for these
 	bytes := int64(0)
-	s := files.Read()
-	for n := range needs {
-		e := s.Next()
-		if e == nil {
-			return cannotKeep(s.Err())
+	err = files.each(func(e *manifest.Entry, offset int64, _ *delta.Outline) error {
+		if e.Kind != manifest.File || offset > e.Size {
+			return noSuch()
 		}
-		if e.Kind != manifest.File || needs[n].Offset > e.Size {
-			return damaged(errors.New("contents are asked for that there are not"))
-		}
-		bytes += e.Size - needs[n].Offset
+		bytes += e.Size - offset
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	t.lanes.widen(ctx, t.j, t.offer)
-	err = t.contents(ctx, files, len(needs), bytes)
+	err = t.contents(ctx, files, needs.Count, bytes)
 	t.said()
 	return err
-}
-
-// needed is the part of a list that is asked for by its indexes.
-func needed(list manifest.List, needs []wire.Need) manifest.List {
-	return manifest.Some(list, func() func(*manifest.Entry) bool {
-		i, left := -1, needs
-		return func(*manifest.Entry) bool {
-			i++
-			if len(left) == 0 || left[0].Index != i {
-				return false
-			}
-			left = left[1:]
-			return true
-		}
-	})
 }
 
 // why prefers the reason that sending stopped to the agent's word that it did.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -293,28 +294,41 @@ func (w *Needs) Encode() []byte {
 	return w.packed
 }
 
+// NeedList is a list of needs with ascending indexes, some two bytes each.
+type NeedList struct {
+	Count int
+	b     []byte
+}
+
 // DecodeNeed reads needs with ascending indexes below limit.
-func DecodeNeed(b []byte, limit int) ([]Need, error) {
+func DecodeNeed(b []byte, limit int) (*NeedList, error) {
 	b, err := Unpack(b)
 	if err != nil {
 		return nil, err
 	}
-	var out []Need
+	out := &NeedList{b: b}
 	at := 0
-	for first := true; len(b) > 0; first = false {
-		v, n := binary.Uvarint(b)
-		if n <= 0 || v >= uint64(limit) || !first && v == 0 || at+int(v) >= limit {
+	for c := (manifest.Cut{Left: b}); len(c.Left) > 0; out.Count++ {
+		v, off := c.Uvarint(), c.Uvarint()
+		if c.Err != nil || v >= uint64(limit) || out.Count > 0 && v == 0 || at+int(v) >= limit || off > 1<<62 {
 			return nil, errors.New("damaged list of needed files")
 		}
 		at += int(v)
-		off, k := binary.Uvarint(b[n:])
-		if k <= 0 || off > 1<<62 {
-			return nil, errors.New("damaged list of needed files")
-		}
-		b = b[n+k:]
-		out = append(out, Need{at, int64(off)})
 	}
 	return out, nil
+}
+
+// All gives the needs in their order.
+func (l *NeedList) All() iter.Seq[Need] {
+	return func(yield func(Need) bool) {
+		at := 0
+		for c := (manifest.Cut{Left: l.b}); len(c.Left) > 0; {
+			at += int(c.Uvarint())
+			if !yield(Need{at, int64(c.Uvarint())}) {
+				return
+			}
+		}
+	}
 }
 
 // Text describes a finding in a few words.

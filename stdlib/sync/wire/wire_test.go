@@ -87,8 +87,8 @@ func TestNeed(t *testing.T) {
 			limit = 600_000
 		}
 		got, err := wire.DecodeNeed(needs(list), limit)
-		if err != nil || !slices.Equal(got, list) {
-			t.Errorf("%v: %v %v", list, got, err)
+		if err != nil || got.Count != len(list) || !slices.Equal(slices.Collect(got.All()), list) {
+			t.Errorf("%v: %+v %v", list, got, err)
 		}
 	}
 	if _, err := wire.DecodeNeed(needs([]wire.Need{{102, 0}}), 102); err == nil {
@@ -149,10 +149,18 @@ func FuzzNeed(f *testing.F) {
 	f.Add(needs([]wire.Need{{0, 0}, {3, 9}, {4, 0}}), 10)
 	f.Fuzz(func(t *testing.T, b []byte, limit int) {
 		list, err := wire.DecodeNeed(b, limit)
-		for i, v := range list {
-			if err == nil && (v.Index < 0 || v.Index >= limit || v.Offset < 0 || i > 0 && v.Index <= list[i-1].Index) {
+		if err != nil {
+			return
+		}
+		n, last := 0, -1
+		for v := range list.All() {
+			if v.Index <= last || v.Index >= limit || v.Offset < 0 {
 				t.Fatalf("%+v of %d", v, limit)
 			}
+			n, last = n+1, v.Index
+		}
+		if n != list.Count {
+			t.Fatalf("%d of %d", n, list.Count)
 		}
 	})
 }
