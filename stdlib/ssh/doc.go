@@ -43,8 +43,8 @@
 // serves all nodes; a node that refuses it has its own.
 //
 // Output is kept up to 4 MiB a stream, the first and last half of that, with a
-// note of how much is missing between; all of it is streamed as events, or goes
-// to a file of this machine where that is asked for.
+// note of how much is missing between, and a warning; all of it is streamed as
+// events, or goes to a file of this machine where that is asked for.
 //
 // # Files
 //

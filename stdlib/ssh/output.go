@@ -61,6 +61,13 @@ func (t *tail) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// missing is how many bytes were not kept.
+func (t *tail) missing() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.cut
+}
+
 // bytes gives what was kept; where something is missing it says how much.
 func (t *tail) bytes() []byte {
 	t.mu.Lock()

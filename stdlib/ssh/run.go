@@ -127,12 +127,26 @@ func (r runner) drive(ctx context.Context, c nodes.Cmd, event nodes.Event, start
 		}
 	}
 	res.Stdout, res.Stderr = st.out.bytes(), st.errs.bytes()
+	r.sayCut(c, event, "stdout", st.out)
+	r.sayCut(c, event, "stderr", st.errs)
 	for _, broken := range st.stopped {
 		if err == nil {
 			err = broken
 		}
 	}
 	return res, err
+}
+
+// sayCut warns where the result of a command has a part of a stream only: who
+// reads the result would take it for all.
+func (r runner) sayCut(c nodes.Cmd, event nodes.Event, stream string, kept *tail) {
+	missing := kept.missing()
+	if missing == 0 {
+		return
+	}
+	event.Time, event.Type = time.Now(), nodes.Warned
+	event.Text = fmt.Sprintf("%s of '%s' is longer than %d MiB: its result lacks %d bytes in the middle; %s=FILE keeps all of it", stream, title(c), keep>>20, missing, stream)
+	r.sink.Emit(event)
 }
 
 // stop kills the command of a context that ended and gives the error for it.

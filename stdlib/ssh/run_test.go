@@ -118,7 +118,7 @@ func TestOutputIsStreamed(t *testing.T) {
 }
 
 func TestBigOutputIsBounded(t *testing.T) {
-	_, all := conns(t)
+	b, all := conns(t)
 	for name, c := range all {
 		res := run(t, c, nodes.Cmd{Line: "echo first; head -c 20000000 /dev/zero; echo last", Quiet: true})
 		if len(res.Stdout) > 5<<20 || !bytes.HasPrefix(res.Stdout, []byte("first\n")) || !bytes.HasSuffix(res.Stdout, []byte("last\n")) {
@@ -133,6 +133,10 @@ func TestBigOutputIsBounded(t *testing.T) {
 		if all.Len() != 9000000 {
 			t.Errorf("%s: streamed %d bytes", name, all.Len())
 		}
+	}
+	const want = "stdout of 'echo first; head -c 20000000 /dev/zero; echo last' is longer than 4 MiB: its result lacks 15805707 bytes in the middle"
+	if said := b.events.Text(nodes.Warned); strings.Count(said, want) != len(all) {
+		t.Errorf("warned %q", said)
 	}
 }
 
