@@ -159,7 +159,7 @@ func channelClass(s *nodes.Session) lua.Class {
 				}),
 			},
 			{
-				Name: "rolled", Doc: "Announces a roll: who rolled what where, how it ended, each changeset with author, ticket and link. Gives what send gives.",
+				Name: "rolled", Doc: "Announces a roll: who rolled what where, how it ended, each changeset with author, ticket and link, and below a merge those that it brought. Gives what send gives.",
 				Returns: "boolean, string?", Mutates: true, Example: `notify.exec("logger"):rolled{ name="www", to="123", nodes={ web1="done" } }`,
 				Do: lua.Method(func(ctx context.Context, c *Channel, a rolledArgs) (lua.Many, error) {
 					return tell(ctx, c, a.Roll.complete(s).notice())

@@ -12,6 +12,8 @@ import (
 // How much of a roll a notice tells; what is left out is counted and named.
 const (
 	mostChangesets = 15
+	mostMerged     = 20 // changesets that came with merges, besides
+	deepest        = 6  // columns of indentation, of merges of merges
 	mostTickets    = 10
 	mostSubject    = 100 // characters
 	mostWhy        = 160
@@ -20,7 +22,7 @@ const (
 
 // RollNotice writes a roll as people want to read it: who rolled what where and
 // how it ended, what each node that is not well says, each changeset with its
-// author, its tickets and its link.
+// author, its tickets and its link, and below a merge those that it brought.
 func RollNotice(r nodes.Roll) Notice { return told{Roll: r}.notice() }
 
 // told is a roll with what the result of roll{} says besides.
@@ -139,22 +141,44 @@ func foldedNames(names []string) string {
 }
 
 func changesetLines(r nodes.Roll) []string {
-	var lines []string
-	for i, c := range r.Changesets {
-		if i == mostChangesets && len(r.Changesets) > mostChangesets+1 {
-			rest := r.Changesets[i:]
-			lines = append(lines, fmt.Sprintf("  and %d more: %s by %s", len(rest), short(rest.Revs(), mostNodes), authors(rest)))
-			break
+	l := changesetList{tracker: r.Tracker, room: mostMerged}
+	l.add(r.Changesets, "  ", mostChangesets)
+	return l.lines
+}
+
+// changesetList tells of changesets, and of those that merges among them brought.
+type changesetList struct {
+	tracker nodes.Tracker
+	lines   []string
+	room    int // for lines about what was merged
+}
+
+// add tells of so many changesets, and counts the others.
+func (l *changesetList) add(cs nodes.Changesets, indent string, most int) {
+	for i, c := range cs {
+		if i >= most && len(cs) > most+1 {
+			rest := cs[i:]
+			l.lines = append(l.lines, fmt.Sprintf("%sand %d more: %s by %s", indent, len(rest), short(rest.Revs(), mostNodes), authors(rest)))
+			return
 		}
-		text := fmt.Sprintf("  r%d %s: %s", c.Rev, line(c.Author), subject(c))
-		if r.Tracker != nil {
-			if url := line(r.Tracker.ChangesetURL(nodes.Revision(fmt.Sprint(c.Rev)))); url != "" {
-				text += " " + url
-			}
+		l.lines = append(l.lines, indent+l.text(c))
+		if merged := c.Merged(); len(merged) > 0 && len(indent) <= deepest {
+			room := l.room
+			l.room -= min(room, len(merged))
+			l.add(merged, indent+"  ", room)
 		}
-		lines = append(lines, text)
 	}
-	return lines
+}
+
+func (l *changesetList) text(c nodes.Changeset) string {
+	text := fmt.Sprintf("r%d %s: %s", c.Rev, line(c.Author), subject(c))
+	if l.tracker == nil {
+		return text
+	}
+	if url := line(l.tracker.ChangesetURL(nodes.Revision(fmt.Sprint(c.Rev)))); url != "" {
+		text += " " + url
+	}
+	return text
 }
 
 func authors(cs nodes.Changesets) string {

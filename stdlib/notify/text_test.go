@@ -89,3 +89,37 @@ func TestLongRoll(t *testing.T) {
 		t.Errorf("%d bytes", len(text))
 	}
 }
+
+// Below a merge stands what it brought and who committed that, merges of merges
+// included, and not without end.
+func TestMergesAreToldOf(t *testing.T) {
+	quote := func(rev int, author, text string) string {
+		return fmt.Sprintf("........\n  r%d | %s | 2026-11-22T21:04:05Z\n  %s\n........\n", rev, author, strings.ReplaceAll(text, "\n", "\n  "))
+	}
+	inner := "Merged revision 3 from /branches/x\n" + strings.ReplaceAll(quote(3, "cleo", "faster search"), "........", ".........")
+	r := sample()
+	r.State, r.Nodes, r.Tracker = "done", nil, nil
+	r.Changesets = nodes.Changesets{
+		{Rev: 10, Author: "anna", Message: "Merged revision 7 from /trunk\n" + quote(7, "bob", inner)},
+		{Rev: 11, Author: "anna", Message: "by hand"},
+	}
+	want := `
+  r10 anna: Merged revision 7 from /trunk
+    r7 bob: Merged revision 3 from /branches/x
+      r3 cleo: faster search
+  r11 anna: by hand`
+	if got := notify.RollNotice(r).Text; !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	many := "Merged revisions 1-99 from /trunk\n"
+	for i := range 99 {
+		many += strings.TrimSuffix(quote(i+1, []string{"anna", "bob"}[i%2], "change"), "........\n")
+	}
+	r.Changesets = nodes.Changesets{{Rev: 100, Author: "anna", Message: many + "........\n"}, r.Changesets[0]}
+	got := notify.RollNotice(r).Text
+	for _, want := range []string{"\n    r20 bob: change\n    and 79 more: r21-99 by anna, bob\n", "\n    r7 bob: Merged"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}

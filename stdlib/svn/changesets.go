@@ -1,6 +1,7 @@
 package svn
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -54,7 +55,7 @@ type Paint func(column int, text string) string
 
 // Table writes changesets for a person: revision, date, author, tickets and the
 // first line of the message, cut to a number of columns (0: not cut), and on lines
-// of its own the note. A nil paint leaves it plain.
+// of their own the note, and what a merge brought. A nil paint leaves it plain.
 func Table(cs nodes.Changesets, columns int, paint Paint) string {
 	if len(cs) == 0 {
 		return "no changesets\n"
@@ -69,6 +70,9 @@ func Table(cs nodes.Changesets, columns int, paint Paint) string {
 		b.WriteString(line(r, width, left, columns, paint) + "\n")
 		if cs[i].Note != "" {
 			note(&b, oneLine(cs[i].Note), columns, paint)
+		}
+		for _, text := range brought(cs[i].Merged()) {
+			note(&b, text, columns, paint)
 		}
 	}
 	return b.String()
@@ -96,6 +100,21 @@ func fit(rows [][5]string, columns int) (width [5]int, left int) {
 		}
 	}
 	return width, max(1, left)
+}
+
+// mostMerged is how many changesets of one merge are told of.
+const mostMerged = 8
+
+// brought tells what a merge brought.
+func brought(cs nodes.Changesets) (lines []string) {
+	for i, c := range cs {
+		if i == mostMerged && len(cs) > mostMerged+1 {
+			rest := cs[i:]
+			return append(lines, fmt.Sprintf("and %d more: %s by %s", len(rest), rest.Revs(), oneLine(strings.Join(rest.Authors(), ", "))))
+		}
+		lines = append(lines, fmt.Sprintf("r%d %s: %s", c.Rev, oneLine(c.Author), oneLine(c.Subject())))
+	}
+	return lines
 }
 
 // note writes a note below its changeset, indented.

@@ -41,6 +41,9 @@ func changesetClass() lua.Class {
 			lua.FieldOf("message", "string", "the whole log message", func(c set) any { return c.Message }),
 			lua.FieldOf("paths", "{path: string, action: string}[]", "what it touched: path in the repository and svn's action", func(c set) any { return c.Paths }),
 			lua.FieldOf("tickets", "string[]", "the tickets that the message names", func(c set) any { return c.Tickets() }),
+			lua.FieldOf("merged", "Changesets", "of a merge that was committed with the message of m:commit(), what it brought; else empty", func(c set) any {
+				return append(nodes.Changesets{}, c.Merged()...)
+			}),
 			lua.FieldOf("note", "string?", "what its list says of it: who blocked it, when and why; that some of its paths are merged already", func(c set) any {
 				if c.Note == "" {
 					return nil

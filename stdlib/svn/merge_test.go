@@ -124,18 +124,21 @@ func TestMessagesNestAndParse(t *testing.T) {
 	must[svn.Taken](t)(m.Take(ctx, revs(t, "8"), false))
 	message := must[string](t)(m.Message(ctx))
 	must[int](t)(m.Commit(ctx, "", true))
-	inner := svn.ParseMessage(message)
+	inner := nodes.Changeset{Message: message}.Merged()
 	if len(inner) != 1 || inner[0].Message != "r8 nine\n\n........\nodd text" || inner[0].Author != "bob" {
 		t.Fatalf("parsed %+v of %s", inner, message)
+	}
+	if got := svn.Table(nodes.Changesets{{Rev: 9, Message: message}}, 40, nil); !strings.HasSuffix(got, "\n  r8 bob: r8 nine\n") {
+		t.Errorf("the list does not tell what was merged:\n%s", got)
 	}
 	b.run(b.dev, "svn", "copy", "-q", "-m", "r10", b.repo.File+"/branches/production@8", b.repo.File+"/branches/beta")
 	outer := must[*svn.Merge](t)(b.svn.Merge(ctx, "^/branches/production", b.checkout("/branches/beta")))
 	must[svn.Taken](t)(outer.Take(ctx, revs(t, "9"), false))
-	nested := svn.ParseMessage(must[string](t)(outer.Message(ctx)))
+	nested := nodes.Changeset{Message: must[string](t)(outer.Message(ctx))}.Merged()
 	if len(nested) != 1 || nested[0].Rev != 9 {
 		t.Fatalf("nested %+v", nested)
 	}
-	if d := cmp.Diff(inner, svn.ParseMessage(nested[0].Message)); d != "" {
+	if d := cmp.Diff(inner, nested[0].Merged()); d != "" {
 		t.Error(d)
 	}
 }

@@ -3,7 +3,6 @@ package svn
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,8 +16,8 @@ var verbs = map[string]string{
 }
 
 // Message composes the log message of the merge under way: each revision with
-// its author, date, tickets and whole text, in a form that ParseMessage reads
-// back, however deep messages of merges are nested.
+// its author, date, tickets and whole text, in a form that [nodes.Changeset.Merged]
+// reads back, however deep messages of merges are nested.
 func (m *Merge) Message(ctx context.Context) (string, error) {
 	j, err := m.Into.readJournal()
 	if err != nil {
@@ -75,13 +74,9 @@ func plural(n int, what string) string {
 	return what + "s"
 }
 
-// shortestRule is the length of the line between quoted logs; where a log holds
-// such a line itself, a longer one is used.
-const shortestRule = 8
-
 // quoteLogs writes the logs, each after a rule and indented.
 func quoteLogs(cs nodes.Changesets) string {
-	rule := shortestRule
+	rule := nodes.ShortestRule
 	for _, c := range cs {
 		for line := range strings.Lines(c.Message) {
 			if t := strings.TrimSpace(line); t != "" && strings.Trim(t, ".") == "" {
@@ -100,47 +95,4 @@ func quoteLogs(cs nodes.Changesets) string {
 		b.WriteString(strings.Repeat(".", rule) + "\n")
 	}
 	return b.String()
-}
-
-var quotedHead = nodes.Pattern(`^  r(\d+) \| (.*) \| (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$`)
-
-// ParseMessage reads the changesets out of a message that Message composed; the
-// messages of merges in it can be parsed in turn. It gives none for any other
-// text.
-func ParseMessage(text string) nodes.Changesets {
-	var out nodes.Changesets
-	lines := strings.Split(text, "\n")
-	for i := 0; i < len(lines); i++ {
-		rule := lines[i]
-		if len(rule) < shortestRule || strings.Trim(rule, ".") != "" {
-			continue
-		}
-		for i+1 < len(lines) {
-			c, next, ok := quoted(lines, i+1, rule)
-			if !ok {
-				break
-			}
-			out, i = append(out, c), next
-		}
-	}
-	return out
-}
-
-// quoted reads one log that begins at a line and ends at the next rule.
-func quoted(lines []string, at int, rule string) (nodes.Changeset, int, bool) {
-	head := quotedHead().FindStringSubmatch(lines[at])
-	if head == nil {
-		return nodes.Changeset{}, 0, false
-	}
-	rev, _ := strconv.Atoi(head[1])
-	c := nodes.Changeset{Rev: rev, Author: head[2], Date: parseDate(head[3])}
-	var text []string
-	for i := at + 1; i < len(lines); i++ {
-		if lines[i] == rule {
-			c.Message = strings.Join(text, "\n")
-			return c, i, true
-		}
-		text = append(text, strings.TrimPrefix(lines[i], "  "))
-	}
-	return c, 0, false
 }
