@@ -2,6 +2,7 @@ package lua
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -113,27 +114,40 @@ func topComment(src string) string {
 	return strings.Join(lines, "\n")
 }
 
-// findArgs finds the first top-level call of args.
-func findArgs(chunk []ast.Stmt) *ast.FuncCallExpr {
-	for _, s := range chunk {
-		var exprs []ast.Expr
-		switch s := s.(type) {
-		case *ast.LocalAssignStmt:
-			exprs = s.Exprs
-		case *ast.AssignStmt:
-			exprs = s.Rhs
-		case *ast.FuncCallStmt:
-			exprs = []ast.Expr{s.Expr}
+// findArgs finds the first call of args, wherever it stands.
+func findArgs(chunk []ast.Stmt) (found *ast.FuncCallExpr) {
+	eachCall(reflect.ValueOf(chunk), func(call *ast.FuncCallExpr) bool {
+		if id, ok := call.Func.(*ast.IdentExpr); ok && id.Value == "args" {
+			found = call
 		}
-		for _, e := range exprs {
-			if call, ok := e.(*ast.FuncCallExpr); ok {
-				if id, ok := call.Func.(*ast.IdentExpr); ok && id.Value == "args" {
-					return call
-				}
+		return found == nil
+	})
+	return found
+}
+
+// eachCall gives f the calls in a piece of a syntax tree until it says no, and
+// reports whether it did not.
+func eachCall(v reflect.Value, f func(*ast.FuncCallExpr) bool) bool {
+	switch v.Kind() {
+	case reflect.Interface, reflect.Pointer:
+		if call, ok := v.Interface().(*ast.FuncCallExpr); ok && call != nil && v.Kind() == reflect.Pointer && !f(call) {
+			return false
+		}
+		return v.IsNil() || eachCall(v.Elem(), f)
+	case reflect.Slice:
+		for i := range v.Len() {
+			if !eachCall(v.Index(i), f) {
+				return false
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() && !eachCall(v.Field(i), f) {
+				return false
 			}
 		}
 	}
-	return nil
+	return true
 }
 
 // declared reads {"rev", "revision", default="HEAD"} or node={"...", flag=true}.

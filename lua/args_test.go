@@ -69,6 +69,24 @@ func TestTypesOfRecipeArgs(t *testing.T) {
 	}
 }
 
+// A call of args counts wherever it stands.
+func TestRecipeArgsAnywhere(t *testing.T) {
+	for _, src := range []string{
+		`print(args{ fast={"skip", flag=true} }.fast)`,
+		`local x if args{ fast={"skip", flag=true} }.fast then return end`,
+		`local function all() return (args{ fast={"skip", flag=true} }) end print(all().fast)`,
+		`local t = { not args{ fast={"skip", flag=true} }.fast } for i = 1, 2 do print(t[i]) end`,
+	} {
+		r, err := ReadArgs(src, "recipes/x.lua")
+		if err != nil || len(r.List) != 1 || r.Line != 1 {
+			t.Errorf("%s: %v %+v", src, err, r)
+		}
+	}
+	if r, err := ReadArgs(`local args = 1 print(args) local function f(args) return args end`, "x.lua"); err != nil || r.Line != 0 {
+		t.Errorf("%v %+v", err, r)
+	}
+}
+
 func TestRecipeArgsMustBeConstant(t *testing.T) {
 	for src, want := range map[string]string{
 		"local t = {}\nlocal a = args(t)":                      "recipes/x.lua:2: args: expected a table written out, so that --help can read it",
