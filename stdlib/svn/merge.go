@@ -103,7 +103,7 @@ type picture struct {
 	root       mergeinfo            // of the target's folder
 	subtrees   map[string]mergeinfo // of what is below it, by relative path
 	blocks     []block
-	underWay   revset // merged or rolled back in the checkout, and not committed yet
+	here       map[standing]revset // what was done in the checkout, and is not committed yet
 }
 
 // look reads the picture; what does not change is read from the cache. shown says

@@ -18,15 +18,20 @@ const (
 	phantom     standing = "no change of the source"
 	unknown     standing = "not a revision yet"
 	underWay    standing = "under way here already, and not committed yet"
+	recorded    standing = "recorded as merged here, without its changes, and not committed yet"
+	rolledBack  standing = "rolled back here, and not committed yet"
 )
 
-// stand judges one revision by the picture alone; only this tells what is under way.
+// stand judges one revision by the picture alone; only this tells what is not
+// committed yet.
 func (p *picture) stand(rev int) standing {
 	if rev > p.head || rev < 1 {
 		return unknown
 	}
-	if p.underWay.has(rev) {
-		return underWay
+	for s, revs := range p.here {
+		if revs.has(rev) {
+			return s
+		}
 	}
 	i, found := slices.BinarySearchFunc(p.source.Commits, rev, func(c commit, rev int) int { return c.Rev - rev })
 	if !found {

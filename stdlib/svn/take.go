@@ -69,7 +69,7 @@ func (m *Merge) Take(ctx context.Context, revs Revisions, recordOnly bool) (Take
 		if again, err := w.same(kind, revs); err != nil || again {
 			return firstError(err, w.goOnOrStay(ctx))
 		}
-		set, head, err := w.chosen(ctx, revs)
+		set, head, err := w.chosen(ctx, revs, recordOnly)
 		if err != nil {
 			return err
 		}

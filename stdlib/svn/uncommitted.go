@@ -28,7 +28,7 @@ func (m *Merge) uncommitted(ctx context.Context, p *picture) error {
 		case o.Kind == "unblock":
 			noted, lifted = true, lifted.union(r.set)
 		default:
-			p.underWay = p.underWay.union(r.set)
+			p.note(o.Kind, r.set)
 		}
 	}
 	if !noted {
@@ -46,9 +46,24 @@ func (m *Merge) uncommitted(ctx context.Context, p *picture) error {
 	return nil
 }
 
-// chosen judges what is asked to be taken, but for what is under way already; none
-// is left where all of it is.
-func (w *work) chosen(ctx context.Context, revs Revisions) (set revset, head int, err error) {
+// note tells how revisions stand since an operation that is not committed yet.
+func (p *picture) note(kind string, revs revset) {
+	if p.here == nil {
+		p.here = map[standing]revset{}
+	}
+	s := underWay
+	switch kind {
+	case "record":
+		s = recorded
+	case "rollback":
+		s = rolledBack
+	}
+	p.here[s] = p.here[s].union(revs)
+}
+
+// chosen judges what is asked to be taken, but for what is under way already, or
+// recorded where no more is asked for; none is left where all of it is.
+func (w *work) chosen(ctx context.Context, revs Revisions, recordOnly bool) (set revset, head int, err error) {
 	p, err := w.m.study(ctx, false)
 	if err == nil {
 		err = w.m.uncommitted(ctx, p)
@@ -60,13 +75,20 @@ func (w *work) chosen(ctx context.Context, revs Revisions) (set revset, head int
 		revs.add(p.latest(), p.latest())
 		revs.head = false
 	}
+	done := p.here[underWay]
+	if recordOnly {
+		done = done.union(p.here[recorded])
+	}
 	asked := len(revs.set)
-	revs.set, revs.one = revs.set.minus(p.underWay), revs.one.minus(p.underWay)
+	revs.set, revs.one = revs.set.minus(done), revs.one.minus(done)
 	if asked > 0 && len(revs.set) == 0 && !revs.all {
 		return nil, p.head, nil
 	}
 	set, err = w.m.pick(p, revs, available, "take")
-	return set.minus(p.underWay), p.head, err
+	for _, had := range p.here {
+		set = set.minus(had)
+	}
+	return set, p.head, err
 }
 
 // still refuses a checkout that no longer has what was merged into it: somebody

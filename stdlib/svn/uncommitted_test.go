@@ -72,3 +72,25 @@ func TestTakenAndRevertedByHand(t *testing.T) {
 	_, err = m.Commit(ctx, "", true)
 	fails(t, err, nodes.Changed, "r4 is not in "+m.Into.Path+" any more")
 }
+
+// A take of what was rolled back, or only recorded, says so: it would not be there.
+func TestTakeOfWhatIsUndoneHere(t *testing.T) {
+	t.Parallel()
+	b := newLine(t)
+	ctx, m := b.ctx(), b.merge()
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "4"), false))
+	must[int](t)(m.Commit(ctx, "", true))
+	must[svn.Taken](t)(m.Rollback(ctx, revs(t, "4")))
+	_, err := m.Take(ctx, revs(t, "4"), false)
+	fails(t, err, nodes.Refused, "r4 is rolled back here, and not committed yet")
+	_, err = m.Take(ctx, revs(t, "4,5"), false)
+	fails(t, err, nodes.Refused, "r4 is rolled back here, and not committed yet")
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "6"), true))
+	_, err = m.Take(ctx, revs(t, "6"), false)
+	fails(t, err, nodes.Refused, "r6 is recorded as merged here, without its changes, and not committed yet")
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "5"), false))
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "5-6"), true))
+	if got := must[*svn.State](t)(m.State(ctx)).Picks; got != "r5-6, rollback r4" {
+		t.Errorf("picks %s", got)
+	}
+}
