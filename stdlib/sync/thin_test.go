@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	gosync "sync"
 	"testing"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -141,35 +142,57 @@ func TestSwitchOverSFTPThatDidNotBegin(t *testing.T) {
 	}
 }
 
-// Folders that come and go while a tree is looked at over SFTP are passed over.
-func TestSFTPFoldersThatGo(t *testing.T) {
+// Folders, links and files that come and go while a tree is looked at over SFTP are
+// passed over.
+func TestSFTPTreeThatMoves(t *testing.T) {
 	r := newRig(t, 1, nodetest.SFTPOnly())
 	r.file("index.html", "one")
+	r.file("odd.txt", "one")
 	r.wholeSeconds()
 	r.push()
-	quit, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case <-quit:
-				return
-			default:
-			}
-			for i := range 20 {
-				p := filepath.Join(r.live(0), fmt.Sprint("folder", i))
-				if os.Mkdir(p, 0o755) != nil || os.Remove(p) != nil {
-					t.Error(p)
+	odd := filepath.Join(r.live(0), "odd.txt")
+	comes := map[string]func(p string) error{
+		"folder": func(p string) error { return os.Mkdir(p, 0o755) },
+		"link":   func(p string) error { return os.Symlink("index.html", p) },
+	}
+	quit := make(chan struct{})
+	var wg gosync.WaitGroup
+	for name, come := range comes {
+		wg.Go(func() {
+			for !closed(quit) {
+				for i := range 20 {
+					p := filepath.Join(r.live(0), fmt.Sprint(name, i))
+					if come(p) != nil || os.Remove(p) != nil {
+						t.Error(p)
+					}
 				}
 			}
+		})
+	}
+	wg.Go(func() {
+		for !closed(quit) {
+			if os.WriteFile(odd, []byte("one"), 0o600) != nil || os.Remove(odd) != nil {
+				t.Error(odd)
+			}
 		}
-	}()
-	for range 60 {
-		if _, err := r.engine.Plan(r.ctx(), r.set, r.options()); err != nil {
+	})
+	checksum := r.options()
+	checksum.Verify = "checksum"
+	for range 25 {
+		if _, err := r.engine.Plan(r.ctx(), r.set, checksum); err != nil {
 			t.Error(err)
 			break
 		}
 	}
 	close(quit)
-	<-ended
+	wg.Wait()
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }

@@ -15,7 +15,7 @@ func (t *thin) scan(rules *manifest.Rules) *manifest.Scanner {
 	return manifest.ScanBy(t.folder, rules, inFlight)
 }
 
-// folder gives what is in a folder of the tree, sorted by path: nothing where it went
+// folder gives what is in a folder of the tree, sorted by path, without what went
 // while the tree was looked at.
 func (t *thin) folder(dir string) ([]manifest.Entry, error) {
 	if t.work.Err() != nil {
@@ -36,9 +36,12 @@ func (t *thin) folder(dir string) ([]manifest.Entry, error) {
 		}
 	}
 	err = t.all(len(links), func(i int) (err error) {
-		links[i].Link, err = t.f.ReadLink(t.at(links[i].Path))
+		if links[i].Link, err = t.f.ReadLink(t.at(links[i].Path)); gone(err) {
+			links[i].Kind, err = 0, nil
+		}
 		return err
 	})
+	out = slices.DeleteFunc(out, func(e manifest.Entry) bool { return e.Kind == 0 })
 	slices.SortFunc(out, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
 	return out, err
 }
@@ -59,23 +62,29 @@ func asEntry(st *nodes.FileInfo) manifest.Entry {
 // hashing is how many files are read at the same time: one may have 8 MB under way.
 const hashing = 16
 
-// hash reads files over SFTP to know what is in them. One that must not be read is
-// left unknown.
+// hash reads files over SFTP to know what is in them. One that must not be read, or
+// that went, is left unknown.
 func (t *thin) hash(files []*manifest.Entry) error {
 	return t.atOnce(hashing, len(files), func(k int) error {
-		e := files[k]
-		r, err := t.f.Open(t.at(e.Path))
-		if nodes.KindOf(err) == nodes.Permission {
+		err := t.sum(files[k])
+		if nodes.KindOf(err) == nodes.Permission || gone(err) {
 			return nil
-		} else if err != nil {
-			return err
-		}
-		defer func() { go r.Close() }() // nobody waits for it
-		h := sha256.New()
-		n, err := until(t.work, func() (int64, error) { return io.Copy(h, r) })
-		if err == nil && n == e.Size {
-			copy(e.Sum[:], h.Sum(nil))
 		}
 		return err
 	})
+}
+
+// sum notes what is in a file.
+func (t *thin) sum(e *manifest.Entry) error {
+	r, err := t.f.Open(t.at(e.Path))
+	if err != nil {
+		return err
+	}
+	defer func() { go r.Close() }() // nobody waits for it
+	h := sha256.New()
+	n, err := until(t.work, func() (int64, error) { return io.Copy(h, r) })
+	if err == nil && n == e.Size {
+		copy(e.Sum[:], h.Sum(nil))
+	}
+	return err
 }
