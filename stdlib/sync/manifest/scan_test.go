@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -53,4 +54,37 @@ func TestScanOfFoldersThatGo(t *testing.T) {
 	}
 	close(quit)
 	wg.Wait()
+}
+
+// Of what was listed and read nothing much is held, however large the folders are.
+func TestScanHoldsLittle(t *testing.T) {
+	const folders, files = 60, 20_000
+	list := func(dir string) (out []manifest.Entry, err error) {
+		for i := range folders {
+			out = append(out, manifest.Entry{Path: fmt.Sprintf("folder%02d", i), Kind: manifest.Dir})
+		}
+		if dir != "" {
+			out = make([]manifest.Entry, files)
+			for i := range out {
+				out[i] = manifest.Entry{Path: fmt.Sprintf("%s/file%05d", dir, i), Kind: manifest.File}
+			}
+		}
+		return out, nil
+	}
+	rules, err := manifest.Compile(manifest.Patterns{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := manifest.ScanBy(list, rules, 4)
+	defer s.Close()
+	n := 0
+	for s.Next() != nil {
+		n++
+	}
+	var mem runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&mem)
+	if mb := mem.HeapAlloc >> 20; n != folders+folders*files || s.Err() != nil || mb > 32 {
+		t.Errorf("%d entries, %v: %d MB are held", n, s.Err(), mb)
+	}
 }
