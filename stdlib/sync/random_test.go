@@ -176,8 +176,7 @@ func (r *rig) killManyAtRandom(s strike, moments int) {
 // checks what is left and what the next push, or undo, makes of it.
 func (r *rig) killAtRandom(b *bench, n int, s strike, seen map[string]int) {
 	t := r.T
-	r.engine.Close()
-	r.pool.Close()
+	r.disconnect()
 	r.connect()
 	b.revision(1)
 	r.wholeSeconds()
@@ -205,8 +204,7 @@ func (r *rig) killAtRandom(b *bench, n int, s strike, seen map[string]int) {
 		t.Errorf("after %v: it took %v to see that the node is silent", after, silent)
 	}
 	s.mend(r, cmd)
-	r.engine.Close()
-	r.pool.Close()
+	r.disconnect()
 	r.awaitRest()
 
 	state := b.mixed(old, snapshot(t, b.src))

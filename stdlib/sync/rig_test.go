@@ -81,6 +81,7 @@ type rig struct {
 	home   string
 	pool   *ssh.Pool
 	line   *delayLine // to the first node; nil: the machine's own
+	open   []func()   // end what connect made
 }
 
 // newRig is a rig whose nodes find the agent in the cache that all tests share:
@@ -109,6 +110,7 @@ func newBareRig(t *testing.T, n int, opts ...nodetest.Option) *rig {
 		nd.Path = nodes.RemotePath(filepath.Join(r.bed.Dir(i), "www"))
 		r.set.Nodes = append(r.set.Nodes, &nd)
 	}
+	t.Cleanup(r.disconnect)
 	r.connect()
 	return r
 }
@@ -120,7 +122,15 @@ func (r *rig) connect() {
 	r.engine = sync.New(r.s)
 	must(r.T, r.engine.UseAgent(rigAgent))
 	engine := r.engine
-	r.Cleanup(func() { engine.Close(); pool.Close() })
+	r.open = append(r.open, func() { engine.Close(); pool.Close() })
+}
+
+// disconnect ends all engines and connections.
+func (r *rig) disconnect() {
+	for _, end := range r.open {
+		end()
+	}
+	r.open = nil
 }
 
 func (r *rig) ctx() context.Context {
