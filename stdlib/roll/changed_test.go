@@ -77,6 +77,9 @@ func TestNodeChangedAfterTheConfirmation(t *testing.T) {
 	if kind := nodes.KindOf(err); kind != nodes.Changed && kind != nodes.Tasks {
 		t.Fatalf("%q: %v", kind, err)
 	}
+	if said := p.events.Text(nodes.Said); !strings.Contains(said, "nothing was switched: all nodes are as they were") {
+		t.Errorf("said %s", said)
+	}
 	if e := p.last(); p.pages() != "one one" || e.Unfinished() || states(e) != "web1=untouched web2=failed" {
 		t.Errorf("pages %q, %s", p.pages(), states(e))
 	}

@@ -10,7 +10,7 @@ return function(o)
 
   sync.check(job(o.from, o.to)) -- what is wrong in o is raised before anything is written down
   local R = roll.begin{ name = o.name, to = o.to, from = o.from, rev = o.rev, max_failed = o.max_failed, max_unreachable = o.max_unreachable }
-  local plan, staged, begun
+  local plan, confirmed, staged, begun
   if R.ended then return R:finish() end -- another roll of this recipe is resumed or undone
 
   -- Shows and writes down what the nodes lack. A plan must not update the checkout, so all looks go to a tree at the
@@ -108,6 +108,7 @@ return function(o)
       return tolerated
     end
     R:confirm(("roll %s to %s?"):format(what, ready:fold()))
+    confirmed = true
     if rev then o.from:update{ rev = rev } end
     R:step(ready, "staged", function() staged = sync.stage(job(R.planning and tree or o.from, ready)) end)
     if not R.planning then R:pin{ plan = staged:plan(), undo = staged.roll_id } end -- raises when it is not what was confirmed
@@ -141,6 +142,7 @@ return function(o)
   if ok then why, kind = nil, nil end -- what was tolerated did not end it, but is raised all the same
   local strict = begun and announce(R:result(why, kind))
   if staged and not begun then pcall(staged.drop, staged) end
+  if err and confirmed and not begun and not R.planning then say("nothing was switched: all nodes are as they were") end
   local result = R:finish(why, kind)
   if err or strict then error(err or strict, 0) end
   return result
