@@ -72,9 +72,8 @@ func (e *Engine) tellBurst(ctx context.Context, res *nodes.Results) {
 	if from != to {
 		to = from + " to " + to
 	}
-	c := nodes.CallerOf(ctx)
 	e.session.Events.Emit(nodes.Event{
-		Time: time.Now(), Type: nodes.Said, Op: or(c.Op, res.Op), Where: c.Where, Text: changed.Fold() + ": switched in " + to + " ms",
+		Time: time.Now(), Type: nodes.Said, Op: called(ctx, res.Op), Where: nodes.CallerOf(ctx).Where, Text: changed.Fold() + ": switched in " + to + " ms",
 	})
 }
 

@@ -317,9 +317,6 @@ const writing = 2 << 20
 // put writes a file of the state whole.
 func (t *thin) put(name string, b []byte) error {
 	return t.write(name, len(b), func(w io.Writer) error {
-		if len(b) == 0 {
-			return nil
-		}
 		_, err := w.Write(b)
 		return err
 	})

@@ -286,15 +286,25 @@ func Waves(read func() Pairs, most int, do func([]Step) error) error {
 
 // wave gives do the steps of one rank of a class.
 func (b *burster) wave(class, rank, most int, do func([]Step) error) error {
-	var group []Step
-	err := b.steps(func(s *Step) error {
-		if s.class != class || s.rank() != rank {
-			return nil
-		}
-		held := *s
-		held.Entry = copied(s.Entry)
-		held.Path = held.Entry.Path
-		if group = append(group, held); len(group) < most {
+	return InGroups(most, do, func(add func(Step) error) error {
+		return b.steps(func(s *Step) error {
+			if s.class != class || s.rank() != rank {
+				return nil
+			}
+			held := *s
+			held.Entry = copied(s.Entry)
+			held.Path = held.Entry.Path
+			return add(held)
+		})
+	})
+}
+
+// InGroups gives do what give adds, so much at a time, which is valid until do
+// returns. The first error ends it.
+func InGroups[T any](most int, do func([]T) error, give func(add func(T) error) error) error {
+	var group []T
+	err := give(func(one T) error {
+		if group = append(group, one); len(group) < most {
 			return nil
 		}
 		full := group

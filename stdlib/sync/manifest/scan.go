@@ -19,7 +19,6 @@ type Scanner struct {
 	queue []*folder  // not begun, the next one last
 	ready int        // entries that were listed and not yet read
 	spare [][]Entry  // that were read, for the next folders
-	kept  int        // entries that the spare ones have room for
 	quit  bool
 	wg    sync.WaitGroup
 
@@ -136,9 +135,12 @@ func (s *Scanner) enter(f *folder) {
 func (s *Scanner) leave(f *folder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n := cap(f.listed); n > 0 && len(s.spare) < mostSpare && s.kept+n <= listedAhead {
+	kept := cap(f.listed)
+	for _, r := range s.spare {
+		kept += cap(r)
+	}
+	if cap(f.listed) > 0 && len(s.spare) < mostSpare && kept <= listedAhead {
 		s.spare = append(s.spare, f.listed[:0])
-		s.kept += n
 	}
 	f.listed, f.entries, f.subs = nil, nil, nil // others may refer to the folder yet
 	s.at = s.at[:len(s.at)-1]
@@ -217,7 +219,6 @@ func (s *Scanner) room(n int) []Entry {
 	for i := len(s.spare) - 1; i >= 0; i-- {
 		if r := s.spare[i]; cap(r) >= n {
 			s.spare = slices.Delete(s.spare, i, i+1)
-			s.kept -= cap(r)
 			return r
 		}
 	}

@@ -79,26 +79,18 @@ func (j *Journal) Each(f func(*manifest.Pair) error) error {
 // Parts gives f all paths of the switch, so many at a time, which are valid until f
 // returns; an error of f ends that.
 func (j *Journal) Parts(most int, f func([]manifest.Pair) error) error {
-	var part []manifest.Pair
-	err := j.Each(func(p *manifest.Pair) error {
-		held := *p
-		for _, e := range []**manifest.Entry{&held.From, &held.To} {
-			if *e != nil {
-				c := **e
-				*e = &c
+	return manifest.InGroups(most, f, func(add func(manifest.Pair) error) error {
+		return j.Each(func(p *manifest.Pair) error {
+			held := *p
+			for _, e := range []**manifest.Entry{&held.From, &held.To} {
+				if *e != nil {
+					c := **e
+					*e = &c
+				}
 			}
-		}
-		if part = append(part, held); len(part) < most {
-			return nil
-		}
-		full := part
-		part = part[:0]
-		return f(full)
+			return add(held)
+		})
 	})
-	if err == nil && len(part) > 0 {
-		err = f(part)
-	}
-	return err
 }
 
 // pairs reads the two lists along.
