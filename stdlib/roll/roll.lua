@@ -142,7 +142,9 @@ return function(o)
   if ok then why, kind = nil, nil end -- what was tolerated did not end it, but is raised all the same
   local strict = begun and announce(R:result(why, kind))
   if staged and not begun then pcall(staged.drop, staged) end
-  if err and confirmed and not begun and not R.planning then say("nothing was switched: all nodes are as they were") end
+  if err and confirmed and not begun and not R.planning then
+    say((R.mode == "resume" and "nothing more" or "nothing") .. " was switched: all nodes are as they were")
+  end
   local result = R:finish(why, kind)
   if err or strict then error(err or strict, 0) end
   return result
