@@ -130,10 +130,13 @@ func findArgs(chunk []ast.Stmt) (found *ast.FuncCallExpr) {
 func eachCall(v reflect.Value, f func(*ast.FuncCallExpr) bool) bool {
 	switch v.Kind() {
 	case reflect.Interface, reflect.Pointer:
-		if call, ok := v.Interface().(*ast.FuncCallExpr); ok && call != nil && v.Kind() == reflect.Pointer && !f(call) {
+		if v.IsNil() {
+			return true
+		}
+		if call, ok := v.Interface().(*ast.FuncCallExpr); ok && v.Kind() == reflect.Pointer && !f(call) {
 			return false
 		}
-		return v.IsNil() || eachCall(v.Elem(), f)
+		return eachCall(v.Elem(), f)
 	case reflect.Slice:
 		for i := range v.Len() {
 			if !eachCall(v.Index(i), f) {
