@@ -64,9 +64,10 @@ var scratch = regexp.MustCompile(`A scratch project in (\S+)`)
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	nodetest.Need(t, "bash", "svn", "svnmucc", "php", "sshd", "ssh-keygen")
+	rollsh := build(t) // with nothing compiled yet that takes minutes
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "demo/demo", build(t))
+	cmd := exec.CommandContext(ctx, "demo/demo", rollsh)
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "KEEP=")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
