@@ -63,13 +63,18 @@ func (r *Roll) do(ctx context.Context, set nodes.Set, m move, act Act) error {
 		return err
 	}
 	switches := r.switches(set)
-	acted := act(ctx)
+	bursts := &nodes.Bursts{}
+	acting := ctx
+	if m.state == Switched || m.state == Undone {
+		acting, bursts = nodes.WithBursts(ctx)
+	}
+	acted := act(acting)
 	if acted == nil && m.what == words[Switched] {
 		r.noteUndo(set, switches)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
 	defer cancel()
-	if err := r.outcome(ctx, set, seq, m, acted); err != nil && acted == nil {
+	if err := r.outcome(ctx, set, seq, m, acted, bursts); err != nil && acted == nil {
 		return err
 	}
 	if len(set.Nodes) == 1 {
@@ -151,8 +156,8 @@ func (r *Roll) asked() error {
 	}
 }
 
-// outcome writes what came of a step.
-func (r *Roll) outcome(ctx context.Context, set nodes.Set, seq int, m move, acted error) error {
+// outcome writes what came of a step, and tells it.
+func (r *Roll) outcome(ctx context.Context, set nodes.Set, seq int, m move, acted error, bursts *nodes.Bursts) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	places, err := r.places(set)
@@ -179,8 +184,9 @@ func (r *Roll) outcome(ctx context.Context, set nodes.Set, seq int, m move, acte
 	for k, i := range places { // what happened has happened, written or not
 		before := r.entry.Nodes[i]
 		r.entry.Nodes[i] = results[k].node
-		if before.State != results[k].node.State || before.Why != results[k].node.Why {
-			r.tell(results[k].node)
+		took := bursts.On(before.Node)
+		if before.State != results[k].node.State || before.Why != results[k].node.Why || took > 0 {
+			r.tell(results[k].node, took)
 		}
 	}
 	return err
@@ -330,7 +336,7 @@ func (r *Roll) Settle(ctx context.Context, n *nodes.Node, state State, out bool,
 	if decision != "" {
 		node.Why = decision // the step has told what failed
 	}
-	r.tell(node)
+	r.tell(node, 0)
 	return err
 }
 
@@ -358,17 +364,6 @@ func (r *Roll) places(set nodes.Set) ([]int, error) {
 
 func notInRoll(n *nodes.Node, e Entry) error {
 	return &nodes.Error{Kind: nodes.Usage, Message: fmt.Sprintf("%s is not in the roll %s", n.Name, e.ID)}
-}
-
-// tell lets the screen know of a node's state.
-func (r *Roll) tell(n NodeEntry) {
-	if r.plan {
-		if n.Why != "" {
-			r.journal.session.Events.Emit(nodes.Event{Time: n.Since, Type: nodes.Planned, Op: "roll", Node: n.Node, Text: "then " + string(n.State) + ": " + n.Why})
-		}
-		return
-	}
-	r.journal.session.Events.Emit(nodes.Event{Time: n.Since, Type: nodes.State, Op: "roll", Node: n.Node, State: string(n.State), Text: n.Why})
 }
 
 // whole reports whether no switch of the node was cut off.

@@ -50,13 +50,19 @@ func (st *Staged) change(ctx context.Context, op string, set nodes.Set) *nodes.R
 }
 
 // tellBurst tells the person for how long readers of the nodes that changed may
-// have seen both revisions.
+// have seen both revisions; in a step of a roll, which tells of each node, the
+// roll does that.
 func (e *Engine) tellBurst(ctx context.Context, res *nodes.Results) {
 	var changed nodes.Set
 	var shortest, longest float64
+	step := nodes.BurstsOf(ctx)
 	for _, o := range res.List {
 		v, ok := o.Value.(Stats)
 		if !ok || v.Burst == 0 || v.Added+v.Changed+v.Deleted == 0 {
+			continue
+		}
+		if step != nil {
+			step.Add(o.Node.Name, time.Duration(v.Burst*float64(time.Second)))
 			continue
 		}
 		if len(changed.Nodes) == 0 || v.Burst < shortest {
