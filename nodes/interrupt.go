@@ -29,6 +29,7 @@ type Interrupt struct {
 	pressed int // Ctrl-C; another signal is as good as two
 	held    int
 	running bool
+	waiting bool // a signal came while nothing ran: the next run hears it
 	signal  string
 	soft    chan struct{}
 	cancel  context.CancelCauseFunc
@@ -39,16 +40,21 @@ func NewInterrupt() *Interrupt {
 	return &Interrupt{soft: make(chan struct{}), cancel: func(error) {}}
 }
 
-// Begin starts a run: the count begins anew and ctx is what Cancelling cancels,
-// with a Cancelled error that carries the signal. The caller calls end when the
-// run is over. Runs do not overlap.
+// Begin starts a run: ctx is what Cancelling cancels, with a Cancelled error that
+// carries the signal. The count begins anew, unless a signal came since the run
+// before, or before the first: then ctx is cancelled already. The caller calls end
+// when the run is over. Runs do not overlap.
 func (i *Interrupt) Begin(parent context.Context) (ctx context.Context, end func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.stage, i.pressed, i.signal, i.held = Going, 0, "", 0
+	i.held, i.running = 0, true
 	i.soft, i.cancel = make(chan struct{}), cancel
-	i.running = true
+	if !i.waiting {
+		i.stage, i.pressed, i.signal = Going, 0, ""
+	}
+	i.waiting = false
+	i.tell()
 	return ctx, func() {
 		cancel(nil)
 		i.mu.Lock()
@@ -83,17 +89,23 @@ func (i *Interrupt) Hold() (soft <-chan struct{}, release func()) {
 func (i *Interrupt) Hit(signal string) Stage {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.waiting = i.waiting || !i.running
 	if i.signal == "" {
 		i.signal = signal
 	}
 	i.stage = i.next(signal)
+	i.tell()
+	return i.stage
+}
+
+// tell lets the run hear the stage.
+func (i *Interrupt) tell() {
 	if i.stage >= Stopping {
 		i.closeSoft()
 	}
 	if i.stage >= Cancelling {
 		i.cancel(&Error{Kind: Cancelled, Message: "interrupted", Signal: i.signal})
 	}
-	return i.stage
 }
 
 func (i *Interrupt) next(signal string) Stage {

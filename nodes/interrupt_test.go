@@ -76,3 +76,22 @@ func TestInterruptCauseCarriesTheSignal(t *testing.T) {
 		t.Error("a new run begins interrupted")
 	}
 }
+
+func TestASignalBeforeARunEndsIt(t *testing.T) {
+	t.Parallel()
+	i := nodes.NewInterrupt()
+	_, end := i.Begin(context.Background())
+	end()
+	i.Hit("TERM")
+	ctx, end := i.Begin(context.Background())
+	var e *nodes.Error
+	if !errors.As(nodes.Stopped(ctx), &e) || e.Signal != "TERM" || i.Signal() != "TERM" || i.Stage() != nodes.Cancelling {
+		t.Errorf("cause %v, signal %s, stage %d", e, i.Signal(), i.Stage())
+	}
+	end()
+	ctx, end = i.Begin(context.Background())
+	defer end()
+	if ctx.Err() != nil {
+		t.Error("one signal ended two runs")
+	}
+}

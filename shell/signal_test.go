@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -109,6 +110,55 @@ func TestSignalsEndARunAfterItsCleanup(t *testing.T) {
 			t.Errorf("%v: it took %v", signal, took)
 		}
 	}
+}
+
+// A recipe that comes through a fifo makes the beginning as slow as one likes.
+func TestASignalWhileARecipeIsReadEndsTheRun(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	recipe := dir + "/slow.lua"
+	if err := syscall.Mkfifo(recipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := rollshIn(t, dir, "")
+	cmd.Args = []string{cmd.Path, recipe}
+	p := &program{cmd: cmd}
+	cmd.Stdout, cmd.Stderr = p, p
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w, err := os.OpenFile(recipe, os.O_WRONLY, 0) // until it reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	const code = `sleep(5) print "it ran"`
+	if err := errors.Join(os.Remove(recipe), os.WriteFile(recipe, []byte(code), 0o600), cmd.Process.Signal(syscall.SIGTERM)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the signal to arrive", func() bool { return !pendingSignal(t, cmd.Process.Pid) })
+	if _, err := w.WriteString(code); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if got := p.code(t); got != 143 || strings.Contains(p.stderr(), "it ran") || !strings.Contains(p.stderr(), "interrupted") {
+		t.Errorf("exit code %d: %s", got, p.stderr())
+	}
+}
+
+// pendingSignal reports whether a process has not taken a signal yet.
+func pendingSignal(t *testing.T, pid int) bool {
+	t.Helper()
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "ShdPnd:"); ok {
+			return strings.Trim(rest, " \t\n0") != ""
+		}
+	}
+	return false
 }
 
 // Outside a roll, too, the second Ctrl-C leaves the cleanup its time, and the
