@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/pkg/sftp"
-	"golang.org/x/crypto/ssh"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -23,7 +22,7 @@ type files struct {
 	ctx     context.Context // the files are bound to it
 	conn    *connection
 	client  *sftp.Client
-	session *ssh.Session
+	session *session
 	stop    func() bool
 	once    sync.Once
 }
@@ -83,7 +82,7 @@ func (c *connection) noFiles(ctx context.Context, err error) error {
 // give gigabytes: they are a text.
 const longPacket = "packet too long"
 
-func openSFTP(s *ssh.Session) (*sftp.Client, error) {
+func openSFTP(s *session) (*sftp.Client, error) {
 	in, err := s.StdinPipe()
 	if err != nil {
 		return nil, err

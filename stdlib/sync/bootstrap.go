@@ -74,6 +74,15 @@ func ownProgram(uname string) (program, error) {
 	return programOf(uname, b), nil
 }
 
+// agentsID tells one set of agents from another.
+func agentsID(list []program) string {
+	var sums strings.Builder
+	for _, p := range list {
+		sums.WriteString(p.sums.SHA256)
+	}
+	return keyOf(sums.String())
+}
+
 func programOf(uname string, b []byte) program {
 	gz := sync.OnceValues(func() ([]byte, error) {
 		var out bytes.Buffer
@@ -105,7 +114,8 @@ const needLine, noneLine = "\x00ROLLSH-NEED ", "\x00ROLLSH-NONE "
 //
 // A shell's read takes no more than the line, but what cuts off the agent may
 // read further (busybox's head does): nothing else must be sent before the agent
-// has given its first words.
+// has given its first words. What was sent in the hope that the agent is there is
+// no length; the script ends then.
 func startScript(list []program, env, words []string) string {
 	var b strings.Builder
 	b.WriteString("u=$(uname -sm); case $u in\n")
@@ -121,6 +131,7 @@ if [ -x "$f" ] && [ -O "$d" ] && whole "$f"; then serve; fi
 done
 printf '\000ROLLSH-NEED %s\n' $h
 read n; umask 077; s=
+case $n in ''|*[!0-9]*) exit 6;; esac
 ` + folders + `mkdir -p "$d" 2>/dev/null && [ -d "$d" ] && [ ! -L "$d" ] && [ -O "$d" ] && [ -w "$d" ] || continue
 f=$d/agent-$h; t=$f.$$
 if [ -z "$s" ]; then head -c $n | gzip -dc >"$t" || { rm -f "$t"; exit 3; }

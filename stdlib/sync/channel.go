@@ -79,6 +79,9 @@ func (e *Engine) converse(ctx context.Context, n *nodes.Node, talk func(ctx cont
 		fresh := l.fresh
 		l.stop()
 		ch.live = nil
+		if l.hoped {
+			e.recent.learn(n, "")
+		}
 		if !reused || !fresh || ctx.Err() != nil || try == 3 {
 			return asLost(err)
 		}
@@ -131,7 +134,10 @@ func said(l *line) string {
 	return ""
 }
 
-// line gives the running agent of a channel, or starts one.
+// line gives the running agent of a channel, or starts one. Where the agent was
+// there when it was last started, it is taken to be there still: what it is asked
+// is sent without waiting for its first words. A line that was not heard yet is
+// reused: it may fail.
 func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, err error) {
 	if ch.live != nil {
 		ch.live.fresh = true
@@ -141,15 +147,20 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 	if err != nil {
 		return nil, false, err
 	}
+	id := agentsID(e.programs())
+	hope := e.recent.agent(ch.node) == id
 	for try := 0; ; try++ {
-		l, err := e.start(ctx, c, ch.yield, "serve")
+		l, err := e.start(ctx, c, hope, ch.yield, "serve")
 		if err != nil {
 			return nil, false, err
 		}
-		err = l.ready(ctx, e.programs())
+		if l.hoped = hope; !hope {
+			err = l.ready(ctx, e.programs())
+		}
 		if err == nil {
 			ch.live = l
-			return l, false, nil
+			e.recent.learn(ch.node, id)
+			return l, hope, nil
 		}
 		l.stop()
 		switch {
@@ -166,17 +177,17 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 
 // start runs what starts the agent with the words given. The line lives longer
 // than ctx, which only ends the waiting for it: for a session too, where the node
-// has none to give. For yield see [nodes.Cmd].
-func (e *Engine) start(ctx context.Context, c nodes.Conn, yield func(), words ...string) (*line, error) {
+// has none to give. For eager and yield see [nodes.Cmd].
+func (e *Engine) start(ctx context.Context, c nodes.Conn, eager bool, yield func(), words ...string) (*line, error) {
 	type result struct {
 		l   *line
 		err error
 	}
 	done := make(chan result, 1)
-	script := startScript(e.programs(), e.agentEnv, words)
+	cmd := nodes.Cmd{Argv: nodes.OneLine(startScript(e.programs(), e.agentEnv, words)), Quiet: true, Eager: eager, Yield: yield}
 	life, end := context.WithCancel(e.life)
 	go func() {
-		l, err := start(life, c, script, yield)
+		l, err := start(life, c, cmd)
 		if err == nil {
 			go func() { <-l.ended; end() }()
 		} else {

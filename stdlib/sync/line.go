@@ -34,6 +34,7 @@ type line struct {
 	quit   chan struct{}
 	once   sync.Once
 	fresh  bool          // nothing was received yet
+	hoped  bool          // its first words were not waited for yet
 	opened time.Duration // how long it took to start
 	stderr *limited
 	errs   chan struct{} // closed when stderr ended
@@ -57,10 +58,10 @@ func (e *needError) Error() string { return "no agent on the node yet: " + e.sum
 // errSilent is a line that ended before it said anything: nothing was done.
 var errSilent = errors.New("the agent ended before it answered")
 
-// start runs the agent. life ends it; for yield see [nodes.Cmd].
-func start(life context.Context, c nodes.Conn, script string, yield func()) (*line, error) {
+// start runs the agent. life ends it.
+func start(life context.Context, c nodes.Conn, cmd nodes.Cmd) (*line, error) {
 	began := time.Now()
-	proc, err := c.Start(life, nodes.Cmd{Argv: nodes.OneLine(script), Quiet: true, Yield: yield})
+	proc, err := c.Start(life, cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -277,6 +278,12 @@ func (l *line) next(ctx context.Context, progress func(wire.Beat)) (wire.Type, [
 }
 
 func (l *line) wait(ctx context.Context, d time.Duration) (reply, error) {
+	if l.hoped {
+		if err := l.greet(ctx, startWait); err != nil {
+			return reply{}, err
+		}
+		l.hoped = false
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

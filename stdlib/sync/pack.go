@@ -83,20 +83,20 @@ func whole(s manifest.Seq) error {
 
 // pack gives the contents of files of the source.
 func (s *source) pack(parts parts) (*pack, error) {
-	id, err := nameOf(parts)
+	id, bytes, err := nameOf(parts)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := s.packOf(id, parts)
+	p, err := s.packOf(id, bytes, parts)
 	if err == nil {
 		p.used = true
 	}
 	return p, err
 }
 
-func (s *source) packOf(id string, parts parts) (*pack, error) {
+func (s *source) packOf(id string, bytes int64, parts parts) (*pack, error) {
 	if p := s.packs[id]; p != nil {
 		return p, nil
 	}
@@ -106,7 +106,7 @@ func (s *source) packOf(id string, parts parts) (*pack, error) {
 	}
 	p := &pack{f: f, more: make(chan struct{})}
 	s.packs[id] = p
-	s.making.Go(func() { p.make(s, parts) })
+	s.making.Go(func() { p.make(s, parts, bytes) })
 	return p, nil
 }
 
@@ -117,13 +117,13 @@ func (s *source) hope() (said func()) {
 	files := parts{list: manifest.Some(s.list, func() func(*manifest.Entry) bool {
 		return func(e *manifest.Entry) bool { return e.Kind == manifest.File && e.Link == "" }
 	})}
-	id, err := nameOf(files)
+	id, bytes, err := nameOf(files)
 	if err != nil || s.list.Bytes == 0 {
 		return func() {}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := s.packOf(id, files)
+	p, err := s.packOf(id, bytes, files)
 	if err != nil {
 		return func() {} // told when it is needed
 	}
@@ -138,12 +138,13 @@ func (s *source) hope() (said func()) {
 	})
 }
 
-// nameOf tells packs apart: nodes that lack the same get the same one.
-func nameOf(parts parts) (string, error) {
+// nameOf tells packs apart: nodes that lack the same get the same one. It gives how
+// much the files hold, too.
+func nameOf(parts parts) (id string, bytes int64, err error) {
 	h := sha256.New()
 	w := manifest.NewWriter(h)
 	n := 0
-	err := parts.each(func(e *manifest.Entry, offset int64, old *delta.Outline) error {
+	err = parts.each(func(e *manifest.Entry, offset int64, old *delta.Outline) error {
 		if offset > 0 || old != nil {
 			fmt.Fprintf(h, "%d %d ", n, offset)
 		}
@@ -152,12 +153,13 @@ func nameOf(parts parts) (string, error) {
 		}
 		w.Add(e)
 		n++
+		bytes += e.Size - offset
 		return nil
 	})
 	if err == nil {
 		_, err = w.Done()
 	}
-	return string(h.Sum(nil)), err
+	return string(h.Sum(nil)), bytes, err
 }
 
 func tempFile(dir string) (*os.File, error) {
@@ -171,8 +173,19 @@ func tempFile(dir string) (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
-func (p *pack) make(s *source, parts parts) {
-	z, err := zstd.NewWriter(p, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(2))
+// window is how far back a pack of so many bytes refers: as much memory is taken
+// where it is made, and by each node that unpacks it.
+func window(bytes int64) int {
+	const least, most = 128 << 10, 8 << 20
+	n := least
+	for n < most && int64(n) < bytes {
+		n *= 2
+	}
+	return n
+}
+
+func (p *pack) make(s *source, parts parts, bytes int64) {
+	z, err := zstd.NewWriter(p, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(window(bytes)))
 	if err == nil {
 		err = s.contents(z, parts, p.givenUp)
 	}

@@ -26,6 +26,8 @@ type record struct {
 	mu  sync.Mutex
 	at  map[string]manifest.Digest
 	all map[manifest.Digest]manifest.List
+
+	agents map[string]string // see agent; by agentKey
 }
 
 const keptManifests = 64
@@ -35,11 +37,17 @@ func newRecord(cache string) *record {
 	if cache != "" {
 		dir = filepath.Join(cache, "sync")
 	}
-	return &record{dir: dir, at: map[string]manifest.Digest{}, all: map[manifest.Digest]manifest.List{}}
+	return &record{dir: dir, at: map[string]manifest.Digest{}, all: map[manifest.Digest]manifest.List{}, agents: map[string]string{}}
 }
 
 func treeKey(n *nodes.Node, path nodes.RemotePath) string {
-	sum := sha256.Sum256([]byte(placeOf(n) + "\x00" + string(path)))
+	return keyOf(placeOf(n) + "\x00" + string(path))
+}
+
+func agentKey(n *nodes.Node) string { return "agent-" + keyOf(placeOf(n)) }
+
+func keyOf(what string) string {
+	sum := sha256.Sum256([]byte(what))
 	return hex.EncodeToString(sum[:16])
 }
 
@@ -71,6 +79,39 @@ func (r *record) base(n *nodes.Node, path nodes.RemotePath, src *source) (manife
 	}
 	r.all[d] = list
 	return d, list
+}
+
+// agent names the agents one of which was on a node when it was last started from
+// here; empty where that is not known.
+func (r *record) agent(n *nodes.Node) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.agentOf(agentKey(n))
+}
+
+func (r *record) agentOf(key string) string {
+	id, ok := r.agents[key]
+	if !ok && r.dir != "" {
+		b, _ := os.ReadFile(filepath.Join(r.dir, key))
+		id = string(b)
+		r.agents[key] = id
+	}
+	return id
+}
+
+// learn notes which agents they are.
+func (r *record) learn(n *nodes.Node, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := agentKey(n)
+	if r.agentOf(key) == id {
+		return
+	}
+	r.agents[key] = id
+	r.store(key, func(w io.Writer) error {
+		_, err := io.WriteString(w, id)
+		return err
+	})
 }
 
 // forget drops the lists that no tree is believed to be at any more.
