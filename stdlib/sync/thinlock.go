@@ -63,7 +63,7 @@ func (l *thinLock) onLoss(stop context.CancelCauseFunc) {
 }
 
 // takeLock takes the tree's lock, see package wire, or says who holds it; then it
-// reads again what rolls left, for that may be news since.
+// looks again for the tree and reads what rolls left, for that may be news since.
 func (t *thin) takeLock() error {
 	l := &t.lock
 	l.by = t.j.by
@@ -76,7 +76,7 @@ func (t *thin) takeLock() error {
 	var h wire.Holder
 	var held bool
 	t.names = nil
-	err := t.all(4, func(i int) (err error) {
+	err := t.all(5, func(i int) (err error) {
 		switch i {
 		case 0:
 			h, held, err = t.heldByAgent()
@@ -85,6 +85,8 @@ func (t *thin) takeLock() error {
 			return t.remember()
 		case 2:
 			return l.check(t)
+		case 3:
+			return t.findRoot()
 		}
 		_, err = t.list()
 		return err

@@ -35,6 +35,31 @@ func waitLock(fd int) error {
 	}
 }
 
+// lockTree opens a tree and locks it, or says who holds it. One that was made while
+// the lock was waited for is opened anew.
+func lockTree(path string, by wire.Holder) (*tree, error) {
+	for {
+		t, err := openTree(path, true)
+		if err != nil {
+			return nil, err
+		}
+		if err := t.take(by); err != nil {
+			t.close()
+			return nil, err
+		}
+		if t.base >= 0 || !t.made() {
+			return t, nil
+		}
+		t.close()
+	}
+}
+
+// made reports whether the folder of the tree, which was missing, is there now.
+func (t *tree) made() bool {
+	_, err := os.Lstat(t.path)
+	return err == nil
+}
+
 // take locks the tree, or says who holds it.
 func (t *tree) take(by wire.Holder) error {
 	fd, err := unix.Openat(t.state, wire.LockFile, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)

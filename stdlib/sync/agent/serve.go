@@ -227,17 +227,13 @@ func (s *server) claim(req *wire.Request) (*tree, error) {
 		}
 		return t, nil
 	}
-	t, err := openTree(string(req.Root), true)
+	by := req.By
+	by.Roll, by.PID, by.Since = req.Roll, os.Getpid(), time.Now()
+	t, err := lockTree(string(req.Root), by)
 	if err != nil {
 		return nil, err
 	}
 	t.server = s
-	by := req.By
-	by.Roll, by.PID, by.Since = req.Roll, os.Getpid(), time.Now()
-	if err := t.take(by); err != nil {
-		t.close()
-		return nil, err
-	}
 	s.held[string(req.Root)] = t
 	err = t.settle(req.Roll)
 	if err == nil {
