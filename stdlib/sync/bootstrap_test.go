@@ -8,9 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	gosync "sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -315,100 +313,6 @@ func TestTamperedAgent(t *testing.T) {
 	r.equal(0)
 	if _, err := os.Stat(r.bed.Dir(0) + "/tampered"); err == nil {
 		t.Error("a tampered agent was run")
-	}
-}
-
-// What a node is asked that had the agent when it was last met is sent before the
-// agent has said anything.
-func TestKnownAgentIsNotWaitedFor(t *testing.T) {
-	b := newBench(t)
-	b.revision(1)
-	b.push()
-	s := *b.s
-	s.Here = shyConn{b.s.Here}
-	b.s = &s
-	b.renew()
-	b.revision(2)
-	b.push()
-	if d := difference(t, b.src, b.live); d != "" {
-		t.Error(d)
-	}
-}
-
-// shyConn runs commands of which nothing is heard until they are sent something.
-type shyConn struct{ nodes.Conn }
-
-// Start gives a process whose output waits for the input.
-func (c shyConn) Start(ctx context.Context, cmd nodes.Cmd) (nodes.Process, error) {
-	p, err := c.Conn.Start(ctx, cmd)
-	if err != nil {
-		return p, err
-	}
-	asked := make(chan struct{})
-	return shyProcess{p, &shyInput{p.Stdin(), gosync.OnceFunc(func() { close(asked) })}, &shyOutput{p.Stdout(), asked}}, nil
-}
-
-type shyProcess struct {
-	nodes.Process
-	in  *shyInput
-	out *shyOutput
-}
-
-func (p shyProcess) Stdin() io.WriteCloser { return p.in }
-func (p shyProcess) Stdout() io.Reader     { return p.out }
-
-type shyInput struct {
-	io.WriteCloser
-	asked func()
-}
-
-// Write lets the output go.
-func (i *shyInput) Write(b []byte) (int, error) {
-	i.asked()
-	return i.WriteCloser.Write(b)
-}
-
-// Close lets it go, too.
-func (i *shyInput) Close() error {
-	i.asked()
-	return i.WriteCloser.Close()
-}
-
-type shyOutput struct {
-	io.Reader
-	asked <-chan struct{}
-}
-
-// Read waits for the input.
-func (o *shyOutput) Read(b []byte) (int, error) {
-	<-o.asked
-	return o.Reader.Read(b)
-}
-
-// An agent that is gone from a node that had it is put there again, whatever was
-// sent to it meanwhile.
-func TestKnownAgentIsGone(t *testing.T) {
-	for _, size := range []int{1, 3_000_000} {
-		t.Run(strconv.Itoa(size), func(t *testing.T) {
-			r := newBareRig(t, 1)
-			r.file("a", "1")
-			r.push()
-			cache := filepath.Join(r.bed.NodeHome(0), ".cache/rollsh")
-			for n := range 2 {
-				must(t, os.RemoveAll(cache))
-				r.disconnect()
-				r.connect()
-				r.file("a", noise(size, int64(n)))
-				r.push()
-				r.equal(0)
-			}
-			if got, err := os.ReadDir(cache); err != nil || len(got) != 1 {
-				t.Errorf("%v, %v", got, err)
-			}
-			if warned := r.events.Text(nodes.Warned); warned != "" {
-				t.Error(warned)
-			}
-		})
 	}
 }
 
