@@ -44,11 +44,12 @@ type Error struct {
 	Where   string // recipes/prod.lua:14
 	Op      string // sync.push
 	Node    Name
-	Message string // what failed and why; lower case, no full stop
-	Hint    string // at most one thing to do about it
-	Code    string // exit code, or the code of svn, http, TLS or XMPP; empty when there is none
-	Signal  string // for Exit: the signal's name without SIG
-	Stdout  string // what the command wrote, for Exit; so far, where its end was not seen
+	Message string   // what failed and why; lower case, no full stop
+	Hint    string   // at most one thing to do about it
+	Own     []string // words in Message and Hint for the place of this node alone, such as its address; longer ones first
+	Code    string   // exit code, or the code of svn, http, TLS or XMPP; empty when there is none
+	Signal  string   // for Exit: the signal's name without SIG
+	Stdout  string   // what the command wrote, for Exit; so far, where its end was not seen
 	Stderr  string
 	Trace   string  // Lua traceback
 	Errors  []error // for Tasks: one for each that failed, in the set's order
@@ -69,6 +70,18 @@ func (e *Error) Error() string {
 		b.WriteString(" (hint: " + e.Hint + ")")
 	}
 	return b.String()
+}
+
+// Alike gives what Message and Hint say where they are taken for any node: with
+// marks for the words that are this node's own.
+func (e *Error) Alike() (message, hint string) {
+	message, hint = e.Message, e.Hint
+	for _, word := range e.Own {
+		if word != "" {
+			message, hint = strings.ReplaceAll(message, word, "\x00"), strings.ReplaceAll(hint, word, "\x00")
+		}
+	}
+	return message, hint
 }
 
 // Unwrap gives the cause and, for Tasks, the errors of the tasks.

@@ -2,42 +2,65 @@ package nodes
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
 // FoldErrors puts errors with equal messages on different nodes into one line,
 // "web[1-3,7]: message", in order of first appearance. Where and operation stay
-// in front, the hint behind; errors that differ in any of these stay apart.
+// in front, the hint behind; errors that differ in any of these stay apart. What
+// is a node's own, such as its address, sets nothing apart: the line has that of
+// the first node, "root@192.0.2.1 (and 3 more)".
 func FoldErrors(errs []error) []string {
-	type line struct {
-		e     Error
-		nodes []string
-	}
-	var lines []*line
-	at := map[string]*line{}
+	var lines []*foldedLine
+	at := map[string]*foldedLine{}
 	for _, err := range errs {
 		e := Error{Message: err.Error()}
 		var known *Error
 		if errors.As(err, &known) && known.Error() == err.Error() { // else something was wrapped around it
-			e = Error{Where: known.Where, Op: known.Op, Node: known.Node, Message: known.Message, Hint: known.Hint}
+			e = Error{Where: known.Where, Op: known.Op, Node: known.Node, Message: known.Message, Hint: known.Hint, Own: known.Own}
 		}
-		node := e.Node
-		e.Node = ""
-		key := strings.Join([]string{e.Where, e.Op, e.Message, e.Hint}, "\x00")
+		message, hint := e.Alike()
+		key := strings.Join([]string{e.Where, e.Op, message, hint}, "\x00\x00")
 		if at[key] == nil {
-			at[key] = &line{e: e}
+			at[key] = &foldedLine{e: e}
 			lines = append(lines, at[key])
 		}
-		if node != "" {
-			at[key].nodes = append(at[key].nodes, string(node))
-		}
+		at[key].add(e)
 	}
 	out := make([]string, len(lines))
 	for i, l := range lines {
-		l.e.Node = Name(FoldNames(l.nodes))
-		out[i] = l.e.Error()
+		out[i] = l.text()
 	}
 	return out
+}
+
+// foldedLine is the errors of several nodes that are alike.
+type foldedLine struct {
+	e      Error // the first
+	nodes  []string
+	differ bool // in words that are the nodes' own
+}
+
+func (l *foldedLine) add(e Error) {
+	if e.Node != "" {
+		l.nodes = append(l.nodes, string(e.Node))
+	}
+	l.differ = l.differ || e.Message != l.e.Message
+}
+
+func (l *foldedLine) text() string {
+	e := l.e
+	e.Node = Name(FoldNames(l.nodes))
+	if l.differ {
+		for _, word := range e.Own {
+			if before, after, found := strings.Cut(e.Message, word); found && word != "" {
+				e.Message = fmt.Sprintf("%s%s (and %d more)%s", before, word, len(l.nodes)-1, after)
+				break
+			}
+		}
+	}
+	return e.Error()
 }
 
 // Group is the nodes that gave the same text.

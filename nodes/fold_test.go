@@ -19,6 +19,24 @@ func TestFoldErrors(t *testing.T) {
 	}
 }
 
+// What names a node's own place keeps no errors apart; what else differs does.
+func TestFoldErrorsOverlooksWhatIsANodesOwn(t *testing.T) {
+	at := func(node, address, why string) error {
+		return &nodes.Error{Node: nodes.Name(node), Message: "cannot reach " + address + ": " + why, Hint: "try `ssh " + address + "`", Own: []string{"", address}}
+	}
+	got := nodes.FoldErrors([]error{
+		at("web1", "192.0.2.1", "refused"), at("web2", "192.0.2.2", "refused"), at("web3", "192.0.2.3", "no route"), at("web4", "192.0.2.4", "refused"),
+		at("web5", "192.0.2.3", "no route"),
+	})
+	want := []string{
+		"web[1-2,4]: cannot reach 192.0.2.1 (and 2 more): refused (hint: try `ssh 192.0.2.1`)",
+		"web[3,5]: cannot reach 192.0.2.3: no route (hint: try `ssh 192.0.2.3`)",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestResultsErr(t *testing.T) {
 	s := numbered(4)
 	r := &nodes.Results{Op: "put", List: []nodes.Outcome{

@@ -45,17 +45,21 @@ func hanging(line string, width int) string {
 	return indent + strings.Join(wrappedHint(line[len(indent):], width-len(indent)-2), "\n  "+indent)
 }
 
-// hints lists what the errors in e advise, each once.
+// hints lists what the errors in e advise, each once: what names a node's own
+// address stands for that of the others.
 func hints(e *nodes.Error) []string {
-	var out []string
-	for _, err := range e.Errors {
-		sub := nodes.AsError(err, nodes.Failed)
-		for _, h := range append([]string{sub.Hint}, hints(sub)...) {
-			if h != "" && !slices.Contains(out, h) {
-				out = append(out, h)
+	var out, seen []string
+	var from func(e *nodes.Error)
+	from = func(e *nodes.Error) {
+		for _, err := range e.Errors {
+			sub := nodes.AsError(err, nodes.Failed)
+			if _, common := sub.Alike(); common != "" && !slices.Contains(seen, common) {
+				out, seen = append(out, sub.Hint), append(seen, common)
 			}
+			from(sub)
 		}
 	}
+	from(e)
 	return out
 }
 

@@ -142,3 +142,20 @@ func TestBudgetHoldsOverTheWholeRoll(t *testing.T) {
 		t.Errorf("unfinished %v, pages %q", e.Unfinished(), p.pages())
 	}
 }
+
+// What keeps all nodes from being reached is told once, and each node's line
+// says what it is.
+func TestNodesThatCannotBeReachedAreToldOnce(t *testing.T) {
+	p := newPlace(t, 3)
+	for i := range 3 {
+		p.Stop(i)
+	}
+	_, err := p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Tasks, "web[1-3]: cannot reach ")
+	if n := strings.Count(err.Error()+p.events.Text(nodes.State)+p.events.Text(nodes.Warned), "connection refused"); n != 1 {
+		t.Errorf("told %d times:\n%v\n%s%s", n, err, p.events.Text(nodes.State), p.events.Text(nodes.Warned))
+	}
+	if e := p.last(); states(e) != "web1=unreachable web2=unreachable web3=unreachable" || !strings.Contains(e.Nodes[2].Why, "connection refused") {
+		t.Errorf("%s: %s", states(e), e.Nodes[2].Why)
+	}
+}

@@ -38,17 +38,8 @@ func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (good nodes.
 	if ctx.Err() != nil {
 		return good, nil, nodes.Stopped(ctx)
 	}
-	for _, o := range results.List {
-		if o.Err != nil {
-			before, err := r.node(o.Node)
-			if err != nil {
-				return good, nil, err
-			}
-			err = r.Settle(ctx, o.Node, stateOf(o.State), before.Out, reason(o.Err), "")
-			if err != nil {
-				return good, nil, err
-			}
-		}
+	if err := r.note(ctx, results); err != nil {
+		return good, nil, err
 	}
 	good = results.In(nodes.OK)
 	good.Name = r.set.Name
@@ -57,12 +48,37 @@ func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (good nodes.
 	if tolerated != nil && (r.Spent() || len(good.Nodes) == 0) {
 		return good, nil, tolerated
 	}
+	var out []error
 	for _, o := range results.List {
 		if o.Err != nil {
-			r.warn("left out: " + nodes.At(o.Err, "", o.Node.Name).Error())
+			out = append(out, nodes.At(o.Err, "", o.Node.Name))
 		}
 	}
+	for _, line := range nodes.FoldErrors(out) {
+		r.warn("left out: " + line)
+	}
 	return good, tolerated, results.Stop
+}
+
+// note writes down the nodes that the preflight failed on. Why is told once for
+// all of them, in the error or as what is left out.
+func (r *Roll) note(ctx context.Context, results *nodes.Results) error {
+	for _, o := range results.List {
+		if o.Err == nil {
+			continue
+		}
+		before, err := r.node(o.Node)
+		if err != nil {
+			return err
+		}
+		node, err := r.settle(ctx, o.Node, stateOf(o.State), before.Out, reason(o.Err))
+		if err != nil {
+			return err
+		}
+		node.Why = ""
+		r.tell(node, 0)
+	}
+	return nil
 }
 
 func stateOf(s nodes.OutcomeState) State {

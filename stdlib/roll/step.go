@@ -306,20 +306,34 @@ func (n *NodeEntry) arrive(m move, to nodes.Revision) {
 // failed, and what was decided. out says whether the node is out of service.
 // Steps of the node whose outcome was never known are settled with it.
 func (r *Roll) Settle(ctx context.Context, n *nodes.Node, state State, out bool, failed, decision string) error {
+	why := failed
+	if decision != "" {
+		why += "; " + decision
+	}
+	node, err := r.settle(ctx, n, state, out, why)
+	if decision != "" {
+		node.Why = decision // the step has told what failed
+	}
+	if node.Node != "" {
+		r.tell(node, 0)
+	}
+	return err
+}
+
+// settle is Settle without telling. It gives the node as it stands now, written
+// or not; none where the roll has ended.
+func (r *Roll) settle(ctx context.Context, n *nodes.Node, state State, out bool, why string) (NodeEntry, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	places, err := r.places(nodes.Set{Nodes: []*nodes.Node{n}})
 	if err != nil {
-		return err
+		return NodeEntry{}, err
 	}
 	i := places[0]
 	node := r.entry.Nodes[i]
-	node.State, node.Why, node.Out, node.Since = state, failed, out, time.Now()
-	if decision != "" {
-		node.Why += "; " + decision
-	}
+	node.State, node.Why, node.Out, node.Since = state, why, out, time.Now()
 	switch state {
 	case Untouched, Staged, Undone:
 		node.Touched, node.Rev, node.Undo = false, "", ""
@@ -333,11 +347,7 @@ func (r *Roll) Settle(ctx context.Context, n *nodes.Node, state State, out bool,
 		return updateNode(ctx, tx, r.entry.ID, node)
 	})
 	r.entry.Nodes[i] = node
-	if decision != "" {
-		node.Why = decision // the step has told what failed
-	}
-	r.tell(node, 0)
-	return err
+	return node, err
 }
 
 func updateNode(ctx context.Context, tx *sql.Tx, id string, n NodeEntry) error {

@@ -31,7 +31,7 @@ type files struct {
 func (n *nodeConn) Files(ctx context.Context) (nodes.Files, error) {
 	f, err := n.files(ctx)
 	if err != nil {
-		return nil, nodes.At(err, "", n.name)
+		return nil, n.at(err)
 	}
 	return f, nil
 }

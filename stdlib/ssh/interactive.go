@@ -14,14 +14,14 @@ import (
 func (n *nodeConn) Shell(ctx context.Context, screen nodes.Screen) (nodes.Result, error) {
 	s, err := n.session(ctx)
 	if err != nil {
-		return nodes.Result{Code: -1}, nodes.At(err, "", n.name)
+		return nodes.Result{Code: -1}, n.at(err)
 	}
 	defer n.release()
 	defer s.Close()
 	s.Stdout, s.Stderr = screen.Out, screen.Out
 	end, err := n.lendAgent(s, false)
 	if err != nil {
-		return nodes.Result{Code: -1}, nodes.At(err, "", n.name)
+		return nodes.Result{Code: -1}, n.at(err)
 	}
 	defer end()
 	in, err := s.StdinPipe()
@@ -32,7 +32,7 @@ func (n *nodeConn) Shell(ctx context.Context, screen nodes.Screen) (nodes.Result
 		err = s.Shell()
 	}
 	if err != nil {
-		return nodes.Result{Code: -1}, &nodes.Error{Kind: nodes.Permission, Node: n.name, Message: n.s.where() + " opens no shell: " + err.Error(), Cause: err}
+		return nodes.Result{Code: -1}, n.at(&nodes.Error{Kind: nodes.Permission, Message: n.s.where() + " opens no shell: " + err.Error(), Cause: err})
 	}
 	ended := make(chan struct{})
 	defer close(ended)
@@ -62,7 +62,7 @@ func (n *nodeConn) Shell(ctx context.Context, screen nodes.Screen) (nodes.Result
 	case errors.As(err, &exit):
 		return nodes.Result{Code: exit.ExitStatus()}, nil
 	}
-	return nodes.Result{Code: -1}, nodes.At(n.broken("the shell", err), "", n.name)
+	return nodes.Result{Code: -1}, n.at(n.broken("the shell", err))
 }
 
 // Interact lends the person's terminal to a login shell on the node and gives

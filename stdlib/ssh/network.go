@@ -19,7 +19,7 @@ import (
 // DialFrom opens a stream from the node; see [nodes.Network].
 func (n *nodeConn) DialFrom(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := n.dial(ctx, network, address)
-	return c, nodes.At(err, "", n.name)
+	return c, n.at(err)
 }
 
 // DialFrom opens a stream from this machine.

@@ -80,6 +80,9 @@ func (p *Pool) Dial(ctx context.Context, n *nodes.Node) (nodes.Conn, error) {
 	return &nodeConn{c, n.Name}, nil
 }
 
+// at is err as one of the node's own.
+func (n *nodeConn) at(err error) error { return nodes.At(n.s.own(err), "", n.name) }
+
 // place tells nodes apart by what decides how they are reached. Names do not
 // count: a jump host that is a node too is reached once.
 func place(n *nodes.Node) string {
@@ -204,6 +207,12 @@ func (p *Pool) connect(ctx context.Context, n *nodes.Node) (*connection, error) 
 	if err != nil {
 		return nil, err
 	}
+	c, err := p.reach(ctx, s)
+	return c, s.own(err)
+}
+
+// reach makes the connection to the node with these settings.
+func (p *Pool) reach(ctx context.Context, s *settings) (*connection, error) {
 	keys, err := loadHostKeys(s)
 	if err != nil {
 		return nil, err

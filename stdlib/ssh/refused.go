@@ -84,3 +84,13 @@ func (s *settings) without() string {
 	}
 	return ""
 }
+
+// own marks what stands in err for the place of this node alone.
+func (s *settings) own(err error) error {
+	if err == nil {
+		return nil
+	}
+	e := *nodes.AsError(err, nodes.Internal)
+	e.Own = append(slices.Clone(e.Own), s.byHand("-v"), s.byHand(), s.where(), s.login()+"@"+s.alias, s.hostname())
+	return &e
+}

@@ -34,16 +34,16 @@ func (n *nodeConn) Run(ctx context.Context, c nodes.Cmd) (nodes.Result, error) {
 		return proc, err
 	})
 	if err != nil {
-		return res, err
+		return res, n.at(err)
 	}
-	return res, nodes.At(proc.denied(res), "", n.name)
+	return res, n.at(proc.denied(res))
 }
 
 // Start runs a command whose streams the caller drives; see [nodes.Conn].
 func (n *nodeConn) Start(ctx context.Context, c nodes.Cmd) (nodes.Process, error) {
 	proc, err := n.spawn(ctx, c)
 	if err != nil {
-		return nil, nodes.At(err, "", n.name)
+		return nil, n.at(err)
 	}
 	return startProcess(ctx, proc), nil
 }
