@@ -186,12 +186,21 @@ func (l *login) close() {
 
 // password asks the person for the password, and says so where it asks again.
 func (l *login) password() (string, error) {
-	text := "password of " + l.s.login() + "@" + l.s.alias
+	text := "password of " + l.s.whose()
 	if slices.Contains(l.tried, "password") {
 		text = "the node refused that; " + text
 	}
 	l.tried = append(l.tried, "password")
 	return l.ask(text)
+}
+
+// whose is the login for a person: "deploy@192.0.2.1 (web1)".
+func (s *settings) whose() string {
+	who := s.login() + "@" + s.alias
+	if name := string(s.node); name != "" && name != s.alias {
+		who += " (" + name + ")"
+	}
+	return nodes.Clean(who)
 }
 
 // challenge answers keyboard-interactive questions.
@@ -201,7 +210,7 @@ func (l *login) challenge(_, instruction string, questions []string, _ []bool) (
 	}
 	answers := make([]string, len(questions))
 	for i, q := range questions {
-		answer, err := l.ask(strings.Join(strings.Fields(l.s.login()+"@"+l.s.alias+": "+instruction+" "+strings.TrimRight(q, ": ")), " "))
+		answer, err := l.ask(strings.Join(strings.Fields(l.s.whose()+": "+instruction+" "+strings.TrimRight(q, ": ")), " "))
 		if err != nil {
 			return nil, err
 		}

@@ -27,6 +27,7 @@ type account struct {
 // settings are the effective values for one node, as ssh -G would print them.
 type settings struct {
 	account
+	node   nodes.Name          // as the nodes file calls it
 	alias  string              // as ssh would be called with
 	values map[string][]string // by lower-case keyword; the first value wins
 }
@@ -46,7 +47,7 @@ type loader struct {
 // load evaluates the configuration for a node: what the node says, then
 // ~/.ssh/config, then the system's. Match exec commands are run under ctx.
 func load(ctx context.Context, who account, n *nodes.Node) (*settings, error) {
-	s := &settings{account: who, alias: n.Address(), values: map[string][]string{}}
+	s := &settings{account: who, node: n.Name, alias: n.Address(), values: map[string][]string{}}
 	s.preset("user", n.User)
 	s.preset("identityfile", n.Key)
 	s.preset("proxyjump", n.Jump)

@@ -210,7 +210,7 @@ func (d *dialer) stranger(l *login, key ssh.PublicKey) error {
 	if err := d.keys.add(key); err != nil {
 		return err
 	}
-	d.pool.warn(l.ctx, fmt.Sprintf("noted the host key of %s in %s: %s", d.keys.address, d.keys.file(), show(key)))
+	d.pool.warn(l.ctx, fmt.Sprintf("noted the host key of %s in %s: %s", d.keys.whose(), d.keys.file(), show(key)))
 	return nil
 }
 
@@ -219,11 +219,7 @@ func (d *dialer) askKey(l *login, key ssh.PublicKey) (string, error) {
 	defer l.guard.resume()
 	d.pool.keys.asking.Lock()
 	defer d.pool.keys.asking.Unlock()
-	who := d.keys.address
-	if d.s.alias != who { // the name that a person knows it by
-		who = d.s.alias + " (" + who + ")"
-	}
-	text := fmt.Sprintf("the host key of %s is not known: %s; connect and note it (yes/no/fingerprint)?", nodes.Clean(who), show(key))
+	text := fmt.Sprintf("the host key of %s is not known: %s; connect and note it (yes/no/fingerprint)?", d.keys.whose(), show(key))
 	return l.person.Ask(l.ctx, nodes.Question{Text: text})
 }
 

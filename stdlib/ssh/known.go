@@ -83,6 +83,15 @@ type hostKeys struct {
 	others  []knownLine // those about other names, for CheckHostIP
 }
 
+// whose is the node for a person, by its name, beside the address.
+func (h *hostKeys) whose() string {
+	who := h.address
+	if name := string(h.s.node); name != "" && name != who {
+		who = name + " (" + who + ")"
+	}
+	return nodes.Clean(who)
+}
+
 func loadHostKeys(s *settings) (*hostKeys, error) {
 	ssh := s.home + "/.ssh/"
 	files := slices.Concat(

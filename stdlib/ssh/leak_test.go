@@ -81,7 +81,7 @@ func TestPasswordIsAskedFor(t *testing.T) {
 				fails(t, err, nodes.Auth, "refuses the login")
 				continue
 			}
-			if err != nil || len(person.Asked) != 2 || !strings.Contains(person.Asked[0], name) {
+			if err != nil || len(person.Asked) != 2 || !strings.Contains(person.Asked[0], name) || !strings.Contains(person.Asked[0], "@127.0.0.1 (odd)") {
 				t.Errorf("%s: asked %q: %v", name, person.Asked, err)
 			} else if again := strings.HasPrefix(person.Asked[1], "the node refused that; "); again != (name == "password of") {
 				t.Errorf("%s: asked %q", name, person.Asked) // a second question of the other kind may be another one

@@ -81,7 +81,7 @@ func TestAskedAboutHostKey(t *testing.T) {
 		b.session.Person = person
 		_, err := b.pool.Dial(t.Context(), b.Node(0))
 		fails(t, err, kind)
-		if len(person.Asked) != 1 || !strings.Contains(person.Asked[0], "SHA256:") {
+		if who := fmt.Sprintf("the host key of web1 ([127.0.0.1]:%d) is not known: ", b.Node(0).Port); len(person.Asked) != 1 || !strings.Contains(person.Asked[0], who+"ed25519 SHA256:") {
 			t.Errorf("asked %q", person.Asked)
 		}
 		text, _ := os.ReadFile(b.KnownHosts)
@@ -97,7 +97,7 @@ func TestAcceptNewHashed(t *testing.T) {
 	b.config(t, "StrictHostKeyChecking accept-new\nHashKnownHosts yes")
 	b.dial(t, 0)
 	text, _ := os.ReadFile(b.KnownHosts)
-	if !strings.Contains(string(text), "\n|1|") || strings.Contains(b.events.Text(nodes.Warned), "\n|") || !strings.Contains(b.events.Text(nodes.Warned), "noted the host key") {
+	if !strings.Contains(string(text), "\n|1|") || strings.Contains(b.events.Text(nodes.Warned), "\n|") || !strings.Contains(b.events.Text(nodes.Warned), "noted the host key of web1 (") {
 		t.Errorf("known_hosts %q, warned %q", text, b.events.Text(nodes.Warned))
 	}
 	b.pool.Close()
