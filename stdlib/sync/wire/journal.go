@@ -243,17 +243,14 @@ func (j *Journal) Before(now *Record) (*Record, error) {
 
 // Undone counts what the undo of the switch does.
 func (j *Journal) Undone(rep *Report) error {
-	return j.Each(func(p *manifest.Pair) error {
-		switch {
-		case p.From != nil && p.From.Kind != manifest.Dir && p.To != nil:
-			rep.Changed++
-		case p.From != nil && p.From.Kind != manifest.Dir:
-			rep.Added++
-		case p.From == nil && p.To.Kind != manifest.Dir:
-			rep.Deleted++
-		}
+	var n manifest.Tally
+	err := j.Each(func(p *manifest.Pair) error {
+		back := p.Turned()
+		n.Add(&back)
 		return nil
 	})
+	rep.Added, rep.Changed, rep.Deleted = n.Counts()
+	return err
 }
 
 // IdleFile holds the rolls that had nothing to do in a tree, one a line.
