@@ -9,16 +9,21 @@ import (
 )
 
 // EndTmux ends the tmux server behind a socket, and waits until what ran in its
-// panes has ended too: it may still write into its folders. A server that ended by
-// itself is fine.
+// panes, and below it, has ended too: it may still write into its folders. A server
+// that ended by itself is fine.
 func EndTmux(socket string) {
 	out, _ := exec.Command("tmux", "-S", socket, "list-panes", "-a", "-F", "#{pane_pid}").Output()
+	procs := table()
+	var left []process
+	for _, text := range strings.Fields(string(out)) {
+		pid, _ := strconv.Atoi(text)
+		left = append(append(left, process{pid: pid}), under(procs, pid)...)
+	}
 	_ = exec.Command("tmux", "-S", socket, "kill-server").Run()
-	left := strings.Fields(string(out))
 	for end := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		running := table()
-		left = slices.DeleteFunc(left, func(pid string) bool {
-			return !slices.ContainsFunc(running, func(p process) bool { return strconv.Itoa(p.pid) == pid })
+		left = slices.DeleteFunc(left, func(was process) bool {
+			return !slices.ContainsFunc(running, func(p process) bool { return p.pid == was.pid })
 		})
 	}
 }
