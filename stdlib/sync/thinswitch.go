@@ -129,7 +129,7 @@ func lookAgain(what string) error {
 // moved refuses a tree that moved on since it was staged.
 func (t *thin) moved(dir string, j *wire.Journal) error {
 	if t.now.Seq != j.Seq || t.now.Digest != j.Base || t.exists == j.MakeRoot {
-		return lookAgain("somebody rolled to this tree since it was looked at")
+		return lookAgain(t.now.MovedOn())
 	}
 	look := t.looker(j.Folds)
 	return t.all(2, func(i int) error {

@@ -41,7 +41,7 @@ func (t *tree) switchStage(req *wire.Request) (*wire.Report, error) {
 	}
 	stage, j, err := t.openStage(req.Roll)
 	if errors.Is(err, unix.ENOENT) {
-		return nil, hinted("changed", "the stage "+req.Roll+" is no longer on the node", "stage again")
+		return nil, stageGone(req.Roll, now)
 	} else if err != nil {
 		return nil, err
 	}
@@ -106,10 +106,10 @@ func (t *tree) journalBy(dir int, read func(io.ReaderAt, int64) (*wire.Journal, 
 // moved fails with changed when the tree is not what the journal was made for.
 func (t *tree) moved(j *wire.Journal, now *wire.Marker) error {
 	if now.Seq != j.Seq || now.Digest != j.Base && !(now.Roll == "" && j.Base == "") {
-		return hinted("changed", fmt.Sprintf("%s rolled to this tree since it was looked at (%s)", now.Who, now.Roll), "look again: plan, or push")
+		return lookAgain(now.MovedOn())
 	}
 	if (t.base < 0) != j.MakeRoot || j.Release != nil && t.current != j.Release.Before {
-		return hinted("changed", show(t.path)+" was made or removed since it was looked at", "look again: plan, or push")
+		return lookAgain(show(t.path) + " was made or removed since it was looked at")
 	}
 	return t.unreadable(j.Each(func(p *manifest.Pair) error {
 		l, err := t.lstat(p.Path)
@@ -118,7 +118,7 @@ func (t *tree) moved(j *wire.Journal, now *wire.Marker) error {
 			return changedMeanwhile(p.Path)
 		case p.From == nil && err == nil && j.Folds && !t.listed(p.Path): // the old name of what goes
 		case p.From == nil && err == nil:
-			return hinted("changed", show(p.Path)+" appeared on the node since it was looked at", "look again: plan, or push")
+			return lookAgain(show(p.Path) + " appeared on the node since it was looked at")
 		case p.From == nil && !errors.Is(err, unix.ENOENT):
 			return cannot("look at", p.Path, err)
 		}
@@ -127,7 +127,18 @@ func (t *tree) moved(j *wire.Journal, now *wire.Marker) error {
 }
 
 func changedMeanwhile(p string) error {
-	return hinted("changed", show(p)+" changed on the node since it was looked at", "look again: plan, or push")
+	return lookAgain(show(p) + " changed on the node since it was looked at")
+}
+
+func lookAgain(what string) error { return hinted("changed", what, "look again: plan, or push") }
+
+// stageGone says why there is no stage of a roll any more: whoever rolls sweeps those
+// that were made before. The ids of rolls begin with their time.
+func stageGone(roll string, now *wire.Marker) error {
+	if second := roll[:min(len("20060102-150405"), len(roll))]; now.Roll >= second || now.Undo >= second {
+		return lookAgain(now.MovedOn())
+	}
+	return hinted("changed", "the stage "+roll+" is no longer on the node", "stage again")
 }
 
 // unreadable explains why a journal could not be read on, unless that was said.

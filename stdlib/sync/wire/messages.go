@@ -142,6 +142,14 @@ type Marker struct {
 	Entries *manifest.Traits `json:",omitempty"` // what may be among them; nil: to be found out
 }
 
+// MovedOn says who did what to a tree since it was looked at.
+func (m *Marker) MovedOn() string {
+	if m.Undo != "" {
+		return "a roll to this tree was undone since it was looked at"
+	}
+	return fmt.Sprintf("%s on %s rolled to this tree since it was looked at (%s)", m.Who, m.Host, m.Roll)
+}
+
 // Finding is a path that differs from what rolls left.
 type Finding struct {
 	Path  []byte
