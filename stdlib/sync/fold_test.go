@@ -280,7 +280,7 @@ func TestCaseOfANameChanges(t *testing.T) {
 			}
 		}
 		byHand("README", "Readme")
-		wantKind(t, b.undo(), nodes.Changed, "Readme was changed on the node after that roll")
+		wantKind(t, b.undo(), nodes.Changed, "Readme was changed on the node since roll 2")
 		byHand("Readme", "README")
 		must(t, b.undo())
 		if d := mapDifference(old, snapshot(t, b.live)); d != "" {

@@ -113,7 +113,7 @@ func (e *Engine) Plan(ctx context.Context, set nodes.Set, o Options) (*Plan, err
 		})
 	}
 	wg.Wait()
-	if err := one(res); err != nil {
+	if err := alike(res); err != nil {
 		return nil, err
 	}
 	p.Digest = p.digest()

@@ -183,7 +183,7 @@ func TestReleaseCarriesWhatIsNotOurs(t *testing.T) {
 	write(t, filepath.Join(b.current(), "a"), "by hand")
 	b.file("a", "333")
 	wantKind(t, b.try(opts), nodes.Changed, "a file was changed on the node: a (by ")
-	wantKind(t, b.undo(), nodes.Changed, "a was changed on the node after that roll")
+	wantKind(t, b.undo(), nodes.Changed, "a was changed on the node since roll 2")
 	b.tidyRelease("the end")
 }
 

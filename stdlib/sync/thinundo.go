@@ -123,10 +123,8 @@ func (t *thin) stands(j *wire.Journal) error {
 			return err
 		}
 		if p.To != nil && (now.Kind == 0 || !now.SameStat(p.To)) || p.To == nil && now.Kind != 0 && !other {
-			return &nodes.Error{
-				Kind: nodes.Changed, Message: manifest.Quote(p.Path) + " was changed on the node after that roll",
-				Hint: "force=true puts the old one back all the same",
-			}
+			message, hint := t.now.ChangedSince(manifest.Quote(p.Path), j.Roll)
+			return &nodes.Error{Kind: nodes.Changed, Message: message, Hint: hint}
 		}
 		return nil
 	})

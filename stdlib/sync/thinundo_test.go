@@ -44,7 +44,7 @@ func TestUndoOverSFTP(t *testing.T) {
 	}
 	write(t, filepath.Join(r.live(1), "new"), "by hand!")
 	_, err := undo("", false)
-	wantKind(t, err, nodes.Changed, "web2", "new was changed on the node after that roll")
+	wantKind(t, err, nodes.Changed, "web2", "new was changed on the node since roll 2")
 	must(t, os.WriteFile(filepath.Join(r.live(1), "changed"), []byte("by hand too"), 0o644))
 	res, err := r.engine.Undo(r.ctx(), nodes.Set{Nodes: r.set.Nodes[1:]}, "", second.RollID, true)
 	must(t, err)

@@ -85,7 +85,7 @@ func (e *Engine) onAll(ctx context.Context, op string, set nodes.Set, path nodes
 		out.Err, out.State, out.Elapsed = err, nodes.StateOf(err), time.Since(began)
 		res.List[at[n]] = out
 	})
-	return res, one(res)
+	return res, alike(res)
 }
 
 // one is the error of results: that of the node when there is one node, else kind

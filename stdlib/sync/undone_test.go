@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/sync"
 )
 
@@ -56,4 +57,27 @@ func TestUndoCountsAsTheRoll(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An undo that is in the way of later changes says of which kind these are; it is
+// kind changed on several nodes, too.
+func TestUndoOverLaterChanges(t *testing.T) {
+	r := newRig(t, 4, nodetest.SFTPOnly(2, 3))
+	r.file("a", "1")
+	r.push()
+	r.file("a", "22")
+	r.wholeSeconds()
+	second := r.push()
+	r.file("a", "333")
+	r.wholeSeconds()
+	third := r.push()
+	undo := func(roll string) error {
+		_, err := r.engine.Undo(r.ctx(), r.set, "", roll, false)
+		return err
+	}
+	wantKind(t, undo(second.RollID), nodes.Changed, "web[1-4]: a was changed since roll "+second.RollID+", by a later roll or on the node", "undo later rolls first")
+	for i := range 4 {
+		write(t, filepath.Join(r.live(i), "a"), "by hand")
+	}
+	wantKind(t, undo(""), nodes.Changed, "web[1-4]: a was changed on the node since roll "+third.RollID)
 }

@@ -108,7 +108,7 @@ func (t *tree) unchanged(req *wire.Request, now *wire.Record, old *tree) error {
 				continue
 			}
 		}
-		return changedSince(o.Path)
+		return changedSince(o.Path, now.Roll, &now.Marker)
 	}
 	if s.Err() != nil {
 		return t.damaged(s.Err())

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
@@ -48,7 +49,7 @@ func (t *tree) undo(req *wire.Request) (*wire.Report, error) {
 		return rep, err
 	}
 	if !req.Force {
-		if err := t.stands(done); err != nil {
+		if err := t.stands(done, &now.Marker); err != nil {
 			return nil, err
 		}
 	}
@@ -84,18 +85,22 @@ func (t *tree) findUndo(roll string) (string, error) {
 
 // stands fails with changed when a path of the roll is no longer as the roll
 // left it.
-func (t *tree) stands(j *wire.Journal) error {
+func (t *tree) stands(j *wire.Journal, now *wire.Marker) error {
 	return t.unreadable(j.Each(func(p *manifest.Pair) error {
 		l, err := t.lstat(p.Path)
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return cannot("look at", p.Path, err)
+		}
 		if p.To != nil && (err != nil || !l.SameStat(p.To)) || p.To == nil && err == nil && (!j.Folds || t.listed(p.Path)) {
-			return changedSince(p.Path)
+			return changedSince(p.Path, j.Roll, now)
 		}
 		return nil
 	}))
 }
 
-func changedSince(p string) error {
-	return hinted("changed", show(p)+" was changed on the node after that roll", "force=true puts the old one back all the same")
+func changedSince(p, roll string, now *wire.Marker) error {
+	message, hint := now.ChangedSince(show(p), roll)
+	return hinted("changed", message, hint)
 }
 
 // undoStage builds the reverse of a journal as a stage and switches it.

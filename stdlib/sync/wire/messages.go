@@ -150,6 +150,17 @@ func (m *Marker) MovedOn() string {
 	return fmt.Sprintf("%s on %s rolled to this tree since it was looked at (%s)", m.Who, m.Host, m.Roll)
 }
 
+// ChangedSince says what stands in the way of the undo of roll in the tree of which m
+// is the marker, and what can be done: the path, as it is told, is no longer as that
+// roll left it.
+func (m *Marker) ChangedSince(path, roll string) (message, hint string) {
+	const force = "force=true puts the old one back all the same"
+	if m.Roll == roll {
+		return path + " was changed on the node since roll " + roll, force
+	}
+	return path + " was changed since roll " + roll + ", by a later roll or on the node", "undo later rolls first; " + force
+}
+
 // Finding is a path that differs from what rolls left.
 type Finding struct {
 	Path  []byte
