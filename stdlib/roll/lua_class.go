@@ -69,6 +69,10 @@ type outlineArgs struct {
 	AtOnce nodes.AtOnce `lua:"at_once" type:"number|string|table" doc:"as in roll"`
 }
 
+type setArgs struct {
+	Nodes nodes.Set `lua:"nodes,pos" doc:"the nodes"`
+}
+
 // placed says where a recipe called, in an error that is raised later.
 func placed(ctx context.Context, err error) error {
 	if err == nil {
@@ -107,6 +111,14 @@ func rollChecks() []lua.Func {
 		{
 			Name: "outline", Doc: "Writes what would be done in which order, for a plan.", Returns: "string", Example: `say(R:outline{ to=web, check="true" })`,
 			Do: lua.PureMethod(luaOutline),
+		},
+		{
+			Name: "backwards", Doc: "Says what undoing this roll on some nodes means: whose roll it is, and a question for confirm with the revisions that they go back to.", Returns: "string, string",
+			Example: `local whose, question = R:backwards(web)`,
+			Do: lua.Method(func(ctx context.Context, r *Roll, a setArgs) (lua.Many, error) {
+				whose, question, err := r.Backwards(ctx, a.Nodes)
+				return lua.Many{whose, question}, err
+			}),
 		},
 		{
 			Name: "confirm", Doc: "Asks the person; no raises kind refused.", Returns: "nil", Example: `R:confirm "roll?"`,

@@ -29,7 +29,8 @@ type place struct {
 	dir  string // flags of the nodes: web1.out, web1.sick, web1.no
 	says string // the notices
 
-	confirmed func() // called after each confirmation
+	confirmed func()   // called after each confirmation
+	asked     []string // in the last roll
 }
 
 func newPlace(t *testing.T, n int, opts ...nodetest.Option) *place {
@@ -144,6 +145,7 @@ func (p *place) rollAs(ctx context.Context, r nodes.Recipe, answers []string, ar
 	r.Path = testdata(p.t, "prod.lua")
 	r.Args = append([]string{"--dir=" + p.dir, "--co=" + p.co, "--url=" + p.repo.File + "/trunk", "--say=" + p.says}, args...)
 	err := p.recipe(ctx, r)
+	p.asked = person.Asked
 	var o outcome
 	if err == nil && r.Mode == nodes.ModeRun {
 		if err := json.Unmarshal([]byte(person.Shown[len(person.Shown)-1]), &o); err != nil {

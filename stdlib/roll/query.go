@@ -163,6 +163,7 @@ func (j *Journal) Reopen(ctx context.Context, q Request) (*Roll, error) {
 		if err := tx.QueryRowContext(ctx, `SELECT COALESCE(max(seq), 0) FROM steps WHERE roll = $1`, e.ID).Scan(&r.seq); err != nil {
 			return err
 		}
+		r.was, r.begins = &e, r.seq
 		r.takeUp(e, q)
 		if len(r.set.Nodes) == 0 {
 			return nothingLeft(e, q.Recipe)

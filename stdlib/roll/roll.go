@@ -45,7 +45,9 @@ type Roll struct {
 	mu      sync.Mutex
 	entry   Entry // as the journal has it
 	open    bool
-	seq     int
+	was     *Entry                // before this process took it up again; nil: it did not
+	seq     int                   // of the last step
+	begins  int                   // seq when this process began
 	undo    string                // by what name the sync engine undoes what is switched now
 	answers map[nodes.Name]answer // of checks, since the switch
 	begun   map[nodes.Name]bool   // drained or switched by this process
@@ -104,7 +106,7 @@ func (j *Journal) Begin(ctx context.Context, q Request) (*Roll, error) {
 // is out of service still. Of such a node nobody knows that its tree is good:
 // only its check can put it back.
 func (r *Roll) standOn(ctx context.Context, tx *sql.Tx) error {
-	was, err := leftBy(ctx, tx, r.entry.Name)
+	was, err := leftBy(ctx, tx, r.entry.Name, nil)
 	if err != nil {
 		return err
 	}
@@ -321,107 +323,6 @@ func (r *Roll) Notice(ctx context.Context, why string) error {
 		r.mu.Unlock()
 	}
 	return err
-}
-
-// Finish writes how the roll ended, frees the lock and gives the roll as it
-// stands. err is what ended it early; nil when it went through. A second call
-// changes nothing.
-func (r *Roll) Finish(ctx context.Context, err error) (Entry, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
-	defer cancel()
-	r.mu.Lock()
-	if !r.open {
-		defer r.mu.Unlock()
-		return r.entry, nil
-	}
-	r.open = false
-	e := r.ending(err)
-	if r.release != nil {
-		r.release()
-	}
-	r.mu.Unlock()
-	r.stop()
-	r.beats.Wait()
-	for _, end := range slices.Backward(r.closers) {
-		end()
-	}
-	failed := r.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE rolls SET ended = $1, state = $2, complete = $3, why = $4 WHERE id = $5`,
-			stamp(e.Ended), string(e.State), flag(e.Complete), e.Why, e.ID)
-		if err != nil {
-			return err
-		}
-		return r.journal.release(ctx, tx, r.lock)
-	})
-	r.sayWhatIsLeft(e)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.entry = e
-	return e, failed
-}
-
-// sayWhatIsLeft warns of what somebody has to see to.
-func (r *Roll) sayWhatIsLeft(e Entry) {
-	if r.plan {
-		return
-	}
-	if out := e.out(); len(out) > 0 {
-		r.warn("left drained: " + nodes.FoldNames(out))
-	}
-	if e.Unfinished() {
-		r.warn(fmt.Sprintf("unfinished: %s: %s\n`rollsh resume` goes on, `rollsh back` undoes it, `rollsh close` leaves it so", e.ID, e.summary()))
-	}
-}
-
-// Ending gives the roll as Finish(err) would write it, for the announcement.
-func (r *Roll) Ending(err error) Entry {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.ending(err)
-}
-
-func (r *Roll) ending(err error) Entry {
-	e := r.entry
-	e.Nodes = slices.Clone(e.Nodes)
-	e.Ended, e.State, e.Complete = time.Now(), e.verdict(), err == nil && e.tried() && len(r.passed) == 0
-	e.Why = "" // what ended an earlier try of this roll is over
-	if err != nil {
-		e.Why = firstLine(err.Error())
-		if nodes.KindOf(err) == nodes.Cancelled || e.State == RollDone {
-			e.State = Stopped
-		}
-	}
-	return e
-}
-
-// verdict judges a roll by its nodes.
-func (e Entry) verdict() Phase {
-	count := map[State]int{}
-	touched := 0
-	for _, n := range e.Nodes {
-		count[n.State]++
-		touched += flag(n.Touched)
-	}
-	switch {
-	case count[Failed]+count[LeftDrained]+count[Unreachable]+count[Unknown] > 0:
-		return RollFailed
-	case count[Done] == len(e.Nodes):
-		return RollDone
-	case count[Undone] > 0 && touched == 0:
-		return RollUndone
-	}
-	return Stopped
-}
-
-// tried reports whether no node was left out or left half-way.
-func (e Entry) tried() bool {
-	for _, n := range e.Nodes {
-		switch n.State {
-		case Untouched, Staged, Drained, Switched, Checked:
-			return false
-		}
-	}
-	return true
 }
 
 func firstLine(s string) string {

@@ -73,7 +73,11 @@ return function(o)
 
   -- rollsh back: every node that this roll touched gets what it had before, and only these.
   local function undo(set, tolerated)
-    R:confirm(("undo %s on %s?"):format(R.id, set:fold()))
+    local whose, question = R:backwards(set)
+    say(whose)
+    local changes = R:result().changesets
+    if #changes > 0 then changes:print() end
+    R:confirm(question)
     begun = true
     local failed, unreachable = R:left()
     set:each({ at_once = o.at_once, max_failed = failed, max_unreachable = unreachable }, function(n)

@@ -175,10 +175,15 @@ type left struct {
 	out bool           // it is out of service
 }
 
-// leftBy tells how the rolls of a name left each node that they went to.
-func leftBy(ctx context.Context, tx *sql.Tx, name string) (map[nodes.Name]left, error) {
+// leftBy tells how the rolls of a name left each node that they went to: all of
+// them, or those before one.
+func leftBy(ctx context.Context, tx *sql.Tx, name string, next *Entry) (map[nodes.Name]left, error) {
+	before, id := "9999", ""
+	if next != nil {
+		before, id = stamp(next.Started), next.ID
+	}
 	rows, err := tx.QueryContext(ctx, `SELECT n.node, n.rev, n.out FROM roll_nodes n JOIN rolls r ON r.id = n.roll
-		WHERE r.name = $1 ORDER BY r.started, r.id`, name)
+		WHERE r.name = $1 AND (r.started, r.id) < ($2, $3) ORDER BY r.started, r.id`, name, before, id)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,137 @@
+package roll
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+)
+
+// Finish writes how the roll ended, frees the lock and gives the roll as it
+// stands. err is what ended it early; nil when it went through. A second call
+// changes nothing.
+func (r *Roll) Finish(ctx context.Context, err error) (Entry, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
+	defer cancel()
+	r.mu.Lock()
+	if !r.open {
+		defer r.mu.Unlock()
+		return r.entry, nil
+	}
+	r.open = false
+	e := r.ending(err)
+	if r.release != nil {
+		r.release()
+	}
+	r.mu.Unlock()
+	r.stop()
+	r.beats.Wait()
+	for _, end := range slices.Backward(r.closers) {
+		end()
+	}
+	var restored []NodeEntry
+	if r.unmoved(err) {
+		restored = e.Nodes
+	}
+	failed := r.write(ctx, func(tx *sql.Tx) error {
+		if err := writeEnd(ctx, tx, e, restored); err != nil {
+			return err
+		}
+		return r.journal.release(ctx, tx, r.lock)
+	})
+	r.sayWhatIsLeft(e)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry = e
+	return e, failed
+}
+
+// writeEnd writes how a roll ended, and nodes that are again as they were.
+func writeEnd(ctx context.Context, tx *sql.Tx, e Entry, restored []NodeEntry) error {
+	for _, n := range restored {
+		if err := updateNode(ctx, tx, e.ID, n); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE rolls SET ended = $1, state = $2, complete = $3, why = $4 WHERE id = $5`,
+		stamp(e.Ended), string(e.State), flag(e.Complete), e.Why, e.ID)
+	return err
+}
+
+// sayWhatIsLeft warns of what somebody has to see to.
+func (r *Roll) sayWhatIsLeft(e Entry) {
+	if r.plan {
+		return
+	}
+	if out := e.out(); len(out) > 0 {
+		r.warn("left drained: " + nodes.FoldNames(out))
+	}
+	if e.Unfinished() {
+		r.warn(fmt.Sprintf("unfinished: %s: %s\n`rollsh resume` goes on, `rollsh back` undoes it, `rollsh close` leaves it so", e.ID, e.summary()))
+	}
+}
+
+// Ending gives the roll as Finish(err) would write it, for the announcement.
+func (r *Roll) Ending(err error) Entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ending(err)
+}
+
+func (r *Roll) ending(err error) Entry {
+	if r.unmoved(err) {
+		return *r.was
+	}
+	e := r.entry
+	e.Nodes = slices.Clone(e.Nodes)
+	e.Ended, e.State, e.Complete = time.Now(), e.verdict(), err == nil && e.tried() && len(r.passed) == 0
+	e.Why = "" // what ended an earlier try of this roll is over
+	if err != nil {
+		e.Why = firstLine(err.Error())
+		if nodes.KindOf(err) == nodes.Cancelled || e.State == RollDone {
+			e.State = Stopped
+		}
+	}
+	return e
+}
+
+// unmoved reports whether the roll stays what it was before it was taken up
+// again: it ended early, before its first step, and nothing was found out about
+// nodes of which it was not known what they have.
+func (r *Roll) unmoved(err error) bool {
+	return err != nil && r.was != nil && r.seq == r.begins && r.was.State != Interrupted &&
+		!slices.ContainsFunc(r.was.Nodes, func(n NodeEntry) bool { return n.State == Unknown })
+}
+
+// verdict judges a roll by its nodes.
+func (e Entry) verdict() Phase {
+	count := map[State]int{}
+	touched := 0
+	for _, n := range e.Nodes {
+		count[n.State]++
+		touched += flag(n.Touched)
+	}
+	switch {
+	case count[Failed]+count[LeftDrained]+count[Unreachable]+count[Unknown] > 0:
+		return RollFailed
+	case count[Done] == len(e.Nodes):
+		return RollDone
+	case count[Undone] > 0 && touched == 0:
+		return RollUndone
+	}
+	return Stopped
+}
+
+// tried reports whether no node was left out or left half-way.
+func (e Entry) tried() bool {
+	for _, n := range e.Nodes {
+		switch n.State {
+		case Untouched, Staged, Drained, Switched, Checked:
+			return false
+		}
+	}
+	return true
+}
