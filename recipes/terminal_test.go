@@ -22,14 +22,20 @@ type terminal struct {
 // open runs a recipe in a terminal of so many columns.
 func (p *project) open(columns int, line string) *terminal {
 	p.t.Helper()
+	return p.terminal(columns, append([]string{p.rollsh}, strings.Fields(line)...)...)
+}
+
+// terminal runs a program in a terminal.
+func (p *project) terminal(columns int, argv ...string) *terminal {
+	p.t.Helper()
 	nodetest.Need(p.t, "tmux")
 	dir := p.t.TempDir()
 	s := &terminal{p: p, socket: filepath.Join(dir, "tmux"), ended: filepath.Join(dir, "ended")}
 	args := []string{
 		"-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(columns), "-y", "50", "-c", p.dir, "env", "-u", "TMUX", "HOME=" + p.dir, "ROLLSH_STATE=" + p.dir + "/state",
-		"EDITOR=" + p.dir + "/editor", "sh", "-c", `"$@"; echo $? >` + s.ended, "sh", p.rollsh,
+		"EDITOR=" + p.dir + "/editor", "sh", "-c", `"$@"; echo $? >` + s.ended, "sh",
 	}
-	s.tmux(append(args, strings.Fields(line)...)...)
+	s.tmux(append(args, argv...)...)
 	p.t.Cleanup(func() { nodetest.EndTmux(s.socket) })
 	s.tmux("set", "-g", "remain-on-exit", "on")
 	return s

@@ -1,0 +1,54 @@
+package recipes_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rollsh/rollsh/nodes/nodetest"
+)
+
+// TestStagingAndNothingElse: a developer whose key is bound to staging.lua, as
+// docs/start.md has it, picks, tries and commits over ssh. Whatever else is asked
+// for is not done.
+func TestStagingAndNothingElse(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	nodetest.Need(t, "sshd", "ssh", "sftp")
+	words := "HOME=" + p.dir + " ROLLSH_STATE=" + p.dir + "/state EDITOR=false"
+	bed, err := nodetest.Open(filepath.Join(t.TempDir(), "bed"), 1, nodetest.Config(
+		"ForceCommand cd "+p.dir+" && "+words+" exec "+p.rollsh+" recipes/staging.lua\nDisableForwarding yes\nPermitUserRC no\nPermitUserEnvironment no"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bed.Close)
+	ssh := func(options ...string) []string {
+		return append(append([]string{"ssh", "-F", bed.Config}, options...), string(bed.Node(0).Name))
+	}
+	escaped := filepath.Join(t.TempDir(), "escaped")
+	for _, argv := range [][]string{
+		append(ssh(), "touch", escaped),
+		append(ssh(), "--", "-e", "sh 'touch "+escaped+"'"),
+		ssh("-o", "SetEnv=EDITOR=touch"),
+		{"sh", "-c", "echo put page " + escaped + " | sftp -F " + bed.Config + " -b - " + string(bed.Node(0).Name)},
+	} {
+		out, code := p.run(argv...)
+		if code == 0 || argv[0] == "ssh" && (code != 4 || !strings.Contains(out, "there is no terminal")) {
+			t.Errorf("%q: exit code %d: %s", argv, code, out)
+		}
+	}
+	if _, err := os.Lstat(escaped); err == nil {
+		t.Error("something else was run")
+	}
+	s := p.terminal(80, ssh("-t")...)
+	s.sees("which changesets go to production?", "  1  r4")
+	s.tmux("send-keys", "C-z")
+	s.tmux("send-keys", "C-c")
+	s.ends("130")
+	s = p.terminal(80, append(ssh("-t"), "recipes/other.lua")...)
+	s.answer("numbers such as", "1")
+	s.answer("people can try it now. Commit it?", "y")
+	s.sees("committed as r6")
+	s.ends("0")
+}
