@@ -40,10 +40,11 @@ type Channel struct {
 	to     string // the room, host or command, for people
 	sender Sender
 	opts   Options
-	events nodes.Sink
+
+	session *nodes.Session
 }
 
-func newChannel(name, to string, sender Sender, opts Options, events nodes.Sink) *Channel {
+func newChannel(name, to string, sender Sender, opts Options, s *nodes.Session) *Channel {
 	if opts.Tries <= 0 {
 		opts.Tries = 3
 	}
@@ -53,7 +54,7 @@ func newChannel(name, to string, sender Sender, opts Options, events nodes.Sink)
 	if opts.Limit <= 0 {
 		opts.Limit = 20 * time.Second
 	}
-	return &Channel{name: name, to: to, sender: sender, opts: opts, events: events}
+	return &Channel{name: name, to: to, sender: sender, opts: opts, session: s}
 }
 
 // String names the channel and where it leads; secrets are left out.
@@ -85,14 +86,19 @@ func (c *Channel) settle(ctx context.Context, err error) error {
 
 func (c *Channel) warn(ctx context.Context, err error) {
 	caller := nodes.CallerOf(ctx)
-	c.events.Emit(nodes.Event{
+	c.session.Events.Emit(nodes.Event{
 		Time: time.Now(), Type: nodes.Warned, Op: c.name, Where: caller.Where,
 		Text: c.to + " was not told: " + err.Error(),
 	})
 }
 
-// Deliver tells a notice and says how that went, strict or not.
+// Deliver tells a notice and says how that went, strict or not. The first
+// Ctrl-C gives it up, so that whoever does not answer holds up nobody.
 func (c *Channel) Deliver(ctx context.Context, n Notice) error {
+	where := nodes.CallerOf(ctx).Where
+	defer time.AfterFunc(slow, func() { c.saySlow(where) }).Stop()
+	ctx, stop := c.givenUp(ctx)
+	defer stop()
 	wait := c.opts.Wait
 	for try := 1; ; try++ {
 		err := c.try(ctx, n)
@@ -118,6 +124,41 @@ func (c *Channel) try(ctx context.Context, n Notice) error {
 	defer cancel()
 	n.Text = nodes.Clean(n.Text)
 	return c.sender.Send(ctx, n)
+}
+
+// slow is after how long whoever waits is told what for.
+const slow = 3 * time.Second
+
+func (c *Channel) saySlow(where string) {
+	text := c.to + " does not answer yet"
+	if c.session.Interrupt != nil {
+		text += "; Ctrl-C gives up telling it"
+	}
+	c.session.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Said, Op: c.name, Where: where, Text: text})
+}
+
+// givenUp is a context that ends at the first Ctrl-C of the run, unless that
+// came earlier: what a person stopped is told as everything else.
+func (c *Channel) givenUp(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := func() { cancel(nil) }
+	if c.session.Interrupt == nil {
+		return ctx, stop
+	}
+	soft := c.session.Interrupt.Soft()
+	select {
+	case <-soft:
+		return ctx, stop
+	default:
+	}
+	go func() {
+		select {
+		case <-soft:
+			cancel(&nodes.Error{Kind: nodes.Timeout, Message: "no answer until Ctrl-C gave it up"})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, stop
 }
 
 // Close says goodbye.
@@ -151,7 +192,7 @@ func New(s *nodes.Session) *Desk { return &Desk{session: s} }
 
 // channel makes a channel that Close will close.
 func (d *Desk) channel(name, to string, sender Sender, opts Options) *Channel {
-	c := newChannel(name, to, sender, opts, d.session.Events)
+	c := newChannel(name, to, sender, opts, d.session)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.open = append(d.open, c)

@@ -13,6 +13,8 @@
 //   - A notice that fails is tried again (3 times, with waits that grow) unless
 //     trying again cannot help; then people are warned, and nothing else: a roll
 //     is never broken by its announcement. With strict=true it is an error.
+//   - Who does not answer for three seconds is named, and Ctrl-C gives up telling
+//     it; the roll has ended all the same, as it is in the journal.
 //   - A notice may arrive twice, when the answer to the first was lost; it is
 //     never thought to have arrived when nobody said so.
 //   - Passwords and webhook addresses (which hold a token) appear in no error.

@@ -120,6 +120,9 @@ return function(o)
     return switch(ready, tolerated)
   end
 
+  local over, why, kind -- that the roll has ended, and how; nobody may have been told yet
+  local telling
+
   -- Tells people. A channel that fails breaks nothing, unless it is strict: then that is raised at the very end.
   local function announce(result)
     if R.planning then return end
@@ -127,23 +130,28 @@ return function(o)
     result.tracker = o.tracker
     local channels = type(o.announce) == "table" and o.announce or { o.announce }
     for _, channel in ipairs(channels) do
-      local ok, told, why = pcall(channel.rolled, channel, result)
+      telling = tostring(channel)
+      local ok, told, reason = pcall(channel.rolled, channel, result)
       if not ok then strict = strict or told end
-      if not (ok and told) then R:notice(tostring(ok and why or told)) end
+      if not (ok and told) then R:notice(telling .. ": " .. tostring(ok and reason or told)) end
     end
+    telling = nil
     return strict
   end
 
-  -- A cancel ends here, with little time: first what must be written, then who is told.
+  -- A cancel ends here, with little time: first what must be written, then who is told. One that comes while people are
+  -- told changes nothing of how the roll ended.
   defer(function()
     if R.ended then return end
+    if telling then R:notice(telling .. ": cancelled") end
+    if over then return R:finish(why, kind) end
     local result = R:finish("interrupted", "cancelled")
     if begun then announce(result) end
   end)
 
   local ok, err = pcall(body)
-  local why, kind = err and tostring(err), type(err) == "table" and err.kind or nil
-  if ok then why, kind = nil, nil end -- what was tolerated did not end it, but is raised all the same
+  over = true
+  if not ok then why, kind = tostring(err), type(err) == "table" and err.kind or nil end -- what was tolerated did not end it
   local strict = begun and announce(R:result(why, kind))
   if staged and not begun then pcall(staged.drop, staged) end
   if err and confirmed and not begun and not R.planning then

@@ -1,0 +1,48 @@
+package roll_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/roll"
+)
+
+// TestCtrlCWhilePeopleAreTold: a room that does not answer can be given up, and
+// that changes nothing of a roll that went through.
+func TestCtrlCWhilePeopleAreTold(t *testing.T) {
+	for name, presses := range map[string]int{"once": 1, "twice": 2} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t, 2)
+			p.session.Interrupt = nodes.NewInterrupt()
+			ctx, end := p.session.Interrupt.Begin(t.Context())
+			defer end()
+			fifo := filepath.Join(p.dir, "fifo")
+			p.run("mkfifo", fifo)
+			ended := make(chan error)
+			go func() {
+				_, err := p.rollAs(ctx, nodes.Recipe{}, []string{"yes"}, "--say=/dev/null; touch "+p.dir+"/telling; cat "+fifo)
+				ended <- err
+			}()
+			await(t, func() bool { return p.raised("telling") })
+			await(t, func() bool { return strings.Contains(p.events.Text(nodes.Said), "does not answer yet; Ctrl-C") })
+			for range presses {
+				p.session.Interrupt.Hit("INT")
+			}
+			select {
+			case err := <-ended:
+				if (nodes.KindOf(err) == nodes.Cancelled) != (presses == 2) {
+					t.Errorf("it ended with: %v", err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("it goes on telling")
+			}
+			e := p.last()
+			if e.State != roll.RollDone || e.Unfinished() || len(e.Notices) != 1 || !strings.Contains(e.Notices[0].Why, "notify.exec") {
+				t.Errorf("%s %s, notices %+v", e.State, states(e), e.Notices)
+			}
+		})
+	}
+}
