@@ -109,6 +109,9 @@ func (c *Call) fleet(set nodes.Set, s *spec, single Impl, mutates bool) (any, er
 	if err == nil {
 		err = c.Host.keepToStand(single, mutates, set, args)
 	}
+	if err == nil {
+		err = c.lookHere(s, args)
+	}
 	if err != nil {
 		return nil, err
 	}

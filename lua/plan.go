@@ -61,6 +61,11 @@ func (c *Call) plan(b *binding, receiver any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Host.recorded == 0 { // else a call that was recorded may make the file
+		if err := c.lookHere(b.spec(), args); err != nil {
+			return nil, err
+		}
+	}
 	f, err := c.foresee(b, receiver, args)
 	if nodes.KindOf(err) == nodes.NotFound && c.Host.recorded > 0 { // a call that was recorded may make it
 		n, _ := receiver.(*nodes.Node)

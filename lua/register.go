@@ -151,6 +151,9 @@ func (h *Host) perform(c *Call, b *binding) (any, error) {
 	if err := h.keepToStand(b.Do, b.Mutates, receiver, args); err != nil {
 		return nil, err
 	}
+	if err := c.lookHere(b.spec(), args); err != nil {
+		return nil, err
+	}
 	return b.Do.call(c, receiver, args)
 }
 

@@ -28,6 +28,7 @@ type param struct {
 	required bool
 	rest     bool  // takes all that are left
 	onNode   bool  // a path of what is changed on the nodes
+	here     bool  // names a file of this machine that must be there
 	index    []int // path of the field in the struct
 	goType   reflect.Type
 }
@@ -83,6 +84,7 @@ func (s *spec) addField(f reflect.StructField, tag string, at []int) {
 	flags := words[1:] // a key may be called as one of them
 	p.rest = slices.Contains(flags, "rest")
 	p.onNode = f.Type == reflect.TypeFor[nodes.RemotePath]() || slices.Contains(flags, "on_node")
+	p.here = slices.Contains(flags, "here")
 	positional, optional := p.rest || slices.Contains(flags, "pos"), p.rest || slices.Contains(flags, "optional")
 	p.required = slices.Contains(flags, "required") || positional && !optional && p.def == ""
 	if positional {

@@ -76,7 +76,7 @@ type runArgs struct {
 	Cmd     command       `lua:"cmd,pos" type:"string|string[]" doc:"a shell line, or words that are quoted for you"`
 	Cwd     string        `lua:"cwd" doc:"folder to run it in; else the login folder, here the project"`
 	Env     variables     `lua:"env" type:"table" doc:"variables, by name"`
-	Stdin   input         `lua:"stdin" type:"string|Secret|{file: string}|function" doc:"what the command reads: a text, {file=\"dump.sql\"}, or a function that gives the next piece and nil at the end"`
+	Stdin   input         `lua:"stdin,here" type:"string|Secret|{file: string}|function" doc:"what the command reads: a text, {file=\"dump.sql\"}, or a function that gives the next piece and nil at the end"`
 	Stdout  string        `lua:"stdout" doc:"file here that gets all of its output, which is then not shown; from a Set: a folder/, with a file for each node"`
 	Stderr  string        `lua:"stderr" doc:"the same for its errors"`
 	Timeout time.Duration `lua:"timeout" doc:"seconds after which it is killed"`
@@ -183,7 +183,7 @@ type writeArgs struct {
 }
 
 type putArgs struct {
-	Local  string `lua:"local,pos" doc:"file or folder here, relative to the project"`
+	Local  string `lua:"local,pos,here" doc:"file or folder here, relative to the project"`
 	Remote string `lua:"remote,pos,on_node" doc:"where it goes, absolute; with a / at the end, into that folder"`
 }
 

@@ -41,6 +41,9 @@ func (i *input) UnpackLua(v any) error {
 	return errors.New(`expected a string, a secret, {file="name"} or a function`)
 }
 
+// FileHere is the file that is read.
+func (i input) FileHere() string { return i.file }
+
 func (i *input) given() bool { return i.text != "" || i.file != "" || !i.next.IsZero() }
 
 func (i *input) open(ctx context.Context, s *nodes.Session) (io.ReadCloser, error) {

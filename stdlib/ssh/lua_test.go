@@ -54,3 +54,32 @@ func TestRecordsAreComplete(t *testing.T) {
 		}
 	}
 }
+
+// A file of this machine that is not there is the recipe's mistake: it is told
+// once, of no node, and none is asked.
+func TestMissingFileHereIsNoNodesFailure(t *testing.T) {
+	b := start(t, 2)
+	b.Stop(0)
+	b.Stop(1)
+	write(t, filepath.Join(b.session.Project, "nodes", "prod"), b.NodesFile())
+	for src, names := range map[string]string{
+		`nodes "prod":put("none.txt", "/srv/x")`:                    "set:put",
+		`node "web1":put("none.txt", "/srv/x")`:                     "node:put",
+		`nodes "prod":run("cat", { stdin = { file = "none.txt" } })`: "set:run",
+		`node "web2":run("cat", { stdin = { file = "none.txt" } })`:  "node:run",
+	} {
+		for _, mode := range []nodes.Mode{nodes.ModeRun, nodes.ModePlan} {
+			b.session.Recipe = &nodes.Recipe{Mode: mode}
+			_, err := lua.New(b.session, []lua.Module{ssh.Module(b.session)}).Eval(t.Context(), src)
+			want := "shell:1: " + names + ": there is no file or folder " + filepath.Join(b.session.Project, "none.txt") + " on this machine (hint: "
+			if e := nodes.AsError(err, nodes.Internal); e == nil || e.Kind != nodes.NotFound || e.Node != "" || !strings.HasPrefix(e.Error(), want) {
+				t.Errorf("%s, mode %q: %v, want %s", src, mode, err, want)
+			}
+		}
+	}
+	b.session.Recipe = &nodes.Recipe{Mode: nodes.ModePlan} // what is planned before may make the file
+	_, err := lua.New(b.session, []lua.Module{ssh.Module(b.session)}).Eval(t.Context(), `sh "make none.txt"; nodes "prod":put("none.txt", "/srv/x")`)
+	if err != nil {
+		t.Error(err)
+	}
+}
