@@ -154,11 +154,17 @@ func TestOwnerOfReleases(t *testing.T) {
 // nobodyRig has one node with a login that is not root.
 func nobodyRig(t *testing.T) *rig {
 	t.Helper()
+	return nobodyRigBy(t, `sh -c "$SSH_ORIGINAL_COMMAND"`)
+}
+
+// nobodyRigBy is nobodyRig with the program that serves the login.
+func nobodyRigBy(t *testing.T, program string) *rig {
+	t.Helper()
 	needRoot(t)
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		t.Skip("no setpriv")
 	}
-	r := newBareRig(t, 1, nodetest.Forced(`setpriv --reuid=nobody --regid=nogroup --groups=games sh -c "$SSH_ORIGINAL_COMMAND"`))
+	r := newBareRig(t, 1, nodetest.Forced(`setpriv --reuid=nobody --regid=nogroup --groups=games ` + program))
 	for p := r.bed.Dir(0); p != "/dev/shm" && p != os.TempDir() && p != "/"; p = filepath.Dir(p) {
 		run(t, "chmod", "a+x", p)
 	}
@@ -217,4 +223,33 @@ func TestOwnerWithoutRoot(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	r.push(as(fmt.Sprintf("nobody:+%d", 65534)))
+}
+
+// A folder of somebody else that the login must not look at stops a roll, and what
+// can be done about it is said: left alone, it is no hindrance.
+func TestFoldersOfOthers(t *testing.T) {
+	const server = "/usr/lib/openssh/sftp-server"
+	for _, over := range []string{"the agent", "SFTP"} {
+		t.Run(over, func(t *testing.T) {
+			r := nobodyRigBy(t, `sh -c 'case "$SSH_ORIGINAL_COMMAND" in internal-sftp*) exec `+server+`;; esac; eval "$SSH_ORIGINAL_COMMAND"'`)
+			if over == "SFTP" {
+				if _, err := os.Stat(server); err != nil {
+					t.Skip(err)
+				}
+				r.engine.NoAgent()
+			}
+			r.file("a", "1")
+			r.push()
+			must(t, os.Mkdir(filepath.Join(r.live(0), "cache"), 0o700))
+			r.file("a", "22")
+			_, err := r.try()
+			wantKind(t, err, nodes.Permission, "cache: permission denied", `exclude={"that/folder/"}`)
+			_, err = r.engine.Drift(r.ctx(), r.set, sync.Options{})
+			wantKind(t, err, nodes.Permission, "cache: permission denied", `exclude={"that/folder/"}`)
+			r.push(func(o *sync.Options) { o.Exclude = []string{"cache/"} })
+			if text, err := os.ReadFile(filepath.Join(r.live(0), "a")); string(text) != "22" {
+				t.Errorf("%q, %v", text, err)
+			}
+		})
+	}
 }

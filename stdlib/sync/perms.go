@@ -35,6 +35,9 @@ func (p *Perms) UnpackLua(v any) error {
 			case "files":
 				p.Files = &mode
 			case "dirs":
+				if mode&0o500 != 0o500 {
+					return fmt.Errorf("dirs: %q keeps their owner out of the folders: expected r and x for the user, such as \"0755\"", text)
+				}
 				p.Dirs = &mode
 			}
 		}

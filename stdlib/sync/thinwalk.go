@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
+	"github.com/rollsh/rollsh/stdlib/sync/wire"
 )
 
 // scan lists the tree as it is read. The scanner must be closed.
@@ -25,7 +26,7 @@ func (t *thin) folder(dir string) ([]manifest.Entry, error) {
 	if dir != "" && gone(err) {
 		return nil, nil
 	} else if err != nil {
-		return nil, err
+		return nil, closed(err)
 	}
 	out := make([]manifest.Entry, len(names))
 	var links []*manifest.Entry
@@ -44,6 +45,15 @@ func (t *thin) folder(dir string) ([]manifest.Entry, error) {
 	out = slices.DeleteFunc(out, func(e manifest.Entry) bool { return e.Kind == 0 })
 	slices.SortFunc(out, func(a, b manifest.Entry) int { return strings.Compare(a.Path, b.Path) })
 	return out, err
+}
+
+// closed says what can be done about a folder that must not be looked at.
+func closed(err error) error {
+	if e := *nodes.AsError(err, nodes.Failed); e.Kind == nodes.Permission {
+		e.Hint = wire.ClosedHint
+		return &e
+	}
+	return err
 }
 
 func asEntry(st *nodes.FileInfo) manifest.Entry {

@@ -109,7 +109,11 @@ func (c *comparison) unreadable(err error) error {
 	if said := (*Error)(nil); errors.As(err, &said) {
 		return said
 	}
-	return &Error{Failure: wire.Failure{Kind: kindOf(err), Message: err.Error()}, cause: err}
+	f := wire.Failure{Kind: kindOf(err), Message: err.Error()}
+	if f.Kind == "permission" {
+		f.Hint = wire.ClosedHint
+	}
+	return &Error{Failure: f, cause: err}
 }
 
 // look begins to find out what is there. What it gives ends that.

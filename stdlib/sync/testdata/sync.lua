@@ -19,6 +19,8 @@ ok, err = pcall(sync.push, {from = src, to = set, delete = "everything"})
 assert(not ok and err.kind == "usage", tostring(err))
 ok, err = pcall(sync.push, {from = src, to = set, perms = {files = 644}})
 assert(not ok and err.kind == "usage", tostring(err))
+ok, err = pcall(sync.push, {from = src, to = set, perms = {dirs = "0644"}})
+assert(not ok and err.kind == "usage" and err.message:find("keeps their owner out"), tostring(err))
 ok, err = pcall(sync.push, {from = src .. "/missing", to = set})
 assert(not ok and err.kind == "notfound", tostring(err))
 -- a list that came out empty is no leave to push everything

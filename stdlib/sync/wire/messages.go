@@ -381,6 +381,10 @@ var words = map[string]string{
 	"unsent": "not sent yet", "obsolete": "no longer in the source",
 }
 
+// ClosedHint is what can be done about a part of the tree that the login must not look
+// at, such as another user's cache.
+const ClosedHint = `let the login look at it, or leave it alone: exclude={"that/folder/"}`
+
 // DriftHint is what can be done about drift.
 const DriftHint = `drift="overwrite" replaces them, drift="keep" leaves them; sync.drift shows what changed`
 
