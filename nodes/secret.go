@@ -9,17 +9,35 @@ import (
 
 // Secret is a text that is printed nowhere: every way of formatting it gives
 // "[secret]".
-type Secret struct{ text string }
+type Secret struct {
+	text  string
+	later *laterSecret // finds the text when it is needed; nil: text is it
+}
+
+type laterSecret struct {
+	once sync.Once
+	find func() string
+	text string
+}
 
 // NewSecret hides text.
-func NewSecret(text string) Secret { return Secret{text} }
+func NewSecret(text string) Secret { return Secret{text: text} }
+
+// LaterSecret hides a text that find gives when it is first revealed.
+func LaterSecret(find func() string) Secret { return Secret{later: &laterSecret{find: find}} }
 
 // Reveal gives the text to the one place that needs it.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.later == nil {
+		return s.text
+	}
+	s.later.once.Do(func() { s.later.text = s.later.find() })
+	return s.later.text
+}
 
 // String is "[secret]", or empty for an empty secret.
 func (s Secret) String() string {
-	if s.text == "" {
+	if s.text == "" && s.later == nil {
 		return ""
 	}
 	return "[secret]"

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -17,7 +18,9 @@ import (
 var secretName = nodes.Pattern(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // Secret finds a secret by name. It fails with Usage for a bad name, with
-// Permission for a file that others can read, and as Person.Ask does.
+// Permission for a file that others can read, and as Person.Ask does. Where
+// nothing is done, as in a plan, the person is asked when the secret is needed:
+// that for a notice never is.
 func Secret(ctx context.Context, s *nodes.Session, name string) (nodes.Secret, error) {
 	if !secretName().MatchString(name) {
 		return nodes.Secret{}, &nodes.Error{Kind: nodes.Usage, Message: "'" + name + "' is not a name of a secret: letters, digits, '_' and '-'"}
@@ -36,15 +39,33 @@ func Secret(ctx context.Context, s *nodes.Session, name string) (nodes.Secret, e
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nodes.Secret{}, err
 	}
-	text, err = s.Person.Ask(ctx, nodes.Question{Text: "secret " + name, Secret: true})
-	if err != nil {
+	ask := func() (string, error) {
+		text, err := s.Person.Ask(ctx, nodes.Question{Text: "secret " + name, Secret: true})
+		if err == nil {
+			return text, nil
+		}
 		e := *nodes.AsError(err, nodes.Refused)
 		if e.Kind == nodes.Refused {
 			e.Hint = fmt.Sprintf("set %s, or put it into %s with mode 0600", variable, path)
 		}
-		return nodes.Secret{}, &e
+		return "", &e
 	}
-	return nodes.NewSecret(text), nil
+	if s.Recipe != nil && (s.Recipe.Mode == nodes.ModePlan || s.Recipe.Mode == nodes.ModePending) {
+		return nodes.LaterSecret(func() string { return orWarn(ctx, s, ask) }), nil
+	}
+	text, err = ask()
+	return nodes.NewSecret(text), err
+}
+
+// orWarn asks, and warns where nobody answers: what needs the secret goes on
+// without.
+func orWarn(ctx context.Context, s *nodes.Session, ask func() (string, error)) string {
+	text, err := ask()
+	if err != nil {
+		c := nodes.CallerOf(ctx)
+		s.Events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: c.Op, Where: c.Where, Text: err.Error()})
+	}
+	return text
 }
 
 // readPrivate reads a file that nobody but its owner can read.

@@ -63,8 +63,8 @@ func TestMissingFileHereIsNoNodesFailure(t *testing.T) {
 	b.Stop(1)
 	write(t, filepath.Join(b.session.Project, "nodes", "prod"), b.NodesFile())
 	for src, names := range map[string]string{
-		`nodes "prod":put("none.txt", "/srv/x")`:                    "set:put",
-		`node "web1":put("none.txt", "/srv/x")`:                     "node:put",
+		`nodes "prod":put("none.txt", "/srv/x")`:                     "set:put",
+		`node "web1":put("none.txt", "/srv/x")`:                      "node:put",
 		`nodes "prod":run("cat", { stdin = { file = "none.txt" } })`: "set:run",
 		`node "web2":run("cat", { stdin = { file = "none.txt" } })`:  "node:run",
 	} {
