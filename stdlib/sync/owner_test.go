@@ -164,7 +164,7 @@ func nobodyRigBy(t *testing.T, program string) *rig {
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		t.Skip("no setpriv")
 	}
-	r := newBareRig(t, 1, nodetest.Forced(`setpriv --reuid=nobody --regid=nogroup --groups=games ` + program))
+	r := newBareRig(t, 1, nodetest.Forced(`setpriv --reuid=nobody --regid=nogroup --groups=games `+program))
 	for p := r.bed.Dir(0); p != "/dev/shm" && p != os.TempDir() && p != "/"; p = filepath.Dir(p) {
 		run(t, "chmod", "a+x", p)
 	}
