@@ -253,3 +253,32 @@ func TestFoldersOfOthers(t *testing.T) {
 		})
 	}
 }
+
+// A folder of somebody else that the login may look at, but not write to, is found
+// by a plan, and before anything is switched anywhere.
+func TestFoldersOfOthersAreNoSurprise(t *testing.T) {
+	r := nobodyRig(t)
+	r.file("a", "1")
+	r.file("css/site.css", "1")
+	r.file("js/x", "1")
+	r.file("open/x", "1")
+	must(t, os.Chmod(filepath.Join(r.src, "open"), 0o777))
+	r.push()
+	run(t, "chown", "root", filepath.Join(r.live(0), "open"), filepath.Join(r.live(0), "css"), filepath.Join(r.live(0), "js"))
+	r.file("a", "22")
+	r.push()
+	r.file("css/site.css", "22")
+	r.remove("js/x")
+	must(t, os.Chmod(filepath.Join(r.src, "open"), 0o700))
+	const said = "nobody may not change css, which belongs to root, and 2 more: let it, or leave the folder alone with exclude="
+	p, err := r.engine.Plan(r.ctx(), r.set, r.options())
+	must(t, err)
+	wantKind(t, p.Ready(), nodes.Refused, said)
+	_, err = r.engine.Stage(r.ctx(), r.set, r.options())
+	wantKind(t, err, nodes.Refused, said)
+	run(t, "chown", "nobody", filepath.Join(r.live(0), "open"), filepath.Join(r.live(0), "css"), filepath.Join(r.live(0), "js"))
+	r.push()
+	if text, err := os.ReadFile(filepath.Join(r.live(0), "css/site.css")); string(text) != "22" {
+		t.Errorf("%q, %v", text, err)
+	}
+}

@@ -146,6 +146,9 @@ func (c *comparison) judge() error {
 	if err := c.blockTwins(); err != nil {
 		return err
 	}
+	if err := c.blockClosed(); err != nil {
+		return err
+	}
 	return c.blockOwners()
 }
 
