@@ -2,6 +2,8 @@ package sync
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -58,10 +60,20 @@ func (s *source) read(ctx context.Context, e *Engine, o *Options, times map[stri
 	}
 	for _, p := range o.Only {
 		if r.only[p] != nil {
-			e.warn(ctx, o, "only: '"+p+"' matches nothing in "+s.root)
+			e.warn(ctx, o, unmatched(s.root, p))
 		}
 	}
 	return nil
+}
+
+// unmatched says of an element of only= that nothing it means is sent, and of one
+// that is there, why.
+func unmatched(root, p string) string {
+	in := strings.TrimPrefix(p, "/")
+	if _, err := os.Lstat(filepath.Join(root, in)); err == nil && filepath.IsLocal(in) {
+		return "only: '" + p + "' is in " + root + ", but is not sent: exclude=, keep= or .rollignore leaves it out"
+	}
+	return "only: '" + p + "' matches nothing in " + root
 }
 
 // take goes on with one entry, or has it wait.

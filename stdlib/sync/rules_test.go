@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/sync"
 )
 
@@ -46,6 +47,30 @@ func TestRules(t *testing.T) {
 	r.push(rules)
 	if _, err := os.Stat(filepath.Join(r.live(0), "index.php")); err == nil {
 		t.Error("ours was not deleted after all")
+	}
+}
+
+// An element of only= that is sent nothing of is told of, and why, where it is there.
+func TestOnlyWhatIsNotSent(t *testing.T) {
+	r := newRig(t, 1)
+	r.file("a", "1")
+	r.file("config/local.php", "1")
+	r.file("b.tmp", "1")
+	r.file(".rollignore", "*.tmp\n")
+	r.push(func(o *sync.Options) {
+		o.Keep, o.Only = []string{"config/local.php"}, []string{"/config/local.php", "b.tmp", "nowhere", "a"}
+	})
+	said := r.events.Text(nodes.Warned)
+	for _, want := range []string{
+		"only: '/config/local.php' is in " + r.src + ", but is not sent: exclude=, keep= or .rollignore leaves it out",
+		"only: 'b.tmp' is in " + r.src + ", but is not sent", "only: 'nowhere' matches nothing in " + r.src,
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("not said: %s\n%s", want, said)
+		}
+	}
+	if strings.Contains(said, "'a'") {
+		t.Error(said)
 	}
 }
 
