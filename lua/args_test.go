@@ -28,6 +28,8 @@ func TestRecipeArgs(t *testing.T) {
 		{"1 x --mode=all", "'count' is a number, not 'x'"},
 		{"1 2 3 --mode=all", "unexpected argument '3'"},
 		{"--fast=1", "'--fast' is a flag and takes no value"},
+		{"-- --mode=all", "map[mode:all rev:HEAD]"},
+		{"--mode=all -- -- --node=3", "map[mode:all rev:--node=3]"},
 		{"--node", "'--node' needs a value: --node=..."},
 	} {
 		values, err := r.Parse(strings.Fields(tc.line))

@@ -14,20 +14,21 @@ import (
 
 // Parse reads a command line against the declaration: positional words in order,
 // --key=value or --key value, --flag, --no-key for what is yes or no. A list takes
-// the words that are left, or its key several times, or commas. It fails with
-// Usage. Names of files and nodes are left as they are.
+// the words that are left, or its key several times, or commas. A first "--" ends
+// rollsh's own flags, a second one the keys too. It fails with Usage. Names of files and nodes are left as they are.
 func (r RecipeArgs) Parse(argv []string) (map[string]any, error) {
 	values := map[string]any{}
 	words := argv
-	position := 0
+	position, ends := 0, 0
 	for len(words) > 0 {
 		word := words[0]
 		words = words[1:]
 		name, isKey := strings.CutPrefix(word, "--")
-		if !isKey || word == "--" {
-			if word == "--" {
-				continue
-			}
+		if word == "--" && ends < 2 {
+			ends++
+			continue
+		}
+		if !isKey || ends == 2 {
 			a := r.positional(position)
 			if a == nil {
 				return nil, usage("unexpected argument '%s'%s", word, r.hintTaken())

@@ -66,7 +66,7 @@ func (w flagWord) Set(s string) error {
 func (w flagWord) Type() string { return w.kind }
 
 // parse takes the flags out of args, wherever they stand before "--", and gives
-// the other words. Flags that are not ours are a recipe's or a command's, and
+// the other words, with that "--" unless it is the first of them. Flags that are not ours are a recipe's or a command's, and
 // an error before the first word. -e, -c, --version and --help are only ours
 // before the first word.
 func (o *options) parse(args []string) (rest []string, err error) {
@@ -75,6 +75,8 @@ func (o *options) parse(args []string) (rest []string, err error) {
 		arg := args[0]
 		args = args[1:]
 		switch {
+		case arg == "--" && len(rest) == 0:
+			return args, o.check()
 		case arg == "--":
 			return append(append(rest, arg), args...), o.check()
 		case !strings.HasPrefix(arg, "-") || arg == "-":

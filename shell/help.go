@@ -348,9 +348,13 @@ func (a *app) helpCommand() *cobra.Command {
 			if len(args) == 0 {
 				return root.Help()
 			}
+			var commands []string
 			for _, sub := range root.Commands() {
 				if sub.Name() == args[0] {
 					return sub.Help()
+				}
+				if sub.IsAvailableCommand() {
+					commands = append(commands, sub.Name())
 				}
 			}
 			if err := a.open(""); err != nil {
@@ -359,8 +363,13 @@ func (a *app) helpCommand() *cobra.Command {
 			text, err := a.page(args[0])
 			if err == nil {
 				a.person.Show(strings.TrimRight(text, "\n"))
+				return nil
 			}
-			return err
+			e := nodes.AsError(err, nodes.Internal)
+			if near := nearName(args[0], append(commands, helpNames(a.host)...)); near != "" {
+				return withHint(e, "did you mean '"+near+"'?")
+			}
+			return withHint(e, "`rollsh help` lists the commands, `rollsh -e 'help()'` the names of Lua")
 		},
 	}
 }

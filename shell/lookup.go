@@ -31,10 +31,26 @@ func (a *app) page(name string) (string, error) {
 		return text, nil
 	}
 	e := &nodes.Error{Kind: nodes.NotFound, Message: fmt.Sprintf("no help on '%s'", name), Hint: "help() lists what there is"}
-	if near := nodes.Suggest(name, helpNames(a.host)); near != "" {
+	if near := nearName(name, helpNames(a.host)); near != "" {
 		e.Hint = "did you mean '" + near + "'?"
 	}
 	return "", e
+}
+
+// nearName is the name that is meant, by the whole of it or else its last part:
+// pusj is near sync.push.
+func nearName(name string, known []string) string {
+	if near := nodes.Suggest(name, known); near != "" {
+		return near
+	}
+	ends := make([]string, len(known))
+	for i, k := range known {
+		ends[i] = k[strings.LastIndexAny(k, ".:")+1:]
+	}
+	if i := slices.Index(ends, nodes.Suggest(name, ends)); i >= 0 {
+		return known[i]
+	}
+	return ""
 }
 
 // meanings are the names that a name may stand for: itself, a method written

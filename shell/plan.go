@@ -54,6 +54,9 @@ func takeFail(args []string) (fail string, rest []string, err error) {
 		}
 		fail = value
 	}
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
 	if n := len(args); n > 1 && fail == "" && strings.HasPrefix(args[n-1], failFlag+"=") && !declares(args[0], failFlag[2:]) {
 		fail, args = strings.TrimPrefix(args[n-1], failFlag+"="), args[:n-1]
 	}
