@@ -88,6 +88,8 @@ type Roll struct {
 	Started    time.Time
 	Ended      time.Time
 	Tracker    Tracker // for links; may be nil
+	Mode       Mode    // ModeResume or ModeBack where it was taken up again
+	By         string  // who took it up again
 }
 
 // NodeState is a node's state in a roll.

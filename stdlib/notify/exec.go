@@ -24,7 +24,8 @@ func (c Command) String() string {
 
 // Exec makes a channel that runs a command on this machine with the notice on
 // its standard input. About a roll, the environment has ROLLSH_ROLL_ID, _NAME,
-// _WHO, _STATE, _FROM and _TO. A code other than 0 is a failure.
+// _WHO, _STATE, _FROM and _TO, and where it was taken up again _MODE (resume or
+// back) and _BY. A code other than 0 is a failure.
 func (d *Desk) Exec(c Command, opts Options) (*Channel, error) {
 	if strings.TrimSpace(c.String()) == "" {
 		return nil, &nodes.Error{Kind: nodes.Usage, Op: "notify.exec", Message: "the command is empty"}
@@ -70,6 +71,9 @@ func environment(n Notice) map[string]string {
 	env := map[string]string{
 		"ROLLSH_ROLL_ID": n.Roll.ID, "ROLLSH_ROLL_NAME": n.Roll.Name, "ROLLSH_ROLL_WHO": n.Roll.Who,
 		"ROLLSH_ROLL_STATE": n.Roll.State, "ROLLSH_ROLL_FROM": string(n.Roll.From), "ROLLSH_ROLL_TO": string(n.Roll.To),
+	}
+	if n.Roll.By != "" {
+		env["ROLLSH_ROLL_MODE"], env["ROLLSH_ROLL_BY"] = string(n.Roll.Mode), n.Roll.By
 	}
 	for k, v := range env {
 		env[k] = line(v)

@@ -94,10 +94,14 @@ func rollJSON(r nodes.Roll) map[string]any {
 		}
 		changesets = append(changesets, m)
 	}
-	return map[string]any{
+	out := map[string]any{
 		"id": r.ID, "name": r.Name, "who": r.Who, "host": r.Host, "from": revisionJSON(r.From), "to": revisionJSON(r.To), "state": r.State,
 		"started": r.Started.UTC().Format(time.RFC3339), "ended": r.Ended.UTC().Format(time.RFC3339), "nodes": states, "changesets": changesets,
 	}
+	if r.By != "" {
+		out["mode"], out["by"] = r.Mode, r.By
+	}
+	return out
 }
 
 // revisionJSON is a number where the revision is one, as in history --json.

@@ -191,7 +191,7 @@ func (r *rolled) UnpackLua(v any) error {
 func (r *rolled) read(m map[string]any) error {
 	text := map[string]*string{
 		"id": &r.ID, "name": &r.Name, "who": &r.Who, "host": &r.Host, "state": &r.State,
-		"from": (*string)(&r.From), "to": (*string)(&r.To),
+		"from": (*string)(&r.From), "to": (*string)(&r.To), "mode": (*string)(&r.Mode),
 	}
 	for key, to := range text {
 		switch v := m[key].(type) {
@@ -252,6 +252,9 @@ func stringsOf(v any) []string {
 func (r rolled) complete(s *nodes.Session) told {
 	if r.Who == "" {
 		r.Who, r.Host = s.User, s.Host
+	}
+	if r.Mode == nodes.ModeResume || r.Mode == nodes.ModeBack {
+		r.By, r.Host = s.User, s.Host
 	}
 	if r.State == "" {
 		r.State = "done"

@@ -3,6 +3,7 @@ package notify
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,23 +54,40 @@ var endings = map[string]string{
 }
 
 func headline(r nodes.Roll) string {
-	who := line(r.Who)
+	who, of := line(r.Who), ""
+	if r.By != "" && r.By != r.Who {
+		who, of = line(r.By), " ("+who+"'s roll)"
+	}
 	if r.Host != "" {
 		who += " on " + line(r.Host)
 	}
-	ending := endings[r.State]
-	if ending == "" {
-		ending = line(r.State)
+	did, to := "rolled", "to"
+	switch r.Mode {
+	case nodes.ModeResume:
+		did = "resumed"
+	case nodes.ModeBack:
+		did, to = "undid", "on"
 	}
-	text := fmt.Sprintf("%s rolled %s%s", who, line(r.Name), revisions(r.From, r.To))
+	text := fmt.Sprintf("%s %s %s%s", who, did, line(r.Name), revisions(r.From, r.To))
 	if len(r.Nodes) > 0 {
-		text += " to " + folded(r.Nodes)
+		text += " " + to + " " + folded(r.Nodes)
 	}
-	text += ": " + ending
+	text += of + ": " + ending(r)
 	if took := r.Ended.Sub(r.Started); r.State != "running" && !r.Started.IsZero() && took > 0 {
 		text += " after " + duration(took)
 	}
 	return text
+}
+
+// ending says how it ended; an undo that went through is done.
+func ending(r nodes.Roll) string {
+	if r.Mode == nodes.ModeBack && r.State == "undone" {
+		return "done"
+	}
+	if text := endings[r.State]; text != "" {
+		return text
+	}
+	return line(r.State)
 }
 
 func revisions(from, to nodes.Revision) string {
@@ -91,20 +109,23 @@ func revision(r nodes.Revision) string {
 	return s
 }
 
-// nodeLines lists the nodes by state and reason, folded. When all are done the
-// headline has said it.
+// nodeLines lists the nodes by state and reason, folded. When all are done, or
+// undone by an undo, the headline has said it.
 func nodeLines(r nodes.Roll) []string {
 	type group struct{ state, why string }
 	var order []group
 	members := map[group][]nodes.NodeState{}
-	allDone := true
+	good, allDone := "done", true
+	if r.Mode == nodes.ModeBack {
+		good = "undone"
+	}
 	for _, n := range r.Nodes {
 		g := group{n.State, n.Why}
 		if members[g] == nil {
 			order = append(order, g)
 		}
 		members[g] = append(members[g], n)
-		allDone = allDone && n.State == "done"
+		allDone = allDone && n.State == good
 	}
 	if allDone {
 		return nil
@@ -140,10 +161,38 @@ func foldedNames(names []string) string {
 	return text
 }
 
+// changesetLines lists what went out.
 func changesetLines(r nodes.Roll) []string {
 	l := changesetList{tracker: r.Tracker, room: mostMerged}
+	if text := takenBack(r); text != "" && len(r.Changesets) > 0 {
+		l.lines = append(l.lines, "  "+text+":")
+	}
 	l.add(r.Changesets, "  ", mostChangesets)
 	return l.lines
+}
+
+// takenBack says what became of changesets that did not go out: an undo takes
+// them back, and so does a roll of an older revision, whose undo returns them.
+func takenBack(r nodes.Roll) string {
+	down, back := older(r.To, r.From), r.Mode == nodes.ModeBack
+	text := "taken back"
+	switch {
+	case !down && !back:
+		return ""
+	case down && back:
+		text = "there again"
+	}
+	if ending(r) != "done" {
+		return "not " + text + " everywhere"
+	}
+	return text
+}
+
+// older reports whether a revision is a number less than another.
+func older(a, b nodes.Revision) bool {
+	this, err := strconv.Atoi(string(a))
+	that, none := strconv.Atoi(string(b))
+	return err == nil && none == nil && this < that
 }
 
 // changesetList tells of changesets, and of those that merges among them brought.

@@ -45,10 +45,38 @@ func TestRollText(t *testing.T) {
 	}
 	back := done
 	back.State, back.Changesets, back.Host = "undone", nil, ""
+	undo := done
+	undo.State, undo.Mode, undo.By, undo.From, undo.Nodes = "undone", nodes.ModeBack, "bob", "120", []nodes.NodeState{{Node: "web1", State: "undone"}}
+	half := undo
+	half.State, half.By, half.Nodes = "failed", "anna", []nodes.NodeState{{Node: "web1", State: "undone"}, {Node: "web2", State: "left-drained", Why: "check"}}
+	resumed := done
+	resumed.Mode, resumed.By, resumed.Changesets = nodes.ModeResume, "bob", nil
+	down := done
+	down.From, down.To = "123", "120"
+	up := undo
+	up.From, up.To, up.Changesets = "123", "120", undo.Changesets[:1]
 	for name, c := range map[string]struct {
 		roll nodes.Roll
 		want string
 	}{
+		"an undo of another's": {undo, `bob on deploy1 undid www r120 -> r123 on web1 (anna's roll): done after 34 s
+  taken back:
+  r121 anna: fix login (fixes #12)
+  r123 bob: faster search (#14, #15)`},
+		"an undo that failed": {half, `anna on deploy1 undid www r120 -> r123 on web[1-2]: FAILED after 34 s
+  undone: web1
+  left-drained: web2 (check)
+  not taken back everywhere:
+  r121 anna: fix login (fixes #12)
+  r123 bob: faster search (#14, #15)`},
+		"resumed": {resumed, `bob on deploy1 resumed www r123 to cdn1,web[1-4] (anna's roll): done after 34 s`},
+		"an older revision undone": {up, `bob on deploy1 undid www r123 -> r120 on web1 (anna's roll): done after 34 s
+  there again:
+  r121 anna: fix login (fixes #12)`},
+		"an older revision": {down, `anna on deploy1 rolled www r123 -> r120 to cdn1,web[1-4]: done after 34 s
+  taken back:
+  r121 anna: fix login (fixes #12)
+  r123 bob: faster search (#14, #15)`},
 		"failed": {sample(), `anna on deploy1 rolled www r120 -> r123 to cdn1,web[1-4]: FAILED after 34 s
   done: cdn1,web[1-2]
   failed: web3 (check: http 500 from php)

@@ -127,7 +127,7 @@ return function(o)
   local function announce(result)
     if R.planning then return end
     local strict
-    result.tracker = o.tracker
+    result.tracker, result.mode = o.tracker, R.mode
     local channels = type(o.announce) == "table" and o.announce or { o.announce }
     for _, channel in ipairs(channels) do
       telling = tostring(channel)

@@ -1,6 +1,7 @@
 package roll_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,5 +45,34 @@ func TestCtrlCWhilePeopleAreTold(t *testing.T) {
 				t.Errorf("%s %s, notices %+v", e.State, states(e), e.Notices)
 			}
 		})
+	}
+}
+
+// TestUndoIsTold: the room hears who undid whose roll, and what is gone with it.
+func TestUndoIsTold(t *testing.T) {
+	p := newPlace(t, 2)
+	roller := p.session.User
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	p.commit("bob", "better page", "index.html", "two\n")
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	p.session.User = "somebody-else"
+	if _, err := p.roll(nodes.Recipe{Mode: nodes.ModeBack, RollID: p.last().ID}); err != nil {
+		t.Fatal(err)
+	}
+	said, err := os.ReadFile(p.says)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"somebody-else on " + p.session.Host + " undid www r2 -> r3 on web[1-2] (" + roller + "'s roll): done after ",
+		"\n  taken back:\n  r3 bob: better page\n",
+	} {
+		if !strings.Contains(string(said), want) {
+			t.Errorf("no %q in\n%s", want, said)
+		}
 	}
 }
