@@ -151,10 +151,9 @@ func (m *mailer) talk(ctx context.Context, conn net.Conn, n Notice) error {
 	if err := c.Mail(m.from.Address); err != nil {
 		return err
 	}
-	for _, to := range m.to {
-		if err := c.Rcpt(to.Address); err != nil {
-			return err
-		}
+	unknown, err := m.address(c)
+	if err != nil {
+		return err
 	}
 	w, err := c.Data()
 	if err != nil {
@@ -167,7 +166,33 @@ func (m *mailer) talk(ctx context.Context, conn net.Conn, n Notice) error {
 		return err
 	}
 	_ = c.Quit() // the server has taken the message already
-	return nil
+	return unknown
+}
+
+// address names the recipients. Those that the server does not want for good
+// are what unknown tells of; they keep the mail from nobody else.
+func (m *mailer) address(c *smtp.Client) (unknown, err error) {
+	var refused []string
+	code := 0
+	for _, to := range m.to {
+		err := c.Rcpt(to.Address)
+		var p *textproto.Error
+		if err != nil && (!errors.As(err, &p) || p.Code/100 != 5) {
+			return nil, err
+		}
+		if err != nil {
+			refused, code = append(refused, fmt.Sprintf("%s: %d %s", to.Address, p.Code, short(line(p.Msg), mostWhy))), p.Code
+		}
+	}
+	if len(refused) == 0 {
+		return nil, nil
+	}
+	e := &nodes.Error{Kind: nodes.Protocol, Code: fmt.Sprint(code), Message: m.addr + " refuses " + strings.Join(refused, "; ")}
+	if len(refused) == len(m.to) {
+		return nil, e
+	}
+	e.Message += " (the others have the mail)"
+	return e, nil
 }
 
 // secure begins TLS, which only a server on this machine may lack.

@@ -113,6 +113,22 @@ func TestMail(t *testing.T) {
 	}
 }
 
+// TestMailToSomebodyUnknown: one address that the server refuses keeps the mail
+// from nobody else, and is named.
+func TestMailToSomebodyUnknown(t *testing.T) {
+	s := startMail(t, "clear")
+	d, _ := desk(t)
+	to := []string{"dev@example.org", "nobody@example.org", "ops@example.org"}
+	c, err := d.Mail(notify.Post{Server: s.addr, From: "roll@example.org", To: to}, quick)
+	err = must(t, c, err).Send(t.Context(), "x")
+	if e := nodes.AsError(err, nodes.Internal); e == nil || e.Code != "550" || !strings.Contains(e.Message, "nobody@example.org: 550 no such user here") {
+		t.Errorf("got %v", err)
+	}
+	if got := s.messages(t); len(got) != 1 || got[0].Header.Get("X-Rcpt") != "dev@example.org ops@example.org" {
+		t.Errorf("%d messages arrived: %v", len(got), got)
+	}
+}
+
 func TestMailFailures(t *testing.T) {
 	s := startMail(t, "auth")
 	clear := startMail(t, "clear")
