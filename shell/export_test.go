@@ -181,6 +181,11 @@ func HelpText(h *lua.Host, name string) (string, bool) {
 }
 func HelpNames(h *lua.Host) []string { return helpNames(h) }
 
+// LeftBehind says where the rolls before a shared journal are.
+func LeftBehind(project, state string, env func(string) string) string {
+	return leftBehind(project, state, env)
+}
+
 // StateOf is the folder of journal and locks.
 func StateOf(project string, env func(string) string) (string, bool) { return stateOf(project, env) }
 

@@ -156,5 +156,8 @@ func (a *app) initShared(dir, group string) error {
 		return &nodes.Error{Kind: nodes.Permission, Message: strings.TrimSpace(err.Error()), Hint: "run it as root: `sudo rollsh init --shared " + group + "`", Cause: err}
 	}
 	a.screen.line("journal and locks of this project are in " + state + ", shared by " + group + "\n")
+	if text := leftBehind(dir, state, a.env); text != "" {
+		a.note(text)
+	}
 	return nil
 }
