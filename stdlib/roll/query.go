@@ -288,7 +288,12 @@ func mayReopen(e Entry, q Request) error {
 
 func nothingLeft(e Entry, q nodes.Recipe) error {
 	out := &nodes.Error{Kind: nodes.Refused, Message: fmt.Sprintf("nothing of the roll %s is left to %s: %s", e.ID, q.Mode, e.summary())}
-	if q.Mode == nodes.ModeResume && !q.Failed {
+	over := !slices.ContainsFunc(e.Nodes, func(n NodeEntry) bool { return n.State != Done && n.State != Undone })
+	switch {
+	case q.Mode != nodes.ModeResume:
+	case over && (e.Unfinished() || e.State == Interrupted):
+		out.Hint = "`rollsh close " + e.ID + " REASON` ends it"
+	case !over && !q.Failed:
 		out.Hint = "--failed takes the nodes that failed"
 	}
 	return out

@@ -76,3 +76,20 @@ func TestUndoIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsLeftToResume: a roll whose session was killed while people were
+// told has nothing to go on with; what ends it is said.
+func TestNothingIsLeftToResume(t *testing.T) {
+	j := journal(t, session(t.TempDir()))
+	set := web("web1", "web2")
+	r := begin(t, j, set)
+	for _, n := range set.Nodes {
+		step(t, r, n, roll.Switched, roll.Done)
+	}
+	e, err := r.Finish(t.Context(), &nodes.Error{Kind: nodes.Failed, Message: "cut"})
+	if err != nil || !e.Unfinished() {
+		t.Fatalf("%s, %v", e.State, err)
+	}
+	_, err = j.Reopen(t.Context(), roll.Request{Name: e.Name, To: set, Recipe: nodes.Recipe{Mode: nodes.ModeResume, RollID: e.ID}})
+	wantKind(t, err, nodes.Refused, "2 done", "rollsh close "+e.ID)
+}
