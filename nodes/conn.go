@@ -44,7 +44,6 @@ type Cmd struct {
 	Agent   bool          // lend it the person's ssh agent
 	Pty     bool          // allocate a terminal; stderr is then part of stdout
 	Quiet   bool          // emit no output events
-	Eager   bool          // of Start: return before the node has said that it begins it, where that can be; that it does not is told by how it ends
 	Yield   func()        // asks it to end, again and again while the node refuses another session; nil: that one waits
 }
 

@@ -144,6 +144,12 @@ func (b *Bed) Dir(i int) string { return filepath.Join(b.nodes[i].dir, "files") 
 // NodeHome is $HOME in the sessions of node i.
 func (b *Bed) NodeHome(i int) string { return filepath.Join(b.nodes[i].dir, "home") }
 
+// AtLogin has the login shell of node i run lines before each command that sshd
+// starts, as a ~/.bashrc would.
+func (b *Bed) AtLogin(i int, lines string) error {
+	return b.nodes[i].writeEnter(lines)
+}
+
 // Log is what the sshd of node i wrote so far.
 func (b *Bed) Log(i int) string {
 	text, err := os.ReadFile(filepath.Join(b.nodes[i].dir, "log"))

@@ -35,7 +35,7 @@ func (n *node) open(sshd, authorized string) error {
 			return err
 		}
 	}
-	err := os.WriteFile(n.enter(), []byte("unset BASH_ENV\ncd\n"), 0o644)
+	err := n.writeEnter("")
 	if err != nil {
 		return err
 	}
@@ -67,6 +67,11 @@ func (n *node) open(sshd, authorized string) error {
 // enter names the file that bash reads before a command of sshd, and no bash
 // under it does.
 func (n *node) enter() string { return filepath.Join(n.dir, "enter") }
+
+// writeEnter writes it, with more lines at its end.
+func (n *node) writeEnter(lines string) error {
+	return os.WriteFile(n.enter(), []byte("unset BASH_ENV\ncd\n"+lines), 0o644)
+}
 
 // choosePort finds a free port and writes the node's sshd_config with it.
 func (n *node) choosePort() error {

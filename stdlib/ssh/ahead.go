@@ -20,7 +20,7 @@ type ahead struct {
 	off     bool          // the node is not asked for one (any more)
 	trip    time.Duration // the shortest round trip so far; 0: not known
 	begun   int           // sessions so far
-	session *session
+	session *ssh.Session
 	opening chan struct{} // closed when the opening is over; nil: none is being opened
 	waited  bool          // somebody waits for that
 	idle    *time.Timer   // opens one
@@ -88,7 +88,7 @@ func (c *connection) openAhead() {
 
 // takeAhead gives the session, nil where there is none. Where one is being opened,
 // the first who comes waits for it.
-func (c *connection) takeAhead(ctx context.Context) *session {
+func (c *connection) takeAhead(ctx context.Context) *ssh.Session {
 	a := &c.ahead
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -109,7 +109,7 @@ func (c *connection) takeAhead(ctx context.Context) *session {
 
 // sessionAhead gives the session that was opened beforehand, or opens one. The
 // node may have closed the former meanwhile: see hasty.
-func (c *connection) sessionAhead(ctx context.Context) (*session, error) {
+func (c *connection) sessionAhead(ctx context.Context) (*ssh.Session, error) {
 	s := c.takeAhead(ctx)
 	if s == nil {
 		return c.session(ctx)
@@ -121,9 +121,9 @@ func (c *connection) sessionAhead(ctx context.Context) (*session, error) {
 // newSession opens a session and sends the variables of SetEnv and SendEnv. The
 // node may not accept them, and is not asked whether it did, as with ssh: each
 // answer would take a round trip.
-func (c *connection) newSession() (*session, error) {
+func (c *connection) newSession() (*ssh.Session, error) {
 	asked := time.Now()
-	s, err := openSession(c.client)
+	s, err := c.client.NewSession()
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (c *connection) noteTrip(d time.Duration) {
 }
 
 // setVariable sends one of them (RFC 4254, section 6.4).
-func setVariable(s *session, name, value string) {
+func setVariable(s *ssh.Session, name, value string) {
 	pair := struct{ Name, Value string }{name, value}
 	_, _ = s.SendRequest("env", false, ssh.Marshal(&pair))
 }

@@ -167,7 +167,7 @@ const sessionGrace = 2 * time.Second
 // session opens a session. Where the node allows no more of them on one
 // connection (MaxSessions), it waits until one of ours has ended, and asks those
 // that may to make room.
-func (c *connection) session(ctx context.Context) (*session, error) {
+func (c *connection) session(ctx context.Context) (*ssh.Session, error) {
 	began := time.Now()
 	for {
 		c.mu.Lock()
@@ -198,10 +198,10 @@ func (c *connection) session(ctx context.Context) (*session, error) {
 
 // sessionNow opens a session, or gives an error that is noRoom. Where there is no
 // room, the one that was opened beforehand may be there.
-func (c *connection) sessionNow(ctx context.Context) (*session, error) {
+func (c *connection) sessionNow(ctx context.Context) (*ssh.Session, error) {
 	alive, done := c.alive(ctx)
 	defer done()
-	s, err := within(alive, c.newSession, func(s *session) { s.Close() })
+	s, err := within(alive, c.newSession, func(s *ssh.Session) { s.Close() })
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -22,7 +23,7 @@ type files struct {
 	ctx     context.Context // the files are bound to it
 	conn    *connection
 	client  *sftp.Client
-	session *session
+	session *ssh.Session
 	stop    func() bool
 	once    sync.Once
 }
@@ -82,7 +83,7 @@ func (c *connection) noFiles(ctx context.Context, err error) error {
 // give gigabytes: they are a text.
 const longPacket = "packet too long"
 
-func openSFTP(s *session) (*sftp.Client, error) {
+func openSFTP(s *ssh.Session) (*sftp.Client, error) {
 	in, err := s.StdinPipe()
 	if err != nil {
 		return nil, err

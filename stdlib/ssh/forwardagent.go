@@ -50,7 +50,7 @@ func (s *settings) forwardAgent() string {
 // lendAgent lets what runs in the session use the person's agent: where it was
 // asked for, or where ForwardAgent says so. It gives what ends that; an agent
 // that was asked for and is not to be had is an error.
-func (c *connection) lendAgent(session *session, asked bool) (end func(), err error) {
+func (c *connection) lendAgent(session *ssh.Session, asked bool) (end func(), err error) {
 	none := func() {}
 	value := c.s.forwardAgent()
 	if !asked && value == "no" {
@@ -62,7 +62,7 @@ func (c *connection) lendAgent(session *session, asked bool) (end func(), err er
 	}
 	if socket == "" {
 		err = &nodes.Error{Kind: nodes.Auth, Message: "no ssh agent to lend to " + c.s.where(), Hint: "start ssh-agent and add a key: eval $(ssh-agent); ssh-add"}
-	} else if refused := agent.RequestAgentForwarding(session.Session); refused != nil {
+	} else if refused := agent.RequestAgentForwarding(session); refused != nil {
 		err = &nodes.Error{
 			Kind: nodes.Permission, Message: c.s.where() + " takes no forwarded agent", Cause: refused,
 			Hint: "sshd_config on the node wants: AllowAgentForwarding yes",

@@ -52,7 +52,7 @@ func (n *nodeConn) Start(ctx context.Context, c nodes.Cmd) (nodes.Process, error
 type remote struct {
 	conn    *connection
 	ctx     context.Context // it was started under; for what is said about it
-	session *session
+	session *ssh.Session
 	cmd     nodes.Cmd
 	stdin   io.WriteCloser
 	stdout  io.Reader
@@ -151,7 +151,6 @@ func (p *remote) start(ctx context.Context, line string) error {
 	if err := p.connect(ctx); err != nil {
 		return err
 	}
-	s.ch.eager = p.cmd.Eager && p.conn.isOpenSSH()
 	return s.Start(p.header.wrap(line, p.conn.posix.Load()))
 }
 

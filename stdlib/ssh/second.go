@@ -64,7 +64,7 @@ type room struct {
 
 // session opens a session: at once on the first connection, else on the second,
 // else as soon as the first has room.
-func (r *room) session(ctx context.Context) (*session, *connection, error) {
+func (r *room) session(ctx context.Context) (*ssh.Session, *connection, error) {
 	if r.other == nil {
 		s, err := r.first.sessionNow(ctx)
 		if noRoom(err) == nil {

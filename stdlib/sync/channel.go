@@ -79,10 +79,11 @@ func (e *Engine) converse(ctx context.Context, n *nodes.Node, talk func(ctx cont
 		fresh := l.fresh
 		l.stop()
 		ch.live = nil
-		if l.hoped {
-			e.recent.learn(n, "")
+		if fresh {
+			e.recent.learn(n, "") // it may not have been reached: next time its first words are waited for
 		}
-		if !reused || !fresh || ctx.Err() != nil || try == 3 {
+		hangs := l.hoped && nodes.KindOf(err) == nodes.Timeout // what starts it, and keeps its session
+		if !reused || !fresh || hangs || ctx.Err() != nil || try == 3 {
 			return asLost(err)
 		}
 	}
@@ -136,8 +137,9 @@ func said(l *line) string {
 
 // line gives the running agent of a channel, or starts one. Where the agent was
 // there when it was last started, it is taken to be there still: what it is asked
-// is sent without waiting for its first words. A line that was not heard yet is
-// reused: it may fail.
+// is sent without waiting for its first words. It cannot be sent sooner: OpenSSH
+// takes no input before it has begun the command (9.2, session.c, session_open). A
+// line that was not heard yet is reused: it may fail.
 func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, err error) {
 	if ch.live != nil {
 		ch.live.fresh = true
@@ -150,7 +152,7 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 	id := agentsID(e.programs())
 	hope := e.recent.agent(ch.node) == id
 	for try := 0; ; try++ {
-		l, err := e.start(ctx, c, hope, ch.yield, "serve")
+		l, err := e.start(ctx, c, ch.yield, "serve")
 		if err != nil {
 			return nil, false, err
 		}
@@ -177,14 +179,14 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 
 // start runs what starts the agent with the words given. The line lives longer
 // than ctx, which only ends the waiting for it: for a session too, where the node
-// has none to give. For eager and yield see [nodes.Cmd].
-func (e *Engine) start(ctx context.Context, c nodes.Conn, eager bool, yield func(), words ...string) (*line, error) {
+// has none to give. For yield see [nodes.Cmd].
+func (e *Engine) start(ctx context.Context, c nodes.Conn, yield func(), words ...string) (*line, error) {
 	type result struct {
 		l   *line
 		err error
 	}
 	done := make(chan result, 1)
-	cmd := nodes.Cmd{Argv: nodes.OneLine(startScript(e.programs(), e.agentEnv, words)), Quiet: true, Eager: eager, Yield: yield}
+	cmd := nodes.Cmd{Argv: nodes.OneLine(startScript(e.programs(), e.agentEnv, words)), Quiet: true, Yield: yield}
 	life, end := context.WithCancel(e.life)
 	go func() {
 		l, err := start(life, c, cmd)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 )
 
 // What a node is asked that had the agent when it was last met is sent before the
@@ -104,4 +105,37 @@ func TestKnownAgentIsGone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A node that had the agent and whose login shell takes for itself what was sent to
+// the agent is asked once more, when the first words were heard.
+func TestKnownAgentIsNotReached(t *testing.T) {
+	r := newRig(t, 1)
+	r.file("a", "1")
+	r.push()
+	r.disconnect()
+	r.connect()
+	must(t, r.bed.AtLogin(0, "read -t 1 eaten\n"))
+	r.file("a", "2")
+	r.push()
+	r.equal(0)
+}
+
+// Where the login shell hangs instead, that is told in its time, whatever is being
+// sent, and though no other session is to be had.
+func TestKnownAgentIsNotStarted(t *testing.T) {
+	r := newRig(t, 1, nodetest.Config("MaxSessions 1"))
+	r.file("a", "1")
+	r.push()
+	r.disconnect()
+	r.connect()
+	must(t, r.bed.AtLogin(0, "sleep 1000\n"))
+	r.file("a", noise(8_000_000, 1)) // more than a channel takes
+	_, err := r.try()
+	wantKind(t, err, nodes.Timeout, "went silent")
+	must(t, r.bed.AtLogin(0, ""))
+	r.disconnect()
+	r.connect()
+	r.push()
+	r.equal(0)
 }

@@ -33,6 +33,7 @@ type line struct {
 	frames chan reply
 	quit   chan struct{}
 	once   sync.Once
+	inUse  sync.Mutex    // held while in is written to, or closed
 	fresh  bool          // nothing was received yet
 	hoped  bool          // its first words were not waited for yet
 	opened time.Duration // how long it took to start
@@ -172,7 +173,7 @@ func (l *line) greet(ctx context.Context, wait time.Duration) error {
 	if ctx.Err() != nil {
 		return nodes.Stopped(ctx)
 	}
-	return silent()
+	return l.silent()
 }
 
 // end says, where that is known within a moment, how the agent ended.
@@ -215,7 +216,11 @@ func (l *line) killed() bool { return l.hasEnded() && l.howErr == nil && l.how.S
 func (l *line) stop() {
 	l.once.Do(func() {
 		close(l.quit)
-		go func() { _ = l.in.Close() }() // may wait for the network
+		go func() { // may wait for the network
+			l.inUse.Lock()
+			defer l.inUse.Unlock()
+			_ = l.in.Close()
+		}()
 	})
 }
 
@@ -227,7 +232,11 @@ func (l *line) send(ctx context.Context, t wire.Type, payload []byte) error {
 // write does what writes to the line; it gives up when the line is stopped.
 func (l *line) write(ctx context.Context, do func() error) error {
 	done := make(chan error, 1)
-	go func() { done <- do() }()
+	go func() {
+		l.inUse.Lock()
+		defer l.inUse.Unlock()
+		done <- do()
+	}()
 	timer := time.NewTimer(stallWait)
 	defer timer.Stop()
 	select {
@@ -239,12 +248,13 @@ func (l *line) write(ctx context.Context, do func() error) error {
 		l.stop()
 		return nodes.Stopped(ctx)
 	case <-timer.C:
-		l.stop()
-		return silent()
+		return l.silent()
 	}
 }
 
-func silent() error {
+// silent stops a line that says nothing, and what is being sent over it.
+func (l *line) silent() error {
+	l.stop()
 	return &nodes.Error{Kind: nodes.Timeout, Message: "the agent on the node went silent"}
 }
 
@@ -267,7 +277,7 @@ func (l *line) next(ctx context.Context, progress func(wire.Beat)) (wire.Type, [
 				progress(b)
 			}
 			if time.Since(moved) > stallWait {
-				return 0, nil, silent()
+				return 0, nil, l.silent()
 			}
 		case wire.TypeFailure:
 			return f.t, nil, failed(f.p)
@@ -280,6 +290,7 @@ func (l *line) next(ctx context.Context, progress func(wire.Beat)) (wire.Type, [
 func (l *line) wait(ctx context.Context, d time.Duration) (reply, error) {
 	if l.hoped {
 		if err := l.greet(ctx, startWait); err != nil {
+			l.stop() // what is being sent, too
 			return reply{}, err
 		}
 		l.hoped = false
@@ -295,7 +306,7 @@ func (l *line) wait(ctx context.Context, d time.Duration) (reply, error) {
 	case <-ctx.Done():
 		return reply{}, nodes.Stopped(ctx)
 	case <-timer.C:
-		return reply{}, silent()
+		return reply{}, l.silent()
 	}
 }
 

@@ -175,11 +175,17 @@ func TestNodeDown(t *testing.T) {
 }
 
 func TestNoisyShell(t *testing.T) {
-	r := newRig(t, 1, nodetest.Env("BASH_ENV", "/dev/null"))
-	write(t, filepath.Join(r.bed.NodeHome(0), ".bashrc"), "echo welcome to this machine\n")
-	r.file("a", "1")
-	r.push()
-	r.equal(0)
+	r := newRig(t, 1)
+	greeted := filepath.Join(r.bed.NodeHome(0), "greeted")
+	must(t, r.bed.AtLogin(0, "echo welcome to this machine; touch ~/greeted\n"))
+	for _, text := range []string{"1", "2"} {
+		r.file("a", text)
+		r.push()
+		r.equal(0)
+		must(t, os.Remove(greeted))
+		r.disconnect()
+		r.connect()
+	}
 }
 
 func TestFolderIsFile(t *testing.T) {

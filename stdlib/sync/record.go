@@ -19,8 +19,9 @@ import (
 )
 
 // record remembers what each tree on each node held after the last sync from
-// here. It is a guess that saves a round trip; the node knows better and is
-// always asked. What cannot be read or written is left out.
+// here, and which nodes have the agent. It is a guess that saves round trips; the
+// node knows better and is always asked. What cannot be read or written is left
+// out.
 type record struct {
 	dir string
 	mu  sync.Mutex
@@ -81,8 +82,8 @@ func (r *record) base(n *nodes.Node, path nodes.RemotePath, src *source) (manife
 	return d, list
 }
 
-// agent names the agents one of which was on a node when it was last started from
-// here; empty where that is not known.
+// agent names the agents one of which answered on a node when it was last started
+// from here; empty where that is not known.
 func (r *record) agent(n *nodes.Node) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,7 +100,7 @@ func (r *record) agentOf(key string) string {
 	return id
 }
 
-// learn notes which agents they are.
+// learn notes what agent gives; empty: the next one is waited for.
 func (r *record) learn(n *nodes.Node, id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -92,7 +92,7 @@ func (j *job) openWay(ctx context.Context, pid, fd int) *line {
 	if err != nil {
 		return nil
 	}
-	l, err := j.e.start(ctx, c, false, nil, "way", strconv.Itoa(pid), strconv.Itoa(fd))
+	l, err := j.e.start(ctx, c, nil, "way", strconv.Itoa(pid), strconv.Itoa(fd))
 	if err != nil {
 		return nil
 	}
@@ -106,11 +106,8 @@ func (j *job) openWay(ctx context.Context, pid, fd int) *line {
 // ways is how many more channels a push to the node would use.
 func (j *job) ways(l *line) int {
 	took := l.opened
-	switch {
-	case j.node.Local:
+	if j.node.Local {
 		took = 0 // a busy machine is slow to start a program, and no further away for that
-	case l.hoped:
-		took += took / 2 // the start of the command was not waited for
 	}
 	if j.op != wire.OpStage || j.o.Speed > 0 || took < j.e.far {
 		return 0
