@@ -8,6 +8,7 @@ import (
 	"strconv"
 	gosync "sync"
 	"testing"
+	"time"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
@@ -138,4 +139,28 @@ func TestKnownAgentIsNotStarted(t *testing.T) {
 	r.connect()
 	r.push()
 	r.equal(0)
+}
+
+// An undo that was done when it was cancelled, and of which nothing was heard, is
+// not told as one that was not: one more would be one too many.
+func TestUndoUnheard(t *testing.T) {
+	r := newRig(t, 1)
+	line := r.farAway(0)
+	for _, text := range []string{"1", "22"} {
+		r.file("a", text)
+		r.push()
+	}
+	line.takes(3 * time.Second)
+	ctx, cancel := context.WithCancel(r.ctx())
+	undone := make(chan error, 1)
+	go func() {
+		_, err := r.engine.Undo(ctx, r.set, "", "", false)
+		undone <- err
+	}()
+	waitFor(t, func() bool {
+		b, err := os.ReadFile(filepath.Join(r.live(0), "a"))
+		return err == nil && string(b) == "1"
+	})
+	cancel()
+	wantKind(t, <-undone, nodes.Cancelled, "whether it was undone is not known", "roll=")
 }

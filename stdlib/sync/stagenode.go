@@ -332,10 +332,19 @@ func (j *job) switched() {
 	}
 }
 
-// ask sends a request that is answered by a report alone.
+// unheard is the error of a request that was sent, and not answered by the agent.
+type unheard struct{ error }
+
+// Unwrap gives what happened instead.
+func (u *unheard) Unwrap() error { return u.error }
+
+// ask sends a request that is answered by a report alone. An error tells whether
+// it was sent: see unheard.
 func (e *Engine) ask(ctx context.Context, n *nodes.Node, req wire.Request) (*wire.Report, error) {
 	var rep *wire.Report
+	sent := false
 	err := e.converse(ctx, n, func(ctx context.Context, l *line) error {
+		sent = true
 		if err := wireJSON(ctx, l, req); err != nil {
 			return err
 		}
@@ -353,5 +362,8 @@ func (e *Engine) ask(ctx context.Context, n *nodes.Node, req wire.Request) (*wir
 		}
 		return nil
 	})
+	if err != nil && sent && !agentSaid(err) {
+		err = &unheard{err}
+	}
 	return rep, err
 }

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -46,17 +47,35 @@ func (e *Engine) undoNode(ctx context.Context, n *nodes.Node, path nodes.RemoteP
 	patient, cancel := afterword(ctx)
 	defer cancel()
 	rep, err := e.ask(patient, n, req)
+	var asked *unheard
+	errors.As(err, &asked)
 	if nodes.KindOf(err) == nodes.Lost && ctx.Err() == nil {
 		rep, err = e.ask(ctx, n, req) // the node knows this undo by its id and does it once
 	}
-	if noAgent(err) {
+	switch {
+	case noAgent(err):
 		j := &job{e: e, o: &Options{Path: path}, node: n, path: path, roll: string(req.Roll), by: req.By, events: m}
 		rep, err = e.thinUndo(ctx, j, roll, force, why(err))
+	case err != nil && asked != nil && !agentSaid(err):
+		err = perhapsUndone(ctx, err)
 	}
 	if err != nil || !rep.Nothing {
 		e.session.Service.Switched(n.Name)
 	}
 	return rep, err
+}
+
+// perhapsUndone is the error of an undo that a node was asked for and of which
+// nothing was heard.
+func perhapsUndone(ctx context.Context, err error) error {
+	kind := nodes.Lost
+	if ctx.Err() != nil {
+		kind = nodes.KindOf(err)
+	}
+	return &nodes.Error{
+		Kind: kind, Message: why(err) + "; whether it was undone is not known", Cause: err,
+		Hint: "look at the tree before you undo again: without roll= that may undo one more roll",
+	}
 }
 
 // onAll runs f on all nodes at once, each with its path.
