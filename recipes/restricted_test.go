@@ -16,8 +16,9 @@ func TestStagingAndNothingElse(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	nodetest.Need(t, "sshd", "ssh", "sftp")
-	words := "HOME=" + p.dir + " ROLLSH_STATE=" + p.dir + "/state EDITOR=false"
-	bed, err := nodetest.Open(filepath.Join(t.TempDir(), "bed"), 1, nodetest.Config(
+	words := "HOME=" + p.dir + " ROLLSH_STATE=" + p.dir + "/state VISUAL=false"
+	escaped := filepath.Join(t.TempDir(), "escaped")
+	bed, err := nodetest.Open(filepath.Join(t.TempDir(), "bed"), 1, nodetest.Env("VISUAL", "touch "+escaped), nodetest.Config(
 		"ForceCommand cd "+p.dir+" && "+words+" exec "+p.rollsh+" recipes/staging.lua\nDisableForwarding yes\nPermitUserRC no\nPermitUserEnvironment no"))
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +27,6 @@ func TestStagingAndNothingElse(t *testing.T) {
 	ssh := func(options ...string) []string {
 		return append(append([]string{"ssh", "-F", bed.Config}, options...), string(bed.Node(0).Name))
 	}
-	escaped := filepath.Join(t.TempDir(), "escaped")
 	for _, argv := range [][]string{
 		append(ssh(), "touch", escaped),
 		append(ssh(), "--", "-e", "sh 'touch "+escaped+"'"),
@@ -38,9 +38,6 @@ func TestStagingAndNothingElse(t *testing.T) {
 			t.Errorf("%q: exit code %d: %s", argv, code, out)
 		}
 	}
-	if _, err := os.Lstat(escaped); err == nil {
-		t.Error("something else was run")
-	}
 	s := p.terminal(80, ssh("-t")...)
 	s.sees("which changesets go to production?", "  1  r4")
 	s.tmux("send-keys", "C-z")
@@ -51,4 +48,14 @@ func TestStagingAndNothingElse(t *testing.T) {
 	s.answer("people can try it now. Commit it?", "y")
 	s.sees("committed as r6")
 	s.ends("0")
+	p.put("branches/production", "r7 hotfix", "1\ndeux\n3\n4\n5\n")
+	s = p.terminal(80, ssh("-t")...)
+	s.answer("numbers such as", "1")
+	s.answer("key:", "e") // what the account has as its editor is not run
+	s.sees("the editor ended with exit code 1")
+	s.answer("key:", "q")
+	s.ends("4")
+	if _, err := os.Lstat(escaped); err == nil {
+		t.Error("something else was run")
+	}
 }
