@@ -22,6 +22,7 @@ type param struct {
 	doc      string
 	def      string // default, as written in the tag; empty: the zero value
 	enum     []string
+	min      string // the least that a number may be; empty: any
 	typ      string // Lua type for people: string, number, Set, Checkout|string
 	shape    string // the same with the fields of tables: string|{files: string?, dirs: string?}
 	calls    string // of a function: the parameters it is called with, as LuaCATS writes them: "n: Node"
@@ -71,7 +72,7 @@ func (s *spec) add(t reflect.Type, path []int) {
 func (s *spec) addField(f reflect.StructField, tag string, at []int) {
 	words := strings.Split(tag, ",")
 	p := param{
-		name: words[0], doc: f.Tag.Get("doc"), def: f.Tag.Get("default"), typ: f.Tag.Get("type"), calls: f.Tag.Get("calls"),
+		name: words[0], doc: f.Tag.Get("doc"), def: f.Tag.Get("default"), typ: f.Tag.Get("type"), calls: f.Tag.Get("calls"), min: f.Tag.Get("min"),
 		index: at, goType: f.Type,
 	}
 	if e := f.Tag.Get("enum"); e != "" {

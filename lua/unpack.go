@@ -181,6 +181,9 @@ func (h *Host) assign(out reflect.Value, p *param, v glua.LValue) error {
 	if err := h.decode(field, v, p.typ); err != nil {
 		return usage("'%s': %s", p.name, err.Error())
 	}
+	if least, ok := parseNumber(p.min); ok && v.Type() == glua.LTNumber && float64(v.(glua.LNumber)) < least {
+		return usage("'%s' is %s or more, not %s", p.name, p.min, luaText(v))
+	}
 	return nil
 }
 

@@ -17,8 +17,8 @@ type runArgs struct {
 	Sudo           string           `lua:"sudo" doc:"user to run as, usually root; the login without it"`
 	Timeout        time.Duration    `lua:"timeout" default:"1800" doc:"seconds that a run may take"`
 	AtOnce         nodes.AtOnce     `lua:"at_once" doc:"how many nodes at once; all without it"`
-	MaxFailed      int              `lua:"max_failed" default:"0" doc:"failures tolerated over the whole call"`
-	MaxUnreachable int              `lua:"max_unreachable" default:"0" doc:"unreachable nodes tolerated, counted apart"`
+	MaxFailed      int              `lua:"max_failed" default:"0" min:"0" doc:"failures tolerated over the whole call"`
+	MaxUnreachable int              `lua:"max_unreachable" default:"0" min:"0" doc:"unreachable nodes tolerated, counted apart"`
 	Check          bool             `lua:"check" default:"true" doc:"raise when a node failed; false: look at the Results"`
 }
 

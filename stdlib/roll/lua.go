@@ -68,8 +68,8 @@ type rollArgs struct {
 	Bandwidth      lua.Raw          `lua:"bandwidth" type:"number" doc:"as in sync.push"`
 	Verify         string           `lua:"verify" enum:"stat|checksum|trust" doc:"as in sync.push"`
 	AtOnce         nodes.AtOnce     `lua:"at_once" type:"number|string|table" doc:"how many nodes of a tier at once; 1, or what the nodes file says"`
-	MaxFailed      int              `lua:"max_failed" default:"0" doc:"nodes that may fail over the whole roll"`
-	MaxUnreachable int              `lua:"max_unreachable" default:"0" doc:"nodes that may be unreachable over the whole roll"`
+	MaxFailed      int              `lua:"max_failed" default:"0" min:"0" doc:"nodes that may fail over the whole roll"`
+	MaxUnreachable int              `lua:"max_unreachable" default:"0" min:"0" doc:"nodes that may be unreachable over the whole roll"`
 	Lint           bool             `lua:"lint" default:"true" doc:"lint the files that change before anything is touched"`
 	Drain          drain            `lua:"drain" type:"Backend|{drain: string|function?, undrain: string|function?}|false" doc:"a Backend, {drain=, undrain=}, or false; else what the nodes file says"`
 	Before         hook             `lua:"before" type:"string|function|false" calls:"n: Node" doc:"a command or function(n), before the node is drained"`
@@ -223,8 +223,8 @@ type beginArgs struct {
 	From           nodes.Tree        `lua:"from" doc:"the tree, for the record"`
 	Rev            revision          `lua:"rev" type:"number|string" default:"HEAD" doc:"the revision that will be asked for; a plain folder has none"`
 	Options        map[string]string `lua:"options" doc:"as written, for the record"`
-	MaxFailed      int               `lua:"max_failed" default:"0" doc:"nodes that may fail"`
-	MaxUnreachable int               `lua:"max_unreachable" default:"0" doc:"nodes that may be unreachable"`
+	MaxFailed      int               `lua:"max_failed" default:"0" min:"0" doc:"nodes that may fail"`
+	MaxUnreachable int               `lua:"max_unreachable" default:"0" min:"0" doc:"nodes that may be unreachable"`
 }
 
 func (j *Journal) luaBegin(ctx context.Context, a beginArgs) (*Roll, error) {

@@ -55,7 +55,7 @@ type treeArgs struct {
 	Setuid  bool     `lua:"setuid" doc:"send setuid and setgid bits of files too"`
 	Verify  string   `lua:"verify" default:"stat" enum:"stat|checksum|trust" doc:"how the node's tree is compared with what rolls left: stat: by size, time and permissions; checksum: by content; trust: only what is to be changed, and a sample"`
 	Speed   int64    `lua:"bandwidth" doc:"bytes a second that contents may take, to all nodes together"`
-	Undo    int      `lua:"undo" default:"5" doc:"how many rolls of the tree are kept for undo"`
+	Undo    int      `lua:"undo" default:"5" min:"0" doc:"how many rolls of the tree are kept for undo"`
 }
 
 type pushArgs struct {
