@@ -165,7 +165,7 @@ func (e *noAgentError) Error() string { return e.why }
 
 // ready waits until the agent speaks, and gives it to a node that lacks it.
 func (l *line) ready(ctx context.Context, list []program) error {
-	err := l.greet(ctx, startWait)
+	err := l.greet(ctx, l.patience)
 	var need *needError
 	if !errors.As(err, &need) {
 		return err
@@ -184,6 +184,9 @@ func (l *line) ready(ctx context.Context, list []program) error {
 		return err
 	})
 	err = l.greet(ctx, stallWait)
+	if errors.Is(err, errMute) {
+		return l.silent()
+	}
 	if errors.Is(err, errSilent) || errors.As(err, &need) {
 		return l.notPut()
 	}

@@ -316,6 +316,23 @@ func TestTamperedAgent(t *testing.T) {
 	}
 }
 
+// A node that runs sftp-server, whatever is asked, says nothing to a command.
+func TestNodeThatRunsAnSFTPServerOnly(t *testing.T) {
+	const server = "/usr/lib/openssh/sftp-server"
+	if _, err := os.Stat(server); err != nil {
+		t.Skip(err)
+	}
+	r := newRig(t, 1, nodetest.Config("ForceCommand "+server))
+	r.engine.Impatient()
+	r.file("a", "1")
+	r.wholeSeconds()
+	r.push()
+	r.equal(0)
+	if warned := r.events.Text(nodes.Warned); !strings.Contains(warned, "say nothing") {
+		t.Errorf("%q", warned)
+	}
+}
+
 func TestNoFolderForTheAgent(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")

@@ -166,6 +166,8 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 		}
 		l.stop()
 		switch {
+		case errors.Is(err, errMute) && ctx.Err() == nil:
+			return nil, false, e.mute(ctx, c, l)
 		case !errors.Is(err, errSilent):
 			return nil, false, err
 		case l.cut():
@@ -175,6 +177,22 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 			return nil, false, &noAgentError{"the agent does not start there" + said(l)}
 		}
 	}
+}
+
+// mute is why nothing is heard of an agent: where SFTP answers, it may be all that
+// there is.
+func (e *Engine) mute(ctx context.Context, c nodes.Conn, l *line) error {
+	limited, cancel := context.WithTimeout(ctx, e.patience)
+	defer cancel()
+	f, err := c.Files(limited)
+	switch {
+	case ctx.Err() != nil:
+		return nodes.Stopped(ctx)
+	case err != nil:
+		return l.silent()
+	}
+	_ = f.Close()
+	return &noAgentError{fmt.Sprintf("its commands say nothing for %s, as where sftp-server is all that it runs", e.patience)}
 }
 
 // start runs what starts the agent with the words given. The line lives longer
@@ -189,7 +207,7 @@ func (e *Engine) start(ctx context.Context, c nodes.Conn, yield func(), words ..
 	cmd := nodes.Cmd{Argv: nodes.OneLine(startScript(e.programs(), e.agentEnv, words)), Quiet: true, Yield: yield}
 	life, end := context.WithCancel(e.life)
 	go func() {
-		l, err := start(life, c, cmd)
+		l, err := start(life, c, cmd, e.patience)
 		if err == nil {
 			go func() { <-l.ended; end() }()
 		} else {

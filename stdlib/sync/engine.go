@@ -23,6 +23,7 @@ type Engine struct {
 	programs func() []program
 	agentEnv []string      // NAME=VALUE for the agents; the fault tests use it
 	far      time.Duration // what starting an agent on a node takes that is far away
+	patience time.Duration // with the first words of an agent
 	locks    lockTimes     // of locks over SFTP
 
 	mu       sync.Mutex
@@ -37,7 +38,7 @@ type Engine struct {
 func New(s *nodes.Session) *Engine {
 	life, end := context.WithCancel(context.Background())
 	return &Engine{
-		session: s, life: life, end: end, programs: sync.OnceValue(programs), far: farAway,
+		session: s, life: life, end: end, programs: sync.OnceValue(programs), far: farAway, patience: startWait,
 		locks:    lockTimes{wire.LockBeat, wire.StaleThinLock},
 		channels: map[string]*channel{}, thin: map[string]bool{}, scans: map[string]*scan{}, recent: newRecord(s.Cache),
 	}

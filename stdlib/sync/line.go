@@ -27,21 +27,22 @@ const (
 
 // line is one running agent.
 type line struct {
-	proc   nodes.Process
-	in     io.WriteCloser
-	words  chan error // how each greeting was: nil for the agent's own
-	frames chan reply
-	quit   chan struct{}
-	once   sync.Once
-	inUse  sync.Mutex    // held while in is written to, or closed
-	fresh  bool          // nothing was received yet
-	hoped  bool          // its first words were not waited for yet
-	opened time.Duration // how long it took to start
-	stderr *limited
-	errs   chan struct{} // closed when stderr ended
-	ended  chan struct{} // closed when how the agent ended is known
-	how    nodes.Result
-	howErr error
+	proc     nodes.Process
+	in       io.WriteCloser
+	words    chan error // how each greeting was: nil for the agent's own
+	frames   chan reply
+	quit     chan struct{}
+	once     sync.Once
+	inUse    sync.Mutex    // held while in is written to, or closed
+	fresh    bool          // nothing was received yet
+	patience time.Duration // how long its first words may take
+	hoped    bool          // its first words were not waited for yet
+	opened   time.Duration // how long it took to start
+	stderr   *limited
+	errs     chan struct{} // closed when stderr ended
+	ended    chan struct{} // closed when how the agent ended is known
+	how      nodes.Result
+	howErr   error
 }
 
 type reply struct {
@@ -59,15 +60,19 @@ func (e *needError) Error() string { return "no agent on the node yet: " + e.sum
 // errSilent is a line that ended before it said anything: nothing was done.
 var errSilent = errors.New("the agent ended before it answered")
 
+// errMute is a line that goes on and says nothing: something else runs there that
+// waits for its input, such as sftp-server, or the node is too busy.
+var errMute = errors.New("nothing was heard of the agent")
+
 // start runs the agent. life ends it.
-func start(life context.Context, c nodes.Conn, cmd nodes.Cmd) (*line, error) {
+func start(life context.Context, c nodes.Conn, cmd nodes.Cmd, patience time.Duration) (*line, error) {
 	began := time.Now()
 	proc, err := c.Start(life, cmd)
 	if err != nil {
 		return nil, err
 	}
 	l := &line{
-		proc: proc, in: proc.Stdin(), words: make(chan error), frames: make(chan reply), quit: make(chan struct{}), fresh: true, opened: time.Since(began),
+		proc: proc, in: proc.Stdin(), words: make(chan error), frames: make(chan reply), quit: make(chan struct{}), fresh: true, opened: time.Since(began), patience: patience,
 		stderr: &limited{b: &bytes.Buffer{}, left: 4096}, errs: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go func() {
@@ -158,7 +163,7 @@ func begin(r *bufio.Reader) error {
 }
 
 // greet waits for the agent's own words, or for what is said in its place:
-// needError, noAgentError or errSilent.
+// needError, noAgentError, errSilent or errMute.
 func (l *line) greet(ctx context.Context, wait time.Duration) error {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -173,7 +178,7 @@ func (l *line) greet(ctx context.Context, wait time.Duration) error {
 	if ctx.Err() != nil {
 		return nodes.Stopped(ctx)
 	}
-	return l.silent()
+	return errMute
 }
 
 // end says, where that is known within a moment, how the agent ended.
@@ -289,8 +294,11 @@ func (l *line) next(ctx context.Context, progress func(wire.Beat)) (wire.Type, [
 
 func (l *line) wait(ctx context.Context, d time.Duration) (reply, error) {
 	if l.hoped {
-		if err := l.greet(ctx, startWait); err != nil {
+		if err := l.greet(ctx, l.patience); err != nil {
 			l.stop() // what is being sent, too
+			if errors.Is(err, errMute) {
+				err = l.silent()
+			}
 			return reply{}, err
 		}
 		l.hoped = false

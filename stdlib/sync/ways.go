@@ -96,7 +96,7 @@ func (j *job) openWay(ctx context.Context, pid, fd int) *line {
 	if err != nil {
 		return nil
 	}
-	if l.greet(ctx, startWait) != nil {
+	if l.greet(ctx, l.patience) != nil {
 		l.stop()
 		return nil
 	}
