@@ -58,7 +58,7 @@ func (l *lister) look(dir string, room func(n int) []Entry) ([]Entry, error) {
 		if err := out[n].lstat(fd, p[cut:]); errors.Is(err, unix.ENOENT) {
 			out = out[:n]
 		} else if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("cannot look at %s: %w", Quote(p), err)
 		}
 	}
 	return out, nil
