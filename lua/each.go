@@ -16,8 +16,8 @@ import (
 type eachArgs struct {
 	AtOnce         nodes.AtOnce `lua:"at_once" doc:"how many at once: 4, \"20%\", \"all\", or batches {1, 4, \"50%\"}"`
 	Between        Raw          `lua:"between" type:"number|function" calls:"done: Set, left: Set" doc:"seconds, or function(done, left), after a batch; false ends it"`
-	MaxFailed      int          `lua:"max_failed" default:"0" min:"0" doc:"failures tolerated over the whole call"`
-	MaxUnreachable int          `lua:"max_unreachable" default:"0" min:"0" doc:"unreachable nodes tolerated, counted apart"`
+	MaxFailed      int          `lua:"max_failed" default:"0" doc:"failures tolerated over the whole call"`
+	MaxUnreachable int          `lua:"max_unreachable" default:"0" doc:"unreachable nodes tolerated, counted apart"`
 	OnFailure      string       `lua:"on_failure" default:"stop" enum:"stop|cancel|ask|continue" doc:"what happens when a budget is spent"`
 }
 
