@@ -166,7 +166,7 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 		}
 		l.stop()
 		switch {
-		case errors.Is(err, errMute) && ctx.Err() == nil:
+		case errors.Is(err, errMute):
 			return nil, false, e.mute(ctx, c, l)
 		case !errors.Is(err, errSilent):
 			return nil, false, err

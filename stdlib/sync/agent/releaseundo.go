@@ -42,15 +42,7 @@ func (t *tree) undoRelease(req *wire.Request, name string, done *wire.Journal, n
 	if err := wire.NewDraft(nil).Fill(j); err != nil {
 		return nil, cannot("write", t.place, err)
 	}
-	if err := st.seal(j, next); err != nil {
-		return nil, err
-	}
-	rep, err := t.commit(st.dir, j)
-	if err != nil {
-		return nil, err
-	}
-	rep.Roll = done.Roll
-	return rep, t.unreadable(done.Undone(rep))
+	return st.undone(j, done, next)
 }
 
 // leadBack makes the release before a roll ready to be live again, and refuses

@@ -126,15 +126,20 @@ func (t *tree) undoStage(req *wire.Request, name string, from int, done *wire.Jo
 		return nil, err
 	}
 	next.Undo = req.Roll
+	return st.undone(j, done, next)
+}
+
+// undone switches to the stage that j is the journal of, which undoes done.
+func (st *stager) undone(j, done *wire.Journal, next *wire.Record) (*wire.Report, error) {
 	if err := st.seal(j, next); err != nil {
 		return nil, err
 	}
-	rep, err := t.commit(st.dir, j)
+	rep, err := st.t.commit(st.dir, j)
 	if err != nil {
 		return nil, err
 	}
 	rep.Roll = done.Roll
-	return rep, t.unreadable(done.Undone(rep))
+	return rep, st.t.unreadable(done.Undone(rep))
 }
 
 // takeOld puts the old entries into the journal, their files linked from the
