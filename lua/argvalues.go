@@ -15,7 +15,8 @@ import (
 // Parse reads a command line against the declaration: positional words in order,
 // --key=value or --key value, --flag, --no-key for what is yes or no. A list takes
 // the words that are left, or its key several times, or commas. A first "--" ends
-// rollsh's own flags, a second one the keys too. It fails with Usage. Names of files and nodes are left as they are.
+// rollsh's own flags, a second one the keys too. It fails with Usage. Names of files
+// and nodes are left as they are.
 func (r RecipeArgs) Parse(argv []string) (map[string]any, error) {
 	values := map[string]any{}
 	words := argv
