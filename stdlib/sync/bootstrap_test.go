@@ -316,13 +316,13 @@ func TestTamperedAgent(t *testing.T) {
 	}
 }
 
+// sftpServer is where Debian has OpenSSH's.
+const sftpServer = "/usr/lib/openssh/sftp-server"
+
 // A node that runs sftp-server, whatever is asked, says nothing to a command.
 func TestNodeThatRunsAnSFTPServerOnly(t *testing.T) {
-	const server = "/usr/lib/openssh/sftp-server"
-	if _, err := os.Stat(server); err != nil {
-		t.Skip(err)
-	}
-	r := newRig(t, 1, nodetest.Config("ForceCommand "+server))
+	nodetest.Need(t, sftpServer)
+	r := newRig(t, 1, nodetest.Config("ForceCommand "+sftpServer))
 	r.engine.Impatient()
 	r.file("a", "1")
 	r.wholeSeconds()

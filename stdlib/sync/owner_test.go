@@ -228,14 +228,11 @@ func TestOwnerWithoutRoot(t *testing.T) {
 // A folder of somebody else that the login must not look at stops a roll, and what
 // can be done about it is said: left alone, it is no hindrance.
 func TestFoldersOfOthers(t *testing.T) {
-	const server = "/usr/lib/openssh/sftp-server"
 	for _, over := range []string{"the agent", "SFTP"} {
 		t.Run(over, func(t *testing.T) {
-			r := nobodyRigBy(t, `sh -c 'case "$SSH_ORIGINAL_COMMAND" in internal-sftp*) exec `+server+`;; esac; eval "$SSH_ORIGINAL_COMMAND"'`)
+			r := nobodyRigBy(t, `sh -c 'case "$SSH_ORIGINAL_COMMAND" in internal-sftp*) exec `+sftpServer+`;; esac; eval "$SSH_ORIGINAL_COMMAND"'`)
 			if over == "SFTP" {
-				if _, err := os.Stat(server); err != nil {
-					t.Skip(err)
-				}
+				nodetest.Need(t, sftpServer)
 				r.engine.NoAgent()
 			}
 			r.file("a", "1")
