@@ -78,8 +78,16 @@ func failure(all []complaint, a answer) *nodes.Error {
 	if m := tunnelled().FindStringSubmatch(e.Message); m != nil && e.Kind == nodes.Unreachable {
 		e.Hint = "run `ssh " + nodes.Quote(m[1]) + "` by hand: it tells what svn does not"
 	}
+	if e.Kind == nodes.Permission {
+		for _, m := range slices.Backward(localPath().FindAllStringSubmatch(e.Message, -1)) {
+			e.Hint = firstNonEmpty(e.Hint, whose(m[1]))
+		}
+	}
 	return e
 }
+
+// localPath finds a path in a message of svn's.
+var localPath = nodes.Pattern(`'(/[^']*)'`)
 
 // noise are svn's lines that say nothing.
 var noise = nodes.Pattern(`^commit failed$|^to better debug SSH connection problems`)
@@ -114,7 +122,7 @@ var causes = []cause{
 		codes: []string{"E170001", "E215004", "E170002"}, kind: nodes.Auth,
 		hint: "give user= and password=secret \"svn\", or log in once by hand with `" + askByHand + "`",
 	},
-	{codes: []string{"E175013", "E220001", "E220004", "E000013"}, kind: nodes.Permission},
+	{codes: []string{"E175013", "E220001", "E220004", "E000013", "E200031"}, kind: nodes.Permission},
 	{codes: []string{"E000028", "E000122"}, kind: nodes.Space},
 	{codes: []string{"E210005", "E180001", "E170000", "W170000", "E200009", "E155007", "W155007", "E155010", "W155010", "E160013", "W160013", "E160006", "E160005", "E160016", "E000002", "E000020", "E195012"}, kind: nodes.NotFound},
 	{

@@ -76,6 +76,9 @@ func (c *lockable) Hold(_ context.Context, what string) (release func(), err err
 // change takes the lock for one change of the checkout, after the changes that
 // other tasks of this process are making.
 func (c *lockable) change(ctx context.Context, what string) (lock *os.File, release func(), err error) {
+	if err := c.writable(); err != nil {
+		return nil, nil, err
+	}
 	h := c.svn.holds.of(c.admin)
 	select {
 	case h.turn <- struct{}{}:
@@ -166,7 +169,7 @@ func (c *lockable) Holder(context.Context) (*Holder, error) {
 
 func (c *lockable) heldError(err error) error {
 	if !errors.Is(err, errHeld) {
-		return diskError(err)
+		return firstError(c.writable(), diskError(err))
 	}
 	e := &nodes.Error{Kind: nodes.Locked, Message: "the checkout " + c.path + " is in use by another rollsh", Hint: "wait until it is done"}
 	text, readErr := os.ReadFile(filepath.Join(c.admin, lockName))
@@ -178,18 +181,23 @@ func (c *lockable) heldError(err error) error {
 	return e
 }
 
-// diskError gives a failure of the local disk its kind.
+// diskError gives a failure of the local disk its kind and, where it is one of
+// permissions, a hint.
 func diskError(err error) error {
-	kind := nodes.Internal
+	kind, hint := nodes.Internal, ""
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS):
 		kind = nodes.Permission
+		var at *os.PathError
+		if errors.As(err, &at) {
+			hint = whose(at.Path)
+		}
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		kind = nodes.Space
 	case errors.Is(err, os.ErrNotExist):
 		kind = nodes.NotFound
 	}
-	return &nodes.Error{Kind: kind, Message: err.Error(), Cause: err}
+	return &nodes.Error{Kind: kind, Message: err.Error(), Hint: hint, Cause: err}
 }

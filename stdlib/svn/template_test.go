@@ -20,11 +20,16 @@ var shelf struct {
 	once map[string]*sync.Once
 }
 
-// TestMain takes merges in a process of its own, for tests that kill it; else it
+// TestMain takes merges in a process of its own, for tests that kill it, and tries what
+// another user does; else it
 // makes the folder of the templates, and removes it at the end.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("ROLLSH_TEST_TAKE"); dir != "" {
 		takeAll(dir)
+		return
+	}
+	if dir := os.Getenv("ROLLSH_TEST_TRY"); dir != "" {
+		tryToChange(dir)
 		return
 	}
 	os.Exit(withShelf(m))
