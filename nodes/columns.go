@@ -5,6 +5,9 @@ package nodes
 type Columned interface {
 	// Columns is the width of standard output's terminal; 0 where it is none.
 	Columns() int
+	// Fit breaks a line at blanks where that terminal is too narrow for it; what
+	// goes on below stands after an indent.
+	Fit(line, indent string) string
 }
 
 // Columns is the width that a table shown to p may have; 0 means that it goes
@@ -14,4 +17,14 @@ func Columns(p Person) int {
 		return c.Columns()
 	}
 	return 0
+}
+
+// Fit breaks a line at blanks where the terminal of p is too narrow for it; what
+// goes on below stands after an indent. A line that goes to no terminal stays as
+// it is.
+func Fit(p Person, line, indent string) string {
+	if c, ok := p.(Columned); ok {
+		return c.Fit(line, indent)
+	}
+	return line
 }

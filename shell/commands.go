@@ -292,19 +292,29 @@ func wrapped(text string, width int) []string {
 
 // filled puts words into lines of a width.
 func filled(words []string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range words {
-		if line != "" && cells(line)+1+cells(word) > width {
-			lines = append(lines, line)
-			line = ""
+	return strings.Split(flowed(words, " ", "", width), "\n")
+}
+
+// flowed puts parts into lines of a width, with a gap between them; 0 is one
+// line. What does not fit goes on below, after an indent; a part stays whole.
+func flowed(parts []string, gap, indent string, width int) string {
+	var b strings.Builder
+	at := 0
+	for i, part := range parts {
+		wide := cells(part)
+		switch {
+		case i == 0:
+		case width > 0 && at+cells(gap)+wide > width:
+			b.WriteString("\n" + indent)
+			at = cells(indent)
+		default:
+			b.WriteString(gap)
+			at += cells(gap)
 		}
-		if line != "" {
-			line += " "
-		}
-		line += word
+		b.WriteString(part)
+		at += wide
 	}
-	return append(lines, line)
+	return b.String()
 }
 
 // wrappedHint is wrapped for a hint: a command in backquotes stays in one piece,

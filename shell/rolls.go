@@ -3,6 +3,7 @@ package shell
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,15 +86,33 @@ func stateLook(state string) string {
 	return dim
 }
 
-// pastRoll is a roll in a line, and below it the nodes that are not done.
-func pastRoll(p *palette, m map[string]any, width int) string {
+// deeper stands before what goes on below a line, for want of room.
+const deeper = "        "
+
+// room is how wide a line may be in a terminal of a width; 0 is no limit.
+func room(width int) int { return max(0, width-1) }
+
+// facts lays out what there is to tell, empty texts left out.
+func facts(width int, list ...string) string {
+	list = slices.DeleteFunc(list, func(s string) bool { return s == "" })
+	return flowed(list, "  ", deeper, room(width))
+}
+
+// by is who rolled and where, dim.
+func by(p *palette, m map[string]any) string {
+	return p.as(dim, field(m, "who")+"@"+field(m, "host"))
+}
+
+// inState is a state in its look.
+func inState(p *palette, m map[string]any) string {
 	state := field(m, "state")
-	line := p.as(dim, day(field(m, "started"))) + "  " + p.as(strong, field(m, "name")) + "  "
-	if r := revisions(m); r != "" {
-		line += r + "  "
-	}
-	line += p.as(stateLook(state), state)
-	line += p.as(dim, "  "+field(m, "who")+"@"+field(m, "host")+"  "+field(m, "id"))
+	return p.as(stateLook(state), state)
+}
+
+// pastRoll is a roll in a line, and below it its nodes by their states.
+func pastRoll(p *palette, m map[string]any, width int) string {
+	line := facts(width, p.as(dim, day(field(m, "started"))), p.as(strong, field(m, "name")), revisions(m), inState(p, m),
+		by(p, m), p.as(dim, field(m, "id")))
 	line = withReason(line, field(m, "reason"), width)
 	byState := map[string][]string{}
 	var order []string
@@ -106,31 +125,42 @@ func pastRoll(p *palette, m map[string]any, width int) string {
 		byState[s] = append(byState[s], n)
 	}
 	for _, s := range order {
-		line += "    " + p.as(stateLook(s), pad(clean(s), 12)) + "  " + nodes.FoldNames(byState[s]) + "\n"
+		label := "    " + p.as(stateLook(s), pad(clean(s), 12)) + "  "
+		names := splitNames(nodes.FoldNames(byState[s]))
+		line += flowed(append([]string{label + names[0]}, names[1:]...), "", strings.Repeat(" ", cells(label)), room(width)) + "\n"
 	}
 	return line
+}
+
+// splitNames takes folded names apart behind their commas: "web[1-2,4]," "db".
+func splitNames(folded string) []string {
+	var parts []string
+	begin, depth := 0, 0
+	for i, r := range folded {
+		switch {
+		case r == '[':
+			depth++
+		case r == ']':
+			depth--
+		case r == ',' && depth == 0:
+			parts, begin = append(parts, folded[begin:i+1]), i+1
+		}
+	}
+	return append(parts, folded[begin:])
 }
 
 // standing is a name with its locks, its last roll, and what each node has.
 func standing(p *palette, m map[string]any, width int) string {
 	line := p.as(strong, field(m, "name"))
 	if last, ok := m["last"].(map[string]any); ok {
-		line += "  " + revisions(last) + "  " + p.as(stateLook(field(last, "state")), field(last, "state")) +
-			p.as(dim, "  "+day(field(last, "started"))+"  "+field(last, "who")+"@"+field(last, "host")+"  "+field(last, "id"))
+		line = facts(width, line, revisions(last), inState(p, last), p.as(dim, day(field(last, "started"))), by(p, last), p.as(dim, field(last, "id")))
 	}
 	line += "\n"
 	for _, name := range []string{"lock", "frozen"} {
 		lock, ok := m[name].(map[string]any)
 		person, _ := lock["person"].(bool)
 		if ok && person == (name == "frozen") { // a person's lock is given under both names
-			line += "    " + p.as(warning, "locked") + " by " + field(lock, "who") + " on " + field(lock, "host") + " since " + day(field(lock, "since"))
-			if why := field(lock, "why"); why != "" {
-				line += ": " + why
-			}
-			if stale, _ := lock["stale"].(bool); stale {
-				line += p.as(bad, " (stale: its process is gone)")
-			}
-			line += "\n"
+			line += locked(p, lock, width)
 		}
 	}
 	views, _ := m["nodes"].(map[string]any)
@@ -140,32 +170,45 @@ func standing(p *palette, m map[string]any, width int) string {
 	}
 	for _, n := range words(m, "order") {
 		v, _ := views[n].(map[string]any)
-		state := field(v, "state")
-		text := "    " + pad(n, wide) + "  " + p.as(stateLook(state), pad(state, 12)) + "  "
+		list := []string{"    " + pad(n, wide), p.as(stateLook(field(v, "state")), pad(field(v, "state"), 12))}
 		if rev := field(v, "rev"); rev != "" {
-			text += "r" + rev
+			list = append(list, "r"+rev)
 		}
 		if out, _ := v["drained"].(bool); out {
-			text += p.as(warning, "  drained")
+			list = append(list, p.as(warning, "drained"))
 		}
-		line += withReason(text, field(v, "why"), width)
+		line += withReason(facts(width, list...), field(v, "why"), width)
 	}
 	return line
+}
+
+// locked says who keeps others from rolling a name, and why.
+func locked(p *palette, lock map[string]any, width int) string {
+	text := p.as(warning, "locked") + " by " + field(lock, "who") + " on " + field(lock, "host") + " since " + day(field(lock, "since"))
+	if why := field(lock, "why"); why != "" {
+		text += ": " + why
+	}
+	if stale, _ := lock["stale"].(bool); stale {
+		text += p.as(bad, " (stale: its process is gone)")
+	}
+	list := strings.Split(text, " ")
+	list[0] = "    " + list[0]
+	return flowed(list, " ", deeper, room(width)) + "\n"
 }
 
 // withReason ends a line with the reason for what it says, or puts the reason
 // below where the line has no room for it.
 func withReason(line, why string, width int) string {
 	line = strings.TrimRight(line, " ")
-	const indent = 8
+	last := line[strings.LastIndexByte(line, '\n')+1:]
 	switch {
 	case why == "":
 		return line + "\n"
-	case width == 0 || cells(line)+2+cells(why) < width:
+	case width == 0 || cells(last)+2+cells(why) < width:
 		return line + "  " + why + "\n"
 	}
-	for _, part := range wrapped(why, width-1-indent) {
-		line += "\n" + strings.Repeat(" ", indent) + part
+	for _, part := range wrapped(why, room(width)-len(deeper)) {
+		line += "\n" + deeper + part
 	}
 	return line + "\n"
 }

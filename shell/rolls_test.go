@@ -1,6 +1,8 @@
 package shell_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -53,5 +55,96 @@ func TestRollsAreShownNodeByNode(t *testing.T) {
 	}
 	if _, ok := shell.Rolls([]any{1.0, 2.0}, 0); ok {
 		t.Error("any list is taken for rolls")
+	}
+}
+
+// TestRollsFitTheTerminal: nothing is broken in the middle of a word, and an id
+// can be copied; a pipe gets one line for each roll and node.
+func TestRollsFitTheTerminal(t *testing.T) {
+	t.Setenv("TZ", "UTC")
+	past := map[string]any{
+		"id": "20261122-210405-www-41a9", "name": "www", "from": 14.0, "to": 17.0, "state": "interrupted", "who": "ann", "host": "stage",
+		"started": "2026-11-22T21:04:05Z", "order": []any{"cdn1", "app1", "static", "images", "search", "mail"},
+		"nodes": map[string]any{"cdn1": "done", "app1": "done", "static": "done", "images": "done", "search": "done", "mail": "done"},
+	}
+	standing := map[string]any{
+		"name": "www", "unfinished": true, "last": past, "order": []any{"cdn1"},
+		"lock":  map[string]any{"who": "ann", "host": "stage", "since": "2026-11-22T21:04:05Z", "why": "no rolls before Monday", "stale": true},
+		"nodes": map[string]any{"cdn1": map[string]any{"rev": 17.0, "state": "left-drained", "drained": true}},
+	}
+	list := []any{past, standing}
+	narrow := []string{
+		"2026-11-22 21:04  www  r14 to r17",
+		"        interrupted  ann@stage",
+		"        20261122-210405-www-41a9",
+		"    done          cdn1,app1,static,",
+		"                  images,search,mail",
+		"www  r14 to r17  interrupted",
+		"        2026-11-22 21:04  ann@stage",
+		"        20261122-210405-www-41a9",
+		"    locked by ann on stage since",
+		"        2026-11-22 21:04: no rolls",
+		"        before Monday (stale: its",
+		"        process is gone)",
+		"    cdn1  left-drained  r17  drained",
+	}
+	got, _ := shell.Rolls(list, 40)
+	if d := cmp.Diff(narrow, strings.Split(strings.TrimRight(got, "\n"), "\n")); d != "" {
+		t.Errorf("at 40 columns (-want +got):\n%s", d)
+	}
+	for _, width := range []int{40, 60, 80, 100} {
+		text, _ := shell.Rolls(list, width)
+		for line := range strings.Lines(text) {
+			if len(line)-1 >= width {
+				t.Errorf("at %d columns: %q", width, line)
+			}
+		}
+	}
+	piped := `2026-11-22 21:04  www  r14 to r17  interrupted  ann@stage  20261122-210405-www-41a9
+    done          cdn1,app1,static,images,search,mail
+www  r14 to r17  interrupted  2026-11-22 21:04  ann@stage  20261122-210405-www-41a9
+    locked by ann on stage since 2026-11-22 21:04: no rolls before Monday (stale: its process is gone)
+    cdn1  left-drained  r17  drained
+`
+	got, _ = shell.Rolls(list, 0)
+	if d := cmp.Diff(piped, got); d != "" {
+		t.Errorf("piped (-want +got):\n%s", d)
+	}
+}
+
+// TestOutlineFitsTheTerminal: what a roll would do is broken behind its commas,
+// and where that does not do, at blanks.
+func TestOutlineFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	recipe := `local set = nodes.new{ {name="cdn1",host="192.0.2.1"}, {name="cdn2",host="192.0.2.2"} }
+local R = roll.begin{ name="www", to=set }
+say(R:outline{ to=set, drain={drain="touch ~/drained", undrain="rm ~/drained"}, at_once="all", check="curl -sf -H 'Host: www.example.org' localhost" })
+R:finish()
+say "shown"
+`
+	if err := os.WriteFile(filepath.Join(dir, "outline.lua"), []byte(recipe), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for width, want := range map[int]string{
+		40: `cdn[1-2], all at once:
+    drain: touch ~/drained, switch,
+    check: curl -sf -H 'Host:
+        www.example.org' localhost,
+    undrain
+`,
+		100: `cdn[1-2], all at once: drain: touch ~/drained, switch,
+    check: curl -sf -H 'Host: www.example.org' localhost, undrain
+`,
+	} {
+		s := newTerminal(t, dir, width, 20, []string{"ROLLSH_STATE=" + dir + "/state"}, "sh", "-c", `"$@"; cat`, "sh", program, "outline.lua")
+		s.sees("shown")
+		if got := s.text(); !strings.Contains(got, want) {
+			t.Errorf("at %d columns:\n%s", width, got)
+		}
 	}
 }

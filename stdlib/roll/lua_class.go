@@ -272,7 +272,7 @@ func luaOutline(r *Roll, a outlineArgs) (string, error) {
 	if !a.AtOnce.IsZero() {
 		w.AtOnce = a.AtOnce.String()
 	}
-	return Outline(a.To, func(n *nodes.Node) (Rotation, error) { return rotation(r.journal.session, n, a.Drain, a.Check) }, w)
+	return Outline(a.To, func(n *nodes.Node) (Rotation, error) { return rotation(r.journal.session, n, a.Drain, a.Check) }, w, r.journal.session.Person)
 }
 
 // treeClass is a tree at a revision.

@@ -3,6 +3,7 @@ package roll
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -18,14 +19,17 @@ type Words struct {
 // in order, that are treated alike.
 //
 //	cdn[1-2], one by one: drain: touch /srv/out, switch, check: curl -sf localhost, undrain
-func Outline(set nodes.Set, rotation func(*nodes.Node) (Rotation, error), w Words) (string, error) {
+//
+// Lines are as wide as the terminal of the person, or usualWidth where there is
+// none.
+func Outline(set nodes.Set, rotation func(*nodes.Node) (Rotation, error), w Words, person nodes.Person) (string, error) {
 	var lines []string
 	for _, tier := range set.Tiers() {
 		var last string
 		var group nodes.Set
 		flush := func() {
 			if len(group.Nodes) > 0 {
-				lines = append(lines, wrap(group.Fold()+", "+w.pace(tier)+": "+last))
+				lines = append(lines, wrap(group.Fold()+", "+w.pace(tier)+":", last, person))
 			}
 		}
 		for _, n := range tier.Nodes {
@@ -81,20 +85,31 @@ func (w Words) line(n *nodes.Node, r Rotation) string {
 	return strings.Join(parts, ", ")
 }
 
-// outlineWidth is how wide a line of the outline may be.
-const outlineWidth = 78
+// usualWidth is how wide a line of the outline may be where it goes to no
+// terminal.
+const usualWidth = 78
 
-// wrap breaks a line at its commas, so that it fits; what follows is indented.
-func wrap(line string) string {
-	var b strings.Builder
-	width := 0
-	for i, part := range strings.SplitAfter(line, ", ") {
-		if i > 0 && width+len(strings.TrimSpace(part)) > outlineWidth {
-			b.WriteString("\n    ")
-			width = 4
-		}
-		b.WriteString(part)
-		width += len(part)
+// wrap writes what is done to a group in lines that fit: broken behind commas
+// where that is possible, and what follows is indented.
+func wrap(group, steps string, person nodes.Person) string {
+	const indent = "    "
+	width := usualWidth
+	if n := nodes.Columns(person); n > 0 {
+		width = n - 1
 	}
-	return strings.ReplaceAll(b.String(), " \n", "\n")
+	var lines []string
+	line := group
+	for part := range strings.SplitSeq(steps, ", ") {
+		part += ","
+		if utf8.RuneCountInString(line+" "+strings.TrimSpace(part)) > width {
+			lines, line = append(lines, line), indent+part
+		} else {
+			line += " " + part
+		}
+	}
+	lines = append(lines, strings.TrimSuffix(line, ","))
+	for i, line := range lines {
+		lines[i] = nodes.Fit(person, line, indent+indent)
+	}
+	return strings.Join(lines, "\n")
 }

@@ -2,7 +2,6 @@ package sync
 
 import (
 	"context"
-	"strings"
 
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
@@ -222,7 +221,7 @@ func (e *Engine) planClass() lua.Class {
 				Name: "print", Doc: "Shows the plan, equal nodes together.", Returns: "nil", Example: "plan:print()",
 				Do: lua.Method(func(_ context.Context, p *Plan, _ lua.None) (lua.None, error) {
 					if e.session.Person != nil {
-						e.session.Person.Show(strings.TrimRight(p.Text(), "\n"))
+						e.session.Person.Show(fitted(e.session.Person, p.Text()))
 					}
 					return lua.None{}, nil
 				}),

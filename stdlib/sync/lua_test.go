@@ -157,3 +157,27 @@ func TestPlanOfAttributes(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// narrow is a person at a terminal of 40 columns, who breaks at every blank.
+type narrow struct{ *nodetest.Person }
+
+func (narrow) Columns() int { return 40 }
+
+func (narrow) Fit(line, indent string) string { return strings.ReplaceAll(line, " ", "\n"+indent) }
+
+// TestPlanIsPrintedToFit: what is printed passes through the terminal's width, line
+// by line.
+func TestPlanIsPrintedToFit(t *testing.T) {
+	r := newRig(t, 1)
+	r.file("a.php", "1")
+	n := r.set.Nodes[0]
+	src := fmt.Sprintf("sync.plan{ from=[[%s]], to=node{ name='%s', host='%s', port=%d, user='%s' }, path='%s' }:print()", r.src, n.Name, n.Host, n.Port, n.User, n.Path)
+	person := &nodetest.Person{}
+	r.s.Person, r.s.Recipe = narrow{person}, &nodes.Recipe{}
+	if _, err := lua.New(r.s, []lua.Module{r.engine.Module()}).Eval(context.Background(), src); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(person.Shown, "\n"); !strings.HasPrefix(got, "plan\n    ") || !strings.Contains(got, "\n    to\n    add,\n") {
+		t.Errorf("%q", got)
+	}
+}

@@ -253,6 +253,15 @@ func (p *Plan) Text() string {
 	return b.String()
 }
 
+// fitted is a plan in lines that fit the terminal of p.
+func fitted(p nodes.Person, text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = nodes.Fit(p, line, "    ")
+	}
+	return strings.Join(lines, "\n")
+}
+
 // maxShown limits how many paths of one kind are printed.
 const maxShown = 200
 
