@@ -157,3 +157,39 @@ func TestTrust(t *testing.T) {
 	_, err := r.try(trust)
 	wantKind(t, err, nodes.Changed, "b (by ")
 }
+
+// From the third push over one connection on, folders in which the kernel saw no
+// change are not looked at again; what was changed in them by hand is found.
+func TestRememberedTree(t *testing.T) {
+	r := newRig(t, 1)
+	r.file("dir/a", "1")
+	r.file("dir/b", "1")
+	r.file("other/c", "1")
+	for range 3 {
+		r.push()
+	}
+	outside := filepath.Join(r.bed.Dir(0), "outside")
+	must(t, os.Link(filepath.Join(r.live(0), "dir/a"), outside))
+	write(t, outside, "through another name")
+	if v := r.stats(r.push(), 0); v.Changed != 0 {
+		t.Errorf("a folder was looked at of which the kernel reported nothing: %+v", v)
+	}
+	res, err := r.engine.Drift(r.ctx(), r.set, sync.Options{})
+	must(t, err)
+	if d := res.List[0].Value.(*sync.Drift); len(d.Changed) != 1 || d.Changed[0].Path != "dir/a" {
+		t.Errorf("drift took the tree as it was remembered: %+v", d)
+	}
+	r.file("dir/a", "2") // one of the files that are to be changed is looked at
+	_, err = r.try()
+	wantKind(t, err, nodes.Changed, "dir/a")
+	_, err = r.try() // and after an error all are
+	wantKind(t, err, nodes.Changed, "dir/a (by ")
+	r.push(func(o *sync.Options) { o.Drift = "overwrite" })
+	r.push()
+	r.push()
+	write(t, filepath.Join(r.live(0), "other/c"), "by hand")
+	_, err = r.try()
+	wantKind(t, err, nodes.Changed, "other/c (by ")
+	r.push(func(o *sync.Options) { o.Drift = "overwrite" })
+	r.equal(0)
+}

@@ -132,7 +132,7 @@ func (c *comparison) look(guessed bool) (stop func(), err error) {
 		}
 	}
 	c.s.step.Store("comparing")
-	scan := manifest.Scan(c.t.root, c.rules, max(4, runtime.NumCPU()), func(n int) { c.t.tick(n, 0) })
+	scan := c.s.watches.scan(c)
 	c.live, c.held = scan, scan.Held
 	return scan.Close, nil
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // How long the agent waits: for the next piece of something under way, for a
-// request while it holds a lock, and for a request while it holds none.
+// request while it holds locks or remembers trees, and for one while it does not.
 const (
 	pieceWait = 2 * time.Minute
 	holdWait  = 10 * time.Minute
@@ -33,6 +33,7 @@ type server struct {
 	out  *output
 	held map[string]*tree // trees whose lock is kept between requests, by root as asked
 
+	watches      watches
 	large        sync.Once // memory is taken care of
 	files, bytes atomic.Int64
 	step         atomic.Value // string
@@ -62,13 +63,13 @@ func Serve(in io.Reader, out io.Writer) error {
 	if _, err := io.WriteString(out, wire.Magic); err != nil {
 		return err
 	}
-	s := &server{out: &output{w: out}, held: map[string]*tree{}}
+	s := &server{out: &output{w: out}, held: map[string]*tree{}, watches: watches{}}
 	frames := make(chan frame)
 	quit := make(chan struct{})
 	defer close(quit)
 	s.in = frames
 	go receive(in, frames, quit)
-	defer s.releaseAll()
+	defer s.letGo()
 	return s.loop()
 }
 
@@ -109,13 +110,13 @@ func (s *server) loop() error {
 	defer idle.Stop()
 	for {
 		wait := idleWait
-		if len(s.held) > 0 {
+		if s.holds() {
 			wait = holdWait
 		}
 		f, err := s.next(wait)
 		switch {
-		case errors.Is(err, errSilent) && len(s.held) > 0:
-			s.releaseAll()
+		case errors.Is(err, errSilent) && s.holds():
+			s.letGo()
 		case errors.Is(err, errSilent), errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
@@ -147,6 +148,7 @@ func (s *server) answer(payload []byte) error {
 		return err
 	}
 	if err != nil {
+		s.watches.forget(string(req.Root)) // whatever it was is not to come of what was remembered
 		return wire.WriteJSON(s.out, wire.TypeFailure, explain(err))
 	}
 	return wire.WritePacked(s.out, wire.TypeReport, rep)
@@ -253,11 +255,16 @@ func (s *server) release(req *wire.Request) {
 	}
 }
 
-func (s *server) releaseAll() {
+// holds reports whether it has locked a tree, or remembers one.
+func (s *server) holds() bool { return len(s.held) > 0 || s.watches.remember() }
+
+// letGo ends that.
+func (s *server) letGo() {
 	for root, t := range s.held {
 		t.close()
 		delete(s.held, root)
 	}
+	s.watches.close()
 }
 
 // beat tells the controller, while an operation runs, that it does, and how

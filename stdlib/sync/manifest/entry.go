@@ -41,7 +41,7 @@ type Entry struct {
 	UID, GID uint32
 	// As scanned; not part of the encoding.
 	Ino   uint64
-	Ctime int64 // nanoseconds since 1970
+	Ctime int64 // of a file, nanoseconds since 1970
 }
 
 // Clean reports whether p is a plain path below a root: relative, without

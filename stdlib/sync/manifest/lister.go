@@ -33,6 +33,12 @@ type lister struct {
 
 // look lists a folder with all that lstat tells.
 func (l *lister) look(dir string, room func(n int) []Entry) ([]Entry, error) {
+	return l.lookBy(dir, room, func(int) func([]Entry) { return func([]Entry) {} })
+}
+
+// lookBy is look, and has open told of the folder's handle before its names are
+// read. What that gives is told what the folder holds.
+func (l *lister) lookBy(dir string, room func(n int) []Entry, open func(fd int) func([]Entry)) ([]Entry, error) {
 	fd, err := beneath.Dir(l.root, dir)
 	if err != nil {
 		if dir != "" && gone(err) {
@@ -41,6 +47,7 @@ func (l *lister) look(dir string, room func(n int) []Entry) ([]Entry, error) {
 		return nil, fmt.Errorf("cannot read folder %s: %w", Quote(dir), err)
 	}
 	defer unix.Close(fd)
+	listed := open(fd)
 	paths, err := l.list(fd, dir)
 	if dir != "" && errors.Is(err, unix.ENOENT) {
 		return nil, nil // it went after it was opened
@@ -61,6 +68,7 @@ func (l *lister) look(dir string, room func(n int) []Entry) ([]Entry, error) {
 			return nil, fmt.Errorf("cannot look at %s: %w", Quote(p), err)
 		}
 	}
+	listed(out)
 	return out, nil
 }
 
@@ -139,10 +147,10 @@ func (e *Entry) lstat(fd int, name string) error {
 }
 
 func (e *Entry) fromStat(st *unix.Stat_t) {
-	e.Kind, e.Mode, e.UID, e.GID, e.Ino, e.Ctime = Other, st.Mode&0o7777, st.Uid, st.Gid, st.Ino, st.Ctim.Nano()
+	e.Kind, e.Mode, e.UID, e.GID, e.Ino = Other, st.Mode&0o7777, st.Uid, st.Gid, st.Ino
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		e.Kind, e.Size, e.Mtime, e.Many = File, st.Size, st.Mtim.Nano(), st.Nlink > 1
+		e.Kind, e.Size, e.Mtime, e.Ctime, e.Many = File, st.Size, st.Mtim.Nano(), st.Ctim.Nano(), st.Nlink > 1
 	case unix.S_IFDIR:
 		e.Kind = Dir
 	case unix.S_IFLNK:
