@@ -113,7 +113,7 @@ func inState(p *palette, m map[string]any) string {
 func pastRoll(p *palette, m map[string]any, width int) string {
 	line := facts(width, p.as(dim, day(field(m, "started"))), p.as(strong, field(m, "name")), revisions(m), inState(p, m),
 		by(p, m), p.as(dim, field(m, "id")))
-	line = withReason(line, field(m, "reason"), width)
+	line = withReason(line, field(m, "reason"), width) + again(p, m, width)
 	byState := map[string][]string{}
 	var order []string
 	states, _ := m["nodes"].(map[string]any)
@@ -129,7 +129,38 @@ func pastRoll(p *palette, m map[string]any, width int) string {
 		names := splitNames(nodes.FoldNames(byState[s]))
 		line += flowed(append([]string{label + names[0]}, names[1:]...), "", strings.Repeat(" ", cells(label)), room(width)) + "\n"
 	}
-	return line
+	return line + untold(p, m, width)
+}
+
+// again says who resumed or undid a roll.
+func again(p *palette, m map[string]any, width int) string {
+	text := ""
+	list, _ := m["again"].([]any)
+	for i, item := range list {
+		take, _ := item.(map[string]any)
+		what := "resumed by "
+		switch {
+		case field(take, "mode") != "back":
+		case field(m, "state") == "undone" && i == len(list)-1:
+			what = "undone by "
+		default:
+			what = "undo begun by "
+		}
+		text += facts(width, deeper+what+field(take, "who")+"@"+field(take, "host"), p.as(dim, day(field(take, "at")))) + "\n"
+	}
+	return text
+}
+
+// untold says who could not be told of a roll, and why.
+func untold(p *palette, m map[string]any, width int) string {
+	text := ""
+	for _, why := range words(m, "notices") {
+		label := "    " + p.as(warning, pad("not told", 12)) + "  "
+		list := strings.Split(why, " ")
+		list[0] = label + list[0]
+		text += flowed(list, " ", strings.Repeat(" ", cells(label)), room(width)) + "\n"
+	}
+	return text
 }
 
 // splitNames takes folded names apart behind their commas: "web[1-2,4]," "db".
@@ -154,8 +185,10 @@ func standing(p *palette, m map[string]any, width int) string {
 	line := p.as(strong, field(m, "name"))
 	if last, ok := m["last"].(map[string]any); ok {
 		line = facts(width, line, revisions(last), inState(p, last), p.as(dim, day(field(last, "started"))), by(p, last), p.as(dim, field(last, "id")))
+		line += "\n" + again(p, last, width) + untold(p, last, width)
+	} else {
+		line += "\n"
 	}
-	line += "\n"
 	for _, name := range []string{"lock", "frozen"} {
 		lock, ok := m[name].(map[string]any)
 		person, _ := lock["person"].(bool)

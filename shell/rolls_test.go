@@ -148,3 +148,48 @@ say "shown"
 		}
 	}
 }
+
+// TestRollsSayWhoUndidThem: history and status tell who took a roll up again, and
+// who did not hear of it.
+func TestRollsSayWhoUndidThem(t *testing.T) {
+	t.Setenv("TZ", "UTC")
+	past := map[string]any{
+		"id": "20261122-210405-www-41a9", "name": "www", "to": 17.0, "state": "undone", "who": "ann", "host": "stage",
+		"started": "2026-11-22T21:04:05Z", "order": []any{"web1"}, "nodes": map[string]any{"web1": "undone"},
+		"again": []any{
+			map[string]any{"who": "ann", "host": "stage", "mode": "back", "at": "2026-11-22T21:10:00Z"},
+			map[string]any{"who": "eve", "host": "stage", "mode": "resume", "at": "2026-11-22T21:20:00Z"},
+			map[string]any{"who": "bob", "host": "desk", "mode": "back", "at": "2026-11-22T22:10:00Z"},
+		},
+		"notices": []any{"notify.exec mail -s rolled dev@example.org: exit code 1"},
+	}
+	got, _ := shell.Rolls([]any{past}, 0)
+	want := `2026-11-22 21:04  www  r17  undone  ann@stage  20261122-210405-www-41a9
+        undo begun by ann@stage  2026-11-22 21:10
+        resumed by eve@stage  2026-11-22 21:20
+        undone by bob@desk  2026-11-22 22:10
+    undone        web1
+    not told      notify.exec mail -s rolled dev@example.org: exit code 1
+`
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("history (-want +got):\n%s", d)
+	}
+	got, _ = shell.Rolls([]any{map[string]any{"name": "www", "unfinished": false, "last": past, "order": []any{}, "nodes": map[string]any{}}}, 40)
+	want = `www  r17  undone  2026-11-22 21:04
+        ann@stage
+        20261122-210405-www-41a9
+        undo begun by ann@stage
+        2026-11-22 21:10
+        resumed by eve@stage
+        2026-11-22 21:20
+        undone by bob@desk
+        2026-11-22 22:10
+    not told      notify.exec mail -s
+                  rolled
+                  dev@example.org: exit
+                  code 1
+`
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("status (-want +got):\n%s", d)
+	}
+}

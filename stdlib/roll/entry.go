@@ -34,6 +34,7 @@ type Entry struct {
 	Why        string
 	Nodes      []NodeEntry
 	Notices    []Notice
+	Takes      []Take
 }
 
 // NodeEntry is how a node stands in a roll.
@@ -184,8 +185,13 @@ func (j *Journal) scan(ctx context.Context, tx *sql.Tx, query string, args ...an
 	if err != nil {
 		return nil, err
 	}
+	takes, err := takesOf(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
 	for i := range out {
 		e := &out[i]
+		e.Takes = takes[e.ID]
 		if e.State == Running && !live[e.ID] {
 			e.State = Interrupted
 			e.Why = "its process died"

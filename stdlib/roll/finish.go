@@ -32,12 +32,13 @@ func (r *Roll) Finish(ctx context.Context, err error) (Entry, error) {
 	for _, end := range slices.Backward(r.closers) {
 		end()
 	}
-	var restored []NodeEntry
-	if r.unmoved(err) {
-		restored = e.Nodes
-	}
 	failed := r.write(ctx, func(tx *sql.Tx) error {
-		if err := writeEnd(ctx, tx, e, restored); err != nil {
+		if r.unmoved(err) {
+			if err := r.restore(ctx, tx); err != nil {
+				return err
+			}
+		}
+		if err := writeEnd(ctx, tx, e); err != nil {
 			return err
 		}
 		return r.journal.release(ctx, tx, r.lock)
@@ -49,13 +50,19 @@ func (r *Roll) Finish(ctx context.Context, err error) (Entry, error) {
 	return e, failed
 }
 
-// writeEnd writes how a roll ended, and nodes that are again as they were.
-func writeEnd(ctx context.Context, tx *sql.Tx, e Entry, restored []NodeEntry) error {
-	for _, n := range restored {
-		if err := updateNode(ctx, tx, e.ID, n); err != nil {
+// restore writes that nodes are again as they were before this process took the
+// roll up, which it is as if it had not.
+func (r *Roll) restore(ctx context.Context, tx *sql.Tx) error {
+	for _, n := range r.was.Nodes {
+		if err := updateNode(ctx, tx, r.was.ID, n); err != nil {
 			return err
 		}
 	}
+	return dropTake(ctx, tx, r.was.ID, r.entry.Takes[len(r.was.Takes)])
+}
+
+// writeEnd writes how a roll ended.
+func writeEnd(ctx context.Context, tx *sql.Tx, e Entry) error {
 	_, err := tx.ExecContext(ctx, `UPDATE rolls SET ended = $1, state = $2, complete = $3, why = $4 WHERE id = $5`,
 		stamp(e.Ended), string(e.State), flag(e.Complete), e.Why, e.ID)
 	return err

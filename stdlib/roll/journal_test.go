@@ -2,6 +2,7 @@ package roll_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -251,4 +252,46 @@ func TestDamagedJournal(t *testing.T) {
 	}
 	_, err := j.Begin(t.Context(), roll.Request{Name: "www", To: web("web1")})
 	wantKind(t, err, nodes.Failed, j.Path(), "damaged")
+}
+
+// TestJournalOfAnOlderRollsh: what it lacks is made, be it only looked at; what
+// is in it stays.
+func TestJournalOfAnOlderRollsh(t *testing.T) {
+	s := session(t.TempDir())
+	old := roll.NewJournal(s)
+	r := begin(t, old, web("web1"))
+	step(t, r, r.Set().Nodes[0], roll.Switched, roll.Done)
+	if _, err := r.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", old.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), `DROP TABLE takes; UPDATE schema_version SET version = 1`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j := journal(t, s)
+	if e := find(t, j, r.Entry().ID); e.State != roll.RollDone || len(e.Takes) != 0 {
+		t.Errorf("%+v", e)
+	}
+	back, err := j.Reopen(t.Context(), roll.Request{Name: "www", To: r.Set(), Recipe: nodes.Recipe{Mode: nodes.ModeBack, RollID: r.Entry().ID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := back.Step(t.Context(), back.Set(), roll.Undone, "", well); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := back.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if e := find(t, j, r.Entry().ID); len(e.Takes) != 1 || e.Takes[0].Who != "anna" || e.Takes[0].Mode != nodes.ModeBack || e.Takes[0].At.Before(e.Ended.Add(-time.Minute)) {
+		t.Errorf("%+v", e.Takes)
+	}
 }

@@ -29,13 +29,14 @@ type report struct {
 	Args       []string          `lua:"args"`
 	Source     string            `lua:"source"`
 	Notices    []string          `lua:"notices"` // announcements that reached nobody
+	Again      []Take            `lua:"again"`   // who resumed or undid it
 }
 
 func reportOf(e Entry) report {
 	r := report{
 		ID: e.ID, Name: e.Name, From: luaRevision(e.From), To: luaRevision(e.To), Nodes: map[string]string{}, Why: map[string]string{},
 		Seconds: e.Seconds(), Who: e.Who, Host: e.Host, Started: e.Started, Ended: e.Ended, State: string(e.State), Reason: e.Why,
-		Unfinished: e.Unfinished(), Recipe: e.Recipe, Args: e.Args, Source: e.Source,
+		Unfinished: e.Unfinished(), Recipe: e.Recipe, Args: e.Args, Source: e.Source, Again: e.Takes,
 	}
 	r.Changesets = append(nodes.Changesets{}, e.Changesets...)
 	for _, n := range e.Nodes {

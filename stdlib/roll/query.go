@@ -303,6 +303,7 @@ func nothingLeft(e Entry, q nodes.Recipe) error {
 func (r *Roll) takeUp(e Entry, q Request) {
 	e.State, e.Digest, e.Again = Running, "", time.Now() // what is left is another plan, to be confirmed anew
 	r.entry = e
+	r.entry.Takes = append(slices.Clip(e.Takes), Take{At: e.Again, Who: r.journal.session.User, Host: r.journal.session.Host, Mode: r.mode})
 	r.entry.Nodes = e.aside(r.mode)
 	r.set.Name = q.To.Name
 	for _, n := range q.To.Nodes {
@@ -358,9 +359,12 @@ func (n NodeEntry) goesOn(q nodes.Recipe) bool {
 	return true
 }
 
-// reopen writes that a roll runs again. Nodes that are unknown stay so, until
-// they were asked.
+// reopen writes that a roll runs again, and by whom. Nodes that are unknown stay
+// so, until they were asked.
 func reopen(ctx context.Context, tx *sql.Tx, e Entry) error {
+	if err := insertTake(ctx, tx, e.ID, e.Takes[len(e.Takes)-1]); err != nil {
+		return err
+	}
 	for _, n := range e.Nodes {
 		if err := updateNode(ctx, tx, e.ID, n); err != nil {
 			return err

@@ -1,7 +1,9 @@
 package roll
 
-// schemaVersion is raised with every change of the schema.
-const schemaVersion = 1
+// schemaVersion is raised with every change of the schema. Since 1 tables were
+// added and nothing else, so an older journal is brought up to date by making
+// what it lacks.
+const schemaVersion = 2
 
 // schema holds in SQLite and PostgreSQL alike; queries use $1, which both
 // read. Times are UTC texts of equal length (see timeLayout), so they sort and
@@ -56,6 +58,13 @@ var schema = []string{
 		roll TEXT NOT NULL REFERENCES rolls (id),
 		at   TEXT NOT NULL,
 		why  TEXT NOT NULL)`,
+	`CREATE TABLE IF NOT EXISTS takes (
+		roll TEXT NOT NULL REFERENCES rolls (id),
+		at   TEXT NOT NULL,
+		who  TEXT NOT NULL,
+		host TEXT NOT NULL,
+		mode TEXT NOT NULL,
+		PRIMARY KEY (roll, at))`,
 	`CREATE TABLE IF NOT EXISTS locks (
 		name      TEXT NOT NULL,
 		kind      TEXT NOT NULL,

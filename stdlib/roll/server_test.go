@@ -53,6 +53,12 @@ func TestJournalInPostgres(t *testing.T) {
 	if out, _ := db.Client("psql", "postgres", "-XqAtc", "SELECT state, to_rev FROM rolls").Output(); string(out) != "done|5\n" {
 		t.Errorf("psql reads %q", out)
 	}
+	if out, err := db.Client("psql", "postgres", "-XqAtc", "DROP TABLE takes; UPDATE schema_version SET version = 1").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if list, err := host("deploy3").History(t.Context(), "www", 1); err != nil || len(list) != 1 { // brought up to date
+		t.Errorf("%+v %v", list, err)
+	}
 }
 
 // raceForTheLock begins a roll many times at once, and gives the one that could.

@@ -175,8 +175,8 @@ func (j *Journal) open(ctx context.Context, create bool) (*sql.DB, error) {
 	return db, nil
 }
 
-// migrate makes what tables are missing; ready is false where there are none and
-// none are to be made.
+// migrate makes what tables are missing, also those that an older rollsh did not
+// know; ready is false where there are none and none are to be made.
 func (j *Journal) migrate(ctx context.Context, db *sql.DB, create bool) (ready bool, err error) {
 	made, err := j.keeper.made(ctx, db)
 	if err != nil || !made && !create {
@@ -215,6 +215,10 @@ func (j *Journal) makeTables(ctx context.Context, tx *sql.Tx) error {
 	}
 	// Whoever was first has written it.
 	_, err := tx.ExecContext(ctx, `INSERT INTO schema_version (version) SELECT CAST($1 AS INTEGER) WHERE NOT EXISTS (SELECT 1 FROM schema_version)`, schemaVersion)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE schema_version SET version = $1 WHERE version < $1`, schemaVersion)
 	return err
 }
 

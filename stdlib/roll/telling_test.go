@@ -48,7 +48,8 @@ func TestCtrlCWhilePeopleAreTold(t *testing.T) {
 	}
 }
 
-// TestUndoIsTold: the room hears who undid whose roll, and what is gone with it.
+// TestUndoIsTold: the room hears who undid whose roll, and what is gone with it;
+// the journal keeps it.
 func TestUndoIsTold(t *testing.T) {
 	p := newPlace(t, 2)
 	roller := p.session.User
@@ -60,8 +61,14 @@ func TestUndoIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.session.User = "somebody-else"
+	if _, err := p.rollAs(t.Context(), nodes.Recipe{Mode: nodes.ModeBack, RollID: p.last().ID}, []string{"no"}); nodes.KindOf(err) != nodes.Refused || len(p.last().Takes) != 0 {
+		t.Errorf("an undo that was refused: %v, %+v", err, p.last().Takes)
+	}
 	if _, err := p.roll(nodes.Recipe{Mode: nodes.ModeBack, RollID: p.last().ID}); err != nil {
 		t.Fatal(err)
+	}
+	if got, want := p.eval("(function(r) return r.who .. ': ' .. r.again[1].mode .. ' by ' .. r.again[1].who .. '@' .. r.again[1].host end)(roll.history{ limit=1 }[1])"), roller+": back by somebody-else@"+p.session.Host; got != want {
+		t.Errorf("the history says %q, want %q", got, want)
 	}
 	said, err := os.ReadFile(p.says)
 	if err != nil {
