@@ -47,7 +47,7 @@ func (h *Host) coreModules() []Module {
 					Name: "inspect", Doc: "Writes any value as the shell shows it.", Returns: "string", Example: `print(inspect{1, 2})`,
 					Do: Held(func(c *Call, a inspectArgs) (any, error) { return c.Host.Inspect(a.Value), nil }),
 				},
-				{Name: "env", Doc: "Reads a variable of the environment; nil when it is not set.", Returns: "string?", Example: `print(env "HOME")`, Do: Pure(getenv)},
+				{Name: "env", Doc: "Reads a variable of the environment; nil when it is not set. Those of secrets it does not tell.", Returns: "string?", Example: `print(env "HOME")`, Do: Pure(getenv)},
 			},
 		},
 		jsonModule(),
@@ -93,6 +93,9 @@ type envArgs struct {
 }
 
 func getenv(a envArgs) (any, error) {
+	if name := nodes.SecretOf(a.Name); name != "" {
+		return nil, &nodes.Error{Kind: nodes.Usage, Message: nodes.Clean(a.Name) + " gives a secret, which env does not tell", Hint: "secret \"" + nodes.Clean(name) + "\""}
+	}
 	if v, ok := os.LookupEnv(a.Name); ok {
 		return v, nil
 	}

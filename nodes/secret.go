@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -58,6 +59,57 @@ const shortestKept = 4
 type Secrets struct {
 	mu    sync.Mutex
 	texts []string
+	given map[string]string // by variable
+}
+
+// secretVariable is how the names of variables begin that give secrets.
+const secretVariable = "ROLLSH_SECRET_"
+
+// SecretVariable is the environment variable that gives the secret of a name.
+func SecretVariable(name string) string {
+	return secretVariable + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// SecretOf is the name, in small letters, of the secret that a variable gives; empty
+// for other variables.
+func SecretOf(variable string) string {
+	name, ok := strings.CutPrefix(variable, secretVariable)
+	if !ok {
+		return ""
+	}
+	return strings.ToLower(name)
+}
+
+// TakeSecrets takes the secrets out of the environment of this process: no program that
+// is started later gets them from it.
+func TakeSecrets() *Secrets {
+	s := &Secrets{given: map[string]string{}}
+	for _, pair := range os.Environ() {
+		if variable, text, ok := strings.Cut(pair, "="); ok && SecretOf(variable) != "" {
+			s.given[variable] = text
+			_ = os.Unsetenv(variable) // fails for names that no environment holds
+		}
+	}
+	return s
+}
+
+// Given finds a secret that the environment gave, and takes note of it.
+func (s *Secrets) Given(name string) (text string, ok bool) {
+	if s == nil {
+		return "", false
+	}
+	text, ok = s.given[SecretVariable(name)]
+	s.Keep(text)
+	return text, ok
+}
+
+// Environment gives the variables that were taken from the environment, for another
+// rollsh.
+func (s *Secrets) Environment() map[string]string {
+	if s == nil {
+		return nil
+	}
+	return s.given
 }
 
 // Keep takes note of a secret.

@@ -76,6 +76,21 @@ func (c Cmd) shell(sudo []string, first string) (string, error) {
 	return line, nil
 }
 
+// Apart gives c without its variables, and those for the process that runs it: in a
+// command line every user of the machine can read them. With sudo, which passes none
+// on, they stay. It fails as Shell does.
+func (c Cmd) Apart() (Cmd, []string, error) {
+	if c.Sudo != "" {
+		return c, nil, nil
+	}
+	env, err := c.envWords()
+	if strings.ContainsRune(strings.Join(env, ""), 0) {
+		err = &Error{Kind: Usage, Message: "a variable cannot hold a NUL byte"}
+	}
+	c.Env = nil
+	return c, env, err
+}
+
 func (c Cmd) envWords() ([]string, error) {
 	words := make([]string, 0, len(c.Env))
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {

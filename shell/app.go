@@ -48,6 +48,7 @@ type app struct {
 	leave     chan int      // an exit code: end at once
 	ctrlC     chan struct{} // Ctrl-C while a line is typed
 	clock     clock
+	secrets   *nodes.Secrets
 	seen      *seen
 	nodesFile string      // that the REPL works with; empty while it is open which
 	atPrompt  atomic.Bool // a line is being typed
@@ -69,6 +70,7 @@ func Main(version string, args []string, stdin io.Reader, stdout, stderr io.Writ
 	a := &app{
 		version: version, env: os.Getenv, stdin: stdin, stdout: stdout, stderr: stderr,
 		interrupt: nodes.NewInterrupt(), leave: make(chan int, 1), ctrlC: make(chan struct{}, 1),
+		secrets: nodes.TakeSecrets(),
 	}
 	restore := keepTerminal(stdin)
 	defer restore()
@@ -146,7 +148,7 @@ func (a *app) dress() error {
 	}
 	a.sink = a.seen
 	a.person = newPerson(a.screen, a.errPaint, isTerminal(a.stdin) && errTTY, a.opts.yes, a.interrupt)
-	a.person.show, a.person.secrets = a.show, &nodes.Secrets{}
+	a.person.show, a.person.secrets = a.show, a.secrets
 	if a.json != nil {
 		a.person.record = a.json.write
 	}

@@ -20,7 +20,7 @@ var (
 	manEnvironment = [][2]string{
 		{"ROLLSH_STATE", "the folder of journal and locks"},
 		{"ROLLSH_JOURNAL", "postgres://USER@HOST/DATABASE: journal and locks that several deploy hosts share; the password is in ~/.pgpass"},
-		{"ROLLSH_SECRET_NAME", "the value of secret \"name\""},
+		{"ROLLSH_SECRET_NAME", "the value of secret \"name\"; programs that rollsh starts do not get it"},
 		{"XDG_STATE_HOME, XDG_CACHE_HOME", "where state and caches are, instead of ~/.local/state and ~/.cache"},
 		{"NO_COLOR", "when it is not empty, nothing is coloured unless --color=always asks for it"},
 		{"TERM", "dumb: no line editing and no live grid"},

@@ -172,5 +172,8 @@ func (a *app) testCommand(ctx context.Context, scratch, project, file string) (*
 		}
 	}
 	cmd.Env = append(cmd.Env, "HOME="+home, "TMPDIR="+scratch, testStand+"="+scratch, "ROLLSH_STATE="+filepath.Join(scratch, "state"), stdlib.TestReport+"="+filepath.Join(scratch, "report"))
+	for name, value := range a.secrets.Environment() {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
 	return cmd, nil
 }

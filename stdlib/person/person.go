@@ -25,9 +25,7 @@ func Secret(ctx context.Context, s *nodes.Session, name string) (nodes.Secret, e
 	if !secretName().MatchString(name) {
 		return nodes.Secret{}, &nodes.Error{Kind: nodes.Usage, Message: "'" + name + "' is not a name of a secret: letters, digits, '_' and '-'"}
 	}
-	variable := "ROLLSH_SECRET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-	if text, ok := os.LookupEnv(variable); ok {
-		s.Secrets.Keep(text)
+	if text, ok := s.Secrets.Given(name); ok {
 		return nodes.NewSecret(text), nil
 	}
 	path := filepath.Join(s.State, "secrets", name)
@@ -46,7 +44,7 @@ func Secret(ctx context.Context, s *nodes.Session, name string) (nodes.Secret, e
 		}
 		e := *nodes.AsError(err, nodes.Refused)
 		if e.Kind == nodes.Refused {
-			e.Hint = fmt.Sprintf("set %s, or put it into %s with mode 0600", variable, path)
+			e.Hint = fmt.Sprintf("set %s, or put it into %s with mode 0600", nodes.SecretVariable(name), path)
 		}
 		return "", &e
 	}

@@ -99,11 +99,16 @@ func (l *Local) spawn(ctx context.Context, c nodes.Cmd) (*localChild, error) {
 	if ctx.Err() != nil {
 		return nil, nodes.Stopped(ctx)
 	}
+	c, env, err := c.Apart()
+	if err != nil {
+		return nil, err
+	}
 	line, g, err := gate(c)
 	if err != nil {
 		return nil, err
 	}
 	p := &localChild{cmd: exec.Command("/bin/sh", "-c", line), sudo: c.Sudo, gate: g, from: l, ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), env...)
 	if l.session.Project != "" {
 		p.cmd.Dir = l.session.Project
 	}

@@ -75,7 +75,7 @@ type globArgs struct {
 type runArgs struct {
 	Cmd     command       `lua:"cmd,pos" type:"string|string[]" doc:"a shell line, or words that are quoted for you"`
 	Cwd     string        `lua:"cwd" doc:"folder to run it in; else the login folder, here the project"`
-	Env     variables     `lua:"env" type:"table" doc:"variables, by name"`
+	Env     variables     `lua:"env" type:"table" doc:"variables, by name; users of a node can see them there: a secret is better read from stdin"`
 	Stdin   input         `lua:"stdin,here" type:"string|Secret|{file: string}|function" doc:"what the command reads: a text, {file=\"dump.sql\"}, or a function that gives the next piece and nil at the end"`
 	Stdout  string        `lua:"stdout" doc:"file here that gets all of its output, which is then not shown; from a Set: a folder/, with a file for each node"`
 	Stderr  string        `lua:"stderr" doc:"the same for its errors"`

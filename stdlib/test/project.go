@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ type Project struct {
 	Path  string
 	state string
 	here  nodes.Conn
+	given map[string]string // secrets of the environment
 }
 
 // parts are the folders of a project that a copy has.
@@ -32,7 +34,7 @@ func (s *Stand) Project(sets map[string]nodes.Set, files map[string]string) (*Pr
 	if err != nil {
 		return nil, err
 	}
-	p := &Project{Path: filepath.Join(dir, "project"), state: filepath.Join(dir, "state"), here: s.session.Here}
+	p := &Project{Path: filepath.Join(dir, "project"), state: filepath.Join(dir, "state"), here: s.session.Here, given: s.session.Secrets.Environment()}
 	for _, d := range []string{p.Path, p.state} {
 		if err := os.Mkdir(d, 0o700); err != nil {
 			return nil, err
@@ -126,8 +128,7 @@ func (p *Project) Run(ctx context.Context, words ...string) (nodes.Result, error
 	if !slices.Contains(words, "--json") { // which excludes --plain
 		argv = append(argv, "--plain")
 	}
-	return p.here.Run(ctx, nodes.Cmd{
-		Argv: append(argv, words...), Dir: nodes.RemotePath(p.Path),
-		Env: map[string]string{"ROLLSH_STATE": p.state, Report: ""}, Quiet: true,
-	})
+	env := map[string]string{"ROLLSH_STATE": p.state, Report: ""}
+	maps.Copy(env, p.given)
+	return p.here.Run(ctx, nodes.Cmd{Argv: append(argv, words...), Dir: nodes.RemotePath(p.Path), Env: env, Quiet: true})
 }
