@@ -1,7 +1,5 @@
 package shell
 
-import "strings"
-
 // Columns is the width of standard output's terminal; 0 where it is none, so
 // that tables in a file or a pipe are not cut.
 func (p *person) Columns() int {
@@ -15,7 +13,5 @@ func (p *person) Columns() int {
 // Fit breaks a line at blanks where that terminal is too narrow for it; what goes
 // on below stands after an indent.
 func (p *person) Fit(line, indent string) string {
-	words := strings.Split(strings.TrimLeft(line, " "), " ")
-	words[0] = line[:indentOf(line)] + words[0]
-	return flowed(words, " ", indent, room(p.Columns()))
+	return broken(line, indent, p.Columns())
 }

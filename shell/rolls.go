@@ -98,6 +98,13 @@ func facts(width int, list ...string) string {
 	return flowed(list, "  ", deeper, room(width))
 }
 
+// broken breaks a line at blanks where a terminal is too narrow for it.
+func broken(line, indent string, width int) string {
+	words := strings.Split(strings.TrimLeft(line, " "), " ")
+	words[0] = line[:indentOf(line)] + words[0]
+	return flowed(words, " ", indent, room(width))
+}
+
 // by is who rolled and where, dim.
 func by(p *palette, m map[string]any) string {
 	return p.as(dim, field(m, "who")+"@"+field(m, "host"))
@@ -132,9 +139,13 @@ func pastRoll(p *palette, m map[string]any, width int) string {
 	return line + untold(p, m, width)
 }
 
-// again says who resumed or undid a roll.
+// again says who resumed or undid a roll, and whether its process died while
+// people were told of it.
 func again(p *palette, m map[string]any, width int) string {
 	text := ""
+	if untold, _ := m["untold"].(bool); untold {
+		text = p.as(warning, broken(deeper+"people may not have been told: its process died meanwhile", deeper, width)) + "\n"
+	}
 	list, _ := m["again"].([]any)
 	for i, item := range list {
 		take, _ := item.(map[string]any)
@@ -156,9 +167,7 @@ func untold(p *palette, m map[string]any, width int) string {
 	text := ""
 	for _, why := range words(m, "notices") {
 		label := "    " + p.as(warning, pad("not told", 12)) + "  "
-		list := strings.Split(why, " ")
-		list[0] = label + list[0]
-		text += flowed(list, " ", strings.Repeat(" ", cells(label)), room(width)) + "\n"
+		text += broken(label+why, strings.Repeat(" ", cells(label)), width) + "\n"
 	}
 	return text
 }
@@ -224,9 +233,7 @@ func locked(p *palette, lock map[string]any, width int) string {
 	if stale, _ := lock["stale"].(bool); stale {
 		text += p.as(bad, " (stale: its process is gone)")
 	}
-	list := strings.Split(text, " ")
-	list[0] = "    " + list[0]
-	return flowed(list, " ", deeper, room(width)) + "\n"
+	return broken("    "+text, deeper, width) + "\n"
 }
 
 // withReason ends a line with the reason for what it says, or puts the reason

@@ -193,3 +193,28 @@ func TestRollsSayWhoUndidThem(t *testing.T) {
 		t.Errorf("status (-want +got):\n%s", d)
 	}
 }
+
+// TestRollsSayThatPeopleMayNotHaveBeenTold: the roll is done all the same.
+func TestRollsSayThatPeopleMayNotHaveBeenTold(t *testing.T) {
+	t.Setenv("TZ", "UTC")
+	past := map[string]any{
+		"id": "20261122-210405-www-41a9", "name": "www", "to": 17.0, "state": "done", "who": "ann", "host": "stage", "untold": true,
+		"started": "2026-11-22T21:04:05Z", "order": []any{"web1"}, "nodes": map[string]any{"web1": "done"},
+	}
+	for width, want := range map[int]string{
+		0: `www  r17  done  2026-11-22 21:04  ann@stage  20261122-210405-www-41a9
+        people may not have been told: its process died meanwhile
+`,
+		40: `www  r17  done  2026-11-22 21:04
+        ann@stage
+        20261122-210405-www-41a9
+        people may not have been told:
+        its process died meanwhile
+`,
+	} {
+		got, _ := shell.Rolls([]any{map[string]any{"name": "www", "unfinished": false, "last": past, "order": []any{}, "nodes": map[string]any{}}}, width)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("at %d columns (-want +got):\n%s", width, d)
+		}
+	}
+}

@@ -18,31 +18,11 @@ func TestKilledInARoll(t *testing.T) {
 		"--dir=" + p.dir, "--co=" + p.co, "--url=" + p.repo.File + "/trunk",
 		"--after=touch " + p.dir + "/begun; test -e " + p.dir + "/go || sleep 60",
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), child+"=recipe", "ROLL_TEST_SESSION="+encode(t, sessionText{p.session.Project, p.session.State, p.session.Cache, p.session.Home, p.session.User}),
-		"ROLL_TEST_ARGS="+encode(t, args), "ROLL_TEST_RECIPE="+testdata(t, "prod.lua"))
-	said := &strings.Builder{}
-	cmd.Stderr = said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	await(t, func() bool {
-		select {
-		case err := <-ended:
-			t.Fatalf("it ended: %v: %s", err, said)
-		default:
-		}
-		return p.raised("begun")
-	})
+	kill := p.rollElsewhere(args, "begun")
 	if e := p.last(); e.State != roll.Running {
 		t.Errorf("while it runs: %s", e.State)
 	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	<-ended
+	kill()
 	e := p.last()
 	if e.State != roll.Interrupted || states(e) != "web1=unknown web2=staged web3=staged" || !e.Nodes[0].Out || !p.raised("web1.out") {
 		t.Errorf("%s %s", e.State, states(e))
@@ -58,6 +38,37 @@ func TestKilledInARoll(t *testing.T) {
 	}
 	if e = p.last(); e.State != roll.RollDone || p.pages() != "one one one" || p.raised("web1.out") {
 		t.Errorf("%s %s, pages %q", e.State, states(e), p.pages())
+	}
+}
+
+// rollElsewhere runs testdata/prod.lua in a process of its own, and returns when
+// a flag is raised; kill ends the process as kill -9 does.
+func (p *place) rollElsewhere(args []string, flag string) (kill func()) {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), child+"=recipe", "ROLL_TEST_SESSION="+encode(p.t, sessionText{p.session.Project, p.session.State, p.session.Cache, p.session.Home, p.session.User}),
+		"ROLL_TEST_ARGS="+encode(p.t, args), "ROLL_TEST_RECIPE="+testdata(p.t, "prod.lua"))
+	said := &strings.Builder{}
+	cmd.Stderr = said
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	await(p.t, func() bool {
+		select {
+		case err := <-ended:
+			p.t.Fatalf("it ended: %v: %s", err, said)
+		default:
+		}
+		return p.raised(flag)
+	})
+	return func() {
+		p.t.Helper()
+		if err := cmd.Process.Kill(); err != nil {
+			p.t.Fatal(err)
+		}
+		<-ended
 	}
 }
 

@@ -35,6 +35,7 @@ type Entry struct {
 	Nodes      []NodeEntry
 	Notices    []Notice
 	Takes      []Take
+	Untold     bool // its process died while people were told how it ended
 }
 
 // NodeEntry is how a node stands in a roll.
@@ -189,13 +190,14 @@ func (j *Journal) scan(ctx context.Context, tx *sql.Tx, query string, args ...an
 	if err != nil {
 		return nil, err
 	}
+	telling, err := tellingOf(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
 	for i := range out {
 		e := &out[i]
 		e.Takes = takes[e.ID]
-		if e.State == Running && !live[e.ID] {
-			e.State = Interrupted
-			e.Why = "its process died"
-		}
+		e.judge(live[e.ID], telling[e.ID])
 		if e.Nodes, err = nodesOf(ctx, tx, *e); err != nil {
 			return nil, err
 		}
@@ -204,6 +206,19 @@ func (j *Journal) scan(ctx context.Context, tx *sql.Tx, query string, args ...an
 		}
 	}
 	return out, nil
+}
+
+// judge tells a roll under way from one whose process died. One whose end is
+// written, and of which people are being told, runs as long as its process lives.
+func (e *Entry) judge(live, telling bool) {
+	switch {
+	case e.State == Running && !live:
+		e.State, e.Why, e.Untold = Interrupted, "its process died", telling
+	case e.State != Running && live:
+		e.State, e.Ended, e.Why = Running, time.Time{}, ""
+	default:
+		e.Untold = telling && !live
+	}
 }
 
 func scanRolls(ctx context.Context, tx *sql.Tx, query string, args ...any) ([]Entry, error) {

@@ -10,6 +10,31 @@ import (
 	"github.com/rollsh/rollsh/nodes"
 )
 
+// Conclude writes how the roll ended, as Finish(err) does, and that people are
+// being told of it; it gives the roll as it stands. No step can follow. The lock
+// is kept until Finish, which changes nothing of the end then. Should the process
+// die in between, the roll is over, and all that is not known is who was told.
+func (r *Roll) Conclude(ctx context.Context, err error) (Entry, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordGrace)
+	defer cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.open || r.concluded || r.unmoved(err) {
+		return r.ending(err), nil
+	}
+	e := r.ending(err)
+	failed := r.write(ctx, func(tx *sql.Tx) error {
+		if err := writeEnd(ctx, tx, e); err != nil {
+			return err
+		}
+		return startTelling(ctx, tx, e)
+	})
+	if failed == nil {
+		r.entry, r.concluded = e, true
+	}
+	return e, failed
+}
+
 // Finish writes how the roll ended, frees the lock and gives the roll as it
 // stands. err is what ended it early; nil when it went through. A second call
 // changes nothing.
@@ -33,12 +58,7 @@ func (r *Roll) Finish(ctx context.Context, err error) (Entry, error) {
 		end()
 	}
 	failed := r.write(ctx, func(tx *sql.Tx) error {
-		if r.unmoved(err) {
-			if err := r.restore(ctx, tx); err != nil {
-				return err
-			}
-		}
-		if err := writeEnd(ctx, tx, e); err != nil {
+		if err := r.writeFinish(ctx, tx, e, r.unmoved(err)); err != nil {
 			return err
 		}
 		return r.journal.release(ctx, tx, r.lock)
@@ -48,6 +68,23 @@ func (r *Roll) Finish(ctx context.Context, err error) (Entry, error) {
 	defer r.mu.Unlock()
 	r.entry = e
 	return e, failed
+}
+
+// writeFinish writes what is not written yet of the end of a roll.
+func (r *Roll) writeFinish(ctx context.Context, tx *sql.Tx, e Entry, unmoved bool) error {
+	switch {
+	case r.concluded:
+		return endTelling(ctx, tx, e)
+	case unmoved:
+		if err := r.restore(ctx, tx); err != nil {
+			return err
+		}
+		return writeEnd(ctx, tx, e)
+	}
+	if err := endTelling(ctx, tx, e); err != nil { // of an earlier try
+		return err
+	}
+	return writeEnd(ctx, tx, e)
 }
 
 // restore writes that nodes are again as they were before this process took the
@@ -89,13 +126,16 @@ func (r *Roll) Ending(err error) Entry {
 }
 
 func (r *Roll) ending(err error) Entry {
-	if r.unmoved(err) {
+	switch {
+	case r.concluded:
+		return r.entry
+	case r.unmoved(err):
 		return *r.was
 	}
 	e := r.entry
 	e.Nodes = slices.Clone(e.Nodes)
 	e.Ended, e.State, e.Complete = time.Now(), e.verdict(), err == nil && e.tried() && len(r.passed) == 0
-	e.Why = "" // what ended an earlier try of this roll is over
+	e.Why, e.Untold = "", false // what was of an earlier try of this roll is over
 	if err != nil {
 		e.Why = firstLine(err.Error())
 		if nodes.KindOf(err) == nodes.Cancelled || e.State == RollDone {

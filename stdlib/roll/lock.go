@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -33,6 +34,7 @@ type Lock struct {
 	token   string
 	process string
 	beat    time.Time
+	spent   bool // stale, and its roll is over: its holder died while people were told
 }
 
 const (
@@ -120,9 +122,16 @@ func newToken() string {
 
 const lockColumns = `name, kind, token, who, host, why, roll, since, pid, process, heartbeat`
 
-// locksOf reads the locks of a name, or all for an empty one.
+// locksOf reads the locks of a name, or all for an empty one, but for those that
+// are spent, which keep nobody out.
 func (j *Journal) locksOf(ctx context.Context, tx *sql.Tx, name string) ([]Lock, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT `+lockColumns+` FROM locks WHERE name = $1 OR $1 = '' ORDER BY name, kind`, name)
+	list, err := j.allLocks(ctx, tx, name)
+	return slices.DeleteFunc(list, func(l Lock) bool { return l.spent }), err
+}
+
+func (j *Journal) allLocks(ctx context.Context, tx *sql.Tx, name string) ([]Lock, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT `+lockColumns+`, COALESCE((SELECT state FROM rolls WHERE id = roll), '') FROM locks
+		WHERE name = $1 OR $1 = '' ORDER BY name, kind`, name)
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +141,13 @@ func (j *Journal) locksOf(ctx context.Context, tx *sql.Tx, name string) ([]Lock,
 	for rows.Next() {
 		var l Lock
 		var kind, since, heartbeat string
-		if err := rows.Scan(&l.Name, &kind, &l.token, &l.Who, &l.Host, &l.Why, &l.Roll, &since, &l.PID, &l.process, &heartbeat); err != nil {
+		var state Phase
+		if err := rows.Scan(&l.Name, &kind, &l.token, &l.Who, &l.Host, &l.Why, &l.Roll, &since, &l.PID, &l.process, &heartbeat, &state); err != nil {
 			return nil, err
 		}
 		l.Person, l.Since, l.beat = kind == kindPerson, unstamp(since), unstamp(heartbeat)
 		l.Stale = l.staleSeenFrom(j.session.Host, now)
+		l.spent = l.Stale && state != "" && state != Running
 		out = append(out, l)
 	}
 	return out, rows.Err()
@@ -152,13 +163,19 @@ func (j *Journal) Locks(ctx context.Context, name string) (out []Lock, err error
 }
 
 // take puts l into the journal, or fails with Locked. A stale lock gives way
-// to a reason.
+// to a reason, a spent one to anybody.
 func (j *Journal) take(ctx context.Context, tx *sql.Tx, l Lock, takeover string) error {
-	held, err := j.locksOf(ctx, tx, l.Name)
+	held, err := j.allLocks(ctx, tx, l.Name)
 	if err != nil {
 		return err
 	}
 	for _, h := range held {
+		if h.spent {
+			if err := j.release(ctx, tx, h); err != nil {
+				return err
+			}
+			continue
+		}
 		if _, mine := j.mine.Load(h.token); mine && !l.Person {
 			j.own(h) // a recipe, or a shell, that locks a name goes on to roll it
 			continue
@@ -167,7 +184,7 @@ func (j *Journal) take(ctx context.Context, tx *sql.Tx, l Lock, takeover string)
 			return h.locked(time.Now())
 		}
 		l.Why = fmt.Sprintf("%s (taken over from %s on %s: %s)", l.Why, h.Who, h.Host, takeover)
-		if _, err := tx.ExecContext(ctx, `DELETE FROM locks WHERE name = $1 AND token = $2`, h.Name, h.token); err != nil {
+		if err := j.release(ctx, tx, h); err != nil {
 			return err
 		}
 	}
@@ -240,7 +257,7 @@ func (j *Journal) free(ctx context.Context, tx *sql.Tx, held []Lock, takeover st
 			kept = &held[i]
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM locks WHERE name = $1 AND token = $2`, l.Name, l.token); err != nil {
+		if err := j.release(ctx, tx, l); err != nil {
 			return err
 		}
 		freed++

@@ -228,6 +228,14 @@ func rollSteps() []lua.Func {
 			Do: lua.PureMethod(func(r *Roll, a finishArgs) (report, error) { return reportOf(r.Ending(a.err())), nil }),
 		},
 		{
+			Name: "conclude", Doc: "Writes how the roll ended, before people are told of it, and gives it; no step can follow. It is over then, whatever becomes of this process; its lock is kept until finish.", Returns: "table",
+			Example: `channel:rolled(R:conclude())`,
+			Do: lua.Method(func(ctx context.Context, r *Roll, a finishArgs) (report, error) {
+				e, err := r.Conclude(ctx, a.err())
+				return reportOf(e), err
+			}),
+		},
+		{
 			Name: "finish", Doc: "Writes how the roll ended and frees its lock. A second call changes nothing.", Returns: "table", Example: `R:finish()`,
 			Do: lua.Method(func(ctx context.Context, r *Roll, a finishArgs) (report, error) {
 				e, err := r.Finish(ctx, a.err())

@@ -29,6 +29,7 @@ type report struct {
 	Args       []string          `lua:"args"`
 	Source     string            `lua:"source"`
 	Notices    []string          `lua:"notices"` // announcements that reached nobody
+	Untold     bool              `lua:"untold"`  // its process died while people were told; who heard of it is not known
 	Again      []Take            `lua:"again"`   // who resumed or undid it
 }
 
@@ -36,7 +37,7 @@ func reportOf(e Entry) report {
 	r := report{
 		ID: e.ID, Name: e.Name, From: luaRevision(e.From), To: luaRevision(e.To), Nodes: map[string]string{}, Why: map[string]string{},
 		Seconds: e.Seconds(), Who: e.Who, Host: e.Host, Started: e.Started, Ended: e.Ended, State: string(e.State), Reason: e.Why,
-		Unfinished: e.Unfinished(), Recipe: e.Recipe, Args: e.Args, Source: e.Source, Again: e.Takes,
+		Unfinished: e.Unfinished(), Recipe: e.Recipe, Args: e.Args, Source: e.Source, Untold: e.Untold, Again: e.Takes,
 	}
 	r.Changesets = append(nodes.Changesets{}, e.Changesets...)
 	for _, n := range e.Nodes {

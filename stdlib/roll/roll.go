@@ -42,22 +42,24 @@ type Roll struct {
 	interrupt *nodes.Interrupt // may be nil
 	budget    budget
 
-	mu      sync.Mutex
-	entry   Entry // as the journal has it
-	open    bool
-	was     *Entry                // before this process took it up again; nil: it did not
-	seq     int                   // of the last step
-	begins  int                   // seq when this process began
-	undo    string                // by what name the sync engine undoes what is switched now
-	answers map[nodes.Name]answer // of checks, since the switch
-	begun   map[nodes.Name]bool   // drained or switched by this process
-	cut     map[nodes.Name]bool   // a switch began, and did not end well so far
-	past    map[nodes.Name]bool   // switched before this process took the roll up
-	unsure  map[nodes.Name]bool   // nobody knows whether an earlier switch was made
-	passed  []nodes.Outcome       // resume leaves these as they are
-	soft    <-chan struct{}       // closed when a person asks to stop; nil until a node is touched
-	release func()
-	closers []func() // what ends with the roll
+	mu    sync.Mutex
+	entry Entry // as the journal has it
+	open  bool
+	// concluded: the end is written, and people are being told of it.
+	concluded bool
+	was       *Entry                // before this process took it up again; nil: it did not
+	seq       int                   // of the last step
+	begins    int                   // seq when this process began
+	undo      string                // by what name the sync engine undoes what is switched now
+	answers   map[nodes.Name]answer // of checks, since the switch
+	begun     map[nodes.Name]bool   // drained or switched by this process
+	cut       map[nodes.Name]bool   // a switch began, and did not end well so far
+	past      map[nodes.Name]bool   // switched before this process took the roll up
+	unsure    map[nodes.Name]bool   // nobody knows whether an earlier switch was made
+	passed    []nodes.Outcome       // resume leaves these as they are
+	soft      <-chan struct{}       // closed when a person asks to stop; nil until a node is touched
+	release   func()
+	closers   []func() // what ends with the roll
 }
 
 // budget is how many nodes may go wrong over the whole roll.

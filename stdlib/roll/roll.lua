@@ -125,7 +125,6 @@ return function(o)
 
   -- Tells people. A channel that fails breaks nothing, unless it is strict: then that is raised at the very end.
   local function announce(result)
-    if R.planning then return end
     local strict
     result.tracker, result.mode = o.tracker, R.mode
     local channels = type(o.announce) == "table" and o.announce or { o.announce }
@@ -146,13 +145,13 @@ return function(o)
     if telling then R:notice(telling .. ": cancelled") end
     if over then return R:finish(why, kind) end
     local result = R:finish("interrupted", "cancelled")
-    if begun then announce(result) end
+    if begun and not R.planning then announce(result) end
   end)
 
   local ok, err = pcall(body)
   over = true
   if not ok then why, kind = tostring(err), type(err) == "table" and err.kind or nil end -- what was tolerated did not end it
-  local strict = begun and announce(R:result(why, kind))
+  local strict = begun and o.announce and not R.planning and announce(R:conclude(why, kind))
   if staged and not begun then pcall(staged.drop, staged) end
   if err and confirmed and not begun and not R.planning then
     say((R.mode == "resume" and "nothing more" or "nothing") .. " was switched: all nodes are as they were")

@@ -3,7 +3,7 @@ package roll
 // schemaVersion is raised with every change of the schema. Since 1 tables were
 // added and nothing else, so an older journal is brought up to date by making
 // what it lacks.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // schema holds in SQLite and PostgreSQL alike; queries use $1, which both
 // read. Times are UTC texts of equal length (see timeLayout), so they sort and
@@ -65,6 +65,9 @@ var schema = []string{
 		host TEXT NOT NULL,
 		mode TEXT NOT NULL,
 		PRIMARY KEY (roll, at))`,
+	`CREATE TABLE IF NOT EXISTS telling (
+		roll  TEXT PRIMARY KEY REFERENCES rolls (id),
+		since TEXT NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS locks (
 		name      TEXT NOT NULL,
 		kind      TEXT NOT NULL,

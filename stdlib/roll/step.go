@@ -358,7 +358,7 @@ func updateNode(ctx context.Context, tx *sql.Tx, id string, n NodeEntry) error {
 
 // places finds the nodes in the roll.
 func (r *Roll) places(set nodes.Set) ([]int, error) {
-	if !r.open {
+	if !r.open || r.concluded {
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "the roll " + r.entry.ID + " has ended"}
 	}
 	out := make([]int, 0, len(set.Nodes))

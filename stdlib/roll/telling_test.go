@@ -48,6 +48,66 @@ func TestCtrlCWhilePeopleAreTold(t *testing.T) {
 	}
 }
 
+// TestKilledWhilePeopleAreTold: the roll is what it was when they began to be
+// told, and needs nobody; it is only not known whether they heard of it.
+func TestKilledWhilePeopleAreTold(t *testing.T) {
+	p := newPlace(t, 2)
+	fifo := filepath.Join(p.dir, "fifo")
+	p.run("mkfifo", fifo)
+	args := []string{"--dir=" + p.dir, "--co=" + p.co, "--url=" + p.repo.File + "/trunk", "--say=/dev/null; touch " + p.dir + "/telling; cat " + fifo}
+	kill := p.rollElsewhere(args, "telling")
+	if e := p.last(); e.State != roll.Running || !e.Ended.IsZero() || e.Untold {
+		t.Errorf("while it tells: %s, ended %v, untold %v", e.State, e.Ended, e.Untold)
+	}
+	_, err := p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Locked)
+	kill()
+	e := p.last()
+	if e.State != roll.RollDone || !e.Untold || e.Unfinished() || e.Ended.IsZero() || states(e) != "web1=done web2=done" {
+		t.Errorf("%s, untold %v, unfinished %v, ended %v: %s", e.State, e.Untold, e.Unfinished(), e.Ended, states(e))
+	}
+	if said := p.journal.CutShort(t.Context()); len(said) != 0 {
+		t.Errorf("said first: %q", said)
+	}
+	if all, err := p.journal.Status(t.Context(), "www"); err != nil || len(all) != 1 || len(all[0].Locks) != 0 || !all[0].Last.Untold {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if _, err := p.rollAs(t.Context(), nodes.Recipe{Mode: nodes.ModeBack, RollID: e.ID}, nil); nodes.KindOf(err) != nodes.Refused || !p.last().Untold {
+		t.Errorf("an undo that nobody confirmed: %v, %+v", err, p.last())
+	}
+	if _, err := p.roll(nodes.Recipe{}); err != nil { // nothing is to be closed or taken over
+		t.Fatal(err)
+	}
+	if _, err := p.roll(nodes.Recipe{Mode: nodes.ModeBack, RollID: e.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if e = find(t, p.journal, e.ID); e.State != roll.RollUndone || e.Untold {
+		t.Errorf("%s, untold %v", e.State, e.Untold)
+	}
+}
+
+// TestKilledWhilePeopleAreToldOfAFailure: what is left to do is left to do.
+func TestKilledWhilePeopleAreToldOfAFailure(t *testing.T) {
+	p := newPlace(t, 2)
+	fifo := filepath.Join(p.dir, "fifo")
+	p.run("mkfifo", fifo)
+	p.flag("web2.sick", true)
+	p.rollElsewhere([]string{"--dir=" + p.dir, "--co=" + p.co, "--url=" + p.repo.File + "/trunk", "--say=/dev/null; touch " + p.dir + "/telling; cat " + fifo}, "telling")()
+	e := p.last()
+	if e.State != roll.RollFailed || !e.Untold || !e.Unfinished() || states(e) != "web1=done web2=left-drained" || !strings.Contains(e.Why, "1 of 2 failed") {
+		t.Errorf("%s, untold %v, unfinished %v, %s: %s", e.State, e.Untold, e.Unfinished(), states(e), e.Why)
+	}
+	_, err := p.roll(nodes.Recipe{})
+	wantKind(t, err, nodes.Refused, "unfinished", "1 done, 1 left-drained")
+	p.flag("web2.sick", false)
+	if _, err := p.roll(nodes.Recipe{Mode: nodes.ModeResume, RollID: e.ID, Failed: true}); err != nil {
+		t.Fatal(err)
+	}
+	if e = p.last(); e.State != roll.RollDone || e.Untold {
+		t.Errorf("%s, untold %v", e.State, e.Untold)
+	}
+}
+
 // TestUndoIsTold: the room hears who undid whose roll, and what is gone with it;
 // the journal keeps it.
 func TestUndoIsTold(t *testing.T) {
@@ -84,8 +144,8 @@ func TestUndoIsTold(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeftToResume: a roll whose session was killed while people were
-// told has nothing to go on with; what ends it is said.
+// TestNothingIsLeftToResume: a roll that was ended early though all its nodes are
+// done has nothing to go on with; what ends it is said.
 func TestNothingIsLeftToResume(t *testing.T) {
 	j := journal(t, session(t.TempDir()))
 	set := web("web1", "web2")
