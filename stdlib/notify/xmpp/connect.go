@@ -18,7 +18,7 @@ import (
 func connect(ctx context.Context, cfg Config) (*stream, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*cfg.Timeout)
 	defer cancel()
-	conn, err := dial(ctx, cfg)
+	conn, addr, err := dial(ctx, cfg)
 	if err != nil {
 		return nil, "", err
 	}
@@ -31,29 +31,46 @@ func connect(ctx context.Context, cfg Config) (*stream, string, error) {
 	}
 	if err != nil {
 		_ = s.conn.Close()
-		return nil, "", during(ctx, "logging in at "+cfg.endpoint(), err)
+		return nil, "", s.blame(addr, during(ctx, "logging in", err))
 	}
 	return s, jid, nil
 }
 
-// dial connects to the server named, or to those that DNS names, in its order.
-func dial(ctx context.Context, cfg Config) (net.Conn, error) {
+// dial connects to the server named, or to the first of those that DNS names which
+// answers, and gives its address.
+func dial(ctx context.Context, cfg Config) (conn net.Conn, addr string, err error) {
 	var failed error
-	for _, addr := range addresses(ctx, cfg) {
+	for _, addr = range addresses(ctx, cfg) {
 		d := net.Dialer{Timeout: cfg.Timeout}
 		conn, err := d.DialContext(ctx, "tcp", addr)
 		if err == nil {
-			return conn, nil
+			return conn, addr, nil
 		}
 		if ctx.Err() != nil {
-			return nil, nodes.Stopped(ctx)
+			return nil, "", nodes.Stopped(ctx)
 		}
 		failed = &nodes.Error{
 			Kind: nodes.Unreachable, Message: "cannot connect to " + addr + ": " + plainNet(err),
 			Hint: "is the chat server up, and is server= right?", Cause: err,
 		}
 	}
-	return nil, failed
+	return nil, "", failed
+}
+
+// blame says at which address logging in failed; and what may be wrong with the address
+// where nothing that was heard there was XMPP.
+func (s *stream) blame(addr string, err error) error {
+	e := *nodes.AsError(err, nodes.Internal)
+	if e.Kind == nodes.Cancelled {
+		return err
+	}
+	if !strings.Contains(e.Message, addr) {
+		e.Message = addr + ": " + e.Message
+	}
+	if e.Hint == "" && !s.heard {
+		e.Hint = otherPort
+	}
+	return &e
 }
 
 // plainNet drops the address that is already in the message.
@@ -142,7 +159,7 @@ func (s *stream) handshake(ctx context.Context, cfg Config) error {
 	if err := c.HandshakeContext(ctx); err != nil {
 		return tlsError(ctx, cfg.domain(), err)
 	}
-	s.conn = c
+	s.conn, s.heard = c, true
 	s.in.Reader.Reset(c)
 	return nil
 }

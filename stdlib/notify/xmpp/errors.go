@@ -31,6 +31,9 @@ func protocol(code, message, hint string) *nodes.Error {
 	return &nodes.Error{Kind: nodes.Protocol, Code: code, Message: message, Hint: hint}
 }
 
+// otherPort is a hint for an address at which something else may answer.
+const otherPort = `is server= right? XMPP clients mostly go to port 5222, or 5223 with tls="direct"`
+
 // during says what a read or write failed at. A context that ended wins over
 // the network error that its end brought about.
 func during(ctx context.Context, what string, err error) error {
@@ -52,7 +55,7 @@ func during(ctx context.Context, what string, err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return &nodes.Error{Kind: nodes.Lost, Message: what + ": the server closed the connection", Cause: err}
 	case syntax != nil:
-		return protocol("not-xml", what+": the answer is not XMPP", "is this the port for XMPP clients?")
+		return protocol("not-xml", what+": the answer is not XMPP", otherPort)
 	}
 	return &nodes.Error{Kind: nodes.Lost, Message: what + ": " + err.Error(), Cause: err}
 }
@@ -73,7 +76,10 @@ func tlsError(ctx context.Context, domain string, err error) error {
 	case errors.As(err, &invalid):
 		return protocol("certificate", "the certificate is not valid: "+err.Error(), "")
 	case errors.As(err, &record):
-		return protocol("tls", "the server does not speak TLS here", "is this the port for XMPP clients?")
+		if record.RecordHeader[0] == '<' { // the stream of a server that begins without
+			return protocol("tls", "the server does not begin with TLS, it offers it (STARTTLS)", `leave tls="direct" out`)
+		}
+		return protocol("tls", "the server does not begin with TLS", otherPort)
 	}
 	return during(ctx, "TLS handshake", err)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -41,6 +42,7 @@ type stream struct {
 	dec     *xml.Decoder
 	timeout time.Duration
 	write   sync.Mutex
+	heard   bool // XMPP, or TLS, of the server
 }
 
 func newStream(conn net.Conn, timeout time.Duration) *stream {
@@ -88,13 +90,17 @@ func (s *stream) open(domain string) (*features, error) {
 		esc(domain), nsClient, nsStream); err != nil {
 		return nil, err
 	}
+	if err := s.greeted(); err != nil {
+		return nil, err
+	}
 	root, err := s.next()
 	if err != nil {
 		return nil, err
 	}
 	if root.Name.Local != "stream" || root.Name.Space != nsStream {
-		return nil, protocol("invalid-namespace", "the answer is no XMPP stream but <"+root.Name.Local+">", "is this the port for XMPP clients?")
+		return nil, protocol("invalid-namespace", "the answer is no XMPP stream but <"+root.Name.Local+">", otherPort)
 	}
+	s.heard = true
 	start, err := s.next()
 	if err != nil {
 		return nil, err
@@ -104,6 +110,25 @@ func (s *stream) open(domain string) (*features, error) {
 	}
 	var f features
 	return &f, s.dec.DecodeElement(&f, &start)
+}
+
+// greeted waits for the first byte of an answer and fails where that begins no XML: a
+// parser would wait for more from what is no XMPP server.
+func (s *stream) greeted() error {
+	first, err := s.in.Peek(1)
+	if err != nil {
+		return err
+	}
+	const alert = 0x15 // of TLS (RFC 8446 5.1)
+	switch first[0] {
+	case '<', ' ', '\t', '\r', '\n':
+		return nil
+	case alert:
+		return protocol("tls", "the server wants TLS from the first byte", `give tls="direct"`)
+	}
+	said, _ := s.in.Peek(s.in.Buffered()) // what is buffered is there
+	words, _, _ := strings.Cut(string(said), "\n")
+	return protocol("not-xml", "no XMPP server answers, but one that says "+quote(strings.TrimSpace(words)), otherPort)
 }
 
 // next reads to the start of the next element. The end of the stream is io.EOF,
