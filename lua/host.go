@@ -37,6 +37,7 @@ type Host struct {
 	files    *files
 	listMeta *glua.LTable // of lists that rollsh made
 	recorded int          // calls that a plan recorded
+	audits   int          // calls that the audit was told of
 }
 
 // New makes a host with the modules' names as globals. A bad record panics:

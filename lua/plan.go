@@ -47,7 +47,7 @@ func (h *Host) planning() bool { return h.Session.Recipe.Mode == nodes.ModePlan 
 // or waits for what was changed, and the recipe does not vouch for it with
 // read=true.
 func (c *Call) recorded(b *binding) bool {
-	if !c.Host.planning() || !b.Mutates && b.Foresee.call == nil || b.Do.script != "" {
+	if !c.Host.planning() || !b.changes() || b.Do.script != "" {
 		return false
 	}
 	t := c.optionsTable()

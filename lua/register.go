@@ -118,7 +118,7 @@ func (h *Host) invoke(L *glua.LState, b *binding) int {
 	}
 	L.SetTop(0)
 	c := &Call{Host: h, L: L, Name: h.called(L, b.full), args: args}
-	v, err := h.perform(c, b)
+	v, err := h.audited(c, b)
 	if err != nil {
 		h.raise(L, c.Name, err)
 	}

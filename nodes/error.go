@@ -28,7 +28,7 @@ const (
 	Space       Kind = "space"    // disk, quota or inodes
 	Changed     Kind = "changed"  // a node moved on since it was looked at
 	Refused     Kind = "refused"  // a person or a rule said no
-	Policy      Kind = "policy"   // the restricted shell's policy said no
+	Policy      Kind = "policy"   // what an administrator asked for, such as an audit, cannot be had
 	Protocol    Kind = "protocol" // svn's, http's, TLS's, XMPP's own errors
 	Failed      Kind = "failed"   // fail() and error "text"
 	Tasks       Kind = "tasks"    // several nodes or tasks failed; see Errors

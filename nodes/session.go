@@ -26,6 +26,7 @@ type Session struct {
 	Service *Service
 	Stand   string   // in a test, the folder with all that belongs to its nodes; else empty
 	Secrets *Secrets // those found or asked so far; nil: nobody keeps them
+	Audit   Audit    // nil: what is done is kept by nobody
 	// Interrupt counts the signals that ask the run to end; nil: nobody counts.
 	Interrupt *Interrupt
 	// SSHHosts lists the Host names of ssh_config that are no patterns, SSHKnown
@@ -44,6 +45,13 @@ func (s *Session) Path(p string) string {
 		return p
 	}
 	return filepath.Join(s.Project, p)
+}
+
+// Audit keeps what is done where the one who does it cannot change it.
+type Audit interface {
+	// Keep takes a text of one or more lines. What cannot be kept must not be done:
+	// the error is of kind policy.
+	Keep(text string) error
 }
 
 // Person is the one at the terminal. Every method but Show fails with Refused

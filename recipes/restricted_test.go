@@ -11,15 +11,16 @@ import (
 
 // TestStagingAndNothingElse: a developer whose key is bound to staging.lua, as
 // docs/start.md has it, picks, tries and commits over ssh. Whatever else is asked
-// for is not done.
+// for is not done, and what is done is in the system log.
 func TestStagingAndNothingElse(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	nodetest.Need(t, "sshd", "ssh", "sftp")
+	log := nodetest.StartSyslog(t)
 	words := "HOME=" + p.dir + " ROLLSH_STATE=" + p.dir + "/state VISUAL=false"
 	escaped := filepath.Join(t.TempDir(), "escaped")
 	bed, err := nodetest.Open(filepath.Join(t.TempDir(), "bed"), 1, nodetest.Env("VISUAL", "touch "+escaped), nodetest.Config(
-		"ForceCommand cd "+p.dir+" && "+words+" exec "+p.rollsh+" recipes/staging.lua\nDisableForwarding yes\nPermitUserRC no\nPermitUserEnvironment no"))
+		"ForceCommand cd "+p.dir+" && "+words+" exec "+p.rollsh+" --audit="+log.Socket+" recipes/staging.lua\nDisableForwarding yes\nPermitUserRC no\nPermitUserEnvironment no"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,5 +58,11 @@ func TestStagingAndNothingElse(t *testing.T) {
 	s.ends("4")
 	if _, err := os.Lstat(escaped); err == nil {
 		t.Error("something else was run")
+	}
+	text := log.Text()
+	for _, want := range []string{" from 127.0.0.1: begins: rollsh ", ":commit ", " done\n", ": ends with exit code 130\n", ": ends with exit code 0\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in the system log:\n%s", want, text)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package shell
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -50,6 +51,7 @@ type app struct {
 	clock     clock
 	secrets   *nodes.Secrets
 	seen      *seen
+	audit     *audit      // nil without --audit
 	nodesFile string      // that the REPL works with; empty while it is open which
 	atPrompt  atomic.Bool // a line is being typed
 	// inShell says that the REPL is on; interruptedIdle, that Ctrl-C came while
@@ -85,6 +87,9 @@ func Main(version string, args []string, stdin io.Reader, stdout, stderr io.Writ
 	stop := a.catch()
 	defer stop()
 	go func() {
+		if err == nil {
+			err = a.openAudit(args)
+		}
 		if err == nil {
 			err = a.run(rest)
 		}
@@ -186,6 +191,9 @@ func (a *app) open(recipe string) error {
 		return err
 	}
 	s.Events, s.Person, s.Interrupt, s.Secrets = a.sink, a.person, a.interrupt, a.person.secrets
+	if a.audit != nil {
+		s.Audit = a.audit
+	}
 	a.session = s
 	a.library = stdlib.New(s)
 	a.host = lua.New(s, append(a.library.Modules, a.module()))
@@ -206,10 +214,12 @@ func (a *app) finish(err error) int {
 	}
 	a.sink.flush()
 	a.writer.close()
+	code := ExitCode(err)
 	if name := a.interrupt.Signal(); err != nil && name != "" {
-		return signalCode(name)
+		code = signalCode(name)
 	}
-	return ExitCode(err)
+	_ = a.keep(fmt.Sprintf("ends with exit code %d", code)) // all that was done is there
+	return code
 }
 
 // unwritten is, and tells, that results could not be written; nil where they

@@ -17,6 +17,7 @@ type options struct {
 	verbose       bool
 	project       string
 	takeover      string
+	audit         string // the socket of the system log, or machineLog; empty: no audit
 	recipeChanged bool
 	failed        bool
 
@@ -38,6 +39,8 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.BoolVarP(&o.verbose, "verbose", "v", false, "add the Lua traceback to an error")
 	fs.Var(flagWord{&o.project, "DIR"}, "project", "the project; else it is found upward from here")
 	fs.Var(flagWord{&o.takeover, "REASON"}, "takeover", "take a stale lock, for this reason")
+	fs.Var(flagWord{&o.audit, ""}, "audit", "write what is done to the system log, or do nothing")
+	fs.Lookup("audit").NoOptDefVal = machineLog
 	fs.BoolVar(&o.recipeChanged, "recipe-changed", false, "resume or go back although the recipe is not as it was")
 	fs.BoolVar(&o.failed, "failed", false, "resume takes the failed nodes too")
 	return fs

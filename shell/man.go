@@ -65,8 +65,12 @@ func flagUse(f *pflag.Flag) string {
 	if f.Shorthand != "" {
 		use = "-" + f.Shorthand + ", " + use
 	}
-	if kind, _ := pflag.UnquoteUsage(f); kind != "" {
-		use += "=" + strings.ToUpper(kind)
+	kind, _ := pflag.UnquoteUsage(f)
+	switch kind = strings.ToUpper(kind); {
+	case kind != "":
+		use += "=" + kind
+	case f.Value.Type() != "bool":
+		use += "[=" + f.NoOptDefVal + "]"
 	}
 	return use
 }

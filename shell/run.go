@@ -156,6 +156,9 @@ func (a *app) evaluated(src string, eval func(*lua.Host, context.Context, string
 	if err := a.open(""); err != nil {
 		return nil, err
 	}
+	if err := a.keep("runs: " + a.unlessSecret(src)); err != nil {
+		return nil, err
+	}
 	a.seen.begin()
 	err = a.during(func(ctx context.Context) (err error) {
 		values, err = eval(a.host, ctx, src)
