@@ -33,6 +33,7 @@ type Event struct {
 	Unit   string   // bytes, files or changesets
 	State  string   // for State: staged, drained, ...
 	Lines  []string // for Planned: what would be done, in full: "+ index.html"
+	Own    []string // for Warned: words in Text for the place of this node alone, as in Error
 	Err    *Error   // for Finished: how it failed; nil: well
 }
 

@@ -79,6 +79,9 @@ func (p *pretty) tick() {
 }
 
 func (p *pretty) drawLocked() {
+	if p.lines.overdue(p.now()) {
+		p.pending.WriteString(p.lines.release())
+	}
 	width, height := p.screen.size()
 	rows := p.lines.grid(p.now(), width, height)
 	if len(rows) == 0 && !p.shown && p.pending.Len() == 0 {
@@ -218,6 +221,7 @@ func padLeft(s string, width int) string { return strings.Repeat(" ", max(0, wid
 func (p *pretty) flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.pending.WriteString(p.lines.release())
 	p.screen.draw(p.pending.String(), nil)
 	p.pending.Reset()
 	p.shown = false

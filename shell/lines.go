@@ -24,6 +24,7 @@ type lines struct {
 	ops   map[uint64]*operation
 	done  int // operations ended since there were none
 	fail  int
+	held  []nodes.Event // warnings that wait for the same ones of other nodes
 }
 
 // operation is one thing under way on one node.
@@ -46,11 +47,24 @@ func newLines(p *palette) *lines {
 	return &lines{paint: p, width: func() int { return 0 }, ops: map[uint64]*operation{}}
 }
 
-// take notes an event and gives the text to be shown for it, whole lines.
+// take notes an event and gives the text to be shown now, whole lines.
 func (l *lines) take(e nodes.Event) string {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
+	late := ""
+	if e.Type != nodes.Finished && l.overdue(e.Time) {
+		late = l.release()
+	}
+	text := late + l.shown(e)
+	if e.Type == nodes.Finished && l.overdue(e.Time) {
+		text += l.release()
+	}
+	return text
+}
+
+// shown notes an event and gives the text for it.
+func (l *lines) shown(e nodes.Event) string {
 	switch e.Type {
 	case nodes.Started:
 		return l.start(e)
@@ -65,7 +79,11 @@ func (l *lines) take(e nodes.Event) string {
 	case nodes.Said:
 		return cleanLines(e.Text) + "\n"
 	case nodes.Warned:
-		return l.warned(e)
+		if l.shared(e) {
+			l.held = append(l.held, e)
+			return ""
+		}
+		return l.warned([]nodes.Event{e})
 	case nodes.State:
 		return l.prefix(e.Node, ">") + l.paint.as(strong, clean(e.State)) + l.because(e.Text) + "\n"
 	}
@@ -100,25 +118,6 @@ func (l *lines) prefix(n nodes.Name, sign string) string {
 	}
 	l.widen(n)
 	return l.paint.node(n, pad(clean(string(n)), l.name)) + " " + l.paint.as(dim, sign) + " "
-}
-
-func (l *lines) warned(e nodes.Event) string {
-	text := cleanLines(e.Text)
-	if e.Node != "" {
-		text = clean(string(e.Node)) + ": " + text
-	}
-	if e.Where != "" {
-		text = clean(e.Where) + ": " + text
-	}
-	const label = "warning:"
-	if width := l.width(); width > 0 {
-		var fitted []string
-		for line := range strings.SplitSeq(text, "\n") {
-			fitted = append(fitted, wrappedHint(line, width-len(label)-2)...)
-		}
-		text = strings.Join(fitted, "\n"+strings.Repeat(" ", len(label)+1))
-	}
-	return l.paint.as(warning, label) + " " + text + "\n"
 }
 
 // output gives the lines of an output event, which are whole: one, or several

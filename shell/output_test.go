@@ -64,6 +64,31 @@ func TestPlainOutput(t *testing.T) {
 			{Type: nodes.Warned, Text: "no drain", Where: "recipes/prod.lua:3", Node: "web1"},
 			{Type: nodes.State, Node: "web1", State: "drained", Text: "by haproxy"},
 		}, "rolling r12\nwarning: recipes/prod.lua:3: web1: no drain\nweb1 > drained (by haproxy)\n"},
+		{"the same warning of several nodes is one", []nodes.Event{
+			{Type: nodes.Started, ID: 1, Node: "web1", Op: "sync.push", Where: "p:3", Time: at(0)},
+			{Type: nodes.Started, ID: 2, Node: "web2", Op: "sync.push", Where: "p:3", Time: at(0)},
+			{Type: nodes.Started, ID: 3, Node: "web3", Op: "sync.push", Where: "p:3", Time: at(0)},
+			{Type: nodes.Warned, Text: "leaves a", Op: "sync.push", Where: "p:3", Node: "web2", Time: at(0)},
+			{Type: nodes.Warned, Text: "leaves b", Op: "sync.push", Where: "p:3", Node: "web2", Time: at(0)},
+			{Type: nodes.Warned, Text: "leaves b", Op: "sync.push", Where: "p:3", Node: "web2", Time: at(0)},
+			{Type: nodes.Finished, ID: 2, Time: at(0)},
+			{Type: nodes.Warned, Text: "leaves a", Op: "sync.push", Where: "p:3", Node: "web1", Time: at(0)},
+			{Type: nodes.Warned, Text: "leaves 3 files", Own: []string{"3 files"}, Op: "sync.push", Where: "p:3", Node: "web1", Time: at(0)},
+			{Type: nodes.Finished, ID: 1, Time: at(0)},
+			{Type: nodes.Warned, Text: "leaves 4 files", Own: []string{"4 files"}, Op: "sync.push", Where: "p:3", Node: "web3", Time: at(0)},
+			{Type: nodes.Said, Text: "others go on", Time: at(0.5)},
+			{Type: nodes.Finished, ID: 3, Time: at(0)},
+			{Type: nodes.Said, Text: "all are done"},
+		}, "others go on\nwarning: p:3: web[1-2]: leaves a\nwarning: p:3: web[1,3]: leaves 3 files (and 1 more)\nwarning: p:3: web2: leaves b\nall are done\n"},
+		{"a warning does not wait for long", []nodes.Event{
+			{Type: nodes.Started, ID: 1, Node: "web1", Op: "sync.push", Time: at(0)},
+			{Type: nodes.Started, ID: 2, Node: "web2", Op: "sync.push", Time: at(0)},
+			{Type: nodes.Warned, Text: "leaves a", Op: "sync.push", Node: "web1", Time: at(0)},
+			{Type: nodes.Finished, ID: 1, Time: at(1)},
+			{Type: nodes.Progress, ID: 2, Done: 1, Unit: "bytes", Time: at(2)},
+			{Type: nodes.Said, Text: "web2 takes long"},
+			{Type: nodes.Warned, Text: "leaves a", Op: "sync.push", Node: "web2", Time: at(3)},
+		}, "warning: web1: leaves a\nweb2 takes long\nwarning: web2: leaves a\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

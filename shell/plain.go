@@ -29,8 +29,14 @@ func (p *plain) Emit(e nodes.Event) {
 	}
 }
 
-// flush does nothing: plain output is never late.
-func (p *plain) flush() {}
+// flush shows the warnings that wait for those of other nodes.
+func (p *plain) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if text := p.lines.release(); text != "" {
+		p.screen.line(text)
+	}
+}
 
 // still tells how far a long operation is: "web1 > sync.push 61%, 4.2 MB/s, 12 s".
 func (l *lines) still(op *operation, e nodes.Event) string {

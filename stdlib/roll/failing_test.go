@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/roll"
 )
 
@@ -157,5 +158,23 @@ func TestNodesThatCannotBeReachedAreToldOnce(t *testing.T) {
 	}
 	if e := p.last(); states(e) != "web1=unreachable web2=unreachable web3=unreachable" || !strings.Contains(e.Nodes[2].Why, "connection refused") {
 		t.Errorf("%s: %s", states(e), e.Nodes[2].Why)
+	}
+}
+
+// TestClocksThatAreOff: the same of several nodes is told once.
+func TestClocksThatAreOff(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "date"), []byte("#!/bin/sh\nPATH=${PATH#*:} exec date -d '+2 hours' \"$@\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b := onNodes(t, 3, nodetest.Env("PATH", dir+":"+os.Getenv("PATH")))
+	r := begin(t, b.journal, b.set)
+	good, _, err := r.Preflight(t.Context(), nodes.RemotePath(dir+"/www"))
+	if err != nil || len(good.Nodes) != 3 {
+		t.Fatalf("%v, %v", good.Fold(), err)
+	}
+	said := b.events.Text(nodes.Warned)
+	if !strings.Contains(said, "web[1-3]: its clock is ") || !strings.Contains(said, " fast") || strings.Count(said, "clock") != 1 {
+		t.Errorf("%q", said)
 	}
 }

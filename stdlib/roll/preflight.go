@@ -32,7 +32,7 @@ func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (good nodes.
 		ctx, cancel := context.WithTimeoutCause(ctx, preflightLimit,
 			&nodes.Error{Kind: nodes.Timeout, Message: fmt.Sprintf("no answer within %v", preflightLimit)})
 		defer cancel()
-		return nil, r.look(ctx, n, dir)
+		return r.look(ctx, n, dir)
 	}
 	results := nodes.Each(ctx, r.set, nodes.EachOpts{Op: "preflight", AtOnce: nodes.AllAtOnce(), OnFailure: nodes.CarryOn}, look)
 	if ctx.Err() != nil {
@@ -41,6 +41,10 @@ func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (good nodes.
 	if err := r.note(ctx, results); err != nil {
 		return good, nil, err
 	}
+	r.warnOfAll(results.List, "", func(o nodes.Outcome) error {
+		clock, _ := o.Value.(*clockOff)
+		return clock.warning()
+	})
 	good = results.In(nodes.OK)
 	good.Name = r.set.Name
 	results.List = append(results.List, r.passed...)
@@ -48,16 +52,21 @@ func (r *Roll) Preflight(ctx context.Context, dir nodes.RemotePath) (good nodes.
 	if tolerated != nil && (r.Spent() || len(good.Nodes) == 0) {
 		return good, nil, tolerated
 	}
-	var out []error
-	for _, o := range results.List {
-		if o.Err != nil {
-			out = append(out, nodes.At(o.Err, "", o.Node.Name))
+	r.warnOfAll(results.List, "left out: ", func(o nodes.Outcome) error { return o.Err })
+	return good, tolerated, results.Stop
+}
+
+// warnOfAll warns of what there is to say of nodes, the same of several at once.
+func (r *Roll) warnOfAll(list []nodes.Outcome, head string, of func(nodes.Outcome) error) {
+	var all []error
+	for _, o := range list {
+		if err := of(o); err != nil {
+			all = append(all, nodes.At(err, "", o.Node.Name))
 		}
 	}
-	for _, line := range nodes.FoldErrors(out) {
-		r.warn("left out: " + line)
+	for _, line := range nodes.FoldErrors(all) {
+		r.warn(head + line)
 	}
-	return good, tolerated, results.Stop
 }
 
 // note writes down the nodes that the preflight failed on. Why is told once for
@@ -88,19 +97,19 @@ func stateOf(s nodes.OutcomeState) State {
 	return Failed
 }
 
-// look is the preflight of one node.
-func (r *Roll) look(ctx context.Context, n *nodes.Node, dir nodes.RemotePath) error {
+// look is the preflight of one node; it gives how far its clock is off.
+func (r *Roll) look(ctx context.Context, n *nodes.Node, dir nodes.RemotePath) (*clockOff, error) {
 	conn, err := r.journal.session.Dialer.Dial(ctx, n)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if dir == "" {
-		return &nodes.Error{Kind: nodes.Usage, Message: "no path: give path=, or path= in the nodes file"}
+		return nil, &nodes.Error{Kind: nodes.Usage, Message: "no path: give path=, or path= in the nodes file"}
 	}
 	if err := lookAtFiles(ctx, conn, dir); err != nil {
-		return err
+		return nil, err
 	}
-	return r.lookAtShell(ctx, conn, n, dir)
+	return lookAtShell(ctx, conn, dir)
 }
 
 // lookAtFiles sees that the tree's folder is one, or can be made, and that its
@@ -135,46 +144,61 @@ func lookAtFiles(ctx context.Context, conn nodes.Conn, dir nodes.RemotePath) err
 
 // lookAtShell asks for the clock and whether the folder can be written. A node
 // that lets nobody run commands is not asked.
-func (r *Roll) lookAtShell(ctx context.Context, conn nodes.Conn, n *nodes.Node, dir nodes.RemotePath) error {
+func lookAtShell(ctx context.Context, conn nodes.Conn, dir nodes.RemotePath) (*clockOff, error) {
 	script := `d=` + nodes.Quote(string(dir)) + `; while [ ! -e "$d" ] && [ "$d" != / ]; do d=$(dirname -- "$d"); done
 if [ -w "$d" ]; then echo yes; else echo no; fi; date +%s; printf '%s\n' "$d"`
 	before := time.Now()
 	res, err := conn.Run(ctx, nodes.Cmd{Line: script, Quiet: true})
 	var denied *nodes.Error
 	if errors.As(err, &denied) && denied.Kind == nodes.Permission {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	lines := strings.SplitN(string(res.Stdout), "\n", 3)
 	if !res.OK() || len(lines) != 3 {
-		return nil // a forced command answers in its own way
+		return nil, nil // a forced command answers in its own way
 	}
 	if lines[0] == "no" {
-		return &nodes.Error{
+		return nil, &nodes.Error{
 			Kind: nodes.Permission, Message: fmt.Sprintf("cannot write to %s", strings.TrimSpace(nodes.Clean(lines[2]))),
 			Hint: "give the folder to the user that rolls",
 		}
 	}
-	r.lookAtClock(n, lines[1], before, time.Now())
-	return nil
+	return lookAtClock(lines[1], before, time.Now()), nil
 }
 
-// lookAtClock warns of a clock that is off: times of files, certificates and
-// logs go by it.
-func (r *Roll) lookAtClock(n *nodes.Node, answer string, before, after time.Time) {
+// clockOff is how far a clock is off by more than the limit: times of files,
+// certificates and logs go by it.
+type clockOff struct {
+	by  time.Duration
+	how string // fast or slow
+}
+
+// lookAtClock judges a node's clock by its answer; nil where it is right.
+func lookAtClock(answer string, before, after time.Time) *clockOff {
 	seconds, err := strconv.ParseInt(strings.TrimSpace(answer), 10, 64)
 	if err != nil {
-		return
+		return nil
 	}
 	there := time.Unix(seconds, 0)
 	if off := there.Sub(after); off > clockLimit {
-		r.warn(fmt.Sprintf("%s: its clock is %s fast", n.Name, off.Round(time.Second)))
+		return &clockOff{off.Round(time.Second), "fast"}
 	}
 	if off := before.Sub(there); off > clockLimit {
-		r.warn(fmt.Sprintf("%s: its clock is %s slow", n.Name, off.Round(time.Second)))
+		return &clockOff{off.Round(time.Second), "slow"}
 	}
+	return nil
+}
+
+// warning says it; nil of a clock that is right.
+func (c *clockOff) warning() error {
+	if c == nil {
+		return nil
+	}
+	off := c.by.String()
+	return &nodes.Error{Kind: nodes.Failed, Message: fmt.Sprintf("its clock is %s %s", off, c.how), Own: []string{off}}
 }
 
 // Spent reports whether more nodes went wrong than the roll tolerates.

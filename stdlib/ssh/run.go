@@ -144,7 +144,7 @@ func (r runner) sayCut(c nodes.Cmd, event nodes.Event, stream string, kept *tail
 	if missing == 0 {
 		return
 	}
-	event.Time, event.Type = time.Now(), nodes.Warned
+	event.Time, event.Type, event.Own = time.Now(), nodes.Warned, []string{fmt.Sprintf("%d bytes", missing)}
 	event.Text = fmt.Sprintf("%s of '%s' is longer than %d MiB: its result lacks %d bytes in the middle; %s=FILE keeps all of it", stream, title(c), keep>>20, missing, stream)
 	r.sink.Emit(event)
 }
