@@ -3,7 +3,10 @@
 package agent
 
 import (
+	"bytes"
+	"os"
 	"runtime"
+	"strconv"
 
 	"github.com/rollsh/rollsh/stdlib/sync/manifest"
 	"github.com/rollsh/rollsh/stdlib/sync/wire"
@@ -28,34 +31,45 @@ func (ws watches) scan(c *comparison) *manifest.Scanner {
 	workers, tick := max(4, runtime.NumCPU()), func(n int) { c.t.tick(n, 0) }
 	if c.req.Verify == "stat" && c.req.Op != wire.OpDrift {
 		if w := ws.of(string(c.req.Root)); w != nil {
-			return w.Scan(c.t.root, c.rules, workers, tick, mostRemembered-ws.entries()+w.Entries())
+			return w.Scan(c.t.root, c.rules, workers, tick, ws.room(w))
 		}
 	}
 	return manifest.Scan(c.t.root, c.rules, workers, tick)
 }
 
-// of gives the watch of a tree; nil where it is looked at for the first time, or
-// cannot be watched.
+// of gives the watch of a tree; nil where it is looked at for the first time, or may
+// not be watched.
 func (ws watches) of(root string) *manifest.Watch {
 	w, again := ws[root]
-	if !again && len(ws) < mostWatched {
+	switch {
+	case !again && len(ws) < min(mostWatched, fairShare("max_user_instances")):
 		ws[root] = nil
-	}
-	if w == nil && again {
-		w, _ = manifest.NewWatch() // else everything is looked at, as it was
+	case again && w == nil:
+		w = manifest.NewWatch()
 		ws[root] = w
 	}
 	return w
 }
 
-// entries is how many are remembered of all trees.
-func (ws watches) entries() (n int) {
+// fairShare is a quarter of what the user may have of something of the kernel's, for
+// there are others who want it. Source: inotify(7).
+func fairShare(of string) int {
+	b, _ := os.ReadFile("/proc/sys/fs/inotify/" + of)
+	n, _ := strconv.Atoi(string(bytes.TrimSpace(b)))
+	return n / 4
+}
+
+// room is how much may be watched and remembered of one tree, next to the others.
+func (ws watches) room(of *manifest.Watch) manifest.Room {
+	r := manifest.Room{Folders: fairShare("max_user_watches"), Entries: mostRemembered}
 	for _, w := range ws {
-		if w != nil {
-			n += w.Entries()
+		if w != nil && w != of {
+			held := w.Held()
+			r.Folders -= held.Folders
+			r.Entries -= held.Entries
 		}
 	}
-	return n
+	return r
 }
 
 // remember reports whether any tree is watched.

@@ -28,12 +28,16 @@ type watchedTree struct {
 
 func newWatchedTree(t *testing.T) *watchedTree {
 	t.Helper()
-	tree := &watchedTree{T: t, root: filepath.Join(t.TempDir(), "tree")}
+	return newWatchedTreeIn(t, t.TempDir())
+}
+
+func newWatchedTreeIn(t *testing.T, dir string) *watchedTree {
+	t.Helper()
+	tree := &watchedTree{T: t, root: filepath.Join(dir, "tree")}
 	tree.must(os.Mkdir(tree.root, 0o755))
-	var err error
-	tree.w, err = manifest.NewWatch()
-	tree.must(err)
+	tree.w = manifest.NewWatch()
 	t.Cleanup(tree.w.Close)
+	var err error
 	tree.fd, err = unix.Open(tree.root, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	tree.must(err)
 	t.Cleanup(func() { _ = unix.Close(tree.fd) })
@@ -55,8 +59,11 @@ func (t *watchedTree) write(p, text string) {
 	t.must(os.WriteFile(t.at(p), []byte(text), 0o644))
 }
 
-// scan scans with the watch, which remembers no more than most entries.
-func (t *watchedTree) scan(most int) []manifest.Entry {
+// plenty is room for all that these tests make.
+var plenty = manifest.Room{Folders: 1 << 20, Entries: 1 << 20}
+
+// scan scans with the watch, which watches and remembers no more than most.
+func (t *watchedTree) scan(most manifest.Room) []manifest.Entry {
 	t.Helper()
 	return t.read(t.w.Scan(t.fd, t.rules(), runtime.NumCPU(), nil, most))
 }
@@ -81,21 +88,23 @@ func (t *watchedTree) read(s *manifest.Scanner) (out []manifest.Entry) {
 // same scans both ways, and compares all that lstat tells.
 func (t *watchedTree) same(after string) {
 	t.Helper()
-	got, want := t.scan(1<<20), t.read(manifest.Scan(t.fd, t.rules(), 1, nil))
+	got, want := t.scan(plenty), t.read(manifest.Scan(t.fd, t.rules(), 1, nil))
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Fatalf("after %s:\ngot  %v\nwant %v", after, got, want)
 	}
 }
 
-// Whatever is done to a tree, and to a file that has another name outside of it, a
+// Whatever is done to a tree, and to files that have other names outside of it, a
 // scan with a watch finds what one without finds.
 func TestWatchMissesNothing(t *testing.T) {
 	for seed := range int64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			tree := newWatchedTree(t)
-			tree.write("a/b", "")
-			tree.must(os.Link(tree.at("a/b"), tree.root+"-outside"))
+			for i, p := range []string{"a/b", "a/a/c", "c"} {
+				tree.write(p, "")
+				tree.must(os.Link(tree.at(p), fmt.Sprint(tree.root, "-outside", i)))
+			}
 			rnd := rand.New(rand.NewSource(seed))
 			for range 250 {
 				log := ""
@@ -117,9 +126,10 @@ func TestWatchRemembers(t *testing.T) {
 	tree.write("a/d", "1")
 	tree.write("e/f", "1")
 	tree.same("nothing")
+	tree.needWatches()
 	tree.must(os.Link(tree.at("a/b/c"), tree.root+"-outside"))
-	many := func(most int) bool {
-		for _, e := range tree.scan(most) {
+	many := func(entries int) bool {
+		for _, e := range tree.scan(manifest.Room{Folders: plenty.Folders, Entries: entries}) {
 			if e.Path == "a/b/c" {
 				return e.Many
 			}
@@ -127,7 +137,7 @@ func TestWatchRemembers(t *testing.T) {
 		t.Fatal("a/b/c was not found")
 		return false
 	}
-	if many(1 << 20) {
+	if many(plenty.Entries) {
 		t.Error("a folder was looked at in which nothing changed")
 	}
 	tree.must(os.Rename(tree.at("a"), tree.at("g")))
@@ -135,32 +145,109 @@ func TestWatchRemembers(t *testing.T) {
 	if !many(3) {
 		t.Error("a folder that was renamed was taken as known")
 	}
-	if n := tree.w.Entries(); n > 3 {
+	if n := tree.w.Held().Entries; n > 3 {
 		t.Errorf("%d entries are remembered, of at most 3", n)
 	}
 }
 
+// A folder is another one where one that holds it was replaced, also where those
+// that hold it are not remembered: for files of several names, or for want of room.
+func TestWatchAndFoldersAbove(t *testing.T) {
+	tree := newWatchedTree(t)
+	for i, p := range []string{"h", "a/h", "a/b/h"} {
+		tree.write(p, "")
+		tree.must(os.Link(tree.at(p), fmt.Sprint(tree.root, "-outside", i)))
+	}
+	tree.write("a/b/c/d", "old")
+	tree.write("e/b/c/d", "replaced")
+	tree.same("nothing")
+	tree.must(unix.Renameat2(-1, tree.at("a"), -1, tree.at("e"), unix.RENAME_EXCHANGE))
+	tree.same("an exchange")
+	for i := range 50 {
+		tree.write(fmt.Sprint("a/", i), "")
+	}
+	tree.w.Close() // and what it holds is forgotten
+	few := manifest.Room{Folders: 5, Entries: 5}
+	for range 2 {
+		tree.scan(few)
+	}
+	if held := tree.w.Held(); held.Folders > few.Folders || held.Entries > few.Entries {
+		t.Errorf("more is watched or remembered than may be: %+v", held)
+	}
+	tree.must(unix.Renameat2(-1, tree.at("a"), -1, tree.at("e"), unix.RENAME_EXCHANGE))
+	tree.same("an exchange, with little room")
+}
+
+// needWatches skips the test where nothing on this filesystem is watched.
+func (t *watchedTree) needWatches() {
+	t.Helper()
+	if t.w.Held().Folders == 0 {
+		t.Skip("trees on this filesystem are looked at each time")
+	}
+}
+
+// queue is how many reports the kernel keeps.
+func (t *watchedTree) queue() int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
+	t.must(err)
+	most, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	t.must(err)
+	return most
+}
+
 // When more happened than the kernel keeps reports of, all is looked at again.
 func TestWatchOverflows(t *testing.T) {
-	b, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	most, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil {
-		t.Fatal(err)
-	}
 	tree := newWatchedTree(t)
 	for _, p := range []string{"a/1", "b/1", "c/1"} {
 		tree.write(p, "")
 	}
 	tree.same("nothing")
-	for i := range most/2 + 1 { // of the same event twice in a row there is one report
-		tree.must(os.Truncate(tree.at("a/1"), int64(i)))
-		tree.must(os.Truncate(tree.at("b/1"), int64(i)))
-	}
+	tree.overflow()
 	tree.write("c/1", "unheard of")
 	tree.same("an overflow")
+}
+
+// overflow changes the files a/1 and b/1 more often than the kernel reports.
+func (t *watchedTree) overflow() {
+	t.Helper()
+	for i := range t.queue()/2 + 1 { // of the same event twice in a row there is one report
+		t.must(os.Truncate(t.at("a/1"), int64(i)))
+		t.must(os.Truncate(t.at("b/1"), int64(i)))
+	}
+}
+
+// A tree of more folders than the kernel keeps reports of is remembered again after
+// all of it was forgotten once.
+func TestWatchManyFolders(t *testing.T) {
+	dir, err := os.MkdirTemp("/dev/shm", "rollsh-") //nolint:usetesting // t.TempDir is on a disk, which is slow
+	if err != nil {
+		dir = t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tree := newWatchedTreeIn(t, dir)
+	folders := tree.queue() + 1000
+	if folders > 1<<16 {
+		t.Skip("the kernel keeps reports of more than can be made here")
+	}
+	for i := range folders {
+		tree.must(os.Mkdir(tree.at(fmt.Sprint(i)), 0o755))
+	}
+	tree.write("a/1", "")
+	tree.write("b/1", "")
+	tree.scan(plenty)
+	tree.needWatches()
+	if tree.w.Held().Folders < folders {
+		t.Skip("this user may not watch so many folders")
+	}
+	tree.overflow()
+	tree.scan(plenty)
+	tree.must(os.Link(tree.at("a/1"), tree.root+"-outside"))
+	for _, e := range tree.scan(plenty) {
+		if e.Path == "a/1" && e.Many {
+			t.Error("a folder was looked at in which nothing changed")
+		}
+	}
 }
 
 // What is mounted over a folder is found, and what is in it when it is gone again.
@@ -168,16 +255,47 @@ func TestWatchAndMounts(t *testing.T) {
 	tree := newWatchedTree(t)
 	tree.write("a/b", "below")
 	tree.same("nothing")
-	if err := unix.Mount("tmpfs", tree.at("a"), "tmpfs", 0, ""); err != nil {
-		t.Skip("cannot mount: ", err)
-	}
-	defer func() { _ = unix.Unmount(tree.at("a"), unix.MNT_DETACH) }()
+	tree.mount("tmpfs", "a", "tmpfs", 0)
 	tree.write("a/c", "above")
 	tree.same("a mount")
 	tree.write("a/d", "above")
 	tree.same("a change in it")
+	tree.must(os.Chmod(tree.at("a"), 0o700))
+	tree.same("a change of the folder that it shows")
 	tree.must(unix.Unmount(tree.at("a"), 0))
 	tree.same("the end of it")
+}
+
+// A change of what a bind mount shows in the tree is made under another name, and
+// what it shows can be another folder from one time to the next.
+func TestWatchAndBinds(t *testing.T) {
+	tree := newWatchedTree(t)
+	tree.write("in a/file", "below")
+	tree.write("dir/in", "below")
+	tree.write("../out/one/file", "1")
+	tree.mount("../out/one/file", "in a/file", "", unix.MS_BIND)
+	tree.mount("../out/one", "dir", "", unix.MS_BIND)
+	tree.same("two mounts")
+	tree.write("../out/one/file", "changed")
+	tree.same("a change by the other name")
+	tree.must(unix.Unmount(tree.at("dir"), 0))
+	tree.must(os.Rename(tree.at("../out"), tree.at("../aside")))
+	tree.write("../out/one/file", "another")
+	tree.mount("../out/one", "dir", "", unix.MS_BIND)
+	tree.same("another folder was mounted")
+}
+
+// mount mounts what until the test ends; that is a path from the root of the tree if
+// it is one.
+func (t *watchedTree) mount(what, at, kind string, flags uintptr) {
+	t.Helper()
+	if flags&unix.MS_BIND != 0 {
+		what = t.at(what)
+	}
+	if err := unix.Mount(what, t.at(at), kind, flags, ""); err != nil {
+		t.Skip("cannot mount: ", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(t.at(at), unix.MNT_DETACH) })
 }
 
 // edit does something at random to the tree; what cannot be done is left.
@@ -209,8 +327,11 @@ func (t *watchedTree) edit(rnd *rand.Rand) string {
 		{"remove", func() error { return os.Remove(from) }},
 		{"remove all", func() error { return os.RemoveAll(from) }},
 		{"chmod", func() error { return os.Chmod(from, 0o700|fs.FileMode(rnd.Intn(0o100))) }},
+		{"link beside", func() error { return os.Link(from, filepath.Join(filepath.Dir(from), filepath.Base(to))) }},
 		{"symlink", func() error { return os.Symlink(q, from) }},
-		{"write outside", func() error { return os.WriteFile(t.root+"-outside", make([]byte, rnd.Intn(9)), 0o644) }},
+		{"write outside", func() error {
+			return os.WriteFile(fmt.Sprint(t.root, "-outside", rnd.Intn(3)), make([]byte, rnd.Intn(9)), 0o644)
+		}},
 		{"touch", func() error { return os.Chtimes(from, time.Now(), time.Unix(int64(rnd.Intn(1e9)), 0)) }},
 		{"truncate", func() error { return os.Truncate(from, int64(rnd.Intn(9))) }},
 		{"map", func() error { return writeMapped(from) }},
