@@ -26,10 +26,10 @@ const (
 
 // scan begins to list the tree of a comparison. Where a stat of each file is all that
 // was asked, folders in which the kernel saw no change since they were looked at are
-// not looked at again.
+// not looked at again. A release is: its files have other names, in the one before.
 func (ws watches) scan(c *comparison) *manifest.Scanner {
 	workers, tick := max(4, runtime.NumCPU()), func(n int) { c.t.tick(n, 0) }
-	if c.req.Verify == "stat" && c.req.Op != wire.OpDrift {
+	if c.req.Verify == "stat" && c.req.Op != wire.OpDrift && !c.t.releases {
 		if w := ws.of(string(c.req.Root)); w != nil {
 			return w.Scan(c.t.root, c.rules, workers, tick, ws.room(w))
 		}

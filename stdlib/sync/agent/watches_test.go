@@ -62,3 +62,14 @@ func TestTreesShareWatches(t *testing.T) {
 		t.Errorf("room for %d folders is left of %d", all.Folders, most)
 	}
 }
+
+// Files of a release are hard links: each is looked at every time, so that nothing
+// is gained by a watch.
+func TestReleasesAreNotWatched(t *testing.T) {
+	ws := watches{}
+	defer ws.close()
+	looked(t, ws, 1, true)
+	if ws.remember() {
+		t.Error("a release is watched")
+	}
+}
