@@ -77,9 +77,27 @@ func setEach(c *Call, s nodes.Set, a setEachArgs) (any, error) {
 func fanOut(ctx context.Context, s nodes.Set, o nodes.EachOpts, f func(context.Context, *nodes.Node) (any, error)) (*nodes.Results, error) {
 	r := nodes.Each(ctx, s, o, f)
 	if ctx.Err() != nil {
-		return nil, nodes.Stopped(ctx)
+		return nil, stoppedOn(ctx, r)
 	}
 	return r, o.Err(r)
+}
+
+// stoppedOn is the error of a fan-out whose context ended: it says which nodes
+// were done before that, which were not begun, and what is known of the others.
+func stoppedOn(ctx context.Context, r *nodes.Results) error {
+	e := *nodes.AsError(nodes.Stopped(ctx), nodes.Cancelled)
+	for _, o := range r.List {
+		if o.Err != nil && nodes.AsError(o.Err, nodes.Internal).Message != e.Message {
+			e.Errors = append(e.Errors, nodes.At(o.Err, "", o.Node.Name))
+		}
+	}
+	if done := r.In(nodes.OK); len(done.Nodes) > 0 {
+		e.Message += "; done on " + done.Fold()
+	}
+	if rest := r.In(nodes.NotAttempted); len(rest.Nodes) > 0 && len(rest.Nodes) < len(r.List) {
+		e.Message += "; not begun on " + rest.Fold()
+	}
+	return &e
 }
 
 // onSet makes the set's method of a node's method: all nodes at once, with the

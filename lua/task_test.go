@@ -129,6 +129,30 @@ func TestCancelRunsDefersAndCannotBeSwallowed(t *testing.T) {
 	}
 }
 
+// TestCancelledEachSaysHowFarItCame: which nodes were done, and which not begun.
+func TestCancelledEachSaysHowFarItCame(t *testing.T) {
+	started := make(chan struct{}, 1)
+	mark := Module{Funcs: []Func{{Name: "mark", Do: Go(func(context.Context, None) (None, error) {
+		started <- struct{}{}
+		return None{}, nil
+	})}}}
+	h, _ := newHost(t, fleetOf(5), mark)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	go func() {
+		<-started
+		cancel(&nodes.Error{Kind: nodes.Cancelled, Message: "interrupted", Signal: "INT"})
+	}()
+	err := runText(ctx, h, `web:each(function(n)
+	  if n.name ~= "web3" then return end
+	  mark()
+	  sleep(9)
+	end)`)
+	e := nodes.AsError(err, nodes.Internal)
+	if e.Kind != nodes.Cancelled || e.Signal != "INT" || e.Message != "interrupted; done on web[1-2]; not begun on web[4-5]" || len(e.Errors) != 0 {
+		t.Errorf("%v %+v", err, e)
+	}
+}
+
 // The last of ten thousand tasks ends them all, so it does come while the others
 // wait, and every cleanup runs.
 func TestTenThousandTasks(t *testing.T) {

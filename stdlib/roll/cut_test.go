@@ -100,6 +100,31 @@ func TestCtrlCInARoll(t *testing.T) {
 	}
 }
 
+// TestCtrlCWhileNodesAreStaged: it is said that nothing was switched.
+func TestCtrlCWhileNodesAreStaged(t *testing.T) {
+	p := newPlace(t, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p.confirmed = func() { p.Freeze(0) }
+	ended := make(chan error)
+	go func() {
+		_, err := p.rollAs(ctx, nodes.Recipe{}, []string{"yes"})
+		ended <- err
+	}()
+	await(t, func() bool { return strings.Count(p.events.Text(nodes.Started), "staging ") == 2 })
+	cancel()
+	err := <-ended
+	p.Thaw(0)
+	wantKind(t, err, nodes.Cancelled)
+	e := p.last()
+	if e.State != roll.Stopped || states(e) != "web1=untouched web2=untouched" && states(e) != "web1=untouched web2=staged" || p.pages() != " " {
+		t.Errorf("%s %s, pages %q", e.State, states(e), p.pages())
+	}
+	if said := p.events.Text(nodes.Said); !strings.Contains(said, "nothing was switched: all nodes are as they were") {
+		t.Errorf("%q", said)
+	}
+}
+
 // TestConnectionLostInARoll: a node that went away is not called done.
 func TestConnectionLostInARoll(t *testing.T) {
 	p := newPlace(t, 2)

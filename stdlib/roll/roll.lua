@@ -138,6 +138,12 @@ return function(o)
     return strict
   end
 
+  -- Says of a roll that ended early, and that was confirmed, that it had not come to the first switch.
+  local function as_they_were()
+    if not confirmed or begun or R.planning then return end
+    say((R.mode == "resume" and "nothing more" or "nothing") .. " was switched: all nodes are as they were")
+  end
+
   -- A cancel ends here, with little time: first what must be written, then who is told. One that comes while people are
   -- told changes nothing of how the roll ended.
   defer(function()
@@ -145,6 +151,7 @@ return function(o)
     if telling then R:notice(telling .. ": cancelled") end
     if over then return R:finish(why, kind) end
     local result = R:finish("interrupted", "cancelled")
+    as_they_were()
     if begun and not R.planning then announce(result) end
   end)
 
@@ -153,9 +160,7 @@ return function(o)
   if not ok then why, kind = tostring(err), type(err) == "table" and err.kind or nil end -- what was tolerated did not end it
   local strict = begun and o.announce and not R.planning and announce(R:conclude(why, kind))
   if staged and not begun then pcall(staged.drop, staged) end
-  if err and confirmed and not begun and not R.planning then
-    say((R.mode == "resume" and "nothing more" or "nothing") .. " was switched: all nodes are as they were")
-  end
+  if err then as_they_were() end
   local result = R:finish(why, kind)
   if err or strict then error(err or strict, 0) end
   return result

@@ -119,6 +119,33 @@ func TestCancelledThinPushLeavesNoLock(t *testing.T) {
 	r.nothingInTheWay(0)
 }
 
+// A push that is cancelled while it is staged says of each node that nothing was
+// switched, with the agent and over SFTP; a single node's too.
+func TestCancelledPushSaysThatNothingWasSwitched(t *testing.T) {
+	r := newRig(t, 3, nodetest.SFTPOnly(2))
+	r.file("big", noise(1_000_000, 1))
+	r.wholeSeconds()
+	for _, set := range []nodes.Set{r.set, {Nodes: r.set.Nodes[:1]}} {
+		ctx, cancel := context.WithCancelCause(r.ctx())
+		pushed := make(chan error, 1)
+		go func() {
+			o := r.options()
+			o.Speed = 50_000
+			_, err := r.engine.Push(ctx, set, o)
+			pushed <- err
+		}()
+		waitFor(t, func() bool {
+			staged, err := filepath.Glob(r.stateFile(0, "stage-*"))
+			return err == nil && len(staged) > 0
+		})
+		cancel(&nodes.Error{Kind: nodes.Cancelled, Message: "interrupted"})
+		err := <-pushed
+		if want := set.Fold() + ": interrupted; nothing of this push was switched"; !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+}
+
 // Of two controllers that find the same stale lock one takes it over: the other,
 // which is about to, finds that it is somebody's.
 func TestStaleLockIsTakenOnce(t *testing.T) {

@@ -49,14 +49,29 @@ func (e *Engine) push(ctx context.Context, set nodes.Set, o Options, plan *Plan)
 	op := called(ctx, "sync.push")
 	st, err := e.stage(ctx, op, set, o, plan, true)
 	if err != nil {
-		return nil, err
+		return nil, unswitched(ctx, err)
 	}
 	if res := st.results(op); res.Err() != nil {
 		st.giveUp()
+		for i, o := range res.List {
+			res.List[i].Err = unswitched(ctx, o.Err)
+		}
 		return res, alike(res)
 	}
 	res := st.change(ctx, op, set)
 	return res, alike(res)
+}
+
+// unswitched adds to the error of a push that was cancelled, or ran out of time,
+// before its first switch that it changed nothing.
+func unswitched(ctx context.Context, err error) error {
+	kind := nodes.KindOf(err)
+	if ctx.Err() == nil || kind != nodes.Cancelled && kind != nodes.Timeout {
+		return err
+	}
+	e := *nodes.AsError(err, nodes.Internal)
+	e.Message += "; nothing of this push was switched"
+	return &e
 }
 
 // Stage brings a tree onto the disks of all nodes, beside the live ones. When

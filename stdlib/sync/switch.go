@@ -102,7 +102,7 @@ func (st *Staged) switchNode(ctx context.Context, s *staged, n *nodes.Node) (Sta
 	}
 	if ctx.Err() != nil {
 		s.thin.leave()
-		return v, nodes.Stopped(ctx)
+		return v, unswitched(ctx, nodes.Stopped(ctx))
 	}
 	st.e.session.Service.Switched(n.Name)
 	rep, err := st.commit(ctx, s, n)
