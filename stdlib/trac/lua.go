@@ -29,7 +29,7 @@ type ticketArgs struct {
 
 type commentArgs struct {
 	ID   ticketID `lua:"id,pos" type:"integer|string" doc:"the ticket's number"`
-	Text string   `lua:"text,pos" doc:"the comment, in Trac's wiki syntax"`
+	Text string   `lua:"text,pos" doc:"the comment, in Trac's wiki syntax; no word of more than 1000 characters, which Trac takes long to show"`
 }
 
 // Module is the trac module of a session.

@@ -3,11 +3,13 @@ package trac
 import (
 	"context"
 	"encoding/csv"
+	"fmt"
 	"html"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -61,6 +63,9 @@ func (t *Tracker) Comment(ctx context.Context, id, text string) error {
 	if strings.TrimSpace(text) == "" {
 		return &nodes.Error{Kind: nodes.Usage, Message: "the comment is empty"}
 	}
+	if err := shown(text); err != nil {
+		return err
+	}
 	for try := 1; ; try++ {
 		p, err := t.web.get(ctx, address)
 		if err != nil {
@@ -72,7 +77,7 @@ func (t *Tracker) Comment(ctx context.Context, id, text string) error {
 		}
 		answer, err := t.web.do(ctx, http.MethodPost, address, form)
 		if err != nil {
-			return err
+			return unsure(err)
 		}
 		if commented(answer, address) {
 			return nil
@@ -83,11 +88,40 @@ func (t *Tracker) Comment(ctx context.Context, id, text string) error {
 	}
 }
 
+// mostWord is how many characters a word of a comment may have: each time somebody
+// opens the ticket, Trac 1.6 takes as long as the square of that, 24 s for 30,000.
+const mostWord = 1000
+
+// shown refuses a comment with which Trac could hardly show the ticket any more.
+func shown(text string) error {
+	for _, word := range strings.Fields(text) {
+		if n := utf8.RuneCountInString(word); n > mostWord {
+			return &nodes.Error{
+				Kind: nodes.Usage, Message: fmt.Sprintf("the comment has a word of %d characters, '%s': Trac would take long to show the ticket", n, clip(nodes.Clean(word))),
+				Hint: fmt.Sprintf("break it up; a word may have %d", mostWord),
+			}
+		}
+	}
+	return nil
+}
+
+// unsure is the error of a comment that was sent and not answered.
+func unsure(err error) error {
+	e := *nodes.AsError(err, nodes.Internal)
+	if e.Kind == nodes.Timeout || e.Kind == nodes.Lost {
+		e.Message += "; the comment may be there all the same"
+	}
+	return &e
+}
+
 // commentForm fills the form of the ticket's page: its hidden fields, the
 // comment, and the action that changes nothing.
 func (t *Tracker) commentForm(p page, text string) (url.Values, error) {
 	_, rest, found := strings.Cut(p.text, `id="propertyform"`)
 	fields, _, _ := strings.Cut(rest, "</form>")
+	if !found && !p.ofTrac() {
+		return nil, p.unexpected("a ticket")
+	}
 	if !found || !strings.Contains(fields, `name="comment"`) {
 		return nil, &nodes.Error{
 			Kind: nodes.Permission, Message: t.base.Host + " offers no comment on this ticket",

@@ -2,9 +2,12 @@ package trac_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -48,6 +51,7 @@ func TestTrac(t *testing.T) {
 	t.Run("tickets", func(t *testing.T) { tickets(t, b) })
 	t.Run("comments", func(t *testing.T) { comments(t, b) })
 	t.Run("lua", func(t *testing.T) { luaNames(t, b) })
+	t.Run("elsewhere", func(t *testing.T) { elsewhere(t, b) })
 	t.Run("refusals", func(t *testing.T) { refusals(t, b) })
 	t.Run("login only", func(t *testing.T) { loginOnly(t, b) })
 }
@@ -135,6 +139,43 @@ func comments(t *testing.T, b *bed) {
 	}
 	if err := tr.Comment(t.Context(), "1", " \n"); nodes.KindOf(err) != nodes.Usage {
 		t.Errorf("an empty comment: %v", err)
+	}
+	if err := tr.Comment(t.Context(), "1", "see "+strings.Repeat("x", 30_000)); nodes.KindOf(err) != nodes.Usage || !strings.Contains(err.Error(), "a word of 30000 characters, 'xxx") {
+		t.Errorf("a word that Trac takes long to show: %v", err)
+	}
+	if err := tr.Comment(t.Context(), "2", strings.Repeat(strings.Repeat("ü", 1000)+" ", 3)); err != nil {
+		t.Errorf("words that it shows: %v", err)
+	}
+}
+
+// elsewhere asks at addresses at which no Trac is, or not that page of it.
+func elsewhere(t *testing.T, b *bed) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"ticket/1": "<title>Our shop</title>", "login": "<title>Log in</title>"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755), os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shop := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer shop.Close()
+	const hint = " (hint: is this the address of a Trac?)"
+	for name, c := range map[string]struct {
+		url, id string
+		opts    trac.Options
+		kind    nodes.Kind
+		want    string
+	}{
+		"another site":            {shop.URL, "1", trac.Options{}, nodes.Protocol, shop.URL + "/ticket/1 does not answer with a ticket, but with 'Our shop'" + hint},
+		"another site's login":    {shop.URL, "1", bot, nodes.Protocol, shop.URL + "/login does not answer with the login of a Trac, but with 'Log in'" + hint},
+		"nothing at that address": {shop.URL, "2", trac.Options{}, nodes.NotFound, shop.URL + "/ticket/2 answers 404" + hint},
+		"no such ticket":          {b.url, "77", bot, nodes.NotFound, b.url + "/ticket/77 answers 404: Error: Invalid ticket number – roll (hint: there is a Trac, but no such page: check the address and the number)"},
+		"beside Trac":             {b.url + "/other", "1", trac.Options{}, nodes.NotFound, "(hint: there is a Trac, but no such page: check the address and the number)"},
+		"nobody there":            {"http://127.0.0.1:1", "1", trac.Options{}, nodes.Unreachable, "cannot connect to 127.0.0.1:1: connection refused (hint: is Trac up, and is its address right?)"},
+	} {
+		err := open(t, c.url, c.opts).Comment(t.Context(), c.id, "x")
+		if nodes.KindOf(err) != c.kind || !strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
 	}
 }
 

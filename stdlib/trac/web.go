@@ -36,7 +36,7 @@ type web struct {
 
 // page is what Trac answered.
 type page struct {
-	at     string // host, for errors
+	at     string // address without a query, for errors
 	status int
 	kind   string // Content-Type
 	text   string
@@ -120,15 +120,28 @@ func (w *web) login(ctx context.Context, again bool) error {
 		return err
 	}
 	if w.cookie("trac_auth") == "" {
-		e := &nodes.Error{Kind: nodes.Auth, Code: strconv.Itoa(p.status), Message: w.base.Host + " refuses the login of '" + w.opts.User + "'", Hint: "check user and password"}
-		if p.status == http.StatusOK {
-			e.Message = w.base.Host + " did not log '" + w.opts.User + "' in"
-			e.Hint = "its login may be a form of a plugin, which is not known here"
-		}
-		return e
+		return w.notLogged(p)
 	}
 	w.logged = true
 	return nil
+}
+
+// notLogged is the error of an answer to /login that brought no cookie.
+func (w *web) notLogged(p page) error {
+	e := &nodes.Error{Kind: nodes.Auth, Code: strconv.Itoa(p.status)}
+	switch {
+	case p.status == http.StatusUnauthorized || p.status == http.StatusForbidden:
+		e.Message = w.base.Host + " refuses the login of '" + w.opts.User + "'"
+		e.Hint = "check user and password"
+	case p.status == http.StatusOK && p.ofTrac():
+		e.Message = w.base.Host + " did not log '" + w.opts.User + "' in"
+		e.Hint = "its login may be a form of a plugin, which is not known here"
+	case p.status == http.StatusOK:
+		return p.unexpected("the login of a Trac")
+	default:
+		return p.failure()
+	}
+	return e
 }
 
 func (w *web) cookie(name string) string {
@@ -143,7 +156,11 @@ func (w *web) cookie(name string) string {
 }
 
 func (w *web) do(ctx context.Context, method, address string, form url.Values) (page, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, &nodes.Error{Kind: nodes.Timeout, Message: "no answer from " + w.base.Host + " within " + limit.String()})
+	at, _, _ := strings.Cut(address, "?")
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, &nodes.Error{
+		Kind: nodes.Timeout, Message: "no answer from " + at + " within " + limit.String(),
+		Hint: "is Trac up? A page with a word of many thousand characters takes it minutes",
+	})
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -170,7 +187,7 @@ func (w *web) do(ctx context.Context, method, address string, form url.Values) (
 		return page{}, &nodes.Error{Kind: nodes.Protocol, Code: "size", Message: w.base.Host + " answers with more than 16 MiB"}
 	}
 	text := strings.TrimPrefix(strings.ToValidUTF8(string(body), "\uFFFD"), "\uFEFF")
-	return page{w.base.Host, res.StatusCode, res.Header.Get("Content-Type"), text, res.Header}, nil
+	return page{at, res.StatusCode, res.Header.Get("Content-Type"), text, res.Header}, nil
 }
 
 func (w *web) failed(ctx context.Context, err error) error {
@@ -190,7 +207,7 @@ func (w *web) failed(ctx context.Context, err error) error {
 	case errors.As(err, &cert):
 		return &nodes.Error{Kind: nodes.Protocol, Code: "certificate", Message: at + ": the certificate is not trusted: " + cert.Err.Error(), Hint: "give the file of its CA as ca="}
 	case errors.As(err, &op) && op.Op == "dial":
-		return &nodes.Error{Kind: nodes.Unreachable, Message: "cannot connect to " + at + ": " + strings.TrimPrefix(op.Err.Error(), "connect: "), Cause: err}
+		return &nodes.Error{Kind: nodes.Unreachable, Message: "cannot connect to " + at + ": " + strings.TrimPrefix(op.Err.Error(), "connect: "), Hint: "is Trac up, and is its address right?", Cause: err}
 	}
 	return &nodes.Error{Kind: nodes.Lost, Message: at + ": " + clip(nodes.Clean(err.Error())), Cause: err}
 }
@@ -202,7 +219,10 @@ func (p page) failure() error {
 	case http.StatusOK:
 		return nil
 	case http.StatusNotFound:
-		e.Kind = nodes.NotFound
+		e.Kind, e.Hint = nodes.NotFound, "is this the address of a Trac?"
+		if p.ofTrac() {
+			e.Hint = "there is a Trac, but no such page: check the address and the number"
+		}
 	case http.StatusUnauthorized:
 		e.Kind = nodes.Auth
 	case http.StatusForbidden:
@@ -213,6 +233,9 @@ func (p page) failure() error {
 	}
 	return e
 }
+
+// ofTrac tells a page of Trac by the scripts that it loads, whatever its theme.
+func (p page) ofTrac() bool { return strings.Contains(p.text, "chrome/common/") }
 
 func (p page) unexpected(what string) error {
 	e := &nodes.Error{Kind: nodes.Protocol, Code: strconv.Itoa(p.status), Message: p.at + " does not answer with " + what, Hint: "is this the address of a Trac?"}
