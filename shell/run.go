@@ -68,7 +68,25 @@ func (a *app) recipe(path string, args []string, mode nodes.Mode) error {
 	if err := a.refuse(abs); err != nil {
 		return err
 	}
+	if err := unread(path, args); err != nil {
+		return err
+	}
 	return a.during(a.host.RunFile)
+}
+
+// unread refuses words for a recipe that has no args{} to read them: it would run
+// as if they had not been given, on every node where one was meant.
+func unread(path string, args []string) error {
+	declared, err := readArgs(path)
+	if err != nil || declared.Line > 0 {
+		return err
+	}
+	if _, err = declared.Parse(args); err == nil {
+		return nil
+	}
+	e := *nodes.AsError(err, nodes.Usage)
+	e.Where, e.Hint = filepath.ToSlash(path), "args{} in a recipe declares what it takes"
+	return &e
 }
 
 // enter opens the project for what is typed.
