@@ -140,22 +140,41 @@ func (h *Host) where(L *glua.LState) string {
 // rollsh's own Lua is made of, such as roll:step in roll, go by the name of what
 // the recipe called.
 func (h *Host) called(L *glua.LState, full string) string {
+	whole := h.within(L)
+	if whole != "" && (strings.HasPrefix(full, whole+":") || strings.HasPrefix(full, whole+".")) {
+		return whole
+	}
+	return full
+}
+
+// blamed is the function that an error names: the one that was called; but what is
+// wrong with arguments that rollsh's own Lua passed on is told of what the recipe
+// called.
+func (h *Host) blamed(L *glua.LState, name string, err error) string {
+	if whole := h.within(L); nodes.KindOf(err) == nodes.Usage && h.bindings[whole] != nil {
+		return whole
+	}
+	return name
+}
+
+// within is the function of rollsh's own Lua that calls; "" where a recipe does.
+func (h *Host) within(L *glua.LState) string {
 	for level := 0; ; level++ {
 		dbg, ok := L.GetStack(level)
 		if up := h.above(L); !ok && up != nil {
-			return h.called(up, full)
+			return h.within(up)
 		}
 		if !ok {
-			return full
+			return ""
 		}
 		if _, err := L.GetInfo("S", dbg, glua.LNil); err != nil || dbg.Source == "" || dbg.Source == "[G]" {
 			continue // Go
 		}
 		whole, ours := strings.CutPrefix(dbg.Source, embeddedPrefix)
-		if ours && (strings.HasPrefix(full, whole+":") || strings.HasPrefix(full, whole+".")) {
-			return whole
+		if !ours {
+			return ""
 		}
-		return full
+		return whole
 	}
 }
 

@@ -120,7 +120,7 @@ func (h *Host) invoke(L *glua.LState, b *binding) int {
 	c := &Call{Host: h, L: L, Name: h.called(L, b.full), args: args}
 	v, err := h.audited(c, b)
 	if err != nil {
-		h.raise(L, c.Name, err)
+		h.raise(L, h.blamed(L, c.Name, err), err)
 	}
 	if v == nil && b.Returns == "nil" {
 		return 0 // nothing, which the shell does not show

@@ -49,7 +49,7 @@ A notice that fails is tried again and then warned about; it never breaks a roll
 
 type optionArgs struct {
 	Strict bool          `lua:"strict" doc:"raise when a notice fails, instead of warning"`
-	Tries  int           `lua:"tries" default:"3" doc:"how often a notice is tried"`
+	Tries  int           `lua:"tries" default:"3" min:"1" doc:"how often a notice is tried"`
 	Limit  time.Duration `lua:"timeout" default:"20" doc:"seconds that one try may take"`
 }
 

@@ -86,7 +86,7 @@ type nameArgs struct {
 
 type historyArgs struct {
 	Name  string `lua:"name" doc:"of this name only"`
-	Limit int    `lua:"limit" default:"20" doc:"the newest so many; 0: all"`
+	Limit int    `lua:"limit" default:"20" min:"0" doc:"the newest so many; 0: all"`
 }
 
 func (j *Journal) askingFuncs() []lua.Func {

@@ -57,7 +57,7 @@ type logArgs struct {
 	URL      string       `lua:"url,pos,required" doc:"a URL, or the folder of a checkout"`
 	From     Revision     `lua:"from" type:"number|string" doc:"the first revision, inclusive"`
 	To       Revision     `lua:"to" type:"number|string" doc:"the last revision, inclusive; HEAD"`
-	Limit    int          `lua:"limit" doc:"the newest so many"`
+	Limit    int          `lua:"limit" min:"0" doc:"the newest so many"`
 	Author   string       `lua:"author" doc:"only of this author"`
 	Grep     string       `lua:"grep" doc:"only where the message matches this regular expression"`
 	User     string       `lua:"user" doc:"login; else svn's own stores are used"`
