@@ -51,13 +51,14 @@ func (p *person) Ask(ctx context.Context, q nodes.Question) (string, error) {
 	if q.Default != nil && (p.yes || !p.canAsk) {
 		return p.byDefault(q), nil
 	}
-	text := p.paint.as(strong, p.fitted(asked(q)))
+	text, end := asked(q)
+	text = p.paint.as(strong, p.fitted(text))
 	if q.Default != nil && *q.Default != "" && !q.Secret {
-		text += " " + p.paint.as(dim, "["+clean(*q.Default)+"]")
+		text, end = text+" "+p.paint.as(dim, "["+clean(*q.Default)+"]"), ": "
 	}
 	var answer string
 	err := p.ask(ctx, question{q.Text, "run it in a terminal, or give ask a default"}, func(ctx context.Context, t *terminalLine) (err error) {
-		answer, err = t.read(ctx, text+": ", q.Secret)
+		answer, err = t.read(ctx, text+end, q.Secret)
 		return err
 	})
 	if q.Secret {
@@ -96,8 +97,14 @@ func (p *person) fitted(text string) string {
 	return strings.Join(wrapped(text, width-1), "\n")
 }
 
-// asked is the text of a question without what ends it.
-func asked(q nodes.Question) string { return strings.TrimRight(clean(q.Text), ": ") }
+// asked is the text of a question, and what stands between it and the answer.
+func asked(q nodes.Question) (text, end string) {
+	text = strings.TrimRight(clean(q.Text), ": ")
+	if strings.HasSuffix(text, "?") {
+		return text, " "
+	}
+	return text, ": "
+}
 
 // byDefault answers a question with its default, and says so.
 func (p *person) byDefault(q nodes.Question) string {
@@ -113,7 +120,8 @@ func (p *person) byDefault(q nodes.Question) string {
 		p.note(q.Text, shownAnswer(q, *q.Default), why)
 		return *q.Default
 	}
-	p.screen.line(asked(q) + ": " + shown + ", the default (" + why + ")\n")
+	text, end := asked(q)
+	p.screen.line(text + end + shown + ", the default (" + why + ")\n")
 	return *q.Default
 }
 

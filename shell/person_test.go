@@ -47,6 +47,36 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// TestQuestionsEndOnce: what ends in a question mark gets no colon after it.
+func TestQuestionsEndOnce(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		question nodes.Question
+		want     string
+	}{
+		{nodes.Question{Text: "Which one?"}, "Which one? "},
+		{nodes.Question{Text: "Which one? "}, "Which one? "},
+		{nodes.Question{Text: "Which one?:"}, "Which one? "},
+		{nodes.Question{Text: "Which one?", Default: new("red")}, "Which one? [red]: "},
+		{nodes.Question{Text: "Colour:"}, "Colour: "},
+	} {
+		p := newPTY(t)
+		person := shell.NewPerson(p.near, p.near, false, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := person.Ask(ctx, tc.question)
+			done <- err
+		}()
+		eventually(t, "the prompt", func() bool { return strings.HasSuffix(p.text(), " ") })
+		if got := p.text(); !strings.HasSuffix(got, tc.want) || strings.Contains(got, "?:") {
+			t.Errorf("%q: %q", tc.question.Text, got)
+		}
+		cancel()
+		<-done
+	}
+}
+
 func TestAskEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	for _, secret := range []bool{false, true} {

@@ -79,6 +79,7 @@ func TestQuestionsThatNobodyAnswers(t *testing.T) {
 		want []string
 	}{
 		{"ask('Colour', {default='red'})", false, 0, []string{"red\n", "Colour: 'red', the default (no terminal)"}},
+		{"ask('Which one?', {default='red'})", false, 0, []string{"red\n", "Which one? 'red', the default (no terminal)"}},
 		{"ask('Colour', {default=''})", false, 0, []string{"Colour: '', the default"}},
 		{"ask('Colour', {default='red'})", true, 0, []string{"red\n", "(--yes)"}},
 		{"ask('Word', {default='sesame', secret=true})", false, 0, []string{"[secret]\n", "Word: [secret], the default"}},
