@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +85,12 @@ func (cs Changesets) Authors() []string {
 		}
 	}
 	return out
+}
+
+// More tells of changesets that a list leaves out: "and 79 more: r21-99 by anna,
+// bob". Its revisions and its authors pass through tidy.
+func (cs Changesets) More(tidy func(string) string) string {
+	return fmt.Sprintf("and %d more: %s by %s", len(cs), tidy(cs.Revs()), tidy(strings.Join(cs.Authors(), ", ")))
 }
 
 // Tickets lists the tickets of all, each once.

@@ -206,8 +206,7 @@ type changesetList struct {
 func (l *changesetList) add(cs nodes.Changesets, indent string, most int) {
 	for i, c := range cs {
 		if i >= most && len(cs) > most+1 {
-			rest := cs[i:]
-			l.lines = append(l.lines, fmt.Sprintf("%sand %d more: %s by %s", indent, len(rest), short(rest.Revs(), mostNodes), authors(rest)))
+			l.lines = append(l.lines, indent+cs[i:].More(func(list string) string { return short(line(list), mostNodes) }))
 			return
 		}
 		l.lines = append(l.lines, indent+l.text(c))
@@ -228,14 +227,6 @@ func (l *changesetList) text(c nodes.Changeset) string {
 		text += " " + url
 	}
 	return text
-}
-
-func authors(cs nodes.Changesets) string {
-	names := cs.Authors()
-	for i := range names {
-		names[i] = line(names[i])
-	}
-	return short(strings.Join(names, ", "), mostNodes)
 }
 
 // subject is the message's first line, with the tickets that only the rest of

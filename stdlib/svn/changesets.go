@@ -109,8 +109,7 @@ const mostMerged = 8
 func brought(cs nodes.Changesets) (lines []string) {
 	for i, c := range cs {
 		if i == mostMerged && len(cs) > mostMerged+1 {
-			rest := cs[i:]
-			return append(lines, fmt.Sprintf("and %d more: %s by %s", len(rest), rest.Revs(), oneLine(strings.Join(rest.Authors(), ", "))))
+			return append(lines, cs[i:].More(oneLine))
 		}
 		lines = append(lines, fmt.Sprintf("r%d %s: %s", c.Rev, oneLine(c.Author), oneLine(c.Subject())))
 	}
