@@ -66,30 +66,31 @@ func (c *Channel) Strict() bool { return c.opts.Strict }
 // Send tells text. Without Strict, a notice that failed is warned about and nil
 // is returned.
 func (c *Channel) Send(ctx context.Context, text string) error {
-	return c.settle(ctx, c.Deliver(ctx, Notice{Text: text}))
+	n := Notice{Text: text}
+	return c.settle(ctx, n, c.Deliver(ctx, n))
 }
 
 // Rolled announces a roll, as Send does.
 func (c *Channel) Rolled(ctx context.Context, r nodes.Roll) error {
-	return c.settle(ctx, c.Deliver(ctx, RollNotice(r)))
+	n := RollNotice(r)
+	return c.settle(ctx, n, c.Deliver(ctx, n))
 }
 
-// settle turns a failure into a warning where the channel is not strict. A
-// cancel is passed on.
-func (c *Channel) settle(ctx context.Context, err error) error {
+// settle turns the failure of a notice into a warning where the channel is not strict.
+// A cancel is passed on.
+func (c *Channel) settle(ctx context.Context, n Notice, err error) error {
 	if err == nil || c.opts.Strict || ctx.Err() != nil {
 		return err
 	}
-	c.warn(ctx, err)
-	return nil
-}
-
-func (c *Channel) warn(ctx context.Context, err error) {
-	caller := nodes.CallerOf(ctx)
+	what := ""
+	if n.Roll != nil {
+		what = " how the roll of " + line(n.Roll.Name) + " ended"
+	}
 	c.session.Events.Emit(nodes.Event{
-		Time: time.Now(), Type: nodes.Warned, Op: c.name, Where: caller.Where,
-		Text: c.to + " was not told: " + err.Error(),
+		Time: time.Now(), Type: nodes.Warned, Op: c.name, Where: nodes.CallerOf(ctx).Where,
+		Text: c.to + " was not told" + what + ": " + err.Error(),
 	})
+	return nil
 }
 
 // Deliver tells a notice and says how that went, strict or not. The first

@@ -30,7 +30,7 @@ func (d *Desk) Exec(c Command, opts Options) (*Channel, error) {
 	if strings.TrimSpace(c.String()) == "" {
 		return nil, &nodes.Error{Kind: nodes.Usage, Op: "notify.exec", Message: "the command is empty"}
 	}
-	return d.channel("notify.exec", short(line(c.String()), mostSubject), &program{session: d.session, command: c}, opts), nil
+	return d.channel("notify.exec", "'"+short(line(c.String()), mostSubject)+"'", &program{session: d.session, command: c}, opts), nil
 }
 
 type program struct {

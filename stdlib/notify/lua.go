@@ -142,7 +142,7 @@ func channelClass(s *nodes.Session) lua.Class {
 		if err == nil {
 			return lua.Many{true}, nil
 		}
-		if err := c.settle(ctx, err); err != nil {
+		if err := c.settle(ctx, n, err); err != nil {
 			return nil, err
 		}
 		return lua.Many{false, nodes.AsError(err, nodes.Internal).Message}, nil

@@ -69,6 +69,19 @@ func TestExec(t *testing.T) {
 	}
 }
 
+// A notice of a roll that reaches nobody is warned about with what was to be told.
+func TestRollThatNobodyWasToldOf(t *testing.T) {
+	d, events := desk(t)
+	c, err := d.Exec(notify.Command{Line: "cat >/dev/null; exit 3"}, notify.Options{Tries: 1})
+	if err := must(t, c, err).Rolled(t.Context(), sample()); err != nil {
+		t.Error(err)
+	}
+	const want = "'cat >/dev/null; exit 3' was not told how the roll of www ended: notify.exec: the command exited with code 3\n"
+	if text := events.Text(nodes.Warned); text != want {
+		t.Errorf("warned %q, want %q", text, want)
+	}
+}
+
 // TestRetries: a failing notice is tried again, then warned about; a strict one
 // is an error, a hopeless one is not tried again.
 func TestRetries(t *testing.T) {
@@ -173,7 +186,7 @@ func TestWebhookRollAsJSON(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err != nil || got.Roll.Name != "www" || len(got.Roll.Nodes) != 5 || got.Roll.Changesets[0].URL != "https://trac.example.org/changeset/121" ||
+	if err != nil || got.Roll.Name != "www" || len(got.Roll.Nodes) != 7 || got.Roll.Changesets[0].URL != "https://trac.example.org/changeset/121" ||
 		got.Roll.Changesets[1].Tickets[1] != "15" || got.Text == "" {
 		t.Errorf("%v: %+v", err, got)
 	}

@@ -29,6 +29,8 @@ func sample() nodes.Roll {
 			{Node: "web2", State: "done"},
 			{Node: "web3", State: "failed", Why: "check: http 500\nfrom php"},
 			{Node: "web4", State: "untouched"},
+			{Node: "web5", State: "staged"},
+			{Node: "web6", State: "staged"},
 		},
 		Changesets: nodes.Changesets{
 			{Rev: 121, Author: "anna", Message: "fix login (fixes #12)\n\nlong story"},
@@ -69,27 +71,28 @@ func TestRollText(t *testing.T) {
   not taken back everywhere:
   r121 anna: fix login (fixes #12)
   r123 bob: faster search (#14, #15)`},
-		"resumed": {resumed, `bob on deploy1 resumed www r123 to cdn1,web[1-4] (anna's roll): done after 34 s`},
+		"resumed": {resumed, `bob on deploy1 resumed www r123 to cdn1,web[1-6] (anna's roll): done after 34 s`},
 		"an older revision undone": {up, `bob on deploy1 undid www r123 -> r120 on web1 (anna's roll): done after 34 s
   there again:
   r121 anna: fix login (fixes #12)`},
-		"an older revision": {down, `anna on deploy1 rolled www r123 -> r120 to cdn1,web[1-4]: done after 34 s
+		"an older revision": {down, `anna on deploy1 rolled www r123 -> r120 to cdn1,web[1-6]: done after 34 s
   taken back:
   r121 anna: fix login (fixes #12)
   r123 bob: faster search (#14, #15)`},
-		"failed": {sample(), `anna on deploy1 rolled www r120 -> r123 to cdn1,web[1-4]: FAILED after 34 s
+		"failed": {sample(), `anna on deploy1 rolled www r120 -> r123 to cdn1,web[1-6]: FAILED after 34 s
   done: cdn1,web[1-2]
   failed: web3 (check: http 500 from php)
-  untouched: web4
+  untouched: web4 (as before: not begun)
+  staged: web[5-6] (as before: not switched)
   r121 anna: fix login (fixes #12) https://trac.example.org/changeset/121
   r123 bob: faster search (#14, #15) https://trac.example.org/changeset/123
   #12 https://trac.example.org/ticket/12
   #14 https://trac.example.org/ticket/14
   #15 https://trac.example.org/ticket/15`},
-		"done": {done, `anna on deploy1 rolled www r123 to cdn1,web[1-4]: done after 34 s
+		"done": {done, `anna on deploy1 rolled www r123 to cdn1,web[1-6]: done after 34 s
   r121 anna: fix login (fixes #12)
   r123 bob: faster search (#14, #15)`},
-		"undone":  {back, `anna rolled www r123 to cdn1,web[1-4]: undone after 34 s`},
+		"undone":  {back, `anna rolled www r123 to cdn1,web[1-6]: undone after 34 s`},
 		"nothing": {nodes.Roll{Who: "anna", Name: "www", State: "running"}, `anna rolled www: has begun`},
 	} {
 		if got := notify.RollNotice(c.roll).Text; got != c.want {
