@@ -88,7 +88,7 @@ func (b *bench) syncAt(ctx context.Context, f far) error {
 // disk is not what is measured.
 func roomy() string {
 	var fs unix.Statfs_t
-	if unix.Statfs("/dev/shm", &fs) == nil && fs.Flags&unix.ST_NOEXEC == 0 && fs.Bavail*uint64(fs.Bsize) > 8<<30 {
+	if unix.Statfs("/dev/shm", &fs) == nil && fs.Flags&unix.ST_NOEXEC == 0 && fs.Bavail*uint64(fs.Bsize) > 12<<30 {
 		return "/dev/shm"
 	}
 	return ""
@@ -117,10 +117,12 @@ func (s *syncBed) write(name, text string) error {
 	return os.WriteFile(file, []byte(text), 0o644)
 }
 
+// fill gives each node trees of its own: nodes share no files, and what a file of
+// several names holds can change behind a watch.
 func (s *syncBed) fill(ctx context.Context) error {
 	return s.parallel(ctx, func(i int) error {
 		for _, name := range []string{"bench", "peer"} {
-			if out, err := exec.Command("cp", "-al", s.src.root, s.tree(i, name)).CombinedOutput(); err != nil {
+			if out, err := exec.Command("cp", "-a", s.src.root, s.tree(i, name)).CombinedOutput(); err != nil {
 				return fmt.Errorf("cp: %w: %s", err, out)
 			}
 		}
