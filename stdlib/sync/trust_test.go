@@ -193,3 +193,36 @@ func TestRememberedTree(t *testing.T) {
 	r.push(func(o *sync.Options) { o.Drift = "overwrite" })
 	r.equal(0)
 }
+
+// Nothing can be put into a folder that somebody removed, or replaced by something
+// else, and that is left so: that is told before anything is sent.
+func TestKeptWithoutItsFolder(t *testing.T) {
+	r := newRig(t, 1)
+	r.file("a/b/x", "1")
+	r.file("c", "1")
+	r.push()
+	keep := func(o *sync.Options) { o.Drift = "keep" }
+	for name, spoil := range map[string]func(dir string){
+		"gone":   func(string) {},
+		"a file": func(dir string) { write(t, dir, "by hand") },
+		"a link": func(dir string) { must(t, os.Symlink("/", dir)) },
+	} {
+		dir := filepath.Join(r.live(0), "a")
+		must(t, os.RemoveAll(dir))
+		spoil(dir)
+		r.file("c", name)
+		r.push(keep)
+		r.file("a/b/n", "1")
+		r.file("a/o", "1")
+		_, err := r.try(keep)
+		wantKind(t, err, nodes.Refused, "a/b/n cannot be put on the node: a is no folder there any more")
+		if strings.Contains(err.Error(), "a/o") {
+			t.Errorf("%s: more than one path is told of a folder: %v", name, err)
+		}
+		r.push(func(o *sync.Options) { o.Drift = "overwrite" })
+		r.equal(0)
+		r.remove("a/b/n")
+		r.remove("a/o")
+		r.push()
+	}
+}

@@ -198,8 +198,15 @@ func (d *decider) path(p string, o, l, w *Entry) {
 	if l != nil && !d.c.Goes && !d.asks || d.c.Fresh() {
 		d.stays(p)
 	}
+	if d.c.Put {
+		d.blockPut(p)
+	}
+	lacking := d.pol.Drift == "keep" && d.c.lacking()
 	if d.c.Put || d.c.Goes || d.asks || d.c.settles() {
 		d.record(p)
+	}
+	if lacking {
+		d.open = append(d.open, &pending{path: p, what: lacks})
 	}
 }
 

@@ -10,10 +10,10 @@ import (
 type pending struct {
 	path  string
 	at    int64  // where its change has its flags
-	what  byte   // goes, fresh or turns
+	what  byte   // goes, fresh, turns or lacks
 	flags byte   // fresh: as they are so far
 	ours  bool   // goes: it stays ours if it does not
-	full  bool   // something in it goes, or is new
+	full  bool   // something in it goes, or is new; lacks: something is to be put there
 	stays string // the first path in it that stays; empty for none
 }
 
@@ -22,6 +22,7 @@ const (
 	goes  = 'g' // whether it becomes empty, and goes then
 	fresh = 'f' // whether anything is made in the new folder
 	turns = 't' // whether all goes from the folder that is replaced
+	lacks = 'l' // whether anything is to be put into the folder, which is not there and stays so
 )
 
 // passed reports whether the path p comes after all that is in the folder dir,
@@ -54,6 +55,22 @@ func (d *decider) stays(p string) {
 	for _, f := range d.open {
 		if f.what == turns && strings.HasPrefix(p, f.path+"/") && (f.stays == "" || p < f.stays) {
 			f.stays = p
+		}
+	}
+}
+
+// lacking reports whether c leaves a folder away that is wanted.
+func (c *Change) lacking() bool {
+	return c.Want != nil && c.Want.Kind == Dir && !c.Put && (c.Live == nil || c.Live.Kind != Dir)
+}
+
+// blockPut notes that p cannot be put where a folder that it is in is left away; of
+// each such folder one path is told.
+func (d *decider) blockPut(p string) {
+	for _, f := range d.open {
+		if f.what == lacks && !f.full && strings.HasPrefix(p, f.path+"/") {
+			f.full = true
+			d.out.Blocked = append(d.out.Blocked, fmt.Sprintf("%s cannot be put on the node: %s is no folder there any more, and drift=\"keep\" leaves that so", Quote(p), Quote(f.path)))
 		}
 	}
 }
