@@ -267,7 +267,11 @@ const maxShown = 200
 
 // summary is what would be done, in one line.
 func (np *NodePlan) summary() string {
-	if len(np.Added)+len(np.Changed)+len(np.Deleted) == 0 {
+	switch {
+	case len(np.Added)+len(np.Changed)+len(np.Deleted) > 0:
+	case len(np.Drift)+len(np.Blocked) > 0: // told below
+		return "nothing to send"
+	default:
 		return "unchanged"
 	}
 	change := fmt.Sprintf("%d to change", max(0, len(np.Changed)-len(np.Attributes)))

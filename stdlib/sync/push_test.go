@@ -106,6 +106,9 @@ func TestPlanChangesNothing(t *testing.T) {
 	late, err := r.engine.Plan(r.ctx(), r.set, r.options())
 	must(t, err)
 	wantKind(t, late.Ready(), nodes.Changed, "web2", "a file was changed on the node: a (by ")
+	if text := late.Text(); !strings.Contains(text, "web2:\n  nothing to send\n  ! a") || strings.Contains(text, "unchanged") {
+		t.Errorf("plan of a node that was changed by hand:\n%s", text)
+	}
 	_, err = p.Apply(r.ctx())
 	wantKind(t, err, nodes.Changed, "a file was changed on the node: a (by ")
 	if b, _ := os.ReadFile(filepath.Join(r.live(0), "a")); string(b) != "1" {
