@@ -52,8 +52,8 @@ demo: build ## Roll to five real nodes on this machine, in seconds once all is b
 
 test: agents ## Run go vet and every test with the race detector, real servers included
 	@[ -n '$(RACE)' ] || echo 'no C compiler: the tests run without the race detector'
-	@$(GO) build ./... # what tests build themselves: compiling is not on their clocks
-	@$(GO) test $(RACE) -vet=all -p $(ATONCE) -count=1 -timeout 5m -json ./... | $(GO) run ./.ci/testsum $(ALSO_FAILED)
+	@$(GO) build ./... && $(GO) build $(RACE) ./... # compiling is not on the clocks of the tests, which build programs too
+	@$(GO) test $(RACE) -vet=all -p $(ATONCE) -count=1 -timeout 10m -json ./... | $(GO) run ./.ci/testsum $(ALSO_FAILED)
 
 lint: ## Run the linters: .golangci.yml says which and why; gofumpt for the layout
 	@$(GOFUMPT) -l . | { ! grep . || { echo 'not formatted; run: make fmt' >&2; false; }; }
