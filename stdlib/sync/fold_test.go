@@ -1,9 +1,12 @@
 package sync_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -166,19 +169,52 @@ func (n *folding) Open(_ context.Context, flags uint32) (fs.FileHandle, uint32, 
 	return fs.NewLoopbackFile(fd), 0, 0
 }
 
-// foldingFolder mounts such a filesystem.
-func foldingFolder(t *testing.T) string {
-	t.Helper()
-	needRoot(t)
-	under, at := quickDir(t), t.TempDir()
+// foldingVariable holds the folder below, and where it is to be mounted as one that
+// folds case, of a process that is to serve that.
+const foldingVariable = "ROLLSH_TEST_FOLDING"
+
+// foldingMain serves such a filesystem in this process until its input ends, if it is
+// to. A process that served its own could not end while it waits for an answer.
+func foldingMain() (handled bool, code int) {
+	under, at, ok := strings.Cut(os.Getenv(foldingVariable), "\n")
+	if !ok {
+		return false, 0
+	}
 	none := time.Duration(0)
 	server, err := fs.Mount(at, &folding{root: under}, &fs.Options{
 		EntryTimeout: &none, AttrTimeout: &none, MountOptions: fuse.MountOptions{DirectMountStrict: true, DirectMount: true},
 	})
 	if err != nil {
-		t.Skip("cannot mount: ", err)
+		fmt.Println(err)
+		return true, 1
 	}
-	t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH); server.Wait() })
+	fmt.Println(foldingServed)
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	_ = unix.Unmount(at, unix.MNT_DETACH)
+	server.Wait()
+	return true, 0
+}
+
+// foldingServed is what foldingMain says when the filesystem is there.
+const foldingServed = "served"
+
+// foldingFolder mounts such a filesystem.
+func foldingFolder(t *testing.T) string {
+	t.Helper()
+	needRoot(t)
+	under, at := quickDir(t), t.TempDir()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), foldingVariable+"="+under+"\n"+at)
+	input, err := cmd.StdinPipe()
+	must(t, err)
+	output, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = input.Close(); _ = cmd.Wait() })
+	said, _ := bufio.NewReader(output).ReadString('\n')
+	if said = strings.TrimSpace(said); said != foldingServed {
+		t.Skip("cannot mount: ", said)
+	}
 	return at
 }
 

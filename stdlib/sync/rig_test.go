@@ -28,8 +28,10 @@ func TestMain(m *testing.M) {
 	if handled, code := agent.Main(os.Args); handled {
 		os.Exit(code)
 	}
-	if handled, code := errandMain(); handled {
-		os.Exit(code)
+	for _, other := range []func() (bool, int){errandMain, foldingMain} {
+		if handled, code := other(); handled {
+			os.Exit(code)
+		}
 	}
 	dir, err := os.MkdirTemp("", "rollsh-agent-")
 	if err == nil {
