@@ -28,7 +28,7 @@ func (h *Host) audited(c *Call, b *binding) (v any, err error) {
 	defer func() { _ = audit.Keep(id + ended) }() // the call was kept
 	if v, err = h.perform(c, b); err != nil {
 		e := nodes.AsError(err, nodes.Internal)
-		ended = fmt.Sprintf("failed (%s): %s", e.Kind, h.unlessSecret(e.Message))
+		ended = fmt.Sprintf("failed (%s): %s", e.Kind, h.Session.Secrets.Hide(e.Message))
 		return v, err
 	}
 	ended = "done"
@@ -37,13 +37,5 @@ func (h *Host) audited(c *Call, b *binding) (v any, err error) {
 
 // auditText is where the call stands, and what is called with what.
 func (c *Call) auditText() string {
-	return strings.TrimSpace(c.Where() + ": " + c.Name + " " + c.Host.unlessSecret(c.argumentText()))
-}
-
-// unlessSecret gives text, but not where it holds a secret.
-func (h *Host) unlessSecret(text string) string {
-	if h.Session.Secrets.In(text) {
-		return "[secret]"
-	}
-	return text
+	return strings.TrimSpace(c.Where() + ": " + c.Name + " " + c.Host.Session.Secrets.Hide(c.argumentText()))
 }

@@ -38,7 +38,7 @@ func (a *app) openAudit(args []string) error {
 		return notKept(err.Error())
 	}
 	l := &audit{to: to, who: auditName(a.env)}
-	if err := l.Keep("begins: rollsh " + nodes.Quote(args...)); err != nil {
+	if err := l.Keep("begins: rollsh " + a.secrets.Hide(nodes.Quote(args...))); err != nil {
 		return err
 	}
 	a.audit = l
@@ -103,14 +103,6 @@ func auditLine(text string) string {
 		at--
 	}
 	return fmt.Sprintf("%s... (%d bytes more)", text[:at], len(text)-at)
-}
-
-// unlessSecret gives text, but not where it holds a secret.
-func (a *app) unlessSecret(text string) string {
-	if a.person.secrets.In(text) {
-		return "[secret]"
-	}
-	return text
 }
 
 // keep writes an entry where there is an audit.

@@ -174,7 +174,7 @@ func (a *app) evaluated(src string, eval func(*lua.Host, context.Context, string
 	if err := a.open(""); err != nil {
 		return nil, err
 	}
-	if err := a.keep("runs: " + a.unlessSecret(src)); err != nil {
+	if err := a.keep("runs: " + a.secrets.Hide(src)); err != nil {
 		return nil, err
 	}
 	a.seen.begin()

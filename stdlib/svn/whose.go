@@ -12,10 +12,8 @@ import (
 	"syscall"
 
 	"github.com/rollsh/rollsh/nodes"
+	"golang.org/x/sys/unix"
 )
-
-// accessWrite asks access(2) whether a path may be written to.
-const accessWrite = 2
 
 // barrier is a file or folder of this machine that this user may not write to.
 type barrier struct {
@@ -30,7 +28,7 @@ type barrier struct {
 // either: then it is a path of another machine.
 func barrierAt(path string) (b barrier, found bool) {
 	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() && syscall.Access(path, accessWrite) == nil {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() && unix.Access(path, unix.W_OK) == nil {
 		path = filepath.Dir(path)
 		info, err = os.Stat(path)
 	}
@@ -38,7 +36,7 @@ func barrierAt(path string) (b barrier, found bool) {
 		path = filepath.Dir(path)
 		info, err = os.Stat(path)
 	}
-	if err != nil || syscall.Access(path, accessWrite) == nil {
+	if err != nil || unix.Access(path, unix.W_OK) == nil {
 		return barrier{}, false
 	}
 	sys, ok := info.Sys().(*syscall.Stat_t)
