@@ -125,6 +125,26 @@ func TestRollOfAPlainFolder(t *testing.T) {
 	}
 }
 
+// A folder without files is refused before anybody is asked, until it is said to be
+// meant.
+func TestRollOfAFolderWithoutFiles(t *testing.T) {
+	p := newPlace(t, 2)
+	if _, err := p.roll(nodes.Recipe{}); err != nil {
+		t.Fatal(err)
+	}
+	p.confirmed = func() { t.Error("asked") }
+	empty := t.TempDir()
+	_, err := p.roll(nodes.Recipe{}, "--folder="+empty)
+	wantKind(t, err, nodes.Refused, "there are no files to send in "+empty, "empty=true")
+	if e := p.last(); p.pages() != "one one" || e.Unfinished() {
+		t.Errorf("pages %q, %s", p.pages(), states(e))
+	}
+	p.confirmed = nil
+	if _, err := p.roll(nodes.Recipe{}, "--folder="+empty, "--empty"); err != nil || p.pages() != " " {
+		t.Errorf("%v, pages %q", err, p.pages())
+	}
+}
+
 func TestLintRefusesBeforeANodeIsTouched(t *testing.T) {
 	p := newPlace(t, 2)
 	if _, err := p.roll(nodes.Recipe{}, "--lint"); err != nil {

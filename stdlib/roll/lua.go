@@ -59,6 +59,7 @@ type rollArgs struct {
 	Keep           lua.Raw          `lua:"keep" type:"string|string[]" doc:"as in sync.push"`
 	Exclude        lua.Raw          `lua:"exclude" type:"string|string[]" doc:"as in sync.push"`
 	Delete         string           `lua:"delete" enum:"ours|all|false" doc:"as in sync.push"`
+	Empty          bool             `lua:"empty" doc:"as in sync.push"`
 	Drift          string           `lua:"drift" enum:"refuse|overwrite|keep" doc:"as in sync.push"`
 	Layout         string           `lua:"layout" enum:"tree|release" doc:"as in sync.push"`
 	Shared         lua.Raw          `lua:"shared" type:"string|string[]" doc:"as in sync.push"`

@@ -4,7 +4,7 @@ return function(o)
   -- What sync is to do with a tree on some nodes.
   local function job(tree, set)
     return { from = tree, to = set, path = o.path, only = o.only, keep = o.keep, exclude = o.exclude, delete = o.delete,
-             drift = o.drift, layout = o.layout, shared = o.shared, perms = o.perms, owner = o.owner,
+             empty = o.empty, drift = o.drift, layout = o.layout, shared = o.shared, perms = o.perms, owner = o.owner,
              hard_links = o.hard_links, bandwidth = o.bandwidth, verify = o.verify }
   end
 

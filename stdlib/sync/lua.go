@@ -44,6 +44,7 @@ type treeArgs struct {
 	Exclude []string `lua:"exclude" doc:"globs that are not sent and never deleted"`
 	Keep    []string `lua:"keep" doc:"globs of node-local files: never changed, deleted or sent"`
 	Delete  string   `lua:"delete" default:"ours" enum:"ours|all|false" doc:"ours: files that a roll put there and that the source has no more; all: whatever is not in the source"`
+	Empty   bool     `lua:"empty" doc:"a source, or what a wildcard of only= matches in it, that holds no files may delete what is on the nodes; without it that is refused: a wrong from= would delete all"`
 	Drift   string   `lua:"drift" default:"refuse" enum:"refuse|overwrite|keep" doc:"about files changed on the node since a roll put them there"`
 	Adopt   string   `lua:"adopt" enum:"all" doc:"all: files that no roll put there become ours"`
 	Layout  string   `lua:"layout" default:"tree" enum:"tree|release" doc:"release: whole trees in path/releases, and path/current leads to the live one"`
@@ -72,7 +73,7 @@ type nodeArgs struct {
 
 func (a *treeArgs) options(from nodes.Tree, path nodes.RemotePath) Options {
 	o := Options{
-		From: from, Path: path, Only: a.Only, Exclude: a.Exclude, Keep: a.Keep, Delete: a.Delete, Drift: a.Drift,
+		From: from, Path: path, Only: a.Only, Exclude: a.Exclude, Keep: a.Keep, Delete: a.Delete, Empty: a.Empty, Drift: a.Drift,
 		Adopt: a.Adopt == "all", Layout: a.Layout, Shared: a.Shared, Perms: a.Perms, Owner: a.Owner, Hard: a.Hard, Setuid: a.Setuid, Verify: a.Verify, Undo: a.Undo, Speed: a.Speed,
 	}
 	if o.Delete == "false" {

@@ -20,6 +20,7 @@ type Options struct {
 	Exclude []string         // not sent and never deleted
 	Keep    []string         // never changed, deleted or sent
 	Delete  string           // ours (default), all, none
+	Empty   bool             // a source, or part of it, without files may delete what is on the nodes
 	Drift   string           // refuse (default), overwrite, keep
 	Adopt   bool             // files that no roll put there become ours
 	Layout  string           // tree (default) or release
@@ -168,8 +169,12 @@ func (o *Options) patterns(ignore []string) manifest.Patterns {
 	return manifest.Patterns{Only: o.Only, Skip: skip, Ignore: ignore}
 }
 
-func (o *Options) policy() manifest.Policy {
-	return manifest.Policy{Delete: o.Delete, Drift: o.Drift, Adopt: o.Adopt}
+// policy is for a source that may be bare.
+func (o *Options) policy(bare string) manifest.Policy {
+	if o.Empty {
+		bare = ""
+	}
+	return manifest.Policy{Delete: o.Delete, Drift: o.Drift, Adopt: o.Adopt, Bare: bare}
 }
 
 // pathOn is where the tree is on a node.

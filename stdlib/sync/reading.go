@@ -28,6 +28,7 @@ type reading struct {
 	above map[string]bool                       // folders of the part that is read
 	place manifest.Patch                        // folders above them
 	only  map[string]func(*manifest.Entry) bool // elements of only= that matched nothing yet
+	files bool                                  // there is something else than folders
 	queue manifest.Queue[*manifest.Entry]
 }
 
@@ -56,6 +57,9 @@ func (s *source) read(ctx context.Context, e *Engine, o *Options, times map[stri
 		return &nodes.Error{Kind: nodes.Failed, Message: s.root + ": " + err.Error(), Cause: err}
 	}
 	if err := r.end(); err != nil {
+		return err
+	}
+	if err := r.bare(); err != nil {
 		return err
 	}
 	for _, p := range o.Only {
@@ -104,6 +108,7 @@ func (r *reading) finish(en *manifest.Entry) error {
 	if err := r.parents(en); err != nil {
 		return err
 	}
+	r.files = r.files || en.Kind != manifest.Dir
 	for p, match := range r.only {
 		if match(en) {
 			delete(r.only, p)

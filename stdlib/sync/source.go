@@ -23,9 +23,11 @@ type source struct {
 	root    string
 	fd      int
 	rules   *manifest.Rules
+	ignore  []string // lines of its .rollignore
 	carried wire.Patterns
 	list    *manifest.Encoded // what is wanted on the nodes; it stays when the source is closed
 	rev     nodes.Revision
+	bare    string         // how it has no files where nobody may have meant that; else empty
 	around  manifest.Owner // of folders that are made around the entries
 	temp    string         // folder for packs
 	pace    *rate.Limiter
@@ -94,14 +96,13 @@ func (s *source) open(o *Options) error {
 		return &nodes.Error{Kind: nodes.Permission, Message: "from: cannot open " + s.root + ": " + err.Error()}
 	}
 	s.fd = fd
-	var ignore []string
 	b, err := os.ReadFile(filepath.Join(s.root, manifest.IgnoreFile))
 	if err == nil {
-		ignore = strings.Split(string(b), "\n")
+		s.ignore = strings.Split(string(b), "\n")
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return &nodes.Error{Kind: nodes.Failed, Message: err.Error(), Cause: err}
 	}
-	p := o.patterns(ignore)
+	p := o.patterns(s.ignore)
 	if s.rules, err = manifest.Compile(p); err != nil {
 		return usage(s.root + "/" + manifest.IgnoreFile + ": " + err.Error())
 	}

@@ -38,7 +38,7 @@ type job struct {
 func (j *job) request() (wire.Request, *guess, error) {
 	digest, base := j.e.recent.base(j.node, j.path, j.src)
 	req := wire.Request{
-		Op: j.op, Root: []byte(j.path), Roll: j.roll, By: j.by, Rules: j.src.carried, Policy: j.o.policy(),
+		Op: j.op, Root: []byte(j.path), Roll: j.roll, By: j.by, Rules: j.src.carried, Policy: j.o.policy(j.src.bare),
 		Verify: j.o.Verify, Base: digest, Want: j.src.list.Digest, Expect: j.expect, Lists: j.lists, Keep: j.o.Undo,
 		Hold: j.hold, Rev: string(j.src.rev), Layout: j.o.layout(), Shared: wire.Bytes(j.o.Shared), Owner: j.src.around.String(),
 	}

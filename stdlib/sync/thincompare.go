@@ -18,7 +18,7 @@ func (t *thin) compare(lists bool) (*comparison, error) {
 		return nil, err
 	}
 	sides, stop := t.sides(rules, want)
-	sides.Policy, sides.Lists, sides.Spool = t.j.o.policy(), lists, t.spool
+	sides.Policy, sides.Lists, sides.Spool = t.j.o.policy(t.j.src.bare), lists, t.spool
 	sides.Policy.First = t.now.First()
 	c.dec, err = sides.Decide()
 	return c, stop(err)

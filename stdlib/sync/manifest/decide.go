@@ -11,6 +11,7 @@ type Policy struct {
 	Drift  string // refuse, overwrite or keep
 	Adopt  bool   // files that no roll put there become ours
 	First  bool   // no roll was ever made here: what is in the way is replaced
+	Bare   string // how nothing is wanted that nobody may have meant; then nothing may go. Empty: all may
 }
 
 // Drift is a path that somebody changed on the node since a roll put it there.
@@ -115,6 +116,7 @@ func (c *Comparison) Decide() (*Decision, error) {
 	}
 	err := d.walk(c)
 	d.close("")
+	d.blockBare()
 	d.out.changes.flush()
 	slices.Sort(d.out.Blocked)
 	if err == nil {

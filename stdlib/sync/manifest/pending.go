@@ -75,6 +75,13 @@ func (d *decider) blockPut(p string) {
 	}
 }
 
+// blockBare notes that all that is there would go for want of a source.
+func (d *decider) blockBare() {
+	if n := d.out.Deleted; d.pol.Bare != "" && n > 0 {
+		d.out.Blocked = append(d.out.Blocked, fmt.Sprintf("%s, and what is on the node would be deleted (%d): look at from=, or say empty=true if that is meant", d.pol.Bare, n))
+	}
+}
+
 // close settles the open folders that the path p is past; the empty path is past
 // all.
 func (d *decider) close(p string) {

@@ -35,6 +35,9 @@ func Exactly(p string) string {
 	return b.String()
 }
 
+// Wildcards are what makes more of a pattern than a path.
+const Wildcards = `*?[{\`
+
 // IgnoreFile is read at the root of a tree; it is not sent itself.
 const IgnoreFile = ".rollignore"
 
@@ -98,7 +101,7 @@ func compile(line string, from source) (p pattern, ok bool, err error) {
 	}
 	s, p.dirs = strings.CutSuffix(s, "/")
 	s = strings.TrimPrefix(s, "./")
-	bound := strings.Contains(s, "/") || from == fromOnly && !strings.ContainsAny(s, `*?[{\`)
+	bound := strings.Contains(s, "/") || from == fromOnly && !strings.ContainsAny(s, Wildcards)
 	s = strings.TrimPrefix(s, "/")
 	if s == "" {
 		return p, false, fmt.Errorf("pattern '%s' matches nothing", line)
