@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/database"
 )
 
 // swap puts the fresh tables in place of the old ones. Tables with triggers
@@ -20,7 +21,7 @@ func (j *job) swap(ctx context.Context) error {
 	}
 	there, err := j.to.column(ctx, "SELECT table_name FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+text(db))
 	if err != nil {
-		return nodes.At(err, "", j.To.On.Name)
+		return nodes.At(err, "", j.To.Node().Name)
 	}
 	leaving := there
 	if len(j.Tables) > 0 {
@@ -56,7 +57,7 @@ func (j *job) renaming(leaving []string) string {
 func (j *job) takeTriggers(ctx context.Context, schema string, tables []string) (string, error) {
 	rows, err := j.to.query(ctx, "", "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = "+text(schema))
 	if err != nil {
-		return "", nodes.At(err, "", j.To.On.Name)
+		return "", nodes.At(err, "", j.To.Node().Name)
 	}
 	var drops, owners []string
 	for _, r := range rows {
@@ -82,24 +83,24 @@ func (j *job) takeTriggers(ctx context.Context, schema string, tables []string) 
 // giveBack makes the triggers of the old tables again and drops the schema that
 // was made for them.
 func (j *job) giveBack(ctx context.Context, triggers string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	ctx, cancel := database.Cleanup(ctx)
 	defer cancel()
 	err := j.on(ctx, j.To.Database, triggers)
 	if err == nil {
 		err = j.on(ctx, "", "DROP DATABASE "+name(j.old))
 	}
 	if err != nil {
-		j.events.Emit(nodes.Event{
-			Time: time.Now(), Type: nodes.Warned, Op: "mysql.copy", Node: j.To.On.Name,
-			Text: "the old tables are in place, but their triggers or schema " + j.old + " need a look: " + err.Error(),
-		})
+		j.tell.Warn(j.To.Node().Name, "the old tables are in place, but their triggers or schema "+j.old+" need a look: "+err.Error())
 	}
 }
+
+// finishing is how long making the code in the target may take.
+const finishing = 5 * time.Minute
 
 // finish makes the code in the target and drops the old tables. It goes on when
 // ctx ends: the new tables are in place, and half of it helps nobody.
 func (j *job) finish(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*cleanup)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishing)
 	defer cancel()
 	err := j.dropExtraViews(ctx)
 	if err == nil {
@@ -120,7 +121,7 @@ func (j *job) dropExtraViews(ctx context.Context) error {
 	}
 	there, err := j.to.column(ctx, "SELECT table_name FROM information_schema.views WHERE table_schema = "+text(j.To.Database))
 	if err != nil {
-		return nodes.At(err, "", j.To.On.Name)
+		return nodes.At(err, "", j.To.Node().Name)
 	}
 	for _, v := range there {
 		if !slices.Contains(j.views, v) {

@@ -13,7 +13,8 @@ import (
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
-	"github.com/rollsh/rollsh/stdlib/mysql"
+	"github.com/rollsh/rollsh/stdlib/database"
+	"github.com/rollsh/rollsh/stdlib/database/mysql"
 	"github.com/rollsh/rollsh/stdlib/ssh"
 )
 
@@ -52,7 +53,7 @@ func dialer(t *testing.T) (nodes.Dialer, *nodetest.Recorder, *nodes.Session) {
 }
 
 // clean fails when a copy left a schema or a password file behind.
-func clean(t *testing.T, d *database) {
+func clean(t *testing.T, d *server) {
 	t.Helper()
 	if left := d.sql("", "SHOW DATABASES LIKE 'shop\\_%'"); left != "" {
 		t.Errorf("schemas left behind: %s", left)
@@ -96,20 +97,20 @@ func TestCopy(t *testing.T) {
 	})
 }
 
-func reset(target *database) string {
+func reset(target *server) string {
 	target.sql("", "DROP DATABASE IF EXISTS shop;"+old)
 	return target.dump("shop")
 }
 
-func over(t *testing.T, source, target *database) {
+func over(t *testing.T, source, target *server) {
 	reset(target)
 	d, events, _ := dialer(t)
 	target.sql("", `CREATE OR REPLACE USER refresh@localhost IDENTIFIED BY 'p"w\\ #1'; GRANT ALL ON *.* TO refresh@localhost;`)
 	to := target.place("shop")
 	to.User, to.Password = "refresh", nodes.NewSecret(`p"w\ #1`)
 	_, err := mysql.Copy(t.Context(), d, events, mysql.Request{
-		From: source.place("shop"), To: to, Skip: []string{"access_log"},
-		AfterSQL: "UPDATE customers SET mail = CONCAT('c', id);",
+		From: source.place("shop"), To: to,
+		What: database.What{Skip: []string{"access_log"}, AfterSQL: "UPDATE customers SET mail = CONCAT('c', id);"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -129,10 +130,10 @@ func over(t *testing.T, source, target *database) {
 	clean(t, target)
 }
 
-func some(t *testing.T, source, target *database) {
+func some(t *testing.T, source, target *server) {
 	reset(target)
 	d, _, _ := dialer(t)
-	q := mysql.Request{From: source.place("shop"), To: target.place("shop"), Tables: []string{"odd `name; --", "access_log"}}
+	q := mysql.Request{From: source.place("shop"), To: target.place("shop"), What: database.What{Tables: []string{"odd `name; --", "access_log"}}}
 	if _, err := mysql.Copy(t.Context(), d, nodes.Discard{}, q); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +151,7 @@ func some(t *testing.T, source, target *database) {
 	clean(t, target)
 }
 
-func failures(t *testing.T, source, target *database) {
+func failures(t *testing.T, source, target *server) {
 	before := reset(target)
 	good := mysql.Request{From: source.place("shop"), To: target.place("shop")}
 	for _, c := range []struct {

@@ -2,98 +2,78 @@ package postgres
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/database"
 )
 
 // Request is a copy of a database.
 type Request struct {
-	From, To Place
-	Tables   []string // only these; empty: all
-	Skip     []string // arrive empty
-	AfterSQL string   // run on the copy before it is put in place
+	From Place `lua:"from,required" doc:"{on=, database=, user=, password=, host=, port=, sudo=, service=}: what is copied"`
+	To   Place `lua:"to,required" doc:"the same: what is replaced"`
+	database.What
 }
 
-// Copied is what was copied.
-type Copied struct {
-	Tables  int           `lua:"tables"`
-	Bytes   int64         `lua:"bytes"` // of SQL
-	Elapsed time.Duration `lua:"seconds"`
-}
-
-const (
-	cleanup     = 30 * time.Second // for removing what is left over
-	disconnects = 20 * time.Second // for getting the target's clients off it
-)
+// disconnects is how long getting the target's clients off it may take.
+const disconnects = 20 * time.Second
 
 // job is a copy under way.
 type job struct {
 	Request
-	events   nodes.Sink
+	tell     database.Progress
 	from, to *server
 	fresh    string // database that is filled
 	old      string // what the target is called before it is dropped
 	made     bool   // fresh exists, or may
-
-	copied Copied
-	last   time.Time // of the last progress event
+	tables   int    // that are copied
 }
 
 // Copy copies a database. See the package's promises.
-func Copy(ctx context.Context, d nodes.Dialer, events nodes.Sink, q Request) (Copied, error) {
+func Copy(ctx context.Context, d nodes.Dialer, events nodes.Sink, q Request) (database.Copied, error) {
 	if err := q.check(); err != nil {
-		return Copied{}, err
+		return database.Copied{}, err
 	}
 	start := time.Now()
-	j := &job{Request: q, events: events}
+	j := &job{Request: q, tell: database.Progress{Op: "postgres.copy", To: q.To.Node().Name, Events: events}}
 	defer j.close(ctx)
 	var err error
 	if j.from, err = connect(ctx, d, q.From); err != nil {
-		return Copied{}, nodes.At(err, "", q.From.On.Name)
+		return database.Copied{}, nodes.At(err, "", q.From.Node().Name)
 	}
 	if j.to, err = connect(ctx, d, q.To); err != nil {
-		return Copied{}, nodes.At(err, "", q.To.On.Name)
+		return database.Copied{}, nodes.At(err, "", q.To.Node().Name)
 	}
-	mark := strings.ToLower(rand.Text()[:8])
-	j.fresh, j.old = q.To.Database+"_new_"+mark, q.To.Database+"_old_"+mark
+	j.fresh, j.old = q.To.Beside()
 	steps := []func(context.Context) error{j.survey, j.fill, j.swap}
 	if len(q.Tables) > 0 {
 		steps = []func(context.Context) error{j.survey, j.replaceTables}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			return Copied{}, err
+			return database.Copied{}, err
 		}
 	}
-	j.copied.Elapsed = time.Since(start)
-	return j.copied, nil
+	return database.Copied{Tables: j.tables, Bytes: j.tell.Bytes, Elapsed: time.Since(start)}, nil
 }
 
 func (q Request) check() error {
-	if err := q.From.check("from"); err != nil {
+	if err := q.From.Check("from"); err != nil {
 		return err
 	}
-	if err := q.To.check("to"); err != nil {
+	if err := q.To.Check("to"); err != nil {
 		return err
 	}
-	f, t := q.From, q.To
-	if f.On.Name == t.On.Name && f.Database == t.Database && f.Host == t.Host && f.Port == t.Port {
-		return usage("from and to are the same database")
+	if q.From.Same(q.To.Place) {
+		return database.Usage("from and to are the same database")
 	}
-	if t.Database == t.Service || t.Service == "" && t.Database == "postgres" {
-		return usage("to.database: the database that administration goes through cannot be replaced")
+	if t := q.To; t.Database == t.Service || t.Service == "" && t.Database == "postgres" {
+		return database.Usage("to.database: the database that administration goes through cannot be replaced")
 	}
-	for _, table := range slices.Concat(q.Tables, q.Skip) {
-		if table == "" || strings.ContainsAny(table, "\x00\n\r") {
-			return usage("'" + nodes.Clean(table) + "' is not a name of a table")
-		}
-	}
-	return nil
+	return q.What.Check()
 }
 
 // pattern is a table's name as pg_dump matches it exactly: quoted, with its
@@ -110,17 +90,17 @@ func pattern(table string) string {
 func (j *job) survey(ctx context.Context) error {
 	rows, err := j.from.query(ctx, j.From.Database, `SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema');`)
 	if err != nil {
-		return nodes.At(err, "", j.From.On.Name)
+		return nodes.At(err, "", j.From.Node().Name)
 	}
 	for _, t := range slices.Concat(j.Tables, j.Skip) {
 		known := func(r []string) bool { return t == r[1] || t == r[0]+"."+r[1] }
 		if !slices.ContainsFunc(rows, known) {
-			return &nodes.Error{Kind: nodes.NotFound, Node: j.From.On.Name, Message: "database " + j.From.Database + " has no table " + nodes.Clean(t)}
+			return j.From.Lacks(t)
 		}
 	}
-	j.copied.Tables = len(rows)
+	j.tables = len(rows)
 	if len(j.Tables) > 0 {
-		j.copied.Tables = len(j.Tables)
+		j.tables = len(j.Tables)
 	}
 	return nil
 }
@@ -139,7 +119,7 @@ func (j *job) dump(args ...string) nodes.Cmd {
 func (j *job) fill(ctx context.Context) error {
 	set, err := j.from.query(ctx, j.From.Database, `SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = current_database();`)
 	if err != nil || len(set) != 1 {
-		return nodes.At(err, "", j.From.On.Name)
+		return nodes.At(err, "", j.From.Node().Name)
 	}
 	owner, err := j.service(ctx, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = "+text(j.To.Database)+" UNION ALL SELECT current_user LIMIT 1;")
 	if err != nil {
@@ -151,7 +131,7 @@ func (j *job) fill(ctx context.Context) error {
 	if _, err := j.service(ctx, create); err != nil {
 		return err
 	}
-	return flow(ctx, j.from, j.dump(), j.to, j.fresh, j.give(owner[0][0])+j.AfterSQL, j.moved)
+	return j.flow(ctx, j.dump(), j.fresh, j.give(owner[0][0])+j.AfterSQL)
 }
 
 // give hands everything to owner, when that is somebody else.
@@ -186,9 +166,9 @@ func (j *job) replaceTables(ctx context.Context) error {
 		return err
 	}
 	if len(owner) != 1 {
-		return &nodes.Error{Kind: nodes.NotFound, Node: j.To.On.Name, Message: "there is no database " + j.To.Database, Hint: "leave tables= out once to make it"}
+		return &nodes.Error{Kind: nodes.NotFound, Node: j.To.Node().Name, Message: "there is no database " + j.To.Database, Hint: "leave tables= out once to make it"}
 	}
-	return flow(ctx, j.from, j.dump(args...), j.to, j.To.Database, j.AfterSQL, j.moved)
+	return j.flow(ctx, j.dump(args...), j.To.Database, j.AfterSQL)
 }
 
 // swap gives the fresh database the target's name. A client that comes back in
@@ -219,10 +199,10 @@ func (j *job) swap(ctx context.Context) error {
 	if len(there) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	ctx, cancel := database.Cleanup(ctx)
 	defer cancel()
 	if _, err := j.service(ctx, "DROP DATABASE "+name(j.old)+" WITH (FORCE);"); err != nil {
-		j.warn("the copy is in place; the old database is left as " + j.old + ": " + err.Error())
+		j.tell.Warn(j.To.Node().Name, "the copy is in place; the old database is left as "+j.old+": "+err.Error())
 	}
 	return nil
 }
@@ -241,29 +221,16 @@ func pause(ctx context.Context, d time.Duration) error {
 // service runs statements on the target, outside of what is replaced.
 func (j *job) service(ctx context.Context, sql string) ([][]string, error) {
 	rows, err := j.to.query(ctx, j.to.Service, sql)
-	return rows, nodes.At(err, "", j.To.On.Name)
-}
-
-func (j *job) warn(text string) {
-	j.events.Emit(nodes.Event{Time: time.Now(), Type: nodes.Warned, Op: "postgres.copy", Node: j.To.On.Name, Text: text})
-}
-
-// moved counts, and tells once a second.
-func (j *job) moved(n int) {
-	j.copied.Bytes += int64(n)
-	if now := time.Now(); now.Sub(j.last) > time.Second {
-		j.last = now
-		j.events.Emit(nodes.Event{Time: now, Type: nodes.Progress, Op: "postgres.copy", Node: j.To.On.Name, Done: j.copied.Bytes, Unit: "bytes"})
-	}
+	return rows, nodes.At(err, "", j.To.Node().Name)
 }
 
 // close drops the fresh database and the password files, also when ctx is over.
 func (j *job) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+	ctx, cancel := database.Cleanup(ctx)
 	defer cancel()
 	if j.made {
 		if _, err := j.service(ctx, "DROP DATABASE IF EXISTS "+name(j.fresh)+" WITH (FORCE);"); err != nil {
-			j.warn("database " + j.fresh + " may be left behind: " + err.Error())
+			j.tell.Warn(j.To.Node().Name, "database "+j.fresh+" may be left behind: "+err.Error())
 		}
 	}
 	j.to.close(ctx)

@@ -3,64 +3,40 @@ package mysql
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/stdlib/database"
 )
 
 // Place is a database on a node.
 type Place struct {
-	On       *nodes.Node
-	Database string
-	User     string // and the following: empty means what the node's own configuration says
-	Password nodes.Secret
-	Host     string
-	Port     int
-	Socket   nodes.RemotePath
-	Sudo     string // user to run the programs as; empty: the login
+	database.Place
+	Socket nodes.RemotePath `lua:"socket"`
 }
 
-// databaseName leaves out what would need care in the names of schemas that are
-// made beside it.
-var databaseName = nodes.Pattern(`^[A-Za-z0-9_$][A-Za-z0-9_$-]{0,47}$`)
-
-func (p Place) check(which string) error {
-	switch {
-	case p.On == nil:
-		return usage(which + ".on: expected one node")
-	case p.Port < 0 || p.Port > 65535:
-		return usage(fmt.Sprintf("%s.port: %d is not the number of a port", which, p.Port))
-	case !databaseName().MatchString(p.Database):
-		return usage(which + ".database: '" + nodes.Clean(p.Database) + "' is not a name that can be copied")
-	case strings.ContainsAny(p.User+p.Host+string(p.Socket)+p.Password.Reveal(), "\n\r\x00"):
-		return usage(which + ": user, password, host and socket are one line each")
-	}
-	return nil
-}
-
-func usage(message string) error { return &nodes.Error{Kind: nodes.Usage, Message: message} }
+func (p Place) check(which string) error { return p.Check(which, string(p.Socket)) }
 
 // server is a Place that is connected: its programs and its password file.
 type server struct {
 	Place
-	conn    nodes.Conn
+	run     database.Client
 	client  string // mariadb or mysql
 	dumper  string // mariadb-dump or mysqldump
 	maria   bool
-	options string // file of credentials on the node; empty: none
+	options *database.File // of credentials; nil: none
 }
 
 const probe = `c=$(command -v mariadb || command -v mysql) && d=$(command -v mariadb-dump || command -v mysqldump) && echo "$c" && echo "$d" && "$d" --version`
 
 func connect(ctx context.Context, d nodes.Dialer, p Place) (*server, error) {
-	conn, err := d.Dial(ctx, p.On)
+	conn, err := d.Dial(ctx, p.Node())
 	if err != nil {
 		return nil, err
 	}
-	s := &server{Place: p, conn: conn}
+	s := &server{Place: p, run: database.Client{Conn: conn, Failure: failure}}
 	res, err := conn.Run(ctx, nodes.Cmd{Line: probe, Quiet: true, Timeout: time.Minute})
 	if err != nil {
 		return nil, err
@@ -88,49 +64,41 @@ func (s *server) writeOptions(ctx context.Context) error {
 	if text == "[client]\n" {
 		return nil
 	}
-	line := `umask 077 && f=$(mktemp) && cat >"$f" && echo "$f"`
-	res, err := s.conn.Run(ctx, nodes.Cmd{Line: line, Stdin: strings.NewReader(text), Sudo: s.Sudo, Quiet: true, Timeout: time.Minute})
-	if err != nil {
-		return err
-	}
-	s.options = strings.TrimSpace(string(res.Stdout))
-	if !res.OK() || !strings.HasPrefix(s.options, "/") {
-		s.options = ""
-		return failure(res, "cannot write a file for the password")
-	}
-	return nil
+	var err error
+	s.options, err = database.WriteFile(ctx, s.run.Conn, s.Sudo, text)
+	return err
 }
 
 // close removes the password file.
 func (s *server) close(ctx context.Context) {
-	if s != nil && s.options != "" {
-		_, _ = s.conn.Run(ctx, nodes.Cmd{Argv: []string{"rm", "-f", "--", s.options}, Sudo: s.Sudo, Quiet: true, Timeout: 10 * time.Second}) // it is for its user only
+	if s != nil {
+		s.options.Remove(ctx)
 	}
 }
 
 // words begins a command with the credentials, which must come first.
 func (s *server) words(program string, args ...string) []string {
 	words := []string{program}
-	if s.options != "" {
-		words = append(words, "--defaults-extra-file="+s.options)
+	if f := s.options.Path(); f != "" {
+		words = append(words, "--defaults-extra-file="+f)
 	}
 	return append(append(words, "--default-character-set=utf8mb4"), args...)
 }
 
-// exec runs statements; database may be empty.
-func (s *server) exec(ctx context.Context, database, sql string) error {
-	_, err := s.query(ctx, database, sql)
+// exec runs statements; schema may be empty.
+func (s *server) exec(ctx context.Context, schema, sql string) error {
+	_, err := s.query(ctx, schema, sql)
 	return err
 }
 
 // query runs statements and gives the rows, unescaped.
-func (s *server) query(ctx context.Context, database, sql string) ([][]string, error) {
+func (s *server) query(ctx context.Context, schema, sql string) ([][]string, error) {
 	args := []string{"--batch", "--skip-column-names"}
-	if database != "" {
-		args = append(args, "--database="+database)
+	if schema != "" {
+		args = append(args, "--database="+schema)
 	}
 	var out bytes.Buffer
-	res, err := s.conn.Run(ctx, nodes.Cmd{Argv: s.words(s.client, args...), Stdin: strings.NewReader(sql + "\n"), Stdout: &out, Sudo: s.Sudo, Quiet: true})
+	res, err := s.run.Conn.Run(ctx, nodes.Cmd{Argv: s.words(s.client, args...), Stdin: strings.NewReader(sql + "\n"), Stdout: &out, Sudo: s.Sudo, Quiet: true})
 	if err != nil {
 		return nil, err
 	}
@@ -172,14 +140,7 @@ var errorLine = nodes.Pattern(`(?:ERROR |error: )(\d{4,5})[ :]`)
 
 // failure makes an error of a program that ended badly.
 func failure(res nodes.Result, what string) error {
-	said := oneLine(string(res.Stderr))
-	e := &nodes.Error{Kind: nodes.Exit, Message: what, Signal: res.Signal, Stderr: string(res.Stderr)}
-	if res.Signal == "" {
-		e.Code = fmt.Sprint(res.Code)
-	}
-	if said != "" {
-		e.Message += ": " + said
-	}
+	e := database.Failure(res, what)
 	m := errorLine().FindStringSubmatch(string(res.Stderr))
 	if m == nil {
 		return e
@@ -202,12 +163,4 @@ func failure(res nodes.Result, what string) error {
 func refused(err error) bool {
 	kind := nodes.KindOf(err)
 	return kind == nodes.Auth || kind == nodes.Permission
-}
-
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(nodes.Clean(s)), " ")
-	if r := []rune(s); len(r) > 300 {
-		s = "…" + string(r[len(r)-300:])
-	}
-	return s
 }

@@ -14,19 +14,19 @@ import (
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
-	"github.com/rollsh/rollsh/stdlib/mysql"
+	"github.com/rollsh/rollsh/stdlib/database/mysql"
 )
 
 // dumper is the real program, whatever a test puts before it on the PATH.
 var dumper = nodetest.Program("mariadb-dump")
 
-// database is a real MariaDB server of its own.
-type database struct {
+// server is a real MariaDB server of its own.
+type server struct {
 	t      *testing.T
 	socket string
 }
 
-func startDatabase(t *testing.T) *database {
+func startDatabase(t *testing.T) *server {
 	t.Helper()
 	nodetest.Need(t, "mariadbd", "mariadb", "mariadb-dump", "mariadb-install-db")
 	dir, err := os.MkdirTemp("", "my") //nolint:usetesting // a socket\'s path has little room, and t.TempDir is long
@@ -43,7 +43,7 @@ func startDatabase(t *testing.T) *database {
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
 	}
-	d := &database{t, filepath.Join(dir, "s")}
+	d := &server{t, filepath.Join(dir, "s")}
 	var log bytes.Buffer
 	cmd := exec.Command(nodetest.Program("mariadbd"), "--no-defaults", "--user="+who.Username, "--datadir="+data, "--socket="+d.socket,
 		"--pid-file="+filepath.Join(dir, "pid"), "--skip-networking", "--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=0")
@@ -71,7 +71,7 @@ func startDatabase(t *testing.T) *database {
 }
 
 // sql runs statements as root, without the code under test.
-func (d *database) sql(schema, statements string) string {
+func (d *server) sql(schema, statements string) string {
 	d.t.Helper()
 	cmd := exec.Command("mariadb", "--no-defaults", "--socket="+d.socket, "-uroot", "-BN", "--default-character-set=utf8mb4", schema)
 	cmd.Stdin = strings.NewReader(statements)
@@ -83,7 +83,7 @@ func (d *database) sql(schema, statements string) string {
 }
 
 // dump is all of a schema as text, for comparing.
-func (d *database) dump(schema string) string {
+func (d *server) dump(schema string) string {
 	d.t.Helper()
 	out, err := exec.Command(dumper, "--no-defaults", "--socket="+d.socket, "-uroot", "--skip-comments", "--order-by-primary",
 		"--routines", "--triggers", "--events", "--hex-blob", schema).CombinedOutput()
@@ -94,8 +94,11 @@ func (d *database) dump(schema string) string {
 }
 
 // place is the schema for the code under test.
-func (d *database) place(schema string) mysql.Place {
-	return mysql.Place{On: &nodes.Node{Name: nodes.Name("db" + filepath.Base(filepath.Dir(d.socket))), Local: true}, Database: schema, User: "root", Socket: nodes.RemotePath(d.socket)}
+func (d *server) place(schema string) mysql.Place {
+	on := &nodes.Node{Name: nodes.Name("db" + filepath.Base(filepath.Dir(d.socket))), Local: true}
+	p := mysql.Place{Socket: nodes.RemotePath(d.socket)}
+	p.On, p.Database, p.User = nodes.Set{Nodes: []*nodes.Node{on}}, schema, "root"
+	return p
 }
 
 // same fails unless two texts are equal, and shows where they part.

@@ -12,7 +12,8 @@ import (
 	"github.com/rollsh/rollsh/lua"
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
-	"github.com/rollsh/rollsh/stdlib/postgres"
+	"github.com/rollsh/rollsh/stdlib/database"
+	"github.com/rollsh/rollsh/stdlib/database/postgres"
 	"github.com/rollsh/rollsh/stdlib/ssh"
 )
 
@@ -45,7 +46,7 @@ func dialer(t *testing.T) (nodes.Dialer, *nodes.Session) {
 }
 
 // clean fails when a copy left a database or a password file behind.
-func clean(t *testing.T, d *database) {
+func clean(t *testing.T, d *server) {
 	t.Helper()
 	if left := d.sql("postgres", `SELECT datname FROM pg_database WHERE datname LIKE 'shop\_%'`); left != "" {
 		t.Errorf("databases left behind: %s", left)
@@ -88,7 +89,7 @@ func TestCopy(t *testing.T) {
 	})
 }
 
-func reset(target *database) string {
+func reset(target *server) string {
 	target.sql("postgres", "DROP DATABASE IF EXISTS shop WITH (FORCE)")
 	target.sql("postgres", "CREATE DATABASE shop")
 	target.sql("shop", old)
@@ -97,7 +98,7 @@ func reset(target *database) string {
 
 // over replaces a database that has another owner, and a client that keeps
 // coming back.
-func over(t *testing.T, source, target *database) {
+func over(t *testing.T, source, target *server) {
 	reset(target)
 	target.sql("postgres", "CREATE ROLE app LOGIN; ALTER DATABASE shop OWNER TO app")
 	d, _ := dialer(t)
@@ -111,8 +112,8 @@ func over(t *testing.T, source, target *database) {
 		}
 	}()
 	_, err := postgres.Copy(t.Context(), d, nodes.Discard{}, postgres.Request{
-		From: source.place("shop"), To: target.place("shop"), Skip: []string{"log.access"},
-		AfterSQL: "UPDATE customers SET mail = 'c' || id;",
+		From: source.place("shop"), To: target.place("shop"),
+		What: database.What{Skip: []string{"log.access"}, AfterSQL: "UPDATE customers SET mail = 'c' || id;"},
 	})
 	stop()
 	<-ended
@@ -129,10 +130,10 @@ func over(t *testing.T, source, target *database) {
 	clean(t, target)
 }
 
-func some(t *testing.T, source, target *database) {
+func some(t *testing.T, source, target *server) {
 	reset(target)
 	d, _ := dialer(t)
-	q := postgres.Request{From: source.place("shop"), To: target.place("shop"), Tables: []string{`odd "name; --`, "customers"}, AfterSQL: "UPDATE customers SET mail = 'x'"}
+	q := postgres.Request{From: source.place("shop"), To: target.place("shop"), What: database.What{Tables: []string{`odd "name; --`, "customers"}, AfterSQL: "UPDATE customers SET mail = 'x'"}}
 	if _, err := postgres.Copy(t.Context(), d, nodes.Discard{}, q); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func some(t *testing.T, source, target *database) {
 	clean(t, target)
 }
 
-func failures(t *testing.T, source, target *database) {
+func failures(t *testing.T, source, target *server) {
 	before := reset(target)
 	good := postgres.Request{From: source.place("shop"), To: target.place("shop")}
 	cutOff := `"$real" "$@" | head -c 20000`

@@ -8,24 +8,24 @@ import (
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/nodes/nodetest"
-	"github.com/rollsh/rollsh/stdlib/postgres"
+	"github.com/rollsh/rollsh/stdlib/database/postgres"
 )
 
-// database is a real PostgreSQL server of its own.
-type database struct {
+// server is a real PostgreSQL server of its own.
+type server struct {
 	*nodetest.Postgres
 	t *testing.T
 }
 
 const password = nodetest.PostgresPassword
 
-func startDatabase(t *testing.T) *database {
+func startDatabase(t *testing.T) *server {
 	t.Helper()
-	return &database{nodetest.StartPostgres(t), t}
+	return &server{nodetest.StartPostgres(t), t}
 }
 
 // sql runs statements as the superuser, without the code under test.
-func (d *database) sql(database, statements string) string {
+func (d *server) sql(database, statements string) string {
 	d.t.Helper()
 	cmd := d.Client("psql", database, "-XqAt", "-v", "ON_ERROR_STOP=1")
 	cmd.Stdin = strings.NewReader(statements)
@@ -37,7 +37,7 @@ func (d *database) sql(database, statements string) string {
 }
 
 // dump is all of a database as text, for comparing.
-func (d *database) dump(database string) string {
+func (d *server) dump(database string) string {
 	d.t.Helper()
 	out, err := d.Client("pg_dump", database, "--no-privileges").CombinedOutput()
 	if err != nil {
@@ -53,11 +53,12 @@ func (d *database) dump(database string) string {
 }
 
 // place is the database for the code under test.
-func (d *database) place(name string) postgres.Place {
-	return postgres.Place{
-		On: &nodes.Node{Name: nodes.Name("db" + strconv.Itoa(d.Port)), Local: true}, Database: name, User: "admin",
-		Password: nodes.NewSecret(password), Host: "127.0.0.1", Port: d.Port,
-	}
+func (d *server) place(name string) postgres.Place {
+	on := &nodes.Node{Name: nodes.Name("db" + strconv.Itoa(d.Port)), Local: true}
+	p := postgres.Place{}
+	p.On, p.Database = nodes.Set{Nodes: []*nodes.Node{on}}, name
+	p.User, p.Password, p.Host, p.Port = "admin", nodes.NewSecret(password), "127.0.0.1", d.Port
+	return p
 }
 
 // same fails unless two texts are equal, and shows where they part.
