@@ -219,7 +219,7 @@ func Keywords() []string { return slices.Clone(keywords) }
 func (h *Host) FoldedText(o nodes.Outcome) string {
 	<-h.baton
 	defer h.give()
-	return h.outcomeText(o)
+	return h.outcomeText(o, "")
 }
 
 // Responsive reports whether Lua gives up the baton within a time. A pure

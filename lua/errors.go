@@ -1,6 +1,7 @@
 package lua
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,6 +40,21 @@ func placed(errs []error, where string) []error {
 		}
 	}
 	return out
+}
+
+// placeOutcomes gives the errors in Results the line and the name of the call that
+// they are of, where they have none of their own. What a Lua function threw stays as
+// it was thrown.
+func (c *Call) placeOutcomes(r *nodes.Results) {
+	for i := range r.List {
+		e := nodes.AsError(r.List[i].Err, nodes.Internal)
+		if e == nil || e.Where != "" || e.Trace != "" {
+			continue
+		}
+		own := *e
+		own.Where, own.Op = c.Where(), cmp.Or(own.Op, c.Name)
+		r.List[i].Err = &own
+	}
 }
 
 // errorObject makes the table that recipes see. Its metatable keeps the Go

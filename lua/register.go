@@ -122,6 +122,9 @@ func (h *Host) invoke(L *glua.LState, b *binding) int {
 	if err != nil {
 		h.raise(L, h.blamed(L, c.Name, err), err)
 	}
+	if r, ok := v.(*nodes.Results); ok && r != nil {
+		c.placeOutcomes(r)
+	}
 	if v == nil && b.Returns == "nil" {
 		return 0 // nothing, which the shell does not show
 	}

@@ -121,7 +121,7 @@ type group struct {
 func (h *Host) foldResults(r *nodes.Results) []group {
 	var out []group
 	for _, o := range r.List {
-		text := h.outcomeText(o)
+		text := h.outcomeText(o, r.Op)
 		i := slices.IndexFunc(out, func(g group) bool { return g.Text == text })
 		if i < 0 {
 			out, i = append(out, group{Text: text}), len(out)
@@ -134,10 +134,15 @@ func (h *Host) foldResults(r *nodes.Results) []group {
 	return out
 }
 
-func (h *Host) outcomeText(o nodes.Outcome) string {
-	if o.Err != nil { // the same failure reads the same on every node
+// outcomeText is what an outcome of the call op gave. The same failure of the call
+// itself reads the same on every node and from every line.
+func (h *Host) outcomeText(o nodes.Outcome, op string) string {
+	if o.Err != nil {
 		e := *nodes.AsError(o.Err, nodes.Internal)
 		e.Node = ""
+		if e.Op == op {
+			e.Where, e.Op = "", ""
+		}
 		return e.Error()
 	}
 	if o.State != nodes.OK {

@@ -33,6 +33,12 @@ assert(#all == 2 and all.web1.ok and all.web1.value.stdout ~= all.web2.value.std
 local some = web:run("test $(basename $(dirname $HOME)) = 0", {check = false})
 assert(some.web1.value.code == 0 and some.web2.value.code == 1)
 
+-- Errors that are not raised tell as much as those that are.
+for what, late in pairs{ ["set:run"] = web:run("sleep 9", {check = false, timeout = 0.2}), ["set:test"] = web:test("exit 3", {on_failure = "continue"}) } do
+  local e = late.web2.error
+  assert(e.op == what and e.node == "web2" and e.where:find("run.lua:%d+$"), inspect(e))
+end
+
 assert(here:run("echo here").stdout == "here\n")
 assert(sh("echo $A", {env = {A = "b"}}).stdout == "b\n")
 raises("exit", "exit code 1", function() sh "false" end)
