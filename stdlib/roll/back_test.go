@@ -210,3 +210,31 @@ func TestNoToResumeLeavesTheRollAsItWas(t *testing.T) {
 		t.Errorf("%s %s, %s; it was %s %s", now.State, states(now), now.Nodes[1].Why, was.State, states(was))
 	}
 }
+
+// TestBackAfterAnUndoByHand: what was put back by force, as its error says, is not in
+// the way of back.
+func TestBackAfterAnUndoByHand(t *testing.T) {
+	p := newPlace(t, 2)
+	for _, page := range []string{"", "two\n"} {
+		if page != "" {
+			p.commit("bob", "two", "index.html", page)
+		}
+		if _, err := p.roll(nodes.Recipe{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	www := filepath.Join(p.Dir(0), "www")
+	if err := os.WriteFile(filepath.Join(www, "index.html"), []byte("by hand\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	back := nodes.Recipe{Mode: nodes.ModeBack, RollID: p.last().ID}
+	_, err := p.roll(back)
+	wantKind(t, err, nodes.Tasks, "web1: index.html was changed on the node since roll", "force=true} puts the old one back")
+	p.eval(`return sync.undo{to=nodes "prod":only "web1", path="` + www + `", roll="` + p.last().Nodes[0].Undo + `", force=true}`)
+	if _, err := p.roll(back); err != nil {
+		t.Fatal(err)
+	}
+	if e := p.last(); e.State != roll.RollUndone || p.pages() != "one one" {
+		t.Errorf("%s %s, pages %q", e.State, states(e), p.pages())
+	}
+}

@@ -129,6 +129,7 @@ func (t *thin) forgetUndos(j *wire.Journal) {
 	}
 	if j.Undoes != "" {
 		old = slices.DeleteFunc(old, func(name string) bool { return name == j.Undoes })
+		t.noteIdle(wire.RollOf(j.Undoes))
 		_ = t.discard(path.Join(t.state, j.Undoes))
 	}
 	for _, name := range old[:max(0, len(old)-max(j.Keep, 0))] {

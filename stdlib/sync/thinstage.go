@@ -78,7 +78,7 @@ func (t *thin) stage() (*thinStage, *wire.Report, error) {
 	next := c.next()
 	rep.Marker = &next.Marker
 	if rep.Nothing && !t.now.First() && c.dec.Settles == 0 && next.Rev == t.now.Rev {
-		t.noteIdle()
+		t.noteIdle(t.j.roll)
 		return nil, rep, nil
 	}
 	rep.Nothing = false

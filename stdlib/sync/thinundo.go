@@ -84,14 +84,15 @@ func (t *thin) undo(roll string, force bool) (*wire.Report, error) {
 	return rep, done.Undone(rep)
 }
 
-// noteIdle writes down that the roll had nothing to do here.
-func (t *thin) noteIdle() {
+// noteIdle writes down that nothing of a roll is here: it had nothing to do, or was
+// undone.
+func (t *thin) noteIdle(roll string) {
 	name := path.Join(t.state, wire.IdleFile)
 	old, _ := t.slurp(name)
-	_ = t.put(name, []byte(wire.AddIdle(string(old), t.j.roll)))
+	_ = t.put(name, []byte(wire.AddIdle(string(old), roll)))
 }
 
-// idle reports whether a roll had nothing to do here.
+// idle reports whether nothing of a roll is here.
 func (t *thin) idle(roll string) bool {
 	b, err := t.slurp(path.Join(t.state, wire.IdleFile))
 	return err == nil && wire.HasIdle(string(b), roll)

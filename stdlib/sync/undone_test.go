@@ -81,3 +81,45 @@ func TestUndoOverLaterChanges(t *testing.T) {
 	}
 	wantKind(t, undo(""), nodes.Changed, "web[1-4]: a was changed on the node since roll "+third.RollID)
 }
+
+// A roll that was undone by hand, over a change that stood in the way, is undone:
+// to undo it again by its name has nothing to do, and takes back no other.
+func TestUndoOfWhatWasUndone(t *testing.T) {
+	for _, over := range []string{"the agent", "releases", "SFTP"} {
+		t.Run(over, func(t *testing.T) {
+			b := newBench(t)
+			if over == "SFTP" {
+				b.engine.NoAgent()
+			}
+			o := sync.Options{From: nodes.Dir(b.src)}
+			if over == "releases" {
+				o.Layout = "release"
+			}
+			roll := func(text string) string {
+				t.Helper()
+				b.file("a", text)
+				res, err := b.engine.Push(t.Context(), b.set(), o)
+				must(t, err)
+				return res.RollID
+			}
+			roll("1")
+			roll("22")
+			last := roll("333")
+			_, err := b.engine.Undo(t.Context(), b.set(), "", last, true)
+			must(t, err)
+			res, err := b.engine.Undo(t.Context(), b.set(), "", last, false)
+			must(t, err)
+			v, _ := res.List[0].Value.(sync.Stats)
+			if v.Added+v.Changed+v.Deleted != 0 || v.Roll != last {
+				t.Errorf("the second undo: %+v", v)
+			}
+			live := b.live + "/a"
+			if over == "releases" {
+				live = b.current() + "/a"
+			}
+			if got, err := os.ReadFile(live); err != nil || string(got) != "22" {
+				t.Errorf("a is %q, %v", got, err)
+			}
+		})
+	}
+}

@@ -227,6 +227,9 @@ func (t *tree) finish(stage int, j *wire.Journal) error {
 		return cannot("write", t.place, err)
 	}
 	crash("finish")
+	if j.Undoes != "" {
+		t.noteIdle(wire.RollOf(j.Undoes)) // no trace of it is left: to undo it again is nothing to do
+	}
 	if j.Undoes != "" || j.Keep <= 0 {
 		t.discard(wire.StageName(j.Roll))
 		t.discard(j.Undoes)

@@ -253,7 +253,8 @@ func (j *Journal) Undone(rep *Report) error {
 	return err
 }
 
-// IdleFile holds the rolls that had nothing to do in a tree, one a line.
+// IdleFile holds the rolls of which nothing is in a tree, one a line: they had
+// nothing to do there, or were undone.
 const IdleFile = "idle"
 
 // mostIdle is how many of them are kept.

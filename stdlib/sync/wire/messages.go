@@ -153,7 +153,7 @@ func (m *Marker) MovedOn() string {
 // is the marker, and what can be done: the path, as it is told, is no longer as that
 // roll left it.
 func (m *Marker) ChangedSince(path, roll string) (message, hint string) {
-	const force = "force=true puts the old one back all the same"
+	force := `sync.undo{to=, roll="` + roll + `", force=true} puts the old one back all the same, and rollsh back goes on then`
 	if m.Roll == roll {
 		return path + " was changed on the node since roll " + roll, force
 	}
