@@ -228,27 +228,12 @@ func failure(ctx context.Context, at string, err error) error {
 	if ctx.Err() != nil {
 		return nodes.Stopped(ctx)
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	var cert *tls.CertificateVerificationError
-	var op *net.OpError
-	var record tls.RecordHeaderError
-	switch {
-	case errors.Is(err, errRedirects):
+	if errors.Is(err, errRedirects) {
 		return &nodes.Error{Kind: nodes.Protocol, Code: "redirects", Message: at + ": more than " + strconv.Itoa(mostRedirects) + " redirects"}
-	case errors.As(err, &cert):
-		return &nodes.Error{
-			Kind: nodes.Protocol, Code: "certificate", Message: at + ": the certificate is not trusted: " + cert.Err.Error(),
-			Hint: "give the file of its CA as ca=, or the name it is for as host=", Cause: err,
-		}
-	case errors.As(err, &record):
-		return &nodes.Error{Kind: nodes.Protocol, Code: "tls", Message: at + " does not speak TLS", Cause: err}
-	case errors.As(err, &op) && op.Op == "dial":
-		return &nodes.Error{Kind: nodes.Unreachable, Message: "cannot connect to " + at + ": " + strings.TrimPrefix(op.Err.Error(), "connect: "), Cause: err}
-	case errors.As(err, &op), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return &nodes.Error{Kind: nodes.Lost, Message: at + " closed the connection before its answer was complete", Cause: err}
 	}
-	return &nodes.Error{Kind: nodes.Protocol, Code: "http", Message: at + ": " + nodes.Clean(err.Error()), Cause: err}
+	e := nodes.NoAnswer(at, err)
+	if e.Code == "certificate" {
+		e.Hint = "give the file of its CA as ca=, or the name it is for as host="
+	}
+	return e
 }

@@ -163,9 +163,9 @@ func httpFailed(ctx context.Context, req *http.Request, err error) error {
 	if ctx.Err() != nil {
 		return nodes.Stopped(ctx)
 	}
-	e := nodes.AsError(err, nodes.Protocol)
-	if e.Kind == nodes.Protocol {
-		e.Message = fmt.Sprintf("%s %s: %s", req.Method, req.URL.Redacted(), strings.TrimPrefix(err.Error(), req.Method[:1]+strings.ToLower(req.Method[1:])+" "))
+	e := nodes.NoAnswer(req.URL.Host, err)
+	if e.Code == "certificate" {
+		e.Hint = "give the name it is for as host="
 	}
 	return e
 }

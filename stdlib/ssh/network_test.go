@@ -63,6 +63,44 @@ func TestHTTPFromTheNode(t *testing.T) {
 	}
 }
 
+// What goes wrong in an answer is of the same kind as with http.request.
+func TestHTTPWithoutAnAnswer(t *testing.T) {
+	b := start(t, 1)
+	cut := func(said string) int {
+		return web(t, false, func(w http.ResponseWriter, _ *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fmt.Fprint(c, said)
+			c.Close()
+		})
+	}
+	for what, c := range map[string]struct {
+		ask  ssh.Request
+		kind nodes.Kind
+		code string
+		says string
+	}{
+		"nothing":     {ssh.Request{Port: cut("")}, nodes.Lost, "", "closed the connection before its answer was complete"},
+		"half a head": {ssh.Request{Port: cut("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n")}, nodes.Lost, "", "closed the connection"},
+		"half a body": {ssh.Request{Port: cut("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")}, nodes.Lost, "", "closed the connection"},
+		"no HTTP":     {ssh.Request{Port: cut("220 mail ready\r\n\r\n")}, nodes.Protocol, "http", "malformed"},
+		"no TLS":      {ssh.Request{Port: cut("HTTP/1.1 400 no\r\n\r\n"), TLS: true}, nodes.Protocol, "tls", "does not speak TLS"},
+	} {
+		c.ask.Path = "/"
+		_, err := ssh.HTTP(t.Context(), b.pool, b.Node(0), c.ask)
+		if e := nodes.AsError(err, nodes.Internal); e == nil || e.Kind != c.kind || e.Code != c.code || !strings.Contains(e.Message, c.says) {
+			t.Errorf("%s: %+v", what, e)
+		}
+		_, err = ssh.HTTP(t.Context(), b.pool, &nodes.Node{Name: "here", Local: true}, c.ask)
+		if e := nodes.AsError(err, nodes.Internal); e == nil || e.Kind != c.kind || e.Code != c.code {
+			t.Errorf("%s, here: %+v", what, e)
+		}
+	}
+}
+
 func TestHTTPWhereForwardingIsOff(t *testing.T) {
 	b := start(t, 1, nodetest.Config("AllowTcpForwarding no"))
 	_, err := ssh.HTTP(t.Context(), b.pool, b.Node(0), ssh.Request{Path: "/"})
