@@ -17,6 +17,7 @@ import (
 func (j *job) swap(ctx context.Context) error {
 	db := j.To.Database
 	if err := j.on(ctx, "", "CREATE DATABASE IF NOT EXISTS "+name(db)+j.charset+"; CREATE DATABASE "+name(j.old)); err != nil {
+		j.giveBack(ctx, "")
 		return err
 	}
 	there, err := j.to.column(ctx, "SELECT table_name FROM information_schema.tables WHERE table_type <> 'VIEW' AND table_schema = "+text(db))
@@ -41,7 +42,8 @@ func (j *job) swap(ctx context.Context) error {
 	return j.finish(ctx)
 }
 
-// renaming is one statement: all tables change places, or none.
+// renaming is one statement: all tables change places, or none. Without tables it is
+// empty.
 func (j *job) renaming(leaving []string) string {
 	var moves []string
 	for _, t := range leaving {
@@ -49,6 +51,9 @@ func (j *job) renaming(leaving []string) string {
 	}
 	for _, t := range j.tables {
 		moves = append(moves, name(j.fresh)+"."+name(t)+" TO "+name(j.To.Database)+"."+name(t))
+	}
+	if len(moves) == 0 {
+		return ""
 	}
 	return "RENAME TABLE " + strings.Join(moves, ", ")
 }
@@ -87,7 +92,7 @@ func (j *job) giveBack(ctx context.Context, triggers string) {
 	defer cancel()
 	err := j.on(ctx, j.To.Database, triggers)
 	if err == nil {
-		err = j.on(ctx, "", "DROP DATABASE "+name(j.old))
+		err = j.on(ctx, "", "DROP DATABASE IF EXISTS "+name(j.old))
 	}
 	if err != nil {
 		j.tell.Warn(j.To.Node().Name, "the old tables are in place, but their triggers or schema "+j.old+" need a look: "+err.Error())

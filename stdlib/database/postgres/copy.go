@@ -191,7 +191,7 @@ func (j *job) swap(ctx context.Context) error {
 		if nodes.AsError(err, nodes.Internal).Code != "55006" || time.Now().After(end) { // object in use
 			return err
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := pause(ctx); err != nil {
 			return err
 		}
 	}
@@ -207,8 +207,9 @@ func (j *job) swap(ctx context.Context) error {
 	return nil
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
+// pause waits before something is tried again.
+func pause(ctx context.Context) error {
+	timer := time.NewTimer(200 * time.Millisecond)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -229,10 +230,31 @@ func (j *job) close(ctx context.Context) {
 	ctx, cancel := database.Cleanup(ctx)
 	defer cancel()
 	if j.made {
-		if _, err := j.service(ctx, "DROP DATABASE IF EXISTS "+name(j.fresh)+" WITH (FORCE);"); err != nil {
+		if err := j.dropFresh(ctx); err != nil {
 			j.tell.Warn(j.To.Node().Name, "database "+j.fresh+" may be left behind: "+err.Error())
 		}
 	}
 	j.to.close(ctx)
 	j.from.close(ctx)
+}
+
+// dropFresh drops the fresh database. Where the client that made it was ended, the
+// server may be making it yet: what it is at is ended first.
+func (j *job) dropFresh(ctx context.Context) error {
+	end := "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = current_user AND position(" +
+		text(name(j.fresh)) + " IN query) > 0;"
+	for {
+		ended, err := j.service(ctx, end)
+		if err != nil {
+			return err
+		}
+		if len(ended) == 0 {
+			break
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := j.service(ctx, "DROP DATABASE IF EXISTS "+name(j.fresh)+" WITH (FORCE);")
+	return err
 }
