@@ -1,6 +1,7 @@
 package roll_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,7 +130,16 @@ func TestRollOfAPlainFolder(t *testing.T) {
 // meant.
 func TestRollOfAFolderWithoutFiles(t *testing.T) {
 	p := newPlace(t, 2)
-	if _, err := p.roll(nodes.Recipe{}); err != nil {
+	full := t.TempDir()
+	for i := range 11 {
+		if err := os.WriteFile(filepath.Join(full, fmt.Sprintf("%d.txt", i)), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(full, "index.html"), []byte("one"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.roll(nodes.Recipe{}, "--folder="+full); err != nil {
 		t.Fatal(err)
 	}
 	p.confirmed = func() { t.Error("asked") }

@@ -1,6 +1,7 @@
 package sync_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,9 +12,22 @@ import (
 	"github.com/rollsh/rollsh/stdlib/sync"
 )
 
+// many makes more files of a kind than may go without a word, and gives their names.
+func (r *rig) many(kind string) []string {
+	r.Helper()
+	var all []string
+	for i := range 11 {
+		name := fmt.Sprintf("m/%02d.%s", i, kind)
+		r.file(name, "1")
+		all = append(all, name)
+	}
+	return all
+}
+
 // A source without files would delete all that is on the nodes: a wrong path, an
 // empty checkout. It is refused until that is said to be meant, with the agent and
-// over SFTP, by all that push, and foreseen in a plan.
+// over SFTP, by all that push, and foreseen in a plan. So few files that they are
+// soon put back may go.
 func TestSourceWithoutFiles(t *testing.T) {
 	for name, opts := range map[string][]nodetest.Option{"agent": nil, "sftp": {nodetest.SFTPOnly()}} {
 		t.Run(name, func(t *testing.T) {
@@ -21,15 +35,23 @@ func TestSourceWithoutFiles(t *testing.T) {
 			r.file("a.php", "1")
 			r.file("css/site.css", "1")
 			r.push()
+			r.remove("a.php")
+			r.remove("css/site.css")
+			r.push()
+			r.holds("css")
+			r.remove("css")
+			r.file("a.php", "1")
+			all := append([]string{"a.php", "m"}, r.many("php")...)
+			r.push()
 			r.src = filepath.Join(t.TempDir(), "wrong")
 			must(t, os.MkdirAll(filepath.Join(r.src, "css"), 0o755))
 			r.refused("there are no files to send in " + r.src)
-			for _, only := range [][]string{{"a.php"}, {"*.php"}} {
+			for _, only := range [][]string{{"m/"}, {"*.php"}} {
 				r.refused("there are no files to send in "+r.src, func(o *sync.Options) { o.Only = only })
 			}
 			r.refused("there are no files to send in "+r.src, func(o *sync.Options) { o.Delete = "all" })
 			r.push(func(o *sync.Options) { o.Delete = "none" })
-			r.holds("a.php", "css", "css/site.css")
+			r.holds(slices.Insert(slices.Clone(all), 1, "css")...)
 
 			r.remove("css")
 			r.file(".rollignore", "*.bak\n")
@@ -51,15 +73,17 @@ func TestPartWithoutFiles(t *testing.T) {
 			for _, f := range []string{"a.php", "b.php", "css/site.css", "css/old/x.css", "zones/z.zone"} {
 				r.file(f, "1")
 			}
+			many := r.many("zone")
 			r.push()
 			r.remove("a.php")
 			r.remove("css/old/x.css")
 			r.remove("zones/z.zone")
+			r.remove("m")
 			r.push(func(o *sync.Options) { o.Only = []string{"a.php", "css/old/"} })
-			r.holds("b.php", "css", "css/old", "css/site.css", "zones", "zones/z.zone")
+			r.holds(slices.Concat([]string{"b.php", "css", "css/old", "css/site.css", "m"}, many, []string{"zones", "zones/z.zone"})...)
 			r.refused("only: there are no files in "+r.src+" that '*.zone' matches", func(o *sync.Options) { o.Only = []string{"*.zone"} })
 			r.push(func(o *sync.Options) { o.Only, o.Empty = []string{"*.zone"}, true })
-			r.holds("b.php", "css", "css/old", "css/site.css", "zones")
+			r.holds("b.php", "css", "css/old", "css/site.css", "m", "zones")
 			r.push(func(o *sync.Options) { o.Only = []string{"*.nothing"} })
 		})
 	}

@@ -75,9 +75,13 @@ func (d *decider) blockPut(p string) {
 	}
 }
 
+// handful is how much may go for want of a source without a word: so few are as likely
+// meant, and soon put back.
+const handful = 10
+
 // blockBare notes that all that is there would go for want of a source.
 func (d *decider) blockBare() {
-	if n := d.out.Deleted; d.pol.Bare != "" && n > 0 {
+	if n := d.out.Deleted; d.pol.Bare != "" && n > handful {
 		d.out.Blocked = append(d.out.Blocked, fmt.Sprintf("%s, and what is on the node would be deleted (%d): look at from=, or say empty=true if that is meant", d.pol.Bare, n))
 	}
 }
