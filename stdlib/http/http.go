@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -138,7 +136,7 @@ func build(ctx context.Context, q Request, target *url.URL) (*http.Request, erro
 }
 
 func newClient(s *nodes.Session, q Request, target *url.URL) (*http.Client, error) {
-	roots, err := trusted(s, q.CA)
+	roots, err := s.Roots(q.CA)
 	if err != nil {
 		return nil, err
 	}
@@ -186,21 +184,6 @@ func portOf(u *url.URL) string {
 		return "443"
 	}
 	return "80"
-}
-
-func trusted(s *nodes.Session, file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(s.Path(file))
-	if err != nil {
-		return nil, &nodes.Error{Kind: nodes.Usage, Message: "ca: " + err.Error(), Cause: err}
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, &nodes.Error{Kind: nodes.Usage, Message: "ca: " + file + " holds no certificate in PEM form"}
-	}
-	return pool, nil
 }
 
 func lowered(h http.Header) map[string]string {

@@ -72,7 +72,7 @@ func newMailer(s *nodes.Session, p Post) (*mailer, error) {
 	if m.host == "" || p.User != "" && p.TLS == "none" && !m.near() {
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "a password is sent over TLS only", Hint: `leave tls="none" out`}
 	}
-	m.roots, err = trusted(s, p.CA)
+	m.roots, err = s.Roots(p.CA)
 	return m, err
 }
 

@@ -35,7 +35,7 @@ func (d *Desk) Webhook(h Hook, opts Options) (*Channel, error) {
 	if !ok {
 		return nil, &nodes.Error{Kind: nodes.Usage, Op: "notify.webhook", Message: "format: '" + line(h.Format) + "' is none of slack, teams, discord, json"}
 	}
-	roots, err := trusted(d.session, h.CA)
+	roots, err := d.session.Roots(h.CA)
 	if err != nil {
 		return nil, nodes.At(err, "notify.webhook", "")
 	}

@@ -2,8 +2,6 @@ package notify
 
 import (
 	"context"
-	"crypto/x509"
-	"os"
 
 	"github.com/rollsh/rollsh/nodes"
 	"github.com/rollsh/rollsh/stdlib/notify/xmpp"
@@ -17,7 +15,7 @@ const mostChat = 16_000
 // ca is a file of certificates to trust instead of the machine's own; empty
 // for those. It connects at the first notice and then stays.
 func (d *Desk) XMPP(cfg xmpp.Config, ca string, opts Options) (*Channel, error) {
-	roots, err := trusted(d.session, ca)
+	roots, err := d.session.Roots(ca)
 	if err != nil {
 		return nil, nodes.At(err, "notify.xmpp", "")
 	}
@@ -41,20 +39,3 @@ func (r *room) Send(ctx context.Context, n Notice) error {
 func (r *room) Lasting(err error) bool { return xmpp.Lasting(err) }
 
 func (r *room) Close(ctx context.Context) { r.client.Close(ctx) }
-
-// trusted reads a file of certificates; nil, for the machine's own, when file
-// is empty.
-func trusted(s *nodes.Session, file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(s.Path(file))
-	if err != nil {
-		return nil, &nodes.Error{Kind: nodes.Usage, Message: "ca: " + err.Error(), Cause: err}
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, &nodes.Error{Kind: nodes.Usage, Message: "ca: " + file + " holds no certificate in PEM form"}
-	}
-	return pool, nil
-}

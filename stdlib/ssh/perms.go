@@ -3,8 +3,6 @@ package ssh
 import (
 	"fmt"
 	"io/fs"
-	"strconv"
-	"strings"
 
 	"github.com/rollsh/rollsh/nodes"
 )
@@ -29,33 +27,8 @@ func (p *Perms) UnpackLua(v any) error {
 
 // ParsePerms reads permissions; setuid, setgid and sticky only as digits.
 func ParsePerms(text string) (fs.FileMode, error) {
-	bad := fmt.Errorf("expected permissions such as \"0644\" or \"u=rw,go=r\", got %q", text)
-	if n, err := strconv.ParseUint(text, 8, 32); err == nil {
-		if n > 0o7777 || len(text) < 3 {
-			return 0, bad
-		}
-		return modeOf(uint32(n)), nil
-	}
-	var mode fs.FileMode
-	for clause := range strings.SplitSeq(text, ",") {
-		who, what, ok := strings.Cut(clause, "=")
-		if !ok || who == "" || strings.Trim(who, "ugoa") != "" || strings.Trim(what, "rwx") != "" {
-			return 0, bad
-		}
-		var bits fs.FileMode
-		for i, c := range "rwx" {
-			if strings.ContainsRune(what, c) {
-				bits |= 4 >> i
-			}
-		}
-		for i, c := range "ugo" {
-			if strings.ContainsRune(who, c) || strings.Contains(who, "a") {
-				shift := 6 - 3*i
-				mode = mode&^(7<<shift) | bits<<shift
-			}
-		}
-	}
-	return mode, nil
+	bits, err := nodes.ParseMode(text)
+	return modeOf(bits), err
 }
 
 // modeOf turns Unix bits into Go's.

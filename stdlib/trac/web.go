@@ -3,14 +3,12 @@ package trac
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,7 +42,7 @@ type page struct {
 }
 
 func newWeb(s *nodes.Session, base *url.URL, o Options) (*web, error) {
-	roots, err := trusted(s, o.CA)
+	roots, err := s.Roots(o.CA)
 	if err != nil {
 		return nil, err
 	}
@@ -57,21 +55,6 @@ func newWeb(s *nodes.Session, base *url.URL, o Options) (*web, error) {
 	w := &web{base: base, opts: o}
 	w.client = &http.Client{Transport: transport, Jar: jar, CheckRedirect: w.follow}
 	return w, nil
-}
-
-func trusted(s *nodes.Session, file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(s.Path(file))
-	if err != nil {
-		return nil, &nodes.Error{Kind: nodes.Usage, Message: "ca: " + err.Error(), Cause: err}
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, &nodes.Error{Kind: nodes.Usage, Message: "ca: " + file + " holds no certificate in PEM form"}
-	}
-	return pool, nil
 }
 
 var errElsewhere = errors.New("redirects to another host")
