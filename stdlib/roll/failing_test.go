@@ -46,6 +46,9 @@ func TestNodeThatFailsStopsTheRoll(t *testing.T) {
 	if states(e) != "web1=done web2=left-drained web3=staged web4=staged" || e.State != roll.RollFailed || !e.Unfinished() {
 		t.Errorf("%s %s", e.State, states(e))
 	}
+	if !strings.HasPrefix(e.Why, "1 of 4 failed, 2 untouched: ") || !strings.Contains(e.Why, "web2: ") || !strings.Contains(e.Why, "exit code 1") {
+		t.Errorf("the reason is %q", e.Why)
+	}
 	if p.pages() != "two two one one" || p.raised("web1.out") || !p.raised("web2.out") || p.raised("web3.out") {
 		t.Errorf("pages %q", p.pages())
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -137,12 +138,32 @@ func (r *Roll) ending(err error) Entry {
 	e.Ended, e.State, e.Complete = time.Now(), e.verdict(), err == nil && e.tried() && len(r.passed) == 0
 	e.Why, e.Untold = "", false // what was of an earlier try of this roll is over
 	if err != nil {
-		e.Why = firstLine(err.Error())
+		e.Why = inALine(err)
 		if nodes.KindOf(err) == nodes.Cancelled || e.State == RollDone {
 			e.State = Stopped
 		}
 	}
 	return e
+}
+
+// mostReasons is how many failures, equal ones folded, a roll's reason names.
+const mostReasons = 3
+
+// inALine writes what ended a roll for lists and notices: of nodes that failed, how
+// many and what each of them said, as far as there is room; else its first line.
+func inALine(err error) string {
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n  ")
+	if nodes.KindOf(err) != nodes.Tasks || len(lines) == 1 {
+		return firstLine(err.Error())
+	}
+	failures := lines[1:]
+	for i := range failures {
+		failures[i] = strings.TrimPrefix(firstLine(failures[i]), "roll: ")
+	}
+	if more := len(failures) - mostReasons; more > 0 {
+		failures = append(slices.Clip(failures[:mostReasons]), fmt.Sprintf("and %d more", more))
+	}
+	return firstLine(lines[0]) + ": " + strings.Join(failures, "; ")
 }
 
 // unmoved reports whether the roll stays what it was before it was taken up

@@ -157,7 +157,14 @@ return function(o)
 
   local ok, err = pcall(body)
   over = true
-  if not ok then why, kind = tostring(err), type(err) == "table" and err.kind or nil end -- what was tolerated did not end it
+  if not ok then -- what was tolerated did not end it
+    kind = type(err) == "table" and err.kind or nil
+    why = tostring(err)
+    if kind == "tasks" then -- how many nodes, and what each said, without the line of this roll
+      local here = (err.where .. ": "):gsub("%p", "%%%0")
+      why = err.message:gsub(here, "")
+    end
+  end
   local strict = begun and o.announce and not R.planning and announce(R:conclude(why, kind))
   if staged and not begun then pcall(staged.drop, staged) end
   if err then as_they_were() end
