@@ -323,13 +323,39 @@ const sftpServer = "/usr/lib/openssh/sftp-server"
 func TestNodeThatRunsAnSFTPServerOnly(t *testing.T) {
 	nodetest.Need(t, sftpServer)
 	r := newRig(t, 1, nodetest.Config("ForceCommand "+sftpServer))
-	r.engine.Impatient()
+	r.engine.Impatient(4 * time.Second)
 	r.file("a", "1")
 	r.wholeSeconds()
 	r.push()
 	r.equal(0)
 	if warned := r.events.Text(nodes.Warned); !strings.Contains(warned, "say nothing") {
 		t.Errorf("%q", warned)
+	}
+}
+
+// A node that said nothing is waited for less when it is met again, and has the agent
+// once it says something.
+func TestNodeThatSaidNothingIsWaitedForLess(t *testing.T) {
+	nodetest.Need(t, sftpServer)
+	r := newRig(t, 1)
+	must(t, r.bed.AtLogin(0, "exec "+sftpServer+"\n"))
+	before := ""
+	for i, want := range []string{"say nothing for 7s", "say nothing for 5s", ""} {
+		if want == "" {
+			must(t, r.bed.AtLogin(0, ""))
+		}
+		r.disconnect()
+		r.connect()
+		r.engine.Impatient(7 * time.Second)
+		r.file("a", strings.Repeat("1", i+1))
+		r.wholeSeconds()
+		r.push()
+		r.equal(0)
+		all := r.events.Text(nodes.Warned)
+		warned := strings.TrimPrefix(all, before)
+		if before = all; !strings.Contains(warned, want) || want == "" && warned != "" {
+			t.Errorf("push %d: warned %q", i+1, warned)
+		}
 	}
 }
 

@@ -150,11 +150,15 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 		return nil, false, err
 	}
 	id := agentsID(e.programs())
-	hope := e.recent.agent(ch.node) == id
+	before := e.recent.agent(ch.node)
+	hope := before == id
 	for try := 0; ; try++ {
 		l, err := e.start(ctx, c, ch.yield, "serve")
 		if err != nil {
 			return nil, false, err
+		}
+		if before == saysNothing {
+			l.patience = min(l.patience, againWait)
 		}
 		if l.hoped = hope; !hope {
 			err = l.ready(ctx, e.programs())
@@ -167,7 +171,7 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 		l.stop()
 		switch {
 		case errors.Is(err, errMute):
-			return nil, false, e.mute(ctx, c, l)
+			return nil, false, e.mute(ctx, ch.node, c, l)
 		case !errors.Is(err, errSilent):
 			return nil, false, err
 		case l.cut():
@@ -180,8 +184,8 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 }
 
 // mute is why nothing is heard of an agent: where SFTP answers, it may be all that
-// there is.
-func (e *Engine) mute(ctx context.Context, c nodes.Conn, l *line) error {
+// there is, and so much is not waited for again.
+func (e *Engine) mute(ctx context.Context, n *nodes.Node, c nodes.Conn, l *line) error {
 	limited, cancel := context.WithTimeout(ctx, e.patience)
 	defer cancel()
 	f, err := c.Files(limited)
@@ -192,7 +196,8 @@ func (e *Engine) mute(ctx context.Context, c nodes.Conn, l *line) error {
 		return l.silent()
 	}
 	_ = f.Close()
-	return &noAgentError{fmt.Sprintf("its commands say nothing for %s, as where sftp-server is all that it runs", e.patience)}
+	e.recent.learn(n, saysNothing)
+	return &noAgentError{fmt.Sprintf("its commands say nothing for %s, as where sftp-server is all that it runs", l.patience)}
 }
 
 // start runs what starts the agent with the words given. The line lives longer

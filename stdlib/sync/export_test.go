@@ -96,5 +96,5 @@ func (e *Engine) SlowToStart() { e.far = 1 }
 // LockTimes sets how often locks over SFTP are renewed, and when they are stale.
 func (e *Engine) LockTimes(beat, stale time.Duration) { e.locks = lockTimes{beat, stale} }
 
-// Impatient has the engine not wait long for the first words of agents.
-func (e *Engine) Impatient() { e.patience = 4 * time.Second }
+// Impatient has the engine not wait longer for the first words of agents.
+func (e *Engine) Impatient(wait time.Duration) { e.patience = wait }

@@ -31,6 +31,9 @@ type record struct {
 	agents map[string]string // see agent; by agentKey
 }
 
+// saysNothing is noted in place of agents where SFTP alone was answered.
+const saysNothing = "says nothing"
+
 const keptManifests = 64
 
 func newRecord(cache string) *record {
@@ -83,7 +86,7 @@ func (r *record) base(n *nodes.Node, path nodes.RemotePath, src *source) (manife
 }
 
 // agent names the agents one of which answered on a node when it was last started
-// from here; empty where that is not known.
+// from here, or is saysNothing; empty where that is not known.
 func (r *record) agent(n *nodes.Node) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
