@@ -110,6 +110,13 @@ func TestStagingTakesWithoutAsking(t *testing.T) {
 	p.recipe(0, "recipes/staging.lua --take=4", "try "+p.dir, "Merged revision 4 from /trunk (#12)", "committed as r6")
 	p.recipe(4, "recipes/staging.lua --take=4,9", "r4 is already merged", "r9 is not a revision yet")
 	p.recipe(0, "recipes/staging.lua --take=5", "committed as r7")
+	p.must("svn", "cp", "-q", "-m", "r8 notes", p.url+"/trunk/page", p.url+"/trunk/notes")
+	p.must("svn", "cp", "-q", "-m", "r9 more", p.url+"/trunk/page", p.url+"/trunk/more")
+	if out, code := p.run(p.rollsh, "recipes/staging.lua", "--take=8,9"); code != 4 { // nobody says that it is to be committed
+		t.Fatalf("exit code %d: %s", code, out)
+	}
+	p.recipe(4, "recipes/staging.lua --take=9", "a merge is under way", "r8-9", "m:abandon() drops it")
+	p.recipe(0, "recipes/staging.lua --take=9,r8", "committed as r10")
 	if got := p.must("svn", "cat", p.url+"/branches/production/page"); got != "1\nzwei\n3\n4\n5\n" {
 		t.Errorf("production is %q", got)
 	}

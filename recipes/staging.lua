@@ -28,7 +28,7 @@ if not under then
   if p.report ~= "" then say(p.report) end
   if #p.needs > 0 and not a.take and confirm "take these too?" then picks = picks .. "," .. p.needs.revs end
 end
-if #m:take(picks, {resolve = not a.take}).conflicts > 0 then m:commit() end -- raises, and names them
+if #m:take(picks, {resolve = not a.take, alone = a.take ~= nil}).conflicts > 0 then m:commit() end -- raises, and names them
 if not m:state() then return end -- abandoned
 local sound, why = pcall(lint.check, m)
 if not sound then warn(into.path .. " does not pass lint: mend it there, then run this again; or --abandon") error(why) end

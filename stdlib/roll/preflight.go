@@ -367,7 +367,7 @@ func (r *Roll) hold(ctx context.Context, c checkout, root string) error {
 	if err == nil && why != "" {
 		err = &nodes.Error{
 			Kind: nodes.Refused, Message: root + " is not exactly a revision: " + why,
-			Hint: "commit or revert what was changed by hand, or update it to one revision",
+			Hint: "commit or revert what was changed there, or update it to one revision",
 		}
 	}
 	return err

@@ -279,6 +279,21 @@ func TestServerAwayMissingProgramWrongPassword(t *testing.T) {
 	fails(t, err, nodes.NotFound, "no program svn", "apt-get install subversion")
 }
 
+// What anybody may read asks for no login: the hint of a commit has a command that does.
+func TestHintOfALoginAsksForOne(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.repo = nodetest.Svn(t)
+	writeFile(t, filepath.Join(b.repo.Path, "conf", "svnserve.conf"),
+		"[general]\nanon-access = read\nauth-access = write\npassword-db = passwd\nrealm = nodetest\n")
+	dir := filepath.Join(t.TempDir(), "co")
+	co := must[*svn.Checkout](t)(b.svn.Checkout(b.ctx(), dir, svn.CheckoutOptions{URL: b.repo.URL + "/trunk", Create: true}))
+	writeFile(t, filepath.Join(dir, "a"), "a")
+	b.run(dir, "svn", "add", "-q", "a")
+	_, err := co.Commit(b.ctx(), "x", nil)
+	fails(t, err, nodes.Auth, "log in once by hand with `svn commit "+dir+"`")
+}
+
 // What a checkout is of is remembered, and forgotten when svn makes it another one.
 func TestCheckoutThatIsSwitchedIsSeen(t *testing.T) {
 	t.Parallel()

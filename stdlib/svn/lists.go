@@ -57,10 +57,22 @@ func (m *Merge) Available(ctx context.Context, f Filter) (List, error) {
 		}
 	}
 	out.Changesets = filter(all, keep)
-	if n := out.Reflected + out.Bookkeeping; n > 0 && !f.All {
-		m.Into.svn.say(ctx, fmt.Sprintf("not shown: %s from %s itself, and %d of mere bookkeeping", count(out.Reflected, "merge"), m.Into.inRepo, out.Bookkeeping))
+	if hidden := out.hidden(m.Into.inRepo); hidden != "" && !f.All {
+		m.Into.svn.say(ctx, "not shown: "+hidden)
 	}
 	return out, nil
+}
+
+// hidden tells what a list leaves out; empty for nothing. The merges are from target.
+func (l List) hidden(target string) string {
+	var parts []string
+	if l.Reflected > 0 {
+		parts = append(parts, count(l.Reflected, "merge")+" from "+target+" itself")
+	}
+	if l.Bookkeeping > 0 {
+		parts = append(parts, fmt.Sprintf("%d of mere bookkeeping", l.Bookkeeping))
+	}
+	return strings.Join(parts, ", and ")
 }
 
 // study looks and examines.

@@ -43,6 +43,14 @@ type takeArgs struct {
 	Revs       Revisions `lua:"revs,pos,required" type:"number|string|table|Changesets" doc:"such as '120-123,130', or 'all'"`
 	RecordOnly bool      `lua:"record_only" doc:"only note them as merged"`
 	Resolve    bool      `lua:"resolve" doc:"resolve conflicts with the assistant"`
+	Alone      bool      `lua:"alone" doc:"refuse where others are taken already and not committed: they would be committed too"`
+}
+
+func (a takeArgs) take(ctx context.Context, m *Merge) (Taken, error) {
+	if a.Alone {
+		return m.TakeAlone(ctx, a.Revs, a.RecordOnly)
+	}
+	return m.Take(ctx, a.Revs, a.RecordOnly)
 }
 
 type mergeCommitArgs struct {
@@ -133,7 +141,7 @@ func mergeChanges() []lua.Func {
 			Name: "take", Doc: "Merges revisions into the checkout and commits nothing. Conflicts are in the result; after they are resolved the same call goes on.",
 			Example: `local t = m:take("120-123,130") print(#t.files, #t.conflicts)`, Returns: "table", Mutates: true,
 			Do: lua.Method(func(ctx context.Context, m *Merge, a takeArgs) (takenTable, error) {
-				t, err := m.Take(ctx, a.Revs, a.RecordOnly)
+				t, err := a.take(ctx, m)
 				for err == nil && a.Resolve && len(t.Conflicts) > 0 {
 					var left []Remaining
 					if left, err = m.Assist(ctx, nil, true); err != nil {
@@ -142,7 +150,7 @@ func mergeChanges() []lua.Func {
 					if s, stateErr := m.State(ctx); stateErr == nil && s == nil { // abandoned
 						return takenTable{}, nil
 					}
-					t, err = m.Take(ctx, a.Revs, a.RecordOnly)
+					t, err = a.take(ctx, m)
 					if len(left) > 0 {
 						break
 					}

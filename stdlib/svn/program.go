@@ -91,8 +91,12 @@ func (c *client) run(ctx context.Context, k call) (answer, error) {
 	return a, err
 }
 
-// byHand is a command that asks the repository of a call.
+// byHand is a command that asks the repository of a call; of a commit one that
+// commits, for what may be read by anybody asks for no login.
 func (k call) byHand() string {
+	if k.args[0] == "commit" {
+		return "svn commit " + nodes.Quote(firstNonEmpty(k.dir, "."))
+	}
 	for _, arg := range slices.Backward(k.args) {
 		if strings.Contains(arg, "://") {
 			if url, pegged := strings.CutSuffix(strings.TrimRight(arg, "0123456789"), "@"); pegged {

@@ -113,7 +113,11 @@ func (c *Checkout) Unclean(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if own := w.own(); len(own) > 0 {
-		return some(own), nil
+		j, err := c.readJournal()
+		if err != nil || j == nil {
+			return some(own), err
+		}
+		return "a merge is under way, " + j.String() + ", that nobody committed or abandoned yet: " + some(own), nil
 	}
 	_, uniform, err := c.settle(ctx, w)
 	if err != nil || uniform {

@@ -57,6 +57,16 @@ func (m *Merge) State(context.Context) (*State, error) {
 // whoever made it, after its conflicts are resolved or it was killed. "all" is
 // svn's sync merge. recordOnly notes the revisions as merged and changes no file.
 func (m *Merge) Take(ctx context.Context, revs Revisions, recordOnly bool) (Taken, error) {
+	return m.take(ctx, revs, recordOnly, false)
+}
+
+// TakeAlone is Take, and refuses where anything else is under way in the checkout,
+// which a commit would bring along.
+func (m *Merge) TakeAlone(ctx context.Context, revs Revisions, recordOnly bool) (Taken, error) {
+	return m.take(ctx, revs, recordOnly, true)
+}
+
+func (m *Merge) take(ctx context.Context, revs Revisions, recordOnly, alone bool) (Taken, error) {
 	kind := "merge"
 	switch {
 	case recordOnly:
@@ -66,7 +76,7 @@ func (m *Merge) Take(ctx context.Context, revs Revisions, recordOnly bool) (Take
 	}
 	var seen []statusXML
 	err := m.change(ctx, "take", func(w *work) error {
-		if again, err := w.same(kind, revs); err != nil || again {
+		if again, err := w.same(kind, revs, alone); err != nil || again {
 			return firstError(err, w.goOnOrStay(ctx))
 		}
 		set, head, err := w.chosen(ctx, revs, recordOnly)
@@ -109,15 +119,16 @@ func (m *Merge) taken(ctx context.Context, entries []statusXML) (Taken, error) {
 }
 
 // same reports whether a call asks for what is under way. While that is not
-// complete, anything else is refused.
-func (w *work) same(kind string, revs Revisions) (bool, error) {
+// complete, or the call is to be alone, anything else is refused.
+func (w *work) same(kind string, revs Revisions, alone bool) (bool, error) {
 	if w.j == nil {
 		return false, nil
 	}
-	if slices.ContainsFunc(slices.Concat(w.j.Operations, w.j.Queue), func(o operation) bool { return o.asked(kind, revs) }) {
+	under := slices.Concat(w.j.Operations, w.j.Queue)
+	if slices.ContainsFunc(under, func(o operation) bool { return o.asked(kind, revs) }) && (!alone || len(under) == 1) {
 		return true, nil
 	}
-	if w.j.step() != complete {
+	if alone || w.j.step() != complete {
 		return false, &nodes.Error{
 			Kind: nodes.Refused, Message: "a merge is under way in " + w.m.Into.Path + ": " + w.j.String(),
 			Hint: "the same take again goes on with it; m:abandon() drops it",

@@ -94,3 +94,24 @@ func TestTakeOfWhatIsUndoneHere(t *testing.T) {
 		t.Errorf("picks %s", got)
 	}
 }
+
+// TakeAlone goes on with what it asks for, and refuses to go along with more: a commit
+// would bring that too.
+func TestTakeAlone(t *testing.T) {
+	t.Parallel()
+	b := newLine(t)
+	m := b.merge()
+	ctx := b.ctx()
+	must[svn.Taken](t)(m.TakeAlone(ctx, revs(t, "4-5"), false))
+	must[svn.Taken](t)(m.TakeAlone(ctx, revs(t, "r5,4"), false))
+	if why := must[string](t)(m.Into.Unclean(ctx)); !strings.HasPrefix(why, "a merge is under way, r4-5 by ") || !strings.Contains(why, "a.php (modified)") {
+		t.Errorf("not clean: %s", why)
+	}
+	for _, other := range []string{"5", "7", "4-5,7"} {
+		_, err := m.TakeAlone(ctx, revs(t, other), false)
+		fails(t, err, nodes.Refused, "a merge is under way", "r4-5", "m:abandon() drops it")
+	}
+	must[svn.Taken](t)(m.Take(ctx, revs(t, "7"), false))
+	_, err := m.TakeAlone(ctx, revs(t, "7"), false)
+	fails(t, err, nodes.Refused, "r4-5,r7")
+}
