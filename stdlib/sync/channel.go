@@ -83,7 +83,10 @@ func (e *Engine) converse(ctx context.Context, n *nodes.Node, talk func(ctx cont
 			e.recent.learn(n, "") // it may not have been reached: next time its first words are waited for
 		}
 		hangs := l.hoped && nodes.KindOf(err) == nodes.Timeout // what starts it, and keeps its session
-		if !reused || !fresh || hangs || ctx.Err() != nil || try == 3 {
+		switch {
+		case hangs && ctx.Err() == nil:
+			return e.mute(ctx, n, l)
+		case !reused || !fresh || ctx.Err() != nil || try == 3:
 			return asLost(err)
 		}
 	}
@@ -171,7 +174,7 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 		l.stop()
 		switch {
 		case errors.Is(err, errMute):
-			return nil, false, e.mute(ctx, ch.node, c, l)
+			return nil, false, e.mute(ctx, ch.node, l)
 		case !errors.Is(err, errSilent):
 			return nil, false, err
 		case l.cut():
@@ -185,10 +188,14 @@ func (e *Engine) line(ctx context.Context, ch *channel) (l *line, reused bool, e
 
 // mute is why nothing is heard of an agent: where SFTP answers, it may be all that
 // there is, and so much is not waited for again.
-func (e *Engine) mute(ctx context.Context, n *nodes.Node, c nodes.Conn, l *line) error {
-	limited, cancel := context.WithTimeout(ctx, e.patience)
+func (e *Engine) mute(ctx context.Context, n *nodes.Node, l *line) error {
+	limited, cancel := context.WithTimeout(ctx, min(e.patience, againWait))
 	defer cancel()
-	f, err := c.Files(limited)
+	c, err := e.dial(limited, n)
+	var f nodes.Files
+	if err == nil {
+		f, err = c.Files(limited)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nodes.Stopped(ctx)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	gosync "sync"
 	"testing"
 	"time"
@@ -139,6 +140,25 @@ func TestKnownAgentIsNotStarted(t *testing.T) {
 	r.connect()
 	r.push()
 	r.equal(0)
+}
+
+// Where SFTP answers though the login shell hangs, that serves.
+func TestKnownAgentIsNotStartedWhereSFTPIs(t *testing.T) {
+	r := newRig(t, 1)
+	r.file("a", "1")
+	r.wholeSeconds()
+	r.push()
+	r.disconnect()
+	r.connect()
+	r.engine.Impatient(4 * time.Second)
+	must(t, r.bed.AtLogin(0, "sleep 1000\n"))
+	r.file("a", "22")
+	r.wholeSeconds()
+	r.push()
+	r.equal(0)
+	if warned := r.events.Text(nodes.Warned); !strings.Contains(warned, "say nothing for 4s") {
+		t.Errorf("%q", warned)
+	}
 }
 
 // An undo that was done when it was cancelled, and of which nothing was heard, is

@@ -20,7 +20,7 @@ import (
 // words, for any sign of life, and for progress.
 const (
 	startWait = 30 * time.Second
-	againWait = 5 * time.Second // where nothing was said the last time
+	againWait = 5 * time.Second // where nothing was said the last time, and for SFTP where nothing is said
 	lifeWait  = 30 * time.Second
 	stallWait = 10 * time.Minute
 	lastWords = 700 * time.Millisecond // for the outcome of a switch after a cancel
