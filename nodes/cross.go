@@ -92,6 +92,20 @@ type Roll struct {
 	By         string  // who took it up again
 }
 
+// Meaning says what a state in a roll means for the node, to who does not know the
+// words; empty where the word says it.
+func Meaning(state string) string {
+	switch state {
+	case "untouched":
+		return "as before: not begun"
+	case "staged":
+		return "as before: not switched"
+	case "unknown":
+		return "it has to be asked"
+	}
+	return ""
+}
+
 // NodeState is a node's state in a roll.
 type NodeState struct {
 	Node  Name

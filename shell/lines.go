@@ -85,7 +85,7 @@ func (l *lines) shown(e nodes.Event) string {
 		}
 		return l.warned([]nodes.Event{e})
 	case nodes.State:
-		return l.prefix(e.Node, ">") + l.paint.as(strong, clean(e.State)) + l.because(e.Text) + "\n"
+		return l.of(e.Node, l.paint.as(strong, clean(e.State))+l.because(e.Text))
 	}
 	return ""
 }
@@ -118,6 +118,12 @@ func (l *lines) prefix(n nodes.Name, sign string) string {
 	}
 	l.widen(n)
 	return l.paint.node(n, pad(clean(string(n)), l.name)) + " " + l.paint.as(dim, sign) + " "
+}
+
+// of is what rollsh says of a node, broken where the terminal is too narrow for it.
+func (l *lines) of(n nodes.Name, text string) string {
+	prefix := l.prefix(n, ">")
+	return broken(prefix+text, strings.Repeat(" ", cells(prefix)), l.width()) + "\n"
 }
 
 // output gives the lines of an output event, which are whole: one, or several
@@ -198,15 +204,15 @@ func (l *lines) finish(e nodes.Event) string {
 		l.fail++
 	case e.Err != nil:
 		l.fail++
-		return l.prefix(op.Node, ">") + l.paint.as(bad, "failed") + " " + verb + ", " + endOf(e.Err) + ", " + elapsed(took) + "\n"
+		return l.of(op.Node, l.paint.as(bad, "failed")+" "+verb+", "+endOf(e.Err)+", "+elapsed(took))
 	case op.unit != "" && (op.work() != "" || took > worthSaying):
-		return l.prefix(op.Node, ">") + l.paint.as(good, "done") + " " + verb + op.work() + ", " + elapsed(took) + "\n"
+		return l.of(op.Node, l.paint.as(good, "done")+" "+verb+op.work()+", "+elapsed(took))
 	case took > worthSaying && op.Node != "":
 		what := verb
 		if op.Text != "" {
 			what = "'" + cut(clean(op.Text), widestWhat) + "'"
 		}
-		return l.prefix(op.Node, ">") + what + " took " + elapsed(took) + "\n"
+		return l.of(op.Node, what+" took "+elapsed(took))
 	}
 	return ""
 }

@@ -114,6 +114,21 @@ func TestPlainOutput(t *testing.T) {
 	}
 }
 
+// What rollsh says of a node is broken at blanks in a narrow terminal; what a node
+// puts out is left as it is.
+func TestNodeLinesFitTheTerminal(t *testing.T) {
+	t.Parallel()
+	var out, err bytes.Buffer
+	s := shell.NewSink("pretty", &out, &err, 40, 24)
+	s.Emit(nodes.Event{Type: nodes.State, Node: "web1", State: "left-drained", Text: "its tree was switched, and its check fails"})
+	s.Emit(nodes.Event{Type: nodes.Output, Node: "web1", Text: "a line of a command that is too long for it\n"})
+	s.Flush()
+	want := "web1 > left-drained (its tree was\n       switched, and its check fails)\nweb1 | a line of a command that is too long for it\n"
+	if got := err.String(); got != want {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestJSONOutputReadsBack(t *testing.T) {
 	t.Parallel()
 	sub := &nodes.Error{Kind: nodes.Space, Node: "web2", Message: "no space left"}

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -134,7 +135,7 @@ func pastRoll(p *palette, m map[string]any, width int) string {
 	for _, s := range order {
 		label := "    " + p.as(stateLook(s), pad(clean(s), 12)) + "  "
 		names := splitNames(nodes.FoldNames(byState[s]))
-		line += flowed(append([]string{label + names[0]}, names[1:]...), "", strings.Repeat(" ", cells(label)), room(width)) + "\n"
+		line += withReason(flowed(append([]string{label + names[0]}, names[1:]...), "", strings.Repeat(" ", cells(label)), room(width)), nodes.Meaning(s), width)
 	}
 	return line + untold(p, m, width)
 }
@@ -194,7 +195,7 @@ func standing(p *palette, m map[string]any, width int) string {
 	line := p.as(strong, field(m, "name"))
 	if last, ok := m["last"].(map[string]any); ok {
 		line = facts(width, line, revisions(last), inState(p, last), p.as(dim, day(field(last, "started"))), by(p, last), p.as(dim, field(last, "id")))
-		line += "\n" + again(p, last, width) + untold(p, last, width)
+		line = withReason(line, field(last, "reason"), width) + again(p, last, width) + untold(p, last, width)
 	} else {
 		line += "\n"
 	}
@@ -219,10 +220,16 @@ func standing(p *palette, m map[string]any, width int) string {
 		if out, _ := v["drained"].(bool); out {
 			list = append(list, p.as(warning, "drained"))
 		}
-		line += withReason(facts(width, list...), field(v, "why"), width)
+		line += withReason(facts(width, list...), cmp.Or(field(v, "why"), nodes.Meaning(field(v, "state"))), width)
+	}
+	if unfinished, _ := m["unfinished"].(bool); unfinished {
+		line += flowed(append([]string{"    " + p.as(warning, "unfinished") + ":"}, pieces(whatNext)...), " ", deeper, room(width)) + "\n"
 	}
 	return line
 }
+
+// whatNext is what can be done about a roll that did not come to its end.
+const whatNext = "`rollsh resume` goes on, `rollsh back` undoes it, `rollsh close` leaves it so"
 
 // locked says who keeps others from rolling a name, and why.
 func locked(p *palette, lock map[string]any, width int) string {

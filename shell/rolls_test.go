@@ -15,8 +15,8 @@ func TestRollsAreShownNodeByNode(t *testing.T) {
 	t.Setenv("TZ", "UTC")
 	past := map[string]any{
 		"id": "20261122-1", "name": "www", "from": 14.0, "to": 17.0, "state": "stopped", "reason": "web3: check says no", "who": "ann", "host": "stage",
-		"started": "2026-11-22T21:04:05Z", "order": []any{"web1", "web2", "web3", "web4"},
-		"nodes": map[string]any{"web1": "done", "web2": "done", "web3": "left-drained", "web4": "untouched\x1b[2J"},
+		"started": "2026-11-22T21:04:05Z", "order": []any{"web1", "web2", "web3", "web4", "web5"},
+		"nodes": map[string]any{"web1": "done", "web2": "done", "web3": "left-drained", "web4": "untouched\x1b[2J", "web5": "staged"},
 	}
 	got, ok := shell.Rolls([]any{past}, 0)
 	want := []string{
@@ -24,6 +24,7 @@ func TestRollsAreShownNodeByNode(t *testing.T) {
 		"    done          web[1-2]",
 		"    left-drained  web3",
 		"    untouched     web4",
+		"    staged        web5  as before: not switched",
 	}
 	lines := strings.Split(strings.TrimSpace(got), "\n")
 	lines[0] = strings.TrimLeft(lines[0], "0123456789-: ")
@@ -32,11 +33,12 @@ func TestRollsAreShownNodeByNode(t *testing.T) {
 		t.Errorf("history (-want +got):\n%s", d)
 	}
 	standing := map[string]any{
-		"name": "www", "unfinished": true, "last": past, "order": []any{"web1", "web3"},
+		"name": "www", "unfinished": true, "last": past, "order": []any{"web1", "web3", "web5"},
 		"lock": map[string]any{"who": "ann", "host": "stage", "since": "soon", "why": "rolls", "stale": true},
 		"nodes": map[string]any{
 			"web1": map[string]any{"rev": 17.0, "state": "done"},
 			"web3": map[string]any{"rev": 17.0, "state": "left-drained", "drained": true, "why": "check says no"},
+			"web5": map[string]any{"rev": 14.0, "state": "staged"},
 		},
 	}
 	got, ok = shell.Rolls([]any{standing}, 0)
@@ -45,12 +47,14 @@ func TestRollsAreShownNodeByNode(t *testing.T) {
 		"    locked by ann on stage since soon: rolls (stale: its process is gone)",
 		"    web1  done          r17",
 		"    web3  left-drained  r17  drained  check says no",
+		"    web5  staged        r14  as before: not switched",
+		"    unfinished: `rollsh resume` goes on, `rollsh back` undoes it, `rollsh close` leaves it so",
 	}
 	if d := cmp.Diff(want, lines[1:]); d != "" || !ok || !strings.HasPrefix(lines[0], "www  r14 to r17  stopped  ") {
 		t.Errorf("status (-want +got):\n%s\n%s", d, lines[0])
 	}
 	got, _ = shell.Rolls([]any{standing}, 48) // a narrow terminal
-	if !strings.HasSuffix(got, "r17  drained\n        check says no\n") {
+	if !strings.Contains(got, "r17  drained\n        check says no\n") {
 		t.Errorf("narrow:\n%s", got)
 	}
 	if _, ok := shell.Rolls([]any{1.0, 2.0}, 0); ok {
@@ -59,7 +63,7 @@ func TestRollsAreShownNodeByNode(t *testing.T) {
 }
 
 // TestRollsFitTheTerminal: nothing is broken in the middle of a word, and an id
-// can be copied; a pipe gets one line for each roll and node.
+// can be copied; a pipe gets one line for each roll and node, and for what is left to do.
 func TestRollsFitTheTerminal(t *testing.T) {
 	t.Setenv("TZ", "UTC")
 	past := map[string]any{
@@ -87,6 +91,9 @@ func TestRollsFitTheTerminal(t *testing.T) {
 		"        before Monday (stale: its",
 		"        process is gone)",
 		"    cdn1  left-drained  r17  drained",
+		"    unfinished: `rollsh resume` goes",
+		"        on, `rollsh back` undoes it,",
+		"        `rollsh close` leaves it so",
 	}
 	got, _ := shell.Rolls(list, 40)
 	if d := cmp.Diff(narrow, strings.Split(strings.TrimRight(got, "\n"), "\n")); d != "" {
@@ -105,7 +112,7 @@ func TestRollsFitTheTerminal(t *testing.T) {
 www  r14 to r17  interrupted  2026-11-22 21:04  ann@stage  20261122-210405-www-41a9
     locked by ann on stage since 2026-11-22 21:04: no rolls before Monday (stale: its process is gone)
     cdn1  left-drained  r17  drained
-`
+    unfinished: ` + "`rollsh resume` goes on, `rollsh back` undoes it, `rollsh close` leaves it so\n"
 	got, _ = shell.Rolls(list, 0)
 	if d := cmp.Diff(piped, got); d != "" {
 		t.Errorf("piped (-want +got):\n%s", d)

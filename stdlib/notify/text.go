@@ -134,19 +134,12 @@ func nodeLines(r nodes.Roll) []string {
 	var lines []string
 	for _, g := range order {
 		text := "  " + line(g.state) + ": " + folded(members[g])
-		if why := cmp.Or(short(line(g.why), mostWhy), meanings[g.state]); why != "" {
+		if why := cmp.Or(short(line(g.why), mostWhy), nodes.Meaning(g.state)); why != "" {
 			text += " (" + why + ")"
 		}
 		lines = append(lines, text)
 	}
 	return lines
-}
-
-// meanings say what a state means for who reads of it, where no reason is given.
-var meanings = map[string]string{
-	"untouched": "as before: not begun",
-	"staged":    "as before: not switched",
-	"unknown":   "it has to be asked",
 }
 
 func folded(states []nodes.NodeState) string {
