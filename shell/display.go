@@ -67,6 +67,11 @@ func commandResult(m map[string]any, streamed bool) (string, bool) {
 	if !streamed {
 		text = out + errs
 	}
+	return ended(text, m, code), true
+}
+
+// ended adds to the output of a command how it ended where that was not well.
+func ended(text string, m map[string]any, code float64) string {
 	text = strings.TrimRight(text, "\n")
 	switch signal, _ := m["signal"].(string); {
 	case signal != "":
@@ -74,7 +79,7 @@ func commandResult(m map[string]any, streamed bool) (string, bool) {
 	case code != 0:
 		text += "\n(exit " + strconv.Itoa(int(code)) + ")"
 	}
-	return strings.TrimPrefix(text, "\n"), true
+	return strings.TrimPrefix(text, "\n")
 }
 
 // results folds equal outcomes, as clush does: nodes, then what they gave.
@@ -119,6 +124,7 @@ func (a *app) results(r *nodes.Results, streamed bool) string {
 func (a *app) outcome(o nodes.Outcome, streamed bool) string {
 	m, _ := a.host.Plain(o.Value).(map[string]any)
 	_, isCommand := m["stdout"]
+	code, _ := m["code"].(float64)
 	added, ok1 := m["added"].(float64)
 	changed, ok2 := m["changed"].(float64)
 	deleted, ok3 := m["deleted"].(float64)
@@ -132,7 +138,9 @@ func (a *app) outcome(o nodes.Outcome, streamed bool) string {
 		}
 		return text
 	case isCommand && streamed:
-		return ""
+		return ended("", m, code)
+	case isCommand:
+		return ended(a.host.FoldedText(o), m, code)
 	}
 	return strings.TrimRight(a.host.FoldedText(o), "\n")
 }

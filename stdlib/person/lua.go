@@ -69,7 +69,7 @@ func Module(s *nodes.Session) lua.Module {
 			Do: lua.Held(func(c *lua.Call, a chooseArgs) (any, error) { return choose(c, s, a) }),
 		},
 		{
-			Name: "secret", Doc: "Finds a secret: in ROLLSH_SECRET_NAME, which no program that rollsh starts gets, in the file secrets/NAME of the state folder, which only you may read, or asks the person. A plan asks only where it is needed.", Returns: "Secret", Example: `notify.xmpp{jid="roll@example.org", password=secret "xmpp", room="dev@rooms.example.org"}`,
+			Name: "secret", Doc: "Finds a secret: in ROLLSH_SECRET_NAME, which no program that rollsh starts gets, in the file secrets/NAME of the state folder, which only you, or the group that shares the folder, may read, or asks the person. A plan asks only where it is needed.", Returns: "Secret", Example: `notify.xmpp{jid="roll@example.org", password=secret "xmpp", room="dev@rooms.example.org"}`,
 			Do: lua.Go(func(ctx context.Context, a secretArgs) (nodes.Secret, error) { return Secret(ctx, s, a.Name) }),
 		},
 	}}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -29,7 +30,7 @@ func Secret(ctx context.Context, s *nodes.Session, name string) (nodes.Secret, e
 		return nodes.NewSecret(text), nil
 	}
 	path := filepath.Join(s.State, "secrets", name)
-	text, err := readPrivate(path)
+	text, err := readPrivate(path, s.State)
 	if err == nil {
 		s.Secrets.Keep(text)
 		return nodes.NewSecret(text), nil
@@ -66,18 +67,48 @@ func orWarn(ctx context.Context, s *nodes.Session, ask func() (string, error)) s
 	return text
 }
 
-// readPrivate reads a file that nobody but its owner can read.
-func readPrivate(path string) (string, error) {
+// readPrivate reads a file that nobody but its owner can read, or, in a state folder
+// that a group shares, nobody but that group.
+func readPrivate(path, state string) (string, error) {
+	group, shared := sharedWith(state)
 	info, err := os.Stat(path)
-	if err != nil {
+	if err == nil {
+		perm, private := info.Mode().Perm(), fs.FileMode(0o077)
+		if gid, ok := groupOf(info); ok && shared && gid == group {
+			private = 0o037 // the group reads it, and does not write to it
+		}
+		if perm&private != 0 {
+			return "", &nodes.Error{Kind: nodes.Permission, Message: fmt.Sprintf("%s can be read by others (mode %04o)", path, perm), Hint: "chmod 600 " + path}
+		}
+		var text []byte
+		if text, err = os.ReadFile(path); err == nil {
+			return strings.TrimRight(string(text), "\r\n"), nil
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	if perm := info.Mode().Perm(); perm&0o077 != 0 {
-		return "", &nodes.Error{Kind: nodes.Permission, Message: fmt.Sprintf("%s can be read by others (mode %04o)", path, perm), Hint: "chmod 600 " + path}
+	e := &nodes.Error{Kind: nodes.Permission, Message: err.Error()}
+	if dir := filepath.Dir(path); shared && errors.Is(err, fs.ErrPermission) {
+		e.Hint = fmt.Sprintf("who made it shares it with your group by `chgrp %d %s %s; chmod 750 %s; chmod 640 %s`", group, dir, path, dir, path)
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", &nodes.Error{Kind: nodes.Permission, Message: err.Error()}
+	return "", e
+}
+
+// sharedWith gives the group that a state folder is shared with, as rollsh init
+// --shared makes it.
+func sharedWith(state string) (group uint32, ok bool) {
+	info, err := os.Stat(state)
+	if err != nil || info.Mode().Perm()&0o077 != 0o070 {
+		return 0, false
 	}
-	return strings.TrimRight(string(text), "\r\n"), nil
+	return groupOf(info)
+}
+
+func groupOf(info fs.FileInfo) (uint32, bool) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return st.Gid, true
 }

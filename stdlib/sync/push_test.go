@@ -221,3 +221,19 @@ func TestBandwidth(t *testing.T) {
 	_, err := r.try(func(o *sync.Options) { o.Speed = 10 })
 	wantKind(t, err, nodes.Usage, "bandwidth is 10")
 }
+
+// The last that is told of what was sent is all of it.
+func TestProgressEndsWithAll(t *testing.T) {
+	r := newRig(t, 1)
+	r.file("large", strings.Repeat("0123456789abcdef", 200_000))
+	v := r.stats(r.push(), 0)
+	var last int64
+	for _, e := range r.events.Events() {
+		if e.Type == nodes.Progress && e.Unit == "bytes" {
+			last = e.Done
+		}
+	}
+	if last != v.Bytes || last != 3_200_000 {
+		t.Errorf("%d bytes are told at last; %d were sent", last, v.Bytes)
+	}
+}

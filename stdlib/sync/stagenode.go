@@ -80,6 +80,9 @@ func (j *job) run(ctx context.Context) (*wire.Report, error) {
 		if err == nil {
 			rep, err = t.answers(ctx)
 		}
+		if err == nil && rep.Bytes > 0 { // the node tells of it now and then, and not of the last part
+			t.progress(wire.Beat{Files: int64(rep.Files), Bytes: rep.Bytes, Step: "receiving"})
+		}
 		if err == nil && j.op == wire.OpStage {
 			err = j.remember(rep, guessed)
 		}
