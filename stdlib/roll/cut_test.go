@@ -63,6 +63,7 @@ func (p *place) rollElsewhere(args []string, flag string) (kill func()) {
 		}
 		return p.raised(flag)
 	})
+	p.elsewhere = cmd.Process
 	return func() {
 		p.t.Helper()
 		if err := cmd.Process.Kill(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -81,7 +82,9 @@ func playRecipe() int {
 	}
 	s.Here, s.Dialer = ssh.NewLocal(s), ssh.NewPool(s, ssh.SystemConfig("/dev/null"))
 	b := &bench{session: s, journal: roll.NewJournal(s), more: []lua.Module{sync.New(s).Module(), lint.Module(s)}}
-	if err := lua.New(s, b.modules()).RunFile(context.Background()); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := lua.New(s, b.modules()).RunFile(ctx); err != nil {
 		_, _ = os.Stderr.WriteString(err.Error() + "\n")
 		return 1
 	}

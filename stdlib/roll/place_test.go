@@ -29,8 +29,9 @@ type place struct {
 	dir  string // flags of the nodes: web1.out, web1.sick, web1.no
 	says string // the notices
 
-	confirmed func()   // called after each confirmation
-	asked     []string // in the last roll
+	confirmed func()      // called after each confirmation
+	asked     []string    // in the last roll
+	elsewhere *os.Process // of rollElsewhere
 }
 
 func newPlace(t *testing.T, n int, opts ...nodetest.Option) *place {

@@ -144,19 +144,27 @@ return function(o)
     say((R.mode == "resume" and "nothing more" or "nothing") .. " was switched: all nodes are as they were")
   end
 
-  -- A cancel ends here, with little time: first what must be written, then who is told. One that comes while people are
-  -- told changes nothing of how the roll ended.
+  -- Writes how the roll ended, and tells people where it did something to a node.
+  local function conclude()
+    over = true
+    return begun and o.announce and not R.planning and announce(R:conclude(why, kind))
+  end
+
+  -- A cancel ends in these two, the lower one first, with little time each. One that comes while people are told changes
+  -- nothing of how the roll ended.
   defer(function()
     if R.ended then return end
     if telling then R:notice(telling .. ": cancelled") end
-    if over then return R:finish(why, kind) end
-    local result = R:finish("interrupted", "cancelled")
+    R:finish(why, kind)
+  end)
+  defer(function()
+    if over then return end
+    why, kind = "interrupted", "cancelled"
+    conclude()
     as_they_were()
-    if begun and not R.planning then announce(result) end
   end)
 
   local ok, err = pcall(body)
-  over = true
   if not ok then -- what was tolerated did not end it
     kind = type(err) == "table" and err.kind or nil
     why = tostring(err)
@@ -165,7 +173,7 @@ return function(o)
       why = err.message:gsub(here, "")
     end
   end
-  local strict = begun and o.announce and not R.planning and announce(R:conclude(why, kind))
+  local strict = conclude()
   if staged and not begun then pcall(staged.drop, staged) end
   if err then as_they_were() end
   local result = R:finish(why, kind)

@@ -108,6 +108,30 @@ func TestKilledWhilePeopleAreToldOfAFailure(t *testing.T) {
 	}
 }
 
+// TestKilledWhilePeopleAreToldOfACancel: a roll that was cancelled is written as
+// such before people are told, and that they may not have been.
+func TestKilledWhilePeopleAreToldOfACancel(t *testing.T) {
+	p := newPlace(t, 2)
+	fifo := filepath.Join(p.dir, "fifo")
+	p.run("mkfifo", fifo)
+	kill := p.rollElsewhere([]string{
+		"--dir=" + p.dir, "--co=" + p.co, "--url=" + p.repo.File + "/trunk", "--after=touch " + p.dir + "/begun; cat " + fifo,
+		"--say=/dev/null; touch " + p.dir + "/telling; cat " + fifo,
+	}, "begun")
+	if err := p.elsewhere.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() bool { return p.raised("telling") })
+	kill()
+	e := p.last()
+	if e.State != roll.Stopped && e.State != roll.RollFailed || !e.Untold || !e.Unfinished() || e.Ended.IsZero() {
+		t.Errorf("%s, untold %v, unfinished %v, ended %v: %s", e.State, e.Untold, e.Unfinished(), e.Ended, states(e))
+	}
+	if all, err := p.journal.Status(t.Context(), "www"); err != nil || len(all) != 1 || len(all[0].Locks) != 0 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
 // TestUndoIsTold: the room hears who undid whose roll, and what is gone with it;
 // the journal keeps it.
 func TestUndoIsTold(t *testing.T) {
