@@ -181,14 +181,15 @@ func (g *GitCheckout) ask(ctx context.Context, args ...string) string {
 	return strings.TrimSuffix(a.stdout, "\n")
 }
 
-// gitCauses maps git's words to kinds of errors; git has no numbers.
+// gitCauses maps git's words to kinds of errors; git has no numbers. $1 in a hint is
+// what the words hold in parentheses, quoted for a shell.
 var gitCauses = []struct {
 	words func() *regexp.Regexp
 	kind  nodes.Kind
 	hint  string
 }{
 	{nodes.Pattern(`non-fast-forward`), nodes.Changed, "the branch's history was rewritten: look at it, then run `git fetch --force` and `git reset` by hand"},
-	{nodes.Pattern(`dubious ownership`), nodes.Permission, "the checkout is another user's: git config --global --add safe.directory FOLDER"},
+	{nodes.Pattern(`dubious ownership in repository at '(.*)'`), nodes.Permission, "the checkout is another user's; if that shall be: `git config --global --add safe.directory $1`"},
 	{nodes.Pattern(`(?i)authentication failed|could not read (username|password)|permission denied \(|access denied`), nodes.Auth, "see `git help credentials`, or load the key into your ssh agent"},
 	{nodes.Pattern(`(?i)host key verification failed`), nodes.HostKey, "connect once by hand with ssh and look at the key"},
 	{nodes.Pattern(`(?i)certificate`), nodes.Protocol, "the server's certificate is not trusted: `git config http.sslCAInfo FILE` names its authority"},
@@ -205,7 +206,7 @@ var gitCauses = []struct {
 func gitFailure(stderr string) *nodes.Error {
 	var lines, rest []string
 	for line := range strings.Lines(stderr) {
-		if n := len(lines); n > 0 && line[0] == '\t' { // a file
+		if n := len(lines); n > 0 && line[0] == '\t' && !strings.HasPrefix(line, "\tgit config ") { // a file, not advice
 			between := ": "
 			if strings.Contains(lines[n-1], between) {
 				between = " "
@@ -230,8 +231,11 @@ func gitFailure(stderr string) *nodes.Error {
 		e.Message = "git failed and said nothing"
 	}
 	for _, c := range gitCauses {
-		if c.words().MatchString(stderr) {
+		if m := c.words().FindStringSubmatch(stderr); m != nil {
 			e.Kind, e.Hint = c.kind, c.hint
+			if strings.Contains(c.hint, "$1") {
+				e.Hint = strings.ReplaceAll(c.hint, "$1", nodes.Quote(m[1]))
+			}
 			break
 		}
 	}

@@ -244,6 +244,25 @@ func TestGitRefusals(t *testing.T) {
 	fails(t, err, nodes.Cancelled)
 }
 
+// A clone of somebody else is not looked into; the hint is a command that can be
+// copied.
+func TestGitCloneOfAnother(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root may give files away")
+	}
+	b := newGit(t)
+	b.story()
+	theirs := filepath.Join(t.TempDir(), "their clone")
+	b.run("", "git", "clone", "-q", b.url, theirs)
+	b.run("", "chown", "-R", another, theirs)
+	_, err := b.bench.svn.Open(b.ctx(), theirs, svn.CheckoutOptions{})
+	fails(t, err, nodes.Permission, "dubious ownership in repository at '"+theirs+"'", "(hint: ", "safe.directory '"+theirs+"'`")
+	if strings.Count(err.Error(), "git config") != 1 {
+		t.Errorf("the command is told more than once: %v", err)
+	}
+}
+
 // A branch is only ever a name, a detached head is a revision, and a server that
 // wants a login is told from one that is away.
 func TestGitFromOutside(t *testing.T) {
