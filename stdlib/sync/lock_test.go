@@ -146,6 +146,36 @@ func TestCancelledPushSaysThatNothingWasSwitched(t *testing.T) {
 	}
 }
 
+// A stage that is cancelled says of each node what became of it, and nothing of it
+// stays there.
+func TestCancelledStageSaysWhatIsLeft(t *testing.T) {
+	r := newRig(t, 3, nodetest.SFTPOnly(2))
+	r.file("big", noise(1_000_000, 1))
+	ctx, cancel := context.WithCancelCause(r.ctx())
+	ended := make(chan error, 1)
+	go func() {
+		o := r.options()
+		o.Speed = 50_000
+		_, err := r.engine.Stage(ctx, r.set, o)
+		ended <- err
+	}()
+	stages := func(i int) []string {
+		list, err := filepath.Glob(r.stateFile(i, "stage-*"))
+		must(t, err)
+		return list
+	}
+	waitFor(t, func() bool { return len(stages(0)) > 0 && len(stages(1)) > 0 && len(stages(2)) > 0 })
+	cancel(&nodes.Error{Kind: nodes.Cancelled, Message: "interrupted"})
+	err := <-ended
+	want := r.set.Fold() + ": interrupted; its tree is as it was, and what had come of the stage is thrown away"
+	if !strings.Contains(err.Error(), want) {
+		t.Errorf("%q is not in: %v", want, err)
+	}
+	for i := range r.set.Nodes {
+		waitFor(t, func() bool { return len(stages(i)) == 0 })
+	}
+}
+
 // Of two controllers that find the same stale lock one takes it over: the other,
 // which is about to, finds that it is somebody's.
 func TestStaleLockIsTakenOnce(t *testing.T) {

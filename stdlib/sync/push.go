@@ -65,12 +65,24 @@ func (e *Engine) push(ctx context.Context, set nodes.Set, o Options, plan *Plan)
 // unswitched adds to the error of a push that was cancelled, or ran out of time,
 // before its first switch that it changed nothing.
 func unswitched(ctx context.Context, err error) error {
+	return stopped(ctx, err, "nothing of this push was switched")
+}
+
+// unstaged adds to the error of a stage that was cancelled, or ran out of time, what
+// became of what had come to the node.
+func unstaged(ctx context.Context, err error) error {
+	return stopped(ctx, err, "its tree is as it was, and what had come of the stage is thrown away")
+}
+
+// stopped adds what is known to the error of a call that was cancelled or ran out of
+// time.
+func stopped(ctx context.Context, err error, known string) error {
 	kind := nodes.KindOf(err)
 	if ctx.Err() == nil || kind != nodes.Cancelled && kind != nodes.Timeout {
 		return err
 	}
 	e := *nodes.AsError(err, nodes.Internal)
-	e.Message += "; nothing of this push was switched"
+	e.Message += "; " + known
 	return &e
 }
 
@@ -80,11 +92,14 @@ func (e *Engine) Stage(ctx context.Context, set nodes.Set, o Options) (*Staged, 
 	op := called(ctx, "sync.stage")
 	st, err := e.stage(ctx, op, set, o, nil, false)
 	if err != nil {
-		return nil, err
+		return nil, stopped(ctx, err, "nothing was staged")
 	}
-	if err := alike(st.results(op)); err != nil {
+	if res := st.results(op); res.Err() != nil {
 		st.giveUp()
-		return nil, err
+		for i, o := range res.List {
+			res.List[i].Err = unstaged(ctx, o.Err)
+		}
+		return nil, alike(res)
 	}
 	for _, n := range set.Nodes {
 		s := st.jobs[n.Name]
