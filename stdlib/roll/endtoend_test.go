@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rollsh/rollsh/nodes"
+	"github.com/rollsh/rollsh/nodes/nodetest"
 	"github.com/rollsh/rollsh/stdlib/roll"
 )
 
@@ -203,5 +204,29 @@ func TestOlderRevisionTakesBack(t *testing.T) {
 	}
 	if !strings.Contains(p.events.Text(nodes.Warned), "r2 is older than r3") {
 		t.Errorf("%q", p.events.Text(nodes.Warned))
+	}
+}
+
+// TestRollTakesTheOptionsOfAPush: what its warnings and docs name can be said in roll{} too.
+func TestRollTakesTheOptionsOfAPush(t *testing.T) {
+	p := newPlace(t, 1)
+	www, src := filepath.Join(p.Dir(0), "www"), t.TempDir()
+	for _, name := range []string{www + "/old", src + "/new"} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code := `return roll{name="www", from="` + src + `", to=nodes "prod", path="` + www + `", lint=false, adopt="all", undo=1, setuid=true}.state`
+	for range 2 { // the first takes it, the second takes it away
+		p.session.Person = &nodetest.Person{Answers: []string{"yes"}}
+		if got := p.eval(code); got != `"done"` && got != "done" {
+			t.Fatal(got)
+		}
+	}
+	if _, err := os.Stat(www + "/old"); !os.IsNotExist(err) {
+		t.Errorf("what was adopted, and is not in the source, is there: %v", err)
 	}
 }

@@ -61,13 +61,16 @@ type rollArgs struct {
 	Delete         string           `lua:"delete" enum:"ours|all|false" doc:"as in sync.push"`
 	Empty          bool             `lua:"empty" doc:"as in sync.push"`
 	Drift          string           `lua:"drift" enum:"refuse|overwrite|keep" doc:"as in sync.push"`
+	Adopt          string           `lua:"adopt" enum:"all" doc:"as in sync.push"`
 	Layout         string           `lua:"layout" enum:"tree|release" doc:"as in sync.push"`
 	Shared         lua.Raw          `lua:"shared" type:"string|string[]" doc:"as in sync.push"`
 	Perms          lua.Raw          `lua:"perms" type:"string|{files: string?, dirs: string?}" doc:"as in sync.push"`
 	Owner          string           `lua:"owner" doc:"as in sync.push"`
 	HardLinks      lua.Raw          `lua:"hard_links" type:"boolean" doc:"as in sync.push"`
+	Setuid         lua.Raw          `lua:"setuid" type:"boolean" doc:"as in sync.push"`
 	Bandwidth      lua.Raw          `lua:"bandwidth" type:"number" doc:"as in sync.push"`
 	Verify         string           `lua:"verify" enum:"stat|checksum|trust" doc:"as in sync.push"`
+	Undo           lua.Raw          `lua:"undo" type:"number" doc:"as in sync.push"`
 	AtOnce         nodes.AtOnce     `lua:"at_once" type:"number|string|table" doc:"how many nodes of a tier at once; 1, or what the nodes file says"`
 	MaxFailed      int              `lua:"max_failed" default:"0" min:"0" doc:"nodes that may fail over the whole roll"`
 	MaxUnreachable int              `lua:"max_unreachable" default:"0" min:"0" doc:"nodes that may be unreachable over the whole roll"`

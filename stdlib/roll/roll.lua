@@ -4,8 +4,8 @@ return function(o)
   -- What sync is to do with a tree on some nodes.
   local function job(tree, set)
     return { from = tree, to = set, path = o.path, only = o.only, keep = o.keep, exclude = o.exclude, delete = o.delete,
-             empty = o.empty, drift = o.drift, layout = o.layout, shared = o.shared, perms = o.perms, owner = o.owner,
-             hard_links = o.hard_links, bandwidth = o.bandwidth, verify = o.verify }
+             empty = o.empty, drift = o.drift, adopt = o.adopt, layout = o.layout, shared = o.shared, perms = o.perms,
+             owner = o.owner, hard_links = o.hard_links, setuid = o.setuid, bandwidth = o.bandwidth, verify = o.verify, undo = o.undo }
   end
 
   sync.check(job(o.from, o.to)) -- what is wrong in o is raised before anything is written down

@@ -99,6 +99,7 @@ type driftArgs struct {
 	Only    []string         `lua:"only" doc:"globs or paths; nothing else is looked at"`
 	Exclude []string         `lua:"exclude" doc:"globs that are not looked at"`
 	Keep    []string         `lua:"keep" doc:"the same"`
+	Perms   Perms            `lua:"perms" type:"string|{files: string?, dirs: string?}" doc:"with from=: as the tree is rolled"`
 	Verify  string           `lua:"verify" default:"stat" enum:"stat|checksum" doc:"checksum reads every file"`
 }
 
@@ -174,7 +175,7 @@ func (e *Engine) records() []lua.Func {
 			Name: "drift", Doc: "Lists what was changed, removed and added on the nodes since the last roll, or against a source.", Returns: "Results", Outcome: (*Drift)(nil),
 			Example: `for name, r in sync.drift{to = nodes "prod", path = "/var/www"}:iter() do print(name, #r.value.changed) end`,
 			Do: lua.Go(func(ctx context.Context, a driftArgs) (*nodes.Results, error) {
-				return e.Drift(ctx, a.To, Options{From: a.From, Path: a.Path, Only: a.Only, Exclude: a.Exclude, Keep: a.Keep, Verify: a.Verify})
+				return e.Drift(ctx, a.To, Options{From: a.From, Path: a.Path, Only: a.Only, Exclude: a.Exclude, Keep: a.Keep, Perms: a.Perms, Verify: a.Verify})
 			}),
 		},
 	}

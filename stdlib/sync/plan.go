@@ -299,20 +299,17 @@ func (np *NodePlan) lines(drift string, most int) []string {
 	if np.Pending != "" {
 		add("first: %s", np.Pending)
 	}
-	only := make(map[string]string, len(np.Attributes))
-	for _, a := range np.Attributes {
-		only[a.Path] = ": " + a.text
-	}
+	contents, note := np.changes()
 	for _, part := range []struct {
 		sign string
 		list []string
-	}{{"+", np.Added}, {"~", np.Changed}, {"-", np.Deleted}} {
+	}{{"+", np.Added}, {"~", contents}, {"-", np.Deleted}} {
 		for i, path := range part.list {
 			if most > 0 && i == most {
 				add("%s ... and %d more", part.sign, len(part.list)-i)
 				break
 			}
-			add("%s %s%s", part.sign, manifest.Quote(path), only[path])
+			add("%s %s%s", part.sign, manifest.Quote(path), note[path])
 		}
 	}
 	for _, f := range np.Drift {
@@ -325,6 +322,27 @@ func (np *NodePlan) lines(drift string, most int) []string {
 		add("%s there that no roll put there, left alone", nodes.Count(len(np.Extra), "file"))
 	}
 	return out
+}
+
+// changes are the paths that change, those with other contents first, and what there is
+// to say of them: that nothing but this changes, or that the old contents are of others.
+func (np *NodePlan) changes() (paths []string, note map[string]string) {
+	note = make(map[string]string, len(np.Attributes))
+	for _, a := range np.Attributes {
+		note[a.Path] = ": " + a.text
+	}
+	var rest []string
+	for _, path := range np.Changed {
+		if note[path] != "" {
+			rest = append(rest, path)
+			continue
+		}
+		paths = append(paths, path)
+		if np.First {
+			note[path] = " (what it replaces was not put there by a roll)"
+		}
+	}
+	return append(paths, rest...), note
 }
 
 // Plan gives what was staged as a plan, for printing.
