@@ -25,6 +25,7 @@ const (
 	markKill     // to the end of the line
 	markKillBack // to its start
 	markYank
+	markPaste
 	markClear // the screen
 	lastMark
 )
@@ -43,6 +44,7 @@ type editing struct {
 	whole     func(chunk string) bool // whether a chunk may run as it is
 	kick      func()                  // makes readline read on after an Enter that was none
 	clear     func()
+	pasted    func() string // what the next markPaste stands for
 	searching func() bool
 
 	mu      sync.Mutex
@@ -122,6 +124,12 @@ func (e *editing) do(key rune, b block) block {
 		b, e.kill = b.without(min(b.start(), max(b.at-1, 0)), b.at)
 	case markYank:
 		b = b.with(e.kill)
+	case markPaste:
+		text := []rune(e.pasted())
+		if slices.Contains(text, newline) { // it stays as it is
+			e.indents = false
+		}
+		b = b.with(text)
 	case markClear:
 		e.clear()
 	}

@@ -140,7 +140,11 @@ func TypedKeys(typed int64, pieces ...string) string {
 	for _, p := range pieces {
 		out = append(out, k.filter([]byte(p))...)
 	}
-	return string(out)
+	text := string(out)
+	for strings.ContainsRune(text, markPaste) {
+		text = strings.Replace(text, string(markPaste), k.taken(), 1)
+	}
+	return text
 }
 
 // Newline stands for a line break inside a line.

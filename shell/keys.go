@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -28,15 +29,47 @@ var keys = map[string]string{
 const allowed = "\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x10\x12\x14\x15\x17\x19\x1b\x7f"
 
 // keyboard is the standard input of readline with its traps taken out: a
-// bracketed paste does not run by its line breaks, unknown keys and control bytes
-// do not come at all.
+// bracketed paste does not run by its line breaks, and comes as one key, for readline
+// draws all anew with each; unknown keys and control bytes do not come at all.
 type keyboard struct {
 	in      io.Reader
 	ready   []byte // for readline, not read yet
 	pending []byte // the begin of a sequence whose rest has not come
 	pasting bool
-	breaks  int          // line breaks that were pasted, and nothing after them yet
-	typed   atomic.Int64 // runes in the line that is edited
+	breaks  int             // line breaks that were pasted, and nothing after them yet
+	paste   strings.Builder // what was pasted, until its end comes
+	apart   bool            // the paste comes rune by rune
+	typed   atomic.Int64    // runes in the line that is edited
+	search  atomic.Bool     // what is typed is searched for: marks are not understood
+
+	mu     sync.Mutex
+	pastes []string // those that came as a markPaste and were not taken yet
+}
+
+// taken gives what the next markPaste stands for.
+func (k *keyboard) taken() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.pastes) == 0 { // the mark was typed
+		return ""
+	}
+	text := k.pastes[0]
+	k.pastes = k.pastes[1:]
+	return text
+}
+
+// pasteEnds gives the key that stands for what was pasted.
+func (k *keyboard) pasteEnds() string {
+	text := k.paste.String()
+	k.pasting = false
+	k.paste.Reset()
+	if text == "" {
+		return ""
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.pastes = append(k.pastes, text)
+	return string(markPaste)
 }
 
 // Close does nothing: standard input is not ours to close.
@@ -108,17 +141,20 @@ func (k *keyboard) pasted(s []byte) (used int, gives string) {
 	}
 	gives = strings.Repeat(string(newline), k.breaks) + gives
 	k.breaks = 0
-	return 1, gives
+	if k.apart {
+		return 1, gives
+	}
+	k.paste.WriteString(gives)
+	return 1, ""
 }
 
 func (k *keyboard) sequence(s string) (used int, gives string) {
 	switch {
 	case strings.HasPrefix(s, pasteBegin):
-		k.pasting, k.breaks = true, 0
+		k.pasting, k.breaks, k.apart = true, 0, k.search.Load()
 		return len(pasteBegin), ""
 	case strings.HasPrefix(s, pasteEnd):
-		k.pasting = false
-		return len(pasteEnd), ""
+		return len(pasteEnd), k.pasteEnds()
 	case k.pasting:
 		if len(s) < len(pasteEnd) && strings.HasPrefix(pasteEnd, s) {
 			return 0, ""

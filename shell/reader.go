@@ -36,15 +36,18 @@ func newReader(a *app, completion *tab, whole func(chunk string) bool) (*reader,
 		to: a.stdout, size: a.screen.size, searching: searching,
 		colour: func(text string) string { return paintTyped(a.outPaint, text) },
 	}
-	r.editing = &editing{
-		whole: whole, kick: func() { r.line.Terminal.KickRead() }, clear: r.view.clear, searching: searching, goal: -1,
-	}
 	keys := &keyboard{in: a.stdin}
+	r.editing = &editing{
+		whole: whole, kick: func() { r.line.Terminal.KickRead() }, clear: r.view.clear, pasted: keys.taken, searching: searching, goal: -1,
+	}
 	widthChanged := func() {}
 	line, err := readline.NewEx(&readline.Config{
 		Stdin: keys, Stdout: r.view, Stderr: a.stderr,
 		HistoryLimit: historyLimit, DisableAutoSaveHistory: true, HistorySearchFold: true,
-		Painter: r.view, AutoComplete: completion, FuncFilterInputRune: r.editing.filter,
+		Painter: r.view, AutoComplete: completion, FuncFilterInputRune: func(key rune) (rune, bool) {
+			keys.search.Store(key == readline.CharBckSearch || key == readline.CharFwdSearch || searching())
+			return r.editing.filter(key)
+		},
 		InterruptPrompt: "^C", EOFPrompt: "\n",
 		FuncIsTerminal:     func() bool { return true },
 		FuncGetWidth:       func() int { w, _ := a.screen.size(); return max(w, 2) }, // 0 columns would be divided by

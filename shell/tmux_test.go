@@ -258,6 +258,19 @@ func TestShellPaste(t *testing.T) {
 	s.sees("\n42")
 	s.press("Home", "print('", "End", "x", "')", "Enter") // Home and End are known
 	s.sees("\nx")
+	long := filepath.Join(t.TempDir(), "long")
+	if err := os.WriteFile(long, []byte(strings.Repeat("local größe = 'a line of some length'\n", 1000)+"print('all of ' .. 1000)"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.tmux("load-buffer", long)
+	s.tmux("paste-buffer", "-p")
+	s.sees("...  print('all of ' .. 1000)") // drawn anew with each rune, it took minutes
+	s.press("C-c")
+	s.prompted("001>")
+	s.press("C-r")
+	s.tmux("set-buffer", "print(a")
+	s.tmux("paste-buffer", "-p")
+	s.sees("bck-i-search: print(a")
 }
 
 func TestShellHistoryAfterRestart(t *testing.T) {
