@@ -130,6 +130,9 @@ func constantArg(e *ast.FuncCallExpr) (string, bool) {
 // problem reports an error of a nodes file, at its own place where it has one.
 func (c *checker) problem(line int, word string, err error) {
 	e := nodes.AsError(err, nodes.Usage)
+	if e.Kind == nodes.Policy { // no mistake; the call raises it
+		return
+	}
 	if len(e.Errors) > 0 {
 		for _, one := range e.Errors {
 			c.problem(line, word, one)

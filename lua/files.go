@@ -141,6 +141,11 @@ func firstLine(s string) string {
 // error is what a person reads.
 func (h *Host) RunFile(ctx context.Context) error {
 	path := h.Session.Recipe.Path
+	if policy := h.Session.Policy; policy != nil {
+		if err := policy.Run(path); err != nil {
+			return err
+		}
+	}
 	src, err := h.files.read(path)
 	if err != nil {
 		return err
@@ -169,6 +174,9 @@ func realPath(path string) string {
 }
 
 func (f *files) read(path string) (string, error) {
+	if err := f.host.Session.Trust(path); err != nil {
+		return "", err
+	}
 	src, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

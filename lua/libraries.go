@@ -169,7 +169,11 @@ func (h *Host) luaLoad(L *glua.LState) int {
 	default:
 		L.ArgError(1, "expected string or function, got "+luaType(v))
 	}
-	fn, err := h.load(src, L.OptString(2, "load"))
+	name := L.OptString(2, "load")
+	if embedded(name) {
+		name = "load" // it is not rollsh's own
+	}
+	fn, err := h.load(src, name)
 	if err != nil {
 		L.Push(glua.LNil)
 		L.Push(h.errorObject(asUsage(err)))

@@ -2,6 +2,8 @@ package lua
 
 import (
 	"context"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -59,7 +61,28 @@ func (h *Host) loadNodes(name string) (nodes.Set, error) {
 			Hint: "a project is a folder with recipes/ or nodes/; `rollsh init` makes one",
 		}
 	}
+	if err := h.trustNodes(); err != nil {
+		return nodes.Set{}, err
+	}
 	return nodes.Load(nodes.Folder(h.Session.Project), name)
+}
+
+// trustNodes is why the nodes files, which say what is run on nodes and here, may not
+// be gone by: one of them can be written by the user.
+func (h *Host) trustNodes() error {
+	if h.Session.Policy == nil {
+		return nil
+	}
+	folder := filepath.Join(h.Session.Project, "nodes")
+	if err := h.Session.Trust(folder); err != nil {
+		return err
+	}
+	return filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // what cannot be read says nothing
+		}
+		return h.Session.Trust(path)
+	})
 }
 
 type nodeArgs struct {
@@ -97,6 +120,9 @@ func (h *Host) findNode(c *Call, a nodeArgs) (any, error) {
 func (h *Host) nodeNamed(name string) (*nodes.Node, error) {
 	if h.Session.Project == "" {
 		return nodes.FromFields(map[string]any{"name": name})
+	}
+	if err := h.trustNodes(); err != nil {
+		return nil, err
 	}
 	n, err := nodes.Find(nodes.Folder(h.Session.Project), name)
 	if nodes.KindOf(err) != nodes.NotFound || h.Session.SSHHosts == nil {

@@ -31,6 +31,7 @@ type Func struct {
 	Returns string         // LuaCATS type: "Results", "string?", "Changeset[]"; the fields of "table" are those of the Go result
 	Outcome any            // of Returns "Results": a value of the Go type that each outcome holds
 	Mutates bool           // it may change something outside rollsh: a plan records it instead
+	Acts    bool           // it may do what its caller wants done, such as a command, and a plan does it too: kept and permitted as what mutates
 	Planned map[string]any // what a plan gives as its result: the fields of a typical success
 	Bound   bool           // a method that is also called as o.name(...)
 	Do      Impl

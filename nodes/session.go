@@ -27,6 +27,7 @@ type Session struct {
 	Stand   string   // in a test, the folder with all that belongs to its nodes; else empty
 	Secrets *Secrets // those found or asked so far; nil: nobody keeps them
 	Audit   Audit    // nil: what is done is kept by nobody
+	Policy  Border   // nil: all that the user can do is allowed
 	// Interrupt counts the signals that ask the run to end; nil: nobody counts.
 	Interrupt *Interrupt
 	// SSHHosts lists the Host names of ssh_config that are no patterns, SSHKnown

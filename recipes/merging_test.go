@@ -23,8 +23,14 @@ type project struct {
 
 func newProject(t *testing.T) *project {
 	t.Helper()
+	return newProjectIn(t, t.TempDir())
+}
+
+// newProjectIn is newProject in a folder of one's own.
+func newProjectIn(t *testing.T, dir string) *project {
+	t.Helper()
 	nodetest.Need(t, "svn", "svnadmin", "svnmucc")
-	p := &project{t: t, rollsh: build(t), dir: t.TempDir()}
+	p := &project{t: t, rollsh: build(t), dir: dir}
 	p.url = "file://" + p.dir + "/repository"
 	names, _ := fs.Glob(recipes.Files, "*.lua")
 	for _, name := range names {

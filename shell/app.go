@@ -52,6 +52,7 @@ type app struct {
 	secrets   *nodes.Secrets
 	seen      *seen
 	audit     *audit      // nil without --audit
+	policy    *policy     // nil without --policy
 	nodesFile string      // that the REPL works with; empty while it is open which
 	atPrompt  atomic.Bool // a line is being typed
 	// inShell says that the REPL is on; interruptedIdle, that Ctrl-C came while
@@ -89,6 +90,9 @@ func Main(version string, args []string, stdin io.Reader, stdout, stderr io.Writ
 	go func() {
 		if err == nil {
 			err = a.openAudit(args)
+		}
+		if err == nil {
+			err = a.openPolicy()
 		}
 		if err == nil {
 			err = a.run(rest)
@@ -153,7 +157,7 @@ func (a *app) dress() error {
 	}
 	a.sink = a.seen
 	a.person = newPerson(a.screen, a.errPaint, isTerminal(a.stdin) && errTTY, a.opts.yes, a.interrupt)
-	a.person.show, a.person.secrets = a.show, a.secrets
+	a.person.show, a.person.secrets, a.person.permit = a.show, a.secrets, a.permit
 	if a.json != nil {
 		a.person.record = a.json.write
 	}
@@ -193,6 +197,9 @@ func (a *app) open(recipe string) error {
 	s.Events, s.Person, s.Interrupt, s.Secrets = a.sink, a.person, a.interrupt, a.person.secrets
 	if a.audit != nil {
 		s.Audit = a.audit
+	}
+	if a.policy != nil {
+		s.Policy = a.policy
 	}
 	a.session = s
 	a.library = stdlib.New(s)

@@ -34,6 +34,9 @@ func (r *repl) save(name string) error {
 		name += ".lua"
 	}
 	path := r.app.session.Path(name)
+	if err := r.app.permit("save", path); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return withHint(&nodes.Error{Kind: nodes.Refused, Message: "cannot save: " + clean(name) + " is there already", Cause: err}, "give another name; what is there is not overwritten")

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"slices"
 	"syscall"
 
 	"github.com/rollsh/rollsh/nodes"
@@ -20,7 +21,7 @@ const (
 var signals = map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "QUIT": syscall.SIGQUIT, "PIPE": syscall.SIGPIPE}
 
 // ExitCode is the code that rollsh ends with after err: 0 done, 1 a local step
-// or the recipe failed, 2 usage, 3 nodes failed, 4 refused, 128+n signal n.
+// or the recipe failed, 2 usage, 3 nodes failed, 4 refused (on all nodes that failed, by a policy), 128+n signal n.
 func ExitCode(err error) int {
 	if err == nil {
 		return exitDone
@@ -32,6 +33,9 @@ func ExitCode(err error) int {
 	case nodes.Usage:
 		return exitUsage
 	case nodes.Locked, nodes.Lint, nodes.Conflict, nodes.Policy, nodes.Changed, nodes.Refused:
+		return exitRefused
+	}
+	if len(e.Errors) > 0 && !slices.ContainsFunc(e.Errors, func(sub error) bool { return nodes.KindOf(sub) != nodes.Policy }) {
 		return exitRefused
 	}
 	if hasNode(e) {

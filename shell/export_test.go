@@ -259,3 +259,6 @@ func Enter(lines ...string) string {
 
 // Topic is a help page that is no record.
 func Topic(name string) string { return topics[name] }
+
+// PolicyLets reports whether a word of a policy's node line lets a connection be made.
+func PolicyLets(word, user, host, port string) bool { return reachOf(word).lets(user, host, port) }

@@ -18,6 +18,7 @@ type options struct {
 	project       string
 	takeover      string
 	audit         string // the socket of the system log, or machineLog; empty: no audit
+	policy        string // a file of root; empty: no policy
 	recipeChanged bool
 	failed        bool
 
@@ -41,6 +42,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.Var(flagWord{&o.takeover, "REASON"}, "takeover", "take a stale lock, for this reason")
 	fs.Var(flagWord{&o.audit, ""}, "audit", "write what is done to the system log, or do nothing")
 	fs.Lookup("audit").NoOptDefVal = machineLog
+	fs.Var(flagOnce{flagWord{&o.policy, "FILE"}}, "policy", "do only what this file of root allows")
 	fs.BoolVar(&o.recipeChanged, "recipe-changed", false, "resume or go back although the recipe is not as it was")
 	fs.BoolVar(&o.failed, "failed", false, "resume takes the failed nodes too")
 	return fs
@@ -67,6 +69,17 @@ func (w flagWord) Set(s string) error {
 
 // Type is the kind of word.
 func (w flagWord) Type() string { return w.kind }
+
+// flagOnce is the value of a flag that cannot be set again, nor to nothing.
+type flagOnce struct{ flagWord }
+
+// Set takes the first word.
+func (w flagOnce) Set(s string) error {
+	if s == "" || *w.to != "" {
+		return usage("--policy is given once, with its file")
+	}
+	return w.flagWord.Set(s)
+}
 
 // parse takes the flags out of args, wherever they stand before "--", and gives
 // the other words, with that "--" unless it is the first of them. Flags that are not ours are a recipe's or a command's, and
@@ -119,7 +132,10 @@ func (o *options) one(fs *pflag.FlagSet, arg string, args []string, first bool) 
 	case !hasValue:
 		value, args = args[0], args[1:]
 	}
-	if err := fs.Set(f.Name, value); err != nil {
+	if err := f.Value.Set(value); err != nil {
+		if nodes.KindOf(err) == nodes.Usage {
+			return false, nil, err
+		}
 		return false, nil, usage("'%s' is no value for --%s", value, f.Name)
 	}
 	return true, args, nil

@@ -24,6 +24,9 @@ func (p *person) Hand(ctx context.Context, argv []string, dir string, env map[st
 	if !p.canAsk {
 		return &nodes.Error{Kind: nodes.Refused, Message: "there is no terminal to run " + argv[0] + " on"}
 	}
+	if err := p.permit("editor", nodes.Quote(argv...)); err != nil {
+		return err
+	}
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return &nodes.Error{Kind: nodes.Refused, Message: "no terminal to run " + argv[0] + " on: " + err.Error(), Cause: err}

@@ -30,15 +30,17 @@ type person struct {
 	record    func(record)      // of --json: what was asked and answered; nil without it
 	open      func() (*os.File, error)
 	turn      chan struct{}
-	secrets   *nodes.Secrets // remembers what must not get into the history
+	permit    func(name, what string) error // why a program may not be started on the terminal
+	secrets   *nodes.Secrets                // remembers what must not get into the history
 }
 
 func newPerson(s *screen, p *palette, canAsk, yes bool, i *nodes.Interrupt) *person {
 	return &person{
 		screen: s, paint: p, yes: yes, canAsk: canAsk, interrupt: i, show: func(text string) { s.result(text) },
 		// A terminal of its own, not standard input: it can be read with a deadline.
-		open: func() (*os.File, error) { return os.OpenFile("/dev/tty", os.O_RDWR, 0) },
-		turn: make(chan struct{}, 1),
+		open:   func() (*os.File, error) { return os.OpenFile("/dev/tty", os.O_RDWR, 0) },
+		turn:   make(chan struct{}, 1),
+		permit: func(string, string) error { return nil },
 	}
 }
 

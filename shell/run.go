@@ -48,12 +48,15 @@ func isRecipe(word string) bool {
 
 // recipe runs a recipe file, or prints its help.
 func (a *app) recipe(path string, args []string, mode nodes.Mode) error {
-	if slices.ContainsFunc(args, func(s string) bool { return s == "--help" || s == "-h" }) {
-		return a.recipeHelp(path)
-	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return err
+	}
+	if err := a.policy.running(abs); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(args, func(s string) bool { return s == "--help" || s == "-h" }) {
+		return a.recipeHelp(path)
 	}
 	if _, err := os.Stat(abs); errors.Is(err, fs.ErrNotExist) {
 		return a.noRecipe(path)
@@ -91,7 +94,10 @@ func unread(path string, args []string) error {
 
 // enter opens the project for what is typed.
 func (a *app) enter() error {
-	err := a.open("")
+	err := a.policy.typing()
+	if err == nil {
+		err = a.open("")
+	}
 	if err == nil {
 		a.sayCutShort()
 	}
@@ -248,6 +254,9 @@ func (a *app) command(words []string) error {
 	root := a.commands()
 	if !strings.HasPrefix(words[0], "__complete") && !a.isCommand(words[0]) {
 		return a.unknownCommand(root, words[0])
+	}
+	if err := a.policy.command(words[0]); err != nil {
+		return err
 	}
 	root.SetArgs(words)
 	return root.Execute()

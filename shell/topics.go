@@ -118,6 +118,30 @@ Keys, beside those of readline
                       chunks that begin with what was typed
   Ctrl-R              search the history
   Ctrl-C              throw the line away; while something runs: cancel it`,
+	"policy": `--policy=FILE: rollsh does only what a file of root allows
+
+  # What is not named is not done.
+  recipe /srv/staging/recipes/*.lua       # absolute paths; ** is any folders
+  shell                                   # the prompt, -e, -c LINE
+  call   svn.checkout merge:* lint.check  # names as the audit has them
+  node   deploy@app*.example 10.0.3.0/24 [2001:db8::7]:2222
+
+  recipe  may be run and planned, also by resume and back. Neither it, nor
+          what it requires, nor nodes files may be the user's to write
+  shell   Lua may be typed
+  call    functions that may change something, run a command or open a port;
+          others are free. What a set does is set:run, not node:run. roll
+          stands for all it is made of. editor: programs on the terminal, as
+          for a conflict; save: :save
+  node    [USER@]HOST[:PORT], as it is dialed after ssh_config, jump hosts
+          too; http, trac, webhooks, mail and chat as well. A pattern without
+          letters is for addresses alone. No ProxyCommand is run
+
+The commands that are left are help, plan, pending, status, history, resume,
+back, close, lock and unlock; the last five are calls, such as roll.back.
+
+FILE and each folder above it must be root's and writable for nobody else. What
+is denied is of kind policy, exit code 4, and in the audit where there is one.`,
 	"errors": `Errors are tables; tostring gives the whole line
 
   kind      usage unreachable auth hostkey exit timeout lost cancelled conflict

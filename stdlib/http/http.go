@@ -54,6 +54,9 @@ func Do(ctx context.Context, s *nodes.Session, q Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if err := s.ReachURL(target); err != nil {
+		return Answer{}, err
+	}
 	if q.Timeout <= 0 {
 		q.Timeout = 10 * time.Second
 	}
@@ -85,11 +88,11 @@ func Do(ctx context.Context, s *nodes.Session, q Request) (Answer, error) {
 }
 
 // OK reports whether the answer, after redirects, is a 2xx; else why not. It
-// fails only for a bad request and when ctx ends.
+// fails only for a bad request, one that a policy denies, and when ctx ends.
 func OK(ctx context.Context, s *nodes.Session, q Request) (bool, string, error) {
 	a, err := Do(ctx, s, q)
 	switch {
-	case err != nil && (ctx.Err() != nil || nodes.KindOf(err) == nodes.Usage):
+	case err != nil && (ctx.Err() != nil || nodes.KindOf(err) == nodes.Usage || nodes.KindOf(err) == nodes.Policy):
 		return false, "", err
 	case err != nil:
 		return false, nodes.AsError(err, nodes.Internal).Message, nil
@@ -150,14 +153,14 @@ func newClient(s *nodes.Session, q Request, target *url.URL) (*http.Client, erro
 		t.Proxy = nil
 		t.DialContext = sameMachine(hostname(q.Host), target.Hostname())
 	}
-	return &http.Client{Transport: t, CheckRedirect: func(_ *http.Request, via []*http.Request) error {
+	return &http.Client{Transport: t, CheckRedirect: func(next *http.Request, via []*http.Request) error {
 		switch {
 		case q.Stay:
 			return http.ErrUseLastResponse
 		case len(via) > mostRedirects:
 			return errRedirects
 		}
-		return nil
+		return s.ReachURL(next.URL)
 	}}, nil
 }
 
@@ -213,6 +216,9 @@ func failure(ctx context.Context, at string, err error) error {
 	}
 	if errors.Is(err, errRedirects) {
 		return &nodes.Error{Kind: nodes.Protocol, Code: "redirects", Message: at + ": more than " + strconv.Itoa(mostRedirects) + " redirects"}
+	}
+	if denied := (*nodes.Error)(nil); errors.As(err, &denied) && denied.Kind == nodes.Policy {
+		return denied
 	}
 	e := nodes.NoAnswer(at, err)
 	if e.Code == "certificate" {

@@ -27,7 +27,7 @@ lint.rule{ name="puppet", required=false }.`,
 			{
 				Name: "check", Doc: "Checks a folder, files, a Checkout (or what changed in it), or all that a Merge changed. Raises kind lint when there are errors, unless fail=false.",
 				Example: `lint.check(co, { from = "r120" })`,
-				Returns: "table", Do: lua.Go(l.luaCheck),
+				Returns: "table", Acts: true, Do: lua.Go(l.luaCheck),
 			},
 			{
 				Name: "format", Doc: `Writes what check found: text (folded by file), github (annotations of its build machines) or checkstyle (XML);
@@ -41,7 +41,7 @@ Give check a list, as in lint.check({"htdocs"}, { fail=false }), and the names o
 that returns nil or a list of {line=, message=}. A rule of the same name is replaced. With name and required alone: of a rule
 that is there, whether a missing tool is an error.`,
 				Example: `lint.rule{ name="zone", files={"*.zone"}, run="named-checkzone {name} {file}" }`,
-				Returns: "nil", Do: lua.Pure(l.luaRule),
+				Returns: "nil", Acts: true, Do: lua.Pure(l.luaRule), // check, and a merge's commit, run its command
 			},
 		},
 	}

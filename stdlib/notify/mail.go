@@ -42,10 +42,11 @@ type mailer struct {
 	from       *mail.Address
 	to         []*mail.Address
 	roots      *x509.CertPool
+	reach      func(user, host, port string) error // why it may not be connected to
 }
 
 func newMailer(s *nodes.Session, p Post) (*mailer, error) {
-	m := &mailer{post: p}
+	m := &mailer{post: p, reach: s.Reach}
 	var err error
 	if m.from, err = mail.ParseAddress(p.From); err != nil {
 		return nil, badAddress("from", p.From)

@@ -29,6 +29,11 @@ type delivery struct {
 }
 
 func (m *mailer) Send(ctx context.Context, n Notice) error {
+	if host, port, err := net.SplitHostPort(m.addr); err == nil {
+		if err := m.reach("", host, port); err != nil {
+			return err
+		}
+	}
 	dialer := net.Dialer{}
 	conn, err := dialer.DialContext(ctx, "tcp", m.addr)
 	if err != nil {

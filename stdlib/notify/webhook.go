@@ -35,11 +35,14 @@ func (d *Desk) Webhook(h Hook, opts Options) (*Channel, error) {
 	if !ok {
 		return nil, &nodes.Error{Kind: nodes.Usage, Op: "notify.webhook", Message: "format: '" + line(h.Format) + "' is none of slack, teams, discord, json"}
 	}
+	if err := d.session.ReachURL(u); err != nil {
+		return nil, nodes.At(err, "notify.webhook", "")
+	}
 	roots, err := d.session.Roots(h.CA)
 	if err != nil {
 		return nil, nodes.At(err, "notify.webhook", "")
 	}
-	return d.channel("notify.webhook", u.Scheme+"://"+u.Host, &webhook{url: h.URL, host: u.Host, format: h.Format, write: write, client: poster(roots)}, opts), nil
+	return d.channel("notify.webhook", u.Scheme+"://"+u.Host, &webhook{url: h.URL, host: u.Host, format: h.Format, write: write, client: poster(roots, d.session.ReachURL)}, opts), nil
 }
 
 type webhook struct {
@@ -51,8 +54,8 @@ type webhook struct {
 }
 
 // poster is a client that follows only those redirects that keep the method and
-// the body (307, 308), and never from https to http.
-func poster(roots *x509.CertPool) *http.Client {
+// the body (307, 308) and that reach allows, and never from https to http.
+func poster(roots *x509.CertPool, reach func(*url.URL) error) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return &http.Client{
@@ -62,7 +65,7 @@ func poster(roots *x509.CertPool) *http.Client {
 			if req.Method != http.MethodPost || len(via) > 5 || first.URL.Scheme == "https" && req.URL.Scheme != "https" {
 				return http.ErrUseLastResponse
 			}
-			return nil
+			return reach(req.URL)
 		},
 	}
 }

@@ -20,6 +20,7 @@ func (d *Desk) XMPP(cfg xmpp.Config, ca string, opts Options) (*Channel, error) 
 		return nil, nodes.At(err, "notify.xmpp", "")
 	}
 	cfg.Roots = roots
+	cfg.Reach = func(host, port string) error { return d.session.Reach("", host, port) }
 	cfg.Warn = func(text string) {
 		d.session.Events.Emit(nodes.Event{Type: nodes.Warned, Op: "notify.xmpp", Text: text})
 	}

@@ -176,7 +176,7 @@ type unlockArgs struct {
 func (j *Journal) changingFuncs() []lua.Func {
 	return []lua.Func{
 		{
-			Name: "begin", Doc: "Takes the lock of a name and writes the record of a roll.", Returns: "Roll",
+			Name: "begin", Doc: "Takes the lock of a name and writes the record of a roll.", Returns: "Roll", Acts: true,
 			Example: `local R = roll.begin{ name="www", to=nodes "prod" }`, Do: lua.Go(j.luaBegin),
 		},
 		{

@@ -18,10 +18,11 @@ import (
 
 // account is the person's side of an ssh configuration.
 type account struct {
-	home   string // for ~ and %d, and .ssh in it
-	user   string // the local login
-	host   string // this machine
-	system string // the system-wide file; /etc/ssh/ssh_config
+	home   string                  // for ~ and %d, and .ssh in it
+	user   string                  // the local login
+	host   string                  // this machine
+	system string                  // the system-wide file; /etc/ssh/ssh_config
+	trust  func(file string) error // why a file may not be gone by; nil: all may
 }
 
 // settings are the effective values for one node, as ssh -G would print them.
@@ -81,6 +82,11 @@ func (l *loader) files() error {
 func (l *loader) file(name, base string, depth int, applies bool) error {
 	if depth > 16 {
 		return &nodes.Error{Kind: nodes.Usage, Message: name + ": Include goes deeper than 16 files"}
+	}
+	if l.trust != nil {
+		if err := l.trust(name); err != nil {
+			return err
+		}
 	}
 	lines, err := readConfig(name)
 	if err != nil {

@@ -143,7 +143,7 @@ func (h Hand) commands() []lua.Func {
 			Example: `print(node("web1"):run("uptime").stdout)`, Planned: planned, Do: onNode(h.luaRun),
 		},
 		{
-			Name: "test", Doc: "Runs a command that answers a question: true for exit code 0, false for 1; anything else is raised.", Returns: "boolean",
+			Name: "test", Doc: "Runs a command that answers a question: true for exit code 0, false for 1; anything else is raised.", Returns: "boolean", Acts: true,
 			Example: `if node("web1"):test "test -e /etc/nologin" then fail "closed" end`,
 			Do: onNode(func(ctx context.Context, n *nodes.Node, a testArgs) (bool, error) {
 				c := a.Cmd.cmd
@@ -283,7 +283,7 @@ func (a *address) UnpackLua(v any) error {
 func (h Hand) network() []lua.Func {
 	return []lua.Func{
 		{
-			Name: "wait", Doc: "Waits until the node answers as asked, asking from the node itself; raises kind timeout when it does not in time.", Returns: "nil",
+			Name: "wait", Doc: "Waits until the node answers as asked, asking from the node itself; raises kind timeout when it does not in time.", Returns: "nil", Acts: true,
 			Example: `node("web1"):wait{http = "/health", port = 8080, timeout = 60}`,
 			Do: onNode(func(ctx context.Context, n *nodes.Node, a waitArgs) (lua.None, error) {
 				w := Wait{HTTP: a.HTTP, TLS: a.TLS.on, Trust: a.TLS.trust, Host: a.Host, Port: a.Port, Run: a.Run, Timeout: a.Timeout, Every: a.Every}
@@ -294,7 +294,7 @@ func (h Hand) network() []lua.Func {
 			}),
 		},
 		{
-			Name: "http", Doc: "Makes an HTTP request from the node itself, over ssh: {status, headers, body, seconds}. Raises only when there is no answer.", Returns: "table",
+			Name: "http", Doc: "Makes an HTTP request from the node itself, over ssh: {status, headers, body, seconds}. Raises only when there is no answer.", Returns: "table", Acts: true,
 			Example: `print(node("web1"):http("/health", {port = 8080}).status)`,
 			Do: onNode(func(ctx context.Context, n *nodes.Node, a httpArgs) (Response, error) {
 				return HTTP(ctx, h.session.Dialer, n, Request{
@@ -304,7 +304,7 @@ func (h Hand) network() []lua.Func {
 			}),
 		},
 		{
-			Name: "forward", Doc: "Makes a local port whose connections come out at the node, until it is closed or rollsh ends.", Returns: "Forward",
+			Name: "forward", Doc: "Makes a local port whose connections come out at the node, until it is closed or rollsh ends.", Returns: "Forward", Acts: true,
 			Example: `print(node("web1"):forward{to = "127.0.0.1:80"}.address)`,
 			Do: onNode(func(ctx context.Context, n *nodes.Node, a forwardArgs) (*Forward, error) {
 				return NewForward(ctx, h.session.Dialer, n, string(a.To), string(a.Listen))

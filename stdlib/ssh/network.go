@@ -24,6 +24,11 @@ func (n *nodeConn) DialFrom(ctx context.Context, network, address string) (net.C
 
 // DialFrom opens a stream from this machine.
 func (l *Local) DialFrom(ctx context.Context, network, address string) (net.Conn, error) {
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		if err := l.session.Reach("", host, port); err != nil {
+			return nil, err
+		}
+	}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, network, address)
 	switch {

@@ -57,7 +57,7 @@ func NewPool(s *nodes.Session, opts ...Option) *Pool {
 	host, _ := os.Hostname()
 	p := &Pool{
 		session: s, keys: newKeyring(), ramp: make(chan struct{}, 64), narrow: make(chan struct{}, afterDrop), conns: map[string]*slot{}, ids: newCounter(fromPool),
-		who: account{home: s.Home, user: login, host: host, system: "/etc/ssh/ssh_config"},
+		who: account{home: s.Home, user: login, host: host, system: "/etc/ssh/ssh_config", trust: s.Trust},
 	}
 	for _, o := range opts {
 		o(p)
@@ -213,6 +213,9 @@ func (p *Pool) connect(ctx context.Context, n *nodes.Node) (*connection, error) 
 
 // reach makes the connection to the node with these settings.
 func (p *Pool) reach(ctx context.Context, s *settings) (*connection, error) {
+	if err := p.permitted(s); err != nil {
+		return nil, err
+	}
 	keys, err := loadHostKeys(s)
 	if err != nil {
 		return nil, err
@@ -245,6 +248,18 @@ func (p *Pool) reach(ctx context.Context, s *settings) (*connection, error) {
 		return nil, err
 	}
 	return p.newConnection(client, d), nil
+}
+
+// permitted is why the policy of the session, where there is one, lets no connection be
+// made with these settings. A ProxyCommand is any command, and goes anywhere.
+func (p *Pool) permitted(s *settings) error {
+	if p.session.Policy != nil && !strings.EqualFold(s.first("proxycommand", "none"), "none") {
+		return &nodes.Error{
+			Kind: nodes.Policy, Message: "no ProxyCommand (proxy=) is run under a policy: it may do anything",
+			Hint: "name a host to go through, with jump= or ProxyJump",
+		}
+	}
+	return p.session.Reach(s.login(), s.hostname(), s.port())
 }
 
 // jump is the jump host next to the node, nil for none. The whole chain is

@@ -45,7 +45,7 @@ type checkoutArgs struct {
 
 func checkoutFunc(v *Svn) lua.Func {
 	return lua.Func{
-		Name: "checkout", Doc: "Opens a checkout; where a URL is given and there is none yet, makes it. A git working tree, or a URL that ends in .git, gives a GitCheckout, which is updated, listed and rolled likewise.",
+		Name: "checkout", Acts: true, Doc: "Opens a checkout; where a URL is given and there is none yet, makes it. A git working tree, or a URL that ends in .git, gives a GitCheckout, which is updated, listed and rolled likewise.",
 		Example: `local co = svn.checkout("/srv/www", {url = "https://svn.example.org/www/production"})`, Returns: "Checkout",
 		Do: lua.Go(func(ctx context.Context, a checkoutArgs) (any, error) {
 			return v.Open(ctx, a.Path, CheckoutOptions{URL: a.URL, User: a.User, Password: a.Password, Branch: a.Branch, Create: a.Create})

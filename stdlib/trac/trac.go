@@ -32,6 +32,9 @@ func Open(s *nodes.Session, address string, o Options) (*Tracker, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" {
 		return nil, &nodes.Error{Kind: nodes.Usage, Message: "'" + nodes.Clean(address) + "' is not an address like https://trac.example.org"}
 	}
+	if err := s.ReachURL(u); err != nil {
+		return nil, err
+	}
 	u.Path = strings.TrimRight(u.Path, "/")
 	u.User = nil
 	t := &Tracker{base: u, opts: o}

@@ -30,6 +30,9 @@ type Config struct {
 	// Warn is told what a person should know though nothing failed, such as a
 	// room that had to be made. It may be nil.
 	Warn func(text string)
+
+	// Reach is why an address may not be connected to. It may be nil.
+	Reach func(host, port string) error
 }
 
 // checked fills in what is empty and refuses what cannot work.

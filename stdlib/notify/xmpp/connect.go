@@ -41,6 +41,11 @@ func connect(ctx context.Context, cfg Config) (*stream, string, error) {
 func dial(ctx context.Context, cfg Config) (conn net.Conn, addr string, err error) {
 	var failed error
 	for _, addr = range addresses(ctx, cfg) {
+		if host, port, err := net.SplitHostPort(addr); err == nil && cfg.Reach != nil {
+			if err := cfg.Reach(host, port); err != nil {
+				return nil, "", err
+			}
+		}
 		d := net.Dialer{Timeout: cfg.Timeout}
 		conn, err := d.DialContext(ctx, "tcp", addr)
 		if err == nil {
